@@ -1,0 +1,58 @@
+"""Energy-based generative models: energies, samplers and learning, with plugins for every domain.
+
+>>> import ebmsuite
+>>> run = ebmsuite.train("image/digits", "budget.steps=100")
+>>> ebmsuite.load(run).sample(64).shape
+torch.Size([64, 1, 28, 28])
+
+Nothing heavy is imported until it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ebmsuite.dataset import Codec, Dataset, InMemory
+    from ebmsuite.density import Density, Gaussian, Uniform
+    from ebmsuite.energy import Clamped, Energy, Posterior, Sum, Tilted
+    from ebmsuite.evaluation import evaluate
+    from ebmsuite.fit import train
+    from ebmsuite.generator import Generator
+    from ebmsuite.hookspecs import Command, Component, Plugin, hookimpl
+    from ebmsuite.learning import Players, Trainer
+    from ebmsuite.model import Model, load
+    from ebmsuite.plugins import Plugins
+    from ebmsuite.recipe import Recipe, read_recipe
+    from ebmsuite.registry import Registry
+    from ebmsuite.report import write_report
+    from ebmsuite.scores import Case, Extractor, Published, Score
+    from ebmsuite.space import Batch, Space
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "Batch": "space", "Case": "scores", "Clamped": "energy", "Codec": "dataset", "Command": "hookspecs",
+    "Component": "hookspecs", "Dataset": "dataset", "Density": "density", "Energy": "energy",
+    "Extractor": "scores", "Gaussian": "density", "Generator": "generator", "InMemory": "dataset",
+    "Model": "model", "Players": "learning", "Plugin": "hookspecs", "Plugins": "plugins",
+    "Posterior": "energy", "Published": "scores", "Recipe": "recipe", "Registry": "registry",
+    "Score": "scores", "Space": "space", "Sum": "energy", "Tilted": "energy", "Trainer": "learning",
+    "Uniform": "density", "evaluate": "evaluation", "hookimpl": "hookspecs", "load": "model",
+    "read_recipe": "recipe", "train": "fit", "write_report": "report",
+}  # fmt: skip
+
+__all__ = sorted(_WHERE)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        value = getattr(importlib.import_module(f"ebmsuite.{_WHERE[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'ebmsuite' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_WHERE])

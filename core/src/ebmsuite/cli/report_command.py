@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def command(run: Path) -> None:
+    """Write RUN/report.html: pictures, scores, curves, recipe."""
+    from ebmsuite.report import write_report
+
+    click.echo(write_report(run))

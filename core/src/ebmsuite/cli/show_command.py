@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import importlib.resources
+import inspect
+import types
+import typing
+from typing import Any
+
+import click
+
+from ebmsuite.hookspecs import KINDS, Component
+from ebmsuite.registry import Registry
+
+
+@click.command()
+@click.argument("name")
+def command(name: str) -> None:
+    """Everything about NAME: of each kind that bears it, the settings with types and defaults, and the paper."""
+    from ebmsuite.plugins import CORE
+
+    registry = Registry()
+    domain = name.partition("/")[0] if "/" in name else CORE
+    found = [(k, c) for k, c in registry.list(domain=domain) if c.name == name] if _known(registry, domain) else []
+    if not found:
+        registry.plugins.load_all()
+        kinds = {k for k, _ in registry.list()}
+        registry.get("recipe" if "recipe" in kinds else next(iter(KINDS)), name)  # raises with close matches
+    for kind, component in found:
+        record = registry.plugins.record(domain)
+        origin = f"{record.distribution} {record.version}" if record else ""
+        click.echo(click.style(f"{kind} {component.name}", bold=True) + f"  ({origin})")
+        click.echo(f"  {component.summary}")
+        if component.paper:
+            click.echo(f"  {component.paper}")
+        if component.needs:
+            click.echo(f"  needs {', '.join(component.needs)}")
+        if kind == "recipe":
+            _recipe(component)
+        elif kind == "case":
+            click.echo(f"  {component.target}")
+        else:
+            _settings(registry, kind, component)
+        click.echo()
+
+
+def _known(registry: Registry, domain: str) -> bool:
+    return registry.plugins.record(domain) is not None
+
+
+def _recipe(component: Component) -> None:
+    package, _, inner = component.target.partition(":")
+    text = importlib.resources.files(package).joinpath(inner).read_text(encoding="utf-8")
+    click.echo("\n" + "\n".join("    " + line for line in text.splitlines()))
+
+
+def _settings(registry: Registry, kind: str, component: Component) -> None:
+    target = registry.resolve(kind, component.name)
+    text = inspect.getdoc(target)
+    if text and not text.startswith(f"{target.__name__}("):
+        click.echo("\n" + "\n".join("  " + line for line in text.splitlines()))
+    parameters = registry.parameters(kind, component.name)
+    if parameters:
+        click.echo("\n  settings")
+        width = max(map(len, parameters))
+        for p in parameters.values():
+            default = "required" if p.required else f"= {p.default!r}"
+            click.echo(f"    {p.name:<{width}}  {hint_text(p.hint)}  {default}")
+
+
+def hint_text(hint: Any) -> str:
+    """An annotation as one reads it."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return " | ".join(hint_text(a) for a in typing.get_args(hint))
+    if hint is type(None):
+        return "None"
+    if isinstance(hint, type) and not typing.get_args(hint):
+        return hint.__name__
+    return str(hint).replace("typing.", "")

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="[RECIPE] [KEY=VALUE]...")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder (default runs/RECIPE).")
+@click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run.")
+@click.option("--budget", help="A budget of the recipe, such as quick or full.")
+@click.option("--device", help="auto, cpu, cuda, cuda:1.")
+@click.option("--precision", help="fp32 or bf16 (nets only).")
+@click.option("--devices", type=int, help="Number of processes.")
+@click.option("--seed", type=int)
+@click.option("--quiet", is_flag=True, help="No progress.")
+def command(
+    words: tuple[str, ...],
+    out: Path | None,
+    resume: Path | None,
+    budget: str | None,
+    device: str | None,
+    precision: str | None,
+    devices: int | None,
+    seed: int | None,
+    quiet: bool,
+) -> None:
+    """Learn RECIPE, a name or a YAML file; KEY=VALUE sets any key of it.
+
+    Any unique end of a dotted key will do: `ebm train image/digits energy.lr=1e-4 budget.steps=200`.
+    """
+    from ebmsuite.fit import train
+
+    names = [w for w in words if "=" not in w]
+    overrides = [w for w in words if "=" in w]
+    if len(names) > 1:
+        raise click.UsageError(f"one recipe at a time, got {' and '.join(names)}; settings are KEY=VALUE")
+    options = {"device": device, "precision": precision, "devices": devices}
+    overrides += [f"compute.{k}={v}" for k, v in options.items() if v is not None]
+    if seed is not None:
+        overrides.append(f"seed={seed}")
+    folder = train(
+        names[0] if names else None, *overrides, out=out, resume=resume, budget=budget, quiet=quiet
+    )
+    click.echo(folder)

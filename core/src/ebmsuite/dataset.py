@@ -1,0 +1,156 @@
+"""Data sets, the streams of batches that learning reads, and codecs between files and events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from ebmsuite.conform import plain
+from ebmsuite.errors import RecipeError
+from ebmsuite.space import Batch, Space
+from ebmsuite.tree import Tree, tree_map
+
+__all__ = ["Codec", "Dataset", "InMemory", "NormalSamples", "Stream", "rows"]
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """Between a user's files and events: a frozen dataclass of plain values, stored with every run."""
+
+    name: ClassVar[str]
+
+    def read(self, path: Path) -> Batch:
+        """Every event in a file or folder. A bad file or row raises `DataError` that names it."""
+        ...
+
+    def write(self, x: Tensor, path: Path) -> None:
+        """Write events in the format that the ending of ``path`` names."""
+        ...
+
+
+@runtime_checkable
+class Dataset(Protocol):
+    """Examples by number. ``event`` and ``condition`` are their spaces."""
+
+    event: Space
+    condition: Space | None
+    codec: Codec | None
+
+    def __len__(self) -> int: ...
+
+    def batch(self, index: Tensor, seeds: Tensor) -> Batch:
+        """The examples ``index`` [B]; ``seeds`` [B] are the seeds of their augmentation, if there is any."""
+        ...
+
+
+class InMemory:
+    """A data set that is one tensor of events (float, [N, *event]) and, optionally, a tree of conditions."""
+
+    def __init__(
+        self,
+        x: Tensor,
+        condition: Tree = None,
+        range: tuple[float, float] | None = None,
+        classes: int | None = None,
+        codec: Codec | None = None,
+    ) -> None:
+        self.x, self.labels, self.codec = x, condition, codec
+        self.event = Space(tuple(x.shape[1:]), range)
+        self.condition = None
+        if isinstance(condition, Tensor):
+            kind: Any = "real" if condition.is_floating_point() else "label"
+            self.condition = Space(tuple(condition.shape[1:]), kind=kind, classes=classes)
+
+    def __len__(self) -> int:
+        return self.x.shape[0]
+
+    def batch(self, index: Tensor, seeds: Tensor) -> Batch:
+        return Batch(self.x[index], tree_map(lambda v: v[index], self.labels), index)
+
+
+def rows(dataset: Dataset, n: int | None = None, size: int = 256) -> Iterator[Batch]:
+    """The first ``n`` examples (all, when None) in order, in batches, without augmentation randomness."""
+    end = len(dataset) if n is None else min(n, len(dataset))
+    for start in range(0, end, size):
+        index = torch.arange(start, min(start + size, end))
+        yield dataset.batch(index, torch.zeros_like(index))
+
+
+class Stream:
+    """A data set in the order of learning.
+
+    The batch of step t is a function of (seed, epoch, position) and of nothing else, so a resumed run reads
+    on where it stopped: position t * batch + i lies in epoch ``position // len``, whose permutation is drawn
+    from (seed, epoch). ``batch`` is global; rank r of w reads the r-th part of every batch.
+    """
+
+    def __init__(self, dataset: Dataset, batch: int, seed: int, rank: int = 0, world: int = 1) -> None:
+        if batch % world:
+            raise RecipeError(f"budget.batch: {batch} cannot be divided among {world} processes")
+        if len(dataset) == 0:
+            raise RecipeError("the data set has no examples")
+        self.dataset, self.seed, self.size = dataset, seed, batch // world
+        self._global, self._offset = batch, rank * self.size
+        self._epochs: dict[int, Tensor] = {}
+        self._ahead: tuple[int, Future[Batch]] | None = None
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="stream")
+
+    def batch(self, t: int) -> Batch:
+        """This rank's part of the batch of step ``t``; the next one is prepared meanwhile."""
+        ahead, self._ahead = self._ahead, None
+        read = ahead[1].result() if ahead is not None else None
+        batch = read if read is not None and ahead is not None and ahead[0] == t else self._read(t)
+        self._ahead = (t + 1, self._pool.submit(self._read, t + 1))
+        return batch
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _read(self, t: int) -> Batch:
+        n = len(self.dataset)
+        position = t * self._global + self._offset + torch.arange(self.size)
+        epoch = position // n
+        index = torch.cat([self._order(int(e))[position[epoch == e] % n] for e in epoch.unique()])
+        # one seed an example, epoch and run: odd multipliers keep the three apart in 63 bits
+        seeds = (self.seed * 0x9E3779B1 + epoch * 0x85EBCA77 + index * 0xC2B2AE3D) & 0x7FFFFFFFFFFFFFFF
+        return self.dataset.batch(index, seeds)
+
+    def _order(self, epoch: int) -> Tensor:
+        if epoch not in self._epochs:
+            generator = torch.Generator().manual_seed((self.seed << 24) + epoch)
+            while len(self._epochs) > 1:
+                self._epochs.pop(min(self._epochs))
+            self._epochs[epoch] = torch.randperm(len(self.dataset), generator=generator)
+        return self._epochs[epoch]
+
+
+class NormalSamples(InMemory):
+    """``n`` fixed draws from N(mean, sd^2 I) in ``dim`` dimensions: data whose density is known exactly."""
+
+    def __init__(
+        self, split: str = "train", n: int = 4096, dim: int = 1, mean: float = 0.0, sd: float = 1.0
+    ) -> None:
+        seed = {"train": 0, "valid": 1, "test": 2}.get(split)
+        if seed is None:
+            raise RecipeError(f'split: "{split}" is not one of train, valid, test')
+        noise = torch.randn(n, dim, generator=torch.Generator().manual_seed(seed))
+        super().__init__(mean + sd * noise)
+
+
+def describe(dataset: Dataset) -> Mapping[str, Any]:
+    """What a run must know of its data to work without it: spaces, number of examples, codec."""
+    codec = dataset.codec
+    described = {
+        "event": plain(dataset.event),
+        "condition": plain(dataset.condition) if dataset.condition else None,
+        "examples": len(dataset),
+        "codec": {"name": codec.name, **plain(codec)} if codec is not None else None,
+    }
+    return dict(json.loads(json.dumps(described)))

@@ -1,0 +1,129 @@
+"""Energies: whatever can be sampled. Lower is more probable.
+
+Composed energies are energies too: a reference tilted by a net, a weighted sum, one with some coordinates
+clamped, the posterior of a latent vector. A sampler never needs to know which it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ebmsuite.tree import Tree
+
+if TYPE_CHECKING:
+    from ebmsuite.generator import Generator
+
+__all__ = ["Clamped", "Energy", "Posterior", "Sum", "Tilted", "full_precision", "in_precision"]
+
+
+class Energy(nn.Module):
+    """E(x, condition) -> [B], with p(x | condition) proportional to exp(-E).
+
+    ``x`` is [B, *event], ``condition`` a tree with batch-first leaves; rows are independent; the result is
+    float32 or float64 whatever precision a net inside computes in.
+    """
+
+    component_kind: ClassVar[str] = "energy"
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        """Energies [B]."""
+        raise NotImplementedError(f"{type(self).__name__} defines no forward")
+
+    def scale(self, x: Tensor, condition: Tree = None) -> Tensor | float:
+        """A unit of length for every coordinate, broadcast against x. A coordinate of scale 0 does not move."""
+        return 1.0
+
+
+def in_precision(dtype: torch.dtype | None, x: Tensor) -> AbstractContextManager[None]:
+    """Autocast to ``dtype`` on the device of x; nothing when it is None."""
+    return nullcontext() if dtype is None else torch.autocast(x.device.type, dtype)
+
+
+def full_precision(value: Tensor) -> Tensor:
+    """float32 at least: energies are compared as differences of large numbers."""
+    return value if value.dtype == torch.float64 else value.float()
+
+
+class Tilted(Energy):
+    """E(x) = E_0(x) - f(x): a reference density tilted by a net (Xie et al., ICML 2016, eq. 1).
+
+    ``net(x)`` or ``net(x, condition)`` gives f, [B]; ``reference`` is an energy, most often a `Density`.
+    ``autocast`` is the precision that the net, and only the net, computes in; None is that of its weights.
+    """
+
+    autocast: torch.dtype | None = None
+
+    def __init__(self, net: nn.Module, reference: Energy) -> None:
+        super().__init__()
+        self.net = net
+        self.reference = reference
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        with in_precision(self.autocast, x):
+            f = self.net(x) if condition is None else self.net(x, condition)
+        energy: Tensor = self.reference(x) - full_precision(f)
+        return energy
+
+
+class Sum(Energy):
+    """Weighted product of experts: E(x) = sum_i w_i E_i(x). All see the same condition."""
+
+    def __init__(self, energies: Sequence[Energy], weights: Sequence[float] | None = None) -> None:
+        super().__init__()
+        self.energies = nn.ModuleList(energies)
+        self.weights = tuple(weights) if weights is not None else (1.0,) * len(energies)
+        if len(self.weights) != len(energies):
+            raise ValueError(f"{len(energies)} energies need as many weights, got {len(self.weights)}")
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        parts = [w * e(x, condition) for w, e in zip(self.weights, self.energies, strict=True)]
+        return torch.stack(parts).sum(0)
+
+
+class Clamped(Energy):
+    """The conditional of some coordinates given the others.
+
+    The condition is ``(values, known, inner)``: ``values`` and the boolean ``known`` are like x, ``inner`` is
+    the condition of the energy inside. Known coordinates have scale 0, so every sampler leaves them alone.
+    """
+
+    def __init__(self, energy: Energy) -> None:
+        super().__init__()
+        self.energy = energy
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        values, known, inner = condition
+        energy: Tensor = self.energy(torch.where(known, values, x), inner)
+        return energy
+
+    def scale(self, x: Tensor, condition: Tree = None) -> Tensor:
+        _, known, inner = condition
+        return self.energy.scale(x, inner) * (~known).to(x.dtype)
+
+    @staticmethod
+    def place(x: Tensor, condition: Tree) -> Tensor:
+        """x with the known coordinates set: where a chain on this energy starts."""
+        values, known, _ = condition
+        return torch.where(known, values, x)
+
+
+class Posterior(Energy):
+    """E(z) = E_prior(z) - log p(x | z): the latent vector given an event (Pang et al., NeurIPS 2020, eq. 8).
+
+    The condition is ``(x, inner)``.
+    """
+
+    def __init__(self, prior: Energy, generator: Generator) -> None:
+        super().__init__()
+        self.prior = prior
+        self.generator = generator
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        observed, inner = condition
+        energy: Tensor = self.prior(x, inner) - self.generator.log_prob(observed, x, inner)
+        return energy

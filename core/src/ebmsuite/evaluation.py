@@ -1,0 +1,200 @@
+"""The evaluation suite: our numbers beside the published ones, with the protocol of each."""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from ebmsuite.conform import plain
+from ebmsuite.errors import MissingData, UserError
+from ebmsuite.experiment import Splits
+from ebmsuite.fit import score, train
+from ebmsuite.model import Model, load
+from ebmsuite.recipe import Recipe, read_recipe
+from ebmsuite.registry import Registry, import_target
+from ebmsuite.run import write_atomically
+from ebmsuite.scores import Case, Published, Score
+
+__all__ = ["Row", "Suite", "evaluate"]
+
+Status = Literal["pass", "miss", "measured", "skipped"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case as it came out. ``values`` has one value a seed; without a bar the status is "measured"."""
+
+    case: str
+    recipe: str
+    metric: str
+    status: Status
+    values: tuple[float, ...] = ()
+    better: str = ""
+    bar: float | None = None
+    published: tuple[Published, ...] = ()
+    baselines: Mapping[str, float] = field(default_factory=dict)
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+    reason: str = ""
+    """Why it was skipped."""
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.values)
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation over seeds; None for one seed."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """All rows, and what they were computed on."""
+
+    what: str
+    budget: str
+    rows: tuple[Row, ...]
+    hardware: str
+
+    def as_json(self) -> str:
+        return json.dumps(plain(asdict(self)), indent=1)
+
+
+def evaluate(
+    what: str | Path,
+    budget: str | None = None,
+    folder: str | Path = "runs/evaluate",
+    seeds: int | None = None,
+    registry: Registry | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Suite:
+    """Evaluate a run folder, a recipe or a domain.
+
+    A run is judged by its own recipe's metrics. A recipe is trained first, at ``budget`` ("quick" unless said
+    otherwise), and judged by the domain's cases for it; a domain is all its cases. Finished runs under ``folder``
+    are used again, interrupted ones are resumed. ``seeds`` overrides the number of runs a case.
+    """
+    registry = registry or Registry()
+    registry.plugins.load_all()
+    if (Path(what) / "recipe.yaml").is_file():
+        return Suite(str(what), "-", tuple(_of_run(Path(what), registry)), hardware())
+    budget = budget or "quick"
+    name = str(what)
+    if "/" in name:
+        registry.get("recipe", name)
+    elif name not in registry.plugins.names():
+        registry.list(domain=name)  # raises the error that says what exists
+    components = registry.list("case", domain=name.partition("/")[0])
+    cases: list[Case] = [import_target(c.target) for _, c in components]
+    cases = [c for c in cases if name in (c.recipe, c.recipe.partition("/")[0])]
+    if not cases:
+        raise UserError(f'"{name}" has no cases to evaluate')
+    rows = [_of_case(c, budget, Path(folder) / budget, seeds, registry, say) for c in cases]
+    suite = Suite(name, budget, tuple(rows), hardware())
+    aside = Path(folder) / budget
+    aside.mkdir(parents=True, exist_ok=True)
+    write_atomically(aside / f"{name.replace('/', '-')}.json", suite.as_json())
+    return suite
+
+
+def _of_run(folder: Path, registry: Registry) -> list[Row]:
+    model = load(folder, registry=registry)
+    data = Splits(next(iter(model.recipe.data.values())), registry)
+    if not model.recipe.metrics:
+        raise UserError(f"{folder}: its recipe names no metrics")
+    rows = []
+    for spec in model.recipe.metrics:
+        for name, result in score(model, spec, data, registry, model.recipe.seed).items():
+            rows.append(
+                Row(str(folder), model.recipe.recipe, name, "measured", (result.value,), protocol=result.protocol)
+            )
+    return rows
+
+
+def _of_case(
+    case: Case, budget: str, folder: Path, seeds: int | None, registry: Registry, say: Callable[[str], None]
+) -> Row:
+    name = str(case.metric["name"])
+    facts: dict[str, Any] = {
+        "better": case.better, "bar": case.bar.get(budget), "published": case.published, "note": case.note,
+    }  # fmt: skip
+    reason = unmet(case.needs.get(budget, ()), registry)
+    if reason is not None:
+        say(f"{case.name}: skipped, {reason}")
+        return Row(case.name, case.recipe, name, "skipped", reason=reason, **facts)
+    values: list[float] = []
+    scores: dict[str, Score] = {}
+    data: Splits | None = None
+    model: Model | None = None
+    spec = registry.fill("metric", {**case.metric}, f"case {case.name}") | {"n": case.n[budget]}
+    for seed in range(seeds or case.seeds.get(budget, 1)):
+        say(f"{case.name}: {case.recipe}, budget {budget}, seed {seed}")
+        recipe = read_recipe(case.recipe, registry, [f"seed={seed}"], budget)
+        model = load(_trained(recipe, folder, registry), registry=registry)
+        data = Splits(next(iter(recipe.data.values())), registry)
+        scores = score(model, spec, data, registry, seed)
+        values.append(next(iter(scores.values())).value)
+    assert model is not None
+    assert data is not None
+    baselines = {}
+    for label, changes in case.baselines.items():
+        other = registry.fill("metric", {**case.metric, **changes}, f"case {case.name}") | {"n": case.n[budget]}
+        baselines[label] = next(iter(score(model, other, data, registry, 0).values())).value
+    found = next(iter(scores.values()))
+    bar, mean = facts["bar"], statistics.fmean(values)
+    status: Status = "measured"
+    if bar is not None:
+        status = "pass" if (mean <= bar if case.better == "lower" else mean >= bar) else "miss"
+    return Row(
+        case.name, case.recipe, str(found.protocol.get("metric", name)), status, tuple(values),
+        baselines=baselines, protocol=found.protocol, **facts,
+    )  # fmt: skip
+
+
+def _trained(recipe: Recipe, folder: Path, registry: Registry) -> Path:
+    run = folder / f"{recipe.recipe.replace('/', '-')}-seed{recipe.seed}"
+    if (run / "recipe.yaml").exists():
+        if (run / "recipe.yaml").read_text(encoding="utf-8") != recipe.as_yaml():
+            raise UserError(f"{run}: holds a run of another version of this recipe; move it away")
+        return train(resume=run, registry=registry)
+    return train(plain(recipe), out=run, registry=registry)
+
+
+def unmet(needs: Sequence[str], registry: Registry) -> str | None:
+    """The first need that is not met, in words; None when all are.
+
+    "gpu", "data:NAME" and "extractor:NAME" (made, to see whether it can be).
+    """
+    for need in needs:
+        kind, _, name = need.partition(":")
+        if kind == "gpu":
+            if not torch.cuda.is_available():
+                return "needs a GPU"
+        elif kind in ("data", "extractor"):
+            kind = "dataset" if kind == "data" else kind
+            try:
+                registry.build(kind, registry.fill(kind, {"name": name}, need))
+            except (MissingData, UserError) as error:
+                return f"needs {need}: {error}"
+        elif kind == "full-data":
+            dataset = registry.build("dataset", registry.fill("dataset", {"name": name}, need))
+            if getattr(dataset, "note", ""):
+                return f"needs all of {name}, here are {dataset.note}"
+        else:
+            raise UserError(f'case: unknown need "{need}" (known: gpu, data:NAME, full-data:NAME, extractor:NAME)')
+    return None
+
+
+def hardware() -> str:
+    """What computes here, in words."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+    return f"{torch.get_num_threads()} CPU threads ({platform.machine()}), torch {torch.__version__}"

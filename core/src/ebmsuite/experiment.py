@@ -1,0 +1,201 @@
+"""From a recipe to living things: data streams, players, phases, a trainer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ebmsuite.dataset import Codec, Dataset, Stream
+from ebmsuite.errors import RecipeError
+from ebmsuite.learning import Optimiser, Players, Trainer
+from ebmsuite.ranks import Ranks
+from ebmsuite.recipe import Recipe
+from ebmsuite.registry import Registry
+from ebmsuite.sampling import Phase
+from ebmsuite.space import Space
+
+__all__ = ["Experiment", "Splits", "pick_device"]
+
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
+
+
+class Splits(Mapping[str, Dataset]):
+    """The splits of a stream's data set, each made when it is first asked for."""
+
+    def __init__(self, spec: Mapping[str, Any], registry: Registry) -> None:
+        self._spec, self._registry = spec, registry
+        self._made: dict[str, Dataset] = {}
+
+    def __getitem__(self, split: str) -> Dataset:
+        if split not in self._made:
+            spec = {**self._spec, "split": split}
+            if "split" not in self._registry.parameters("dataset", spec["name"]):
+                raise RecipeError(f'data set "{spec["name"]}" has no splits')
+            self._made[split] = self._registry.build("dataset", spec)
+        return self._made[split]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("train", "valid", "test"))
+
+    def __len__(self) -> int:
+        return 3
+
+
+class Experiment:
+    """What a recipe describes, built for one process.
+
+    Nets are initialised from the global generator, seeded with the recipe's seed: alike on every process.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        registry: Registry,
+        event: Space,
+        condition: Space | None,
+        codec: Codec | None,
+        examples: int,
+        device: torch.device,
+        ranks: Ranks | None = None,
+    ) -> None:
+        self.recipe, self.registry, self.device = recipe, registry, device
+        self.event, self.condition, self.codec = event, condition, codec
+        self.ranks = ranks or Ranks()
+        latent = Space(recipe.latent) if recipe.latent else None
+        spaces: dict[str, Any] = {"event": event, "condition": condition}
+        if latent is not None:
+            spaces["latent"] = latent
+        torch.manual_seed(recipe.seed)
+        trainer: Any = registry.resolve("trainer", recipe.trainer["name"])
+        nets: dict[str, nn.Module] = {}
+        for name, spec in recipe.players.items():
+            given = {**spaces, "event": self._space_of(spec, spaces, name)}
+            nets[name] = registry.build(trainer.roles[name], spec, **given).to(device)
+            _autocast(nets[name], PRECISIONS[recipe.compute.precision])
+        optimisers = {n: self._optimiser(spec) for n, spec in recipe.optimisers.items()}
+        players = Players(nets, optimisers, self.ranks)
+        for name, space in trainer.draws.items():
+            if space not in spaces:
+                raise RecipeError(f"latent: the phase {name} draws latent vectors; say how long they are")
+        given = {**spaces, "ranks": self.ranks, "examples": examples}
+        energies = trainer.energies(players) if trainer.draws else {}
+        phases = {
+            name: self._phase(name, spec, energies[name], {**given, "event": spaces[trainer.draws[name]]})
+            for name, spec in recipe.phases.items()
+        }
+        self.trainer: Trainer = registry.build("trainer", recipe.trainer, players=players, phases=phases)
+        self.streams: dict[str, Stream] = {}
+        self.splits: dict[str, Splits] = {}
+
+    @classmethod
+    def with_data(cls, recipe: Recipe, registry: Registry, device: torch.device, ranks: Ranks) -> Experiment:
+        """Build it with its data streams, for learning."""
+        datasets: dict[str, Dataset] = {
+            k: registry.build("dataset", spec) for k, spec in recipe.data.items()
+        }
+        first = next(iter(datasets.values()))
+        self = cls(recipe, registry, first.event, first.condition, first.codec, len(first), device, ranks)
+        self.splits = {k: Splits(spec, registry) for k, spec in recipe.data.items()}
+        for number, (name, dataset) in enumerate(datasets.items()):
+            seed = recipe.seed * 1009 + number
+            self.streams[name] = Stream(dataset, recipe.budget.batch, seed, ranks.rank, ranks.world)
+        return self
+
+    @classmethod
+    def without_data(
+        cls,
+        recipe: Recipe,
+        registry: Registry,
+        spaces: Mapping[str, Space | None],
+        codec: Codec | None,
+        examples: int,
+        device: str,
+    ) -> Experiment:
+        """Build it from what a run remembers of its data, for use."""
+        event = spaces["event"]
+        assert event is not None
+        self = cls(recipe, registry, event, spaces["condition"], codec, examples, pick_device(device))
+        self.splits = {k: Splits(spec, registry) for k, spec in recipe.data.items()}
+        return self
+
+    def _space_of(self, spec: Mapping[str, Any], spaces: Mapping[str, Any], name: str) -> Space:
+        if spec["of"] == "latent" and "latent" not in spaces:
+            raise RecipeError(f"players.{name}.of: latent, but the recipe gives no latent")
+        space: Space = spaces[spec["of"]]
+        return space
+
+    def _optimiser(self, spec: Mapping[str, Any]) -> Optimiser:
+        def make(params: Any) -> torch.optim.Optimizer:
+            made: torch.optim.Optimizer = self.registry.build("optimiser", spec, params=params)
+            return made
+
+        return Optimiser(make, spec["lr"], spec["clip"], spec["warm_up"], spec["ema"])
+
+    def _phase(self, name: str, spec: Mapping[str, Any], energy: Any, given: dict[str, Any]) -> Phase:
+        try:
+            sampler = self.registry.build("sampler", spec["sampler"], **given)
+            chains = self.registry.build("chains", spec["chains"], **given)
+        except ValueError as error:  # numbers that contradict each other
+            raise RecipeError(f"phases.{name}: {error}") from error
+        if sampler.continuous and given["event"].kind == "one-hot":
+            raise RecipeError(
+                f'phases.{name}.sampler: "{spec["sampler"]["name"]}" moves along gradients, but the events are '
+                "one-hot; use a sampler for discrete events"
+            )
+        return Phase(energy, sampler, chains, spec["steps"], spec["nets"])
+
+    def at(self, t: int) -> None:
+        """Learning step ``t`` begins: schedules are evaluated."""
+        self.trainer.players.at(t)
+        for phase in self.trainer.phases.values():
+            phase.at(t)
+
+    @contextmanager
+    def averages(self) -> Iterator[None]:
+        """The moving averages in the place of the weights, for as long as the block lasts."""
+        players = self.trainer.players
+        backup = {name: _copy(players[name].state_dict()) for name in players.ema}
+        self.use_averages()
+        try:
+            yield
+        finally:
+            for name, state in backup.items():
+                players[name].load_state_dict(state)
+
+    def use_averages(self) -> None:
+        """The moving averages in the place of the weights, for good."""
+        players = self.trainer.players
+        for name, net in players.ema.items():
+            players[name].load_state_dict(net.state_dict())
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+        for stream in self.streams.values():
+            stream.close()
+
+
+def pick_device(name: str) -> torch.device:
+    """ "auto" is CUDA when there is one, else the CPU."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise RecipeError(f'compute.device: "{name}" asked for, but this torch finds no CUDA device')
+    except RuntimeError as error:
+        raise RecipeError(f'compute.device: "{name}" is not a device ({error})') from error
+    return device
+
+
+def _autocast(net: nn.Module, dtype: torch.dtype | None) -> None:
+    for module in net.modules():
+        if hasattr(module, "autocast"):
+            module.autocast = dtype
+
+
+def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.clone() for k, v in state.items()}

@@ -1,0 +1,370 @@
+"""The loop of learning.
+
+One process:       ``ebm train image/digits``
+Two processes:     ``ebm train image/digits --devices 2``
+A cluster:         ``accelerate launch --multi_gpu -m ebmsuite train image/mnist-short-run``
+Where it stopped:  ``ebm train --resume runs/image-digits``
+
+Everything that happens at a cadence (log, scores, pictures, checkpoints) is a function of the step and draws
+from generators of its own, so a run that was interrupted, killed or looked at ends as one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from ebmsuite.dataset import describe
+from ebmsuite.errors import RecipeError, Stopped, UserError
+from ebmsuite.experiment import Experiment, pick_device
+from ebmsuite.model import Model
+from ebmsuite.ranks import Ranks
+from ebmsuite.recipe import Recipe, read_recipe
+from ebmsuite.registry import Registry
+from ebmsuite.run import Checkpoints, Run, clean_leftovers, lock, newest, write_atomically
+from ebmsuite.scores import Score
+
+__all__ = ["fit", "new_folder", "score", "train"]
+
+log = logging.getLogger("ebmsuite")
+
+
+# -- the loop ------------------------------------------------------------------------------------------------------
+
+
+def fit(run: Run, interrupted: Callable[[], bool] = lambda: False) -> str:
+    """Learn until the budget is spent; gives "finished", "interrupted" or "stopped"."""
+    recipe, trainer, hooks = run.recipe, run.experiment.trainer, run.registry.plugins
+    checkpoints = Checkpoints(run.folder, recipe)
+    if run.step == 0:
+        checkpoints.save(run)
+    while run.step < recipe.budget.steps:
+        t = run.step
+        run.experiment.at(t)
+        batches = {name: s.batch(t).to(run.experiment.device) for name, s in run.experiment.streams.items()}
+        logs = trainer.step(t, batches, run.rng)
+
+        run.step = t + 1
+        run.pending.append((run.step, logs))
+        last = run.step == recipe.budget.steps
+        if run.ranks.main:
+            hooks.call("ebm_step_end", run=run, step=run.step, logs=logs)
+
+        save = last or run.step % recipe.checkpoint.every == 0
+        scores = [m for m in recipe.metrics if _due(m, run.step, last)]
+        pictures = [r for r in recipe.render if _due(r, run.step, last)]
+        flush = save or scores or pictures or run.step % recipe.log.every == 0
+        if flush:
+            move_logs(run)
+            if save and not _finite(trainer.players):
+                run.ask_rollback("a weight is not finite")
+            run.rollback, run.stop = run.ranks.from_main((run.rollback, run.stop))
+            if run.rollback is not None:
+                roll_back(run, checkpoints)
+                continue
+            if run.stop is not None:
+                return "stopped"
+            evaluate(run, scores)
+            render(run, pictures)
+        if save:
+            path = checkpoints.save(run)
+            if run.ranks.main:
+                hooks.call("ebm_checkpoint_saved", run=run, path=path)
+        # one process stops at once; several agree on it when they meet
+        if not last and (run.ranks.world == 1 or flush) and any(run.ranks.all_values(interrupted())):
+            if not save:
+                checkpoints.save(run, scheduled=False)
+            return "interrupted"
+    return "finished"
+
+
+def move_logs(run: Run) -> None:
+    """Move the numbers of the last steps to the host, as means over ranks, in one transfer."""
+    rows, run.pending = run.pending, []
+    if not rows:
+        return
+    flat = torch.stack(
+        [torch.as_tensor(v, dtype=torch.float32, device=run.experiment.device) for _, row in rows for v in row.values()]
+    )
+    values = iter(run.ranks.mean(flat).tolist())
+    moved = [(step, {name: next(values) for name in row}) for step, row in rows]
+    if run.ranks.main:
+        run.registry.plugins.call("ebm_logged", run=run, rows=moved)
+
+
+def roll_back(run: Run, checkpoints: Checkpoints) -> None:
+    """Back to the last good checkpoint with lower learning rates and fresh randomness, or stop."""
+    asked, run.rollback = run.rollback, None
+    assert asked is not None
+    players = run.experiment.trainer.players
+    step, factor, events, path = run.step, players.lr_factor, run.events, checkpoints.good()
+    # the decision is not saved: a run killed before its next checkpoint repeats it, being deterministic
+    checkpoints.load(path, run)
+    if len(events) >= asked.limit:
+        raise Stopped(
+            f"{run.recipe.recipe} diverged at step {step}: {asked.reason}. {len(events)} rollbacks with lower "
+            f"learning rates (now x{factor:g}) did not help. {asked.advice} The last good checkpoint is {path}"
+        )
+    known, players.lr_factor = len(run.events), factor * asked.lr_factor
+    event = {
+        "step": step, "event": "rollback", "reason": asked.reason, "to": run.step, "lr_factor": players.lr_factor,
+    }  # fmt: skip
+    run.events = [*events, event]
+    run.seed_generators()
+    if run.ranks.main:
+        checkpoints.forget_after(run.step)
+        run.cut_log(_log_length(path))
+        for row in run.events[known:]:
+            run.append(row)
+        log.warning("step %d: %s; back to step %d, learning rates x%g", step, asked.reason, run.step, players.lr_factor)
+
+
+def _log_length(path: Path) -> int:
+    return int(json.loads((path / "run.json").read_text())["log_bytes"])
+
+
+def _finite(players: Mapping[str, torch.nn.Module]) -> bool:
+    return all(bool(torch.isfinite(p).all()) for net in players.values() for p in net.parameters())
+
+
+# -- scores and pictures -------------------------------------------------------------------------------------------
+
+
+def score(model: Model, spec: Mapping[str, Any], data: Any, registry: Registry, seed: int) -> dict[str, Score]:
+    """Scores of one metric, by name."""
+    metric = registry.build("metric", spec)
+    result = metric(model, data, model.generator(seed), spec["n"])
+    if isinstance(result, Score):
+        return {spec["name"]: result}
+    return {f"{spec['name']}/{key}": value for key, value in result.items()}
+
+
+def _due(spec: Mapping[str, Any], step: int, last: bool) -> bool:
+    return last or bool(spec["every"] and step % spec["every"] == 0)
+
+
+def _seed(run: Run, name: str) -> int:
+    return zlib.crc32(f"{run.recipe.seed}/{run.step}/{name}".encode())
+
+
+def evaluate(run: Run, due: Sequence[Mapping[str, Any]]) -> None:
+    """Score the model with the metrics that are due, on rank 0."""
+    if due and run.ranks.main:
+        scores: dict[str, Score] = {}
+        with _as_model(run) as model:
+            for spec in due:
+                data = next(iter(run.experiment.splits.values()))
+                scores |= score(model, spec, data, run.registry, _seed(run, spec["name"]))
+        run.append({"step": run.step, "scores": {k: s.__dict__ for k, s in scores.items()}})
+        run.registry.plugins.call("ebm_evaluated", run=run, step=run.step, scores=scores)
+        plan = run.recipe.checkpoint
+        if plan.best in scores and run.step % plan.every == 0:
+            value = scores[plan.best].value
+            sign = 1 if plan.better == "lower" else -1
+            if run.best is None or sign * value < sign * run.best["value"]:
+                run.best = {"step": run.step, "score": plan.best, "value": value}
+    if due:
+        run.ranks.wait()
+
+
+def render(run: Run, due: Sequence[Mapping[str, Any]]) -> None:
+    """Make the pictures that are due, on rank 0."""
+    if due and run.ranks.main:
+        folder = run.folder / "samples" / f"step-{run.step:08d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        files: list[Path] = []
+        with _as_model(run) as model:
+            for spec in due:
+                renderer = run.registry.build("renderer", spec)
+                files += renderer(model, folder, model.generator(_seed(run, spec["name"])), spec["n"])
+        run.registry.plugins.call("ebm_rendered", run=run, step=run.step, files=files)
+    if due:
+        run.ranks.wait()
+
+
+@contextmanager
+def _as_model(run: Run) -> Iterator[Model]:
+    cpu = torch.get_rng_state()
+    weights = "ema" if run.experiment.trainer.players.ema else "raw"
+    with run.experiment.averages():
+        yield Model(run.experiment, run.step, weights)
+    torch.set_rng_state(cpu)
+
+
+# -- the command ---------------------------------------------------------------------------------------------------
+
+
+def train(
+    recipe: str | Path | Mapping[str, Any] | None = None,
+    *overrides: str,
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    budget: str | None = None,
+    quiet: bool = False,
+    registry: Registry | None = None,
+) -> Path:
+    """Train a recipe (a name, a YAML file, a mapping), or go on with a run; gives the run folder.
+
+    ``overrides`` are ``key=value``. Raises `Stopped` when the stability guard gave up and KeyboardInterrupt when
+    the run was interrupted; both leave a folder that ``resume`` takes.
+    """
+    registry = registry or Registry()
+    registry.plugins.load_all()
+    folder: Path | None
+    if resume is not None:
+        folder = Path(resume)
+        if recipe is not None or budget is not None or out is not None:
+            raise UserError("--resume goes on with the recipe, budget and folder of the run: give no other")
+        if not (folder / "recipe.yaml").is_file():
+            raise UserError(f"{folder}: not a run folder (it has no recipe.yaml)")
+        resolved = read_recipe(folder / "recipe.yaml", registry, overrides)
+    elif recipe is None:
+        raise UserError("name a recipe (see `ebm list recipe`) or a run to --resume")
+    else:
+        resolved = read_recipe(recipe, registry, overrides, budget)
+        folder = Path(out) if out is not None else None
+    if resolved.compute.devices > 1 and "RANK" not in os.environ:
+        return launch(resolved, folder or new_folder(resolved.recipe), resume is not None)
+    return _train_here(resolved, folder, registry, resume is not None, quiet)
+
+
+def _train_here(recipe: Recipe, out: Path | None, registry: Registry, resume: bool, quiet: bool) -> Path:
+    from accelerate import PartialState
+
+    device = pick_device(recipe.compute.device)
+    device = PartialState(cpu=device.type == "cpu").device
+    ranks = Ranks()
+    folder: Path = ranks.from_main(out or new_folder(recipe.recipe))
+    recipe_path, root = folder / "recipe.yaml", folder / "checkpoints"
+    if not resume and recipe_path.exists():
+        raise UserError(f"{folder}: already holds a run; use --resume {folder}, or another --out")
+    experiment = Experiment.with_data(recipe, registry, device, ranks)
+    held = None
+    ranks.wait()  # all have seen that the folder is free
+    if ranks.main:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = lock(folder)
+        clean_leftovers(root)
+        write_atomically(recipe_path, recipe.as_yaml())
+        streams = [s.dataset for s in experiment.streams.values()]
+        write_atomically(folder / "data.json", json.dumps(describe(streams[0]), indent=1))
+    ranks.wait()
+    run = Run(folder, experiment, registry)
+    if resume and any(root.glob("step-*")):
+        checkpoint = newest(folder)
+        Checkpoints(folder, recipe).load(checkpoint, run)
+        if ranks.main:
+            run.cut_log(_log_length(checkpoint))
+    elif ranks.main:
+        run.cut_log(0)
+    watchers = [] if not ranks.main else [
+        (registry.build("watcher", spec), spec["name"])
+        for spec in recipe.watch
+        if not (quiet and spec["name"] == "progress")
+    ]  # fmt: skip
+    plugins = registry.plugins
+    for watcher, name in watchers:
+        plugins.add(watcher, f"watch:{name}")
+    outcome = "failed"
+    try:
+        with _signals() as interrupted:
+            if ranks.main:
+                plugins.call("ebm_run_start", run=run)
+            outcome = fit(run, interrupted)
+    except Stopped:
+        outcome = "stopped"
+        raise
+    finally:
+        experiment.close()
+        try:
+            if ranks.main:
+                plugins.call("ebm_run_end", run=run, outcome=outcome)
+        finally:
+            for watcher, _ in watchers:
+                plugins.remove(watcher)
+            if held is not None:
+                held.close()
+    if outcome == "stopped":
+        raise Stopped(f"{recipe.recipe} stopped at step {run.step}: {run.stop}")
+    if outcome == "interrupted":
+        raise KeyboardInterrupt(
+            f"interrupted at step {run.step} of {recipe.budget.steps}; go on with: ebm train --resume {folder}"
+        )
+    return folder
+
+
+def new_folder(recipe: str) -> Path:
+    """runs/NAME, or runs/NAME-2, ... when it is taken."""
+    base = Path("runs") / recipe.replace("/", "-")
+    number, folder = 1, base
+    while folder.exists():
+        number += 1
+        folder = base.with_name(f"{base.name}-{number}")
+    return folder
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[], bool]]:
+    """SIGINT and SIGTERM ask for a stop after this step; a second one does not wait."""
+    seen: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if seen:
+            raise KeyboardInterrupt("stopped at once; the last checkpoint stands")
+        seen.append(number)
+
+    try:
+        before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not in the main thread: signals are someone else's
+        before = {}
+    try:
+        yield lambda: bool(seen)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def launch(recipe: Recipe, folder: Path, resume: bool) -> Path:
+    """Run the recipe in several processes on this machine."""
+    with tempfile.TemporaryDirectory() as aside:
+        file = Path(aside) / "recipe.yaml"
+        file.write_text(recipe.as_yaml(), encoding="utf-8")
+        target = ["--resume", str(folder)] if resume else [str(file), "--out", str(folder)]
+        command: Sequence[str] = [
+            sys.executable, "-m", "torch.distributed.run", "--standalone",
+            "--nproc-per-node", str(recipe.compute.devices), "-m", "ebmsuite", "train", *target,
+        ]  # fmt: skip
+        process = subprocess.Popen(command, start_new_session=True)
+        previous = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+
+        def forward(number: int, frame: FrameType | None) -> None:
+            process.send_signal(signal.SIGTERM)
+
+        signal.signal(signal.SIGTERM, forward)
+        signal.signal(signal.SIGINT, forward)
+        try:
+            code = process.wait()
+        finally:
+            signal.signal(signal.SIGTERM, previous[0])
+            signal.signal(signal.SIGINT, previous[1])
+            if process.poll() is None:
+                process.kill()
+    if code:
+        if not resume and not (folder / "recipe.yaml").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise RecipeError(f"the {recipe.compute.devices} processes ended with status {code}; see above")
+    return folder

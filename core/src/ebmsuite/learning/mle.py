@@ -1,0 +1,62 @@
+"""Maximum likelihood by analysis by synthesis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ebmsuite.energy import Energy
+from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.sampling.kernel import normal_like
+from ebmsuite.schedule import Schedule, value_at
+from ebmsuite.space import Batch
+from ebmsuite.tree import Tree
+
+__all__ = ["MaximumLikelihood"]
+
+
+@dataclass
+class MaximumLikelihood(Trainer):
+    """d/dtheta log p = E_model[dE/dtheta] - E_data[dE/dtheta], the model's side from chains.
+
+    Short-run, contrastive-divergence and persistent learning are this trainer with chains from noise, data and
+    a buffer (Xie et al., ICML 2016; Nijkamp et al., NeurIPS 2019 and AAAI 2020; Du & Mordatch, NeurIPS 2019).
+
+    ``data_noise`` is the standard deviation of the noise added to the examples, ``energy_l2`` the weight of
+    E(data)^2 + E(samples)^2 in the loss.
+    """
+
+    data_noise: float | Schedule = 0.0
+    energy_l2: float = 0.0
+
+    roles: ClassVar[Mapping[str, str]] = {"energy": "energy"}
+    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
+
+    @staticmethod
+    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
+        return {"negative": players["energy"]}
+
+    def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
+        data, energy = batches["data"], self.players["energy"]
+        # synthesis
+        negative = self.phases["negative"].draw(data, rng, data.condition)
+        # analysis
+        x = data.x + value_at(self.data_noise, t) * normal_like(data.x, rng)
+        plus, minus = energy(x, data.condition), energy(negative.x, negative.condition)
+        loss = (plus - minus).mean() + self.energy_l2 * (plus.square() + minus.square()).mean()
+        logs = self.players.update({"energy": loss})
+        plus, minus = plus.detach(), minus.detach()
+        return {
+            "gap": plus.mean() - minus.mean(),
+            "energy/data": plus.mean(),
+            "energy/samples": minus.mean(),
+            "samples/max": negative.x.abs().max(),
+            **logs,
+        }
+
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        return self.phases["negative"].sample(n, rng, condition)

@@ -1,0 +1,148 @@
+"""The nets of a trainer, each with its optimiser, schedule and moving average."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ebmsuite.ranks import Ranks
+from ebmsuite.schedule import Schedule, value_at
+
+__all__ = ["Optimiser", "Players"]
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """How one player learns."""
+
+    make: Callable[[Any], torch.optim.Optimizer]
+    lr: float | Schedule
+    clip: float | None = None
+    """Largest norm of the gradient."""
+    warm_up: int = 0
+    """Steps over which the learning rate rises linearly from 0."""
+    ema: float | None = None
+    """Decay of the moving average of the weights; the first steps use (1 + k) / (10 + k) when it is smaller."""
+
+
+class Players(Mapping[str, nn.Module]):
+    """Named nets. `update` takes the gradient of each loss for that player only.
+
+    Parameters are updated in place and never replaced.
+    """
+
+    def __init__(
+        self, nets: Mapping[str, nn.Module], optimisers: Mapping[str, Optimiser], ranks: Ranks | None = None
+    ) -> None:
+        self.nets, self.how, self.ranks = dict(nets), dict(optimisers), ranks or Ranks()
+        self.ema: dict[str, nn.Module] = {}
+        self.optimisers: dict[str, torch.optim.Optimizer] = {}
+        self.born = dict.fromkeys(self.how, 0)
+        self.lr_factor = 1.0
+        """What the stability guard has left of the learning rates."""
+        self.t = 0
+        for name in self.how:
+            self._begin(name)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.nets[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.nets)
+
+    def __len__(self) -> int:
+        return len(self.nets)
+
+    def _begin(self, name: str) -> None:
+        self.optimisers[name] = self.how[name].make(list(self.nets[name].parameters()))
+        if self.how[name].ema is not None:
+            self.ema[name] = copy.deepcopy(self.nets[name]).requires_grad_(False).eval()
+
+    def reset(self, name: str) -> None:
+        """A fresh optimiser, warm-up and moving average: a new stage of learning."""
+        self._begin(name)
+        self.born[name] = self.t
+
+    def at(self, t: int) -> None:
+        """Learning step ``t`` begins; the loop says so."""
+        self.t = t
+
+    def mean(self, value: Tensor) -> Tensor:
+        """The mean over processes, for a decision that all must share."""
+        return self.ranks.mean(value)
+
+    def lr(self, name: str) -> float:
+        """The learning rate of this step."""
+        how, age = self.how[name], self.t - self.born[name]
+        ramp = min(1.0, (age + 1) / how.warm_up) if how.warm_up else 1.0
+        return value_at(how.lr, self.t) * ramp * self.lr_factor
+
+    def update(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """All gradients, then the mean over processes, clipping, all optimiser steps and moving averages.
+
+        Returns ``loss/NAME`` and ``gradient/NAME`` (the norm before clipping).
+        """
+        gradients: dict[str, list[Tensor]] = {}
+        params = {name: [p for p in self.nets[name].parameters() if p.requires_grad] for name in losses}
+        for name, loss in losses.items():
+            last = name == list(losses)[-1]
+            gradients[name] = list(
+                torch.autograd.grad(loss, params[name], retain_graph=not last, materialize_grads=True)
+            )
+        logs: dict[str, Tensor] = {}
+        for name, loss in losses.items():
+            self.ranks.mean_(gradients[name])
+            norm = torch.nn.utils.get_total_norm(gradients[name])
+            clip = self.how[name].clip
+            if clip is not None:
+                torch._foreach_mul_(gradients[name], (clip / (norm + 1e-6)).clamp(max=1.0))
+            logs[f"loss/{name}"], logs[f"gradient/{name}"] = loss.detach(), norm
+        for name in losses:
+            for parameter, gradient in zip(params[name], gradients[name], strict=True):
+                parameter.grad = gradient
+            for group in self.optimisers[name].param_groups:
+                group["lr"] = self.lr(name)
+            self.optimisers[name].step()
+            self.optimisers[name].zero_grad(set_to_none=True)
+            self._average(name)
+        return logs
+
+    @torch.no_grad()
+    def _average(self, name: str) -> None:
+        if name not in self.ema:
+            return
+        age = self.t - self.born[name]
+        decay = min(self.how[name].ema or 0.0, (1 + age) / (10 + age))
+        pairs = list(zip(self.ema[name].parameters(), self.nets[name].parameters(), strict=True))
+        torch._foreach_lerp_([e for e, _ in pairs], [p for _, p in pairs], 1 - decay)
+        for kept, now in zip(self.ema[name].buffers(), self.nets[name].buffers(), strict=True):
+            kept.copy_(now)
+
+    # -- state --------------------------------------------------------------------------------------------------
+
+    def optimiser_state(self) -> dict[str, Tensor]:
+        """Tensors of the optimisers by "player.parameter.key"."""
+        state: dict[str, Tensor] = {}
+        for name, optimiser in self.optimisers.items():
+            for number, entry in optimiser.state_dict()["state"].items():
+                for key, value in entry.items():
+                    if value is not None:
+                        tensor = value if isinstance(value, Tensor) else torch.tensor(value)
+                        state[f"{name}.{number}.{key}"] = tensor
+        return state
+
+    def restore_optimisers(self, state: Mapping[str, Tensor]) -> None:
+        """Take back what `optimiser_state` gave."""
+        for name, optimiser in self.optimisers.items():
+            entries: dict[int, dict[str, Tensor]] = {}
+            for path, tensor in state.items():
+                player, _, rest = path.rpartition(".")[0].rpartition(".")
+                if player == name:
+                    entries.setdefault(int(rest), {})[path.rpartition(".")[2]] = tensor
+            groups = optimiser.state_dict()["param_groups"]
+            optimiser.load_state_dict({"state": entries, "param_groups": groups})

@@ -1,0 +1,127 @@
+"""A trained model: what `load` gives back. It works without the training data."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ebmsuite.conform import conform, plain
+from ebmsuite.dataset import Codec
+from ebmsuite.energy import Energy
+from ebmsuite.errors import DataError, UserError
+from ebmsuite.experiment import Experiment
+from ebmsuite.learning import Trainer
+from ebmsuite.recipe import Recipe, read_recipe
+from ebmsuite.registry import Registry
+from ebmsuite.run import Checkpoints, newest
+from ebmsuite.sampling import Phase
+from ebmsuite.space import Space
+from ebmsuite.tree import Tree, to_host
+
+__all__ = ["Model", "load"]
+
+
+class Model:
+    """The nets of a run with what is needed to use them.
+
+    ``players`` are the nets (moving averages where the run kept them), ``event`` and ``condition`` the spaces,
+    ``codec`` reads and writes the user's files.
+    """
+
+    def __init__(self, experiment: Experiment, step: int, weights: str) -> None:
+        self.recipe: Recipe = experiment.recipe
+        self.trainer: Trainer = experiment.trainer
+        self.phases: Mapping[str, Phase] = experiment.trainer.phases
+        self.players: Mapping[str, Any] = experiment.trainer.players
+        self.event: Space = experiment.event
+        self.condition: Space | None = experiment.condition
+        self.codec: Codec | None = experiment.codec
+        self.device: torch.device = experiment.device
+        self.step, self.weights = step, weights
+
+    def generator(self, seed: int) -> torch.Generator:
+        """A fresh random generator on the model's device."""
+        return torch.Generator(self.device).manual_seed(seed)
+
+    def sample(
+        self, n: int, seed: int = 0, condition: Tree = None, rng: torch.Generator | None = None
+    ) -> Tensor:
+        """``n`` events [n, *event] as the method draws them, on the model's device."""
+        x: Tensor = self.trainer.sample(n, rng or self.generator(seed), condition)
+        if not torch.isfinite(x).all():
+            raise UserError(
+                f"{self.recipe.recipe}: the chains end at values that are not finite (step {self.step})"
+            )
+        return x
+
+    @torch.no_grad()
+    def energy(self, x: Tensor, condition: Tree = None, player: str = "energy") -> Tensor:
+        """Energies [B] of events."""
+        energy = self.players[player]
+        if not isinstance(energy, Energy):
+            raise UserError(f'player "{player}" of {self.recipe.recipe} is not an energy')
+        return energy(x.to(self.device), condition)
+
+    def phase(self, name: str) -> Phase:
+        """A phase of the trainer, or an error that lists those it has."""
+        if name not in self.phases:
+            raise UserError(f'{self.recipe.recipe} has no phase "{name}" (it has: {", ".join(self.phases)})')
+        return self.phases[name]
+
+    def describe(self) -> dict[str, Any]:
+        """What belongs with every number that this model gets: recipe, step, weights and samplers."""
+        return {
+            "recipe": self.recipe.recipe,
+            "step": self.step,
+            "weights": self.weights,
+            "phases": plain(self.recipe.phases),
+        }
+
+    def write(self, x: Tensor, path: str | Path) -> None:
+        """Write events: .safetensors and .npy as they are, every other ending by the domain's codec."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix in (".safetensors", ".npy"):
+            aside = path.with_name(f".{path.stem}.part{path.suffix}")
+            if path.suffix == ".npy":
+                np.save(aside, x.detach().cpu().numpy(), allow_pickle=False)
+            else:
+                save_file({"x": to_host(x)}, aside)
+            os.replace(aside, path)
+        elif self.codec is None:
+            raise DataError(f"{path}: these events can be written as .safetensors or .npy")
+        else:
+            self.codec.write(x, path)
+
+
+def load(
+    run: str | Path, checkpoint: str | None = None, device: str = "auto", registry: Registry | None = None
+) -> Model:
+    """The model of a run folder, with the averaged weights if the run kept them.
+
+    ``checkpoint`` is "best", a step, or None for the newest.
+    """
+    folder = Path(run)
+    if not (folder / "recipe.yaml").is_file():
+        raise DataError(f"{folder}: not a run folder (it has no recipe.yaml)")
+    registry = registry or Registry()
+    recipe = read_recipe(folder / "recipe.yaml", registry)
+    try:
+        data = json.loads((folder / "data.json").read_text())
+    except FileNotFoundError:
+        raise DataError(f"{folder}: data.json is missing, the run ended before its first step") from None
+    spaces = {k: conform(data[k], Space, k) if data[k] else None for k in ("event", "condition")}
+    codec = registry.build("codec", data["codec"]) if data["codec"] else None
+    experiment = Experiment.without_data(recipe, registry, spaces, codec, data["examples"], device)
+    step = Checkpoints(folder, recipe).load_model(newest(folder, checkpoint), experiment)
+    weights = "ema" if experiment.trainer.players.ema else "raw"
+    experiment.use_averages()
+    return Model(experiment, step, weights)

@@ -1,0 +1,121 @@
+"""The suite's own plugin: the components whose names have no prefix."""
+
+from __future__ import annotations
+
+from ebmsuite.hookspecs import Component, hookimpl
+
+ebm_api = 1
+
+NIJKAMP_2019 = "Nijkamp, Hill, Zhu, Wu. On Learning Non-Convergent Non-Persistent Short-Run MCMC. NeurIPS 2019"
+XIE_2016 = "Xie, Lu, Zhu, Wu. A Theory of Generative ConvNet. ICML 2016"
+DU_2019 = "Du, Mordatch. Implicit Generation and Modeling with Energy-Based Models. NeurIPS 2019"
+HAN_2017 = "Han, Lu, Zhu, Wu. Alternating Back-Propagation for Generator Network. AAAI 2017"
+
+MLE_EXAMPLE = {
+    "recipe": "mle-example",
+    "data": {"data": {"name": "normal", "n": 256, "mean": 1.0, "sd": 0.5}},
+    "players": {"energy": {"name": "quadratic"}},
+    "trainer": {"name": "mle"},
+    "phases": {
+        "negative": {
+            "chains": {
+                "name": "buffer",
+                "size": 64,
+                "fresh": 0.1,
+                "density": {"name": "gaussian", "sd": 1.0},
+            },
+            "sampler": {"name": "langevin", "step_size": 0.3},
+            "steps": 5,
+        }
+    },
+    "optimisers": {"energy": {"name": "adam", "lr": 0.02, "ema": 0.9}},
+    "budget": {"steps": 12, "batch": 16},
+}
+
+
+@hookimpl
+def ebm_energies() -> list[Component]:
+    return [
+        Component("mlp", "ebmsuite.nets:mlp_energy", "multilayer perceptron on the flattened event", XIE_2016),
+        Component("quadratic", "ebmsuite.nets:Quadratic", "the Gaussian as an exponential family"),
+    ]
+
+
+@hookimpl
+def ebm_densities() -> list[Component]:
+    return [
+        Component("gaussian", "ebmsuite.density:Gaussian", "N(mean, sd^2 I)"),
+        Component("uniform", "ebmsuite.density:Uniform", "uniform on [low, high] in every coordinate"),
+    ]
+
+
+@hookimpl
+def ebm_generators() -> list[Component]:
+    return [Component("mlp", "ebmsuite.nets:mlp_generator", "multilayer perceptron from a normal latent vector")]
+
+
+@hookimpl
+def ebm_samplers() -> list[Component]:
+    return [
+        Component(
+            "langevin",
+            "ebmsuite.sampling.langevin:Langevin",
+            "unadjusted Langevin dynamics, gradient weight and noise scale decoupled",
+            NIJKAMP_2019,
+        )
+    ]
+
+
+@hookimpl
+def ebm_chains() -> list[Component]:
+    at = "ebmsuite.sampling.chains:"
+    return [
+        Component("noise", at + "Noise", "from a density, every time: short-run MCMC", NIJKAMP_2019),
+        Component("data", at + "Data", "from the examples: contrastive divergence",
+                  "Hinton. Training Products of Experts by Minimizing Contrastive Divergence. 2002"),
+        Component("buffer", at + "Buffer", "from where chains were left: persistent chains, replay", DU_2019),
+        Component("memory", at + "Memory", "from where this example's chain was left", HAN_2017),
+        Component("proposal", at + "Proposal", "from what the trainer proposes",
+                  "Xie, Lu, Gao, Wu. Cooperative Learning of Energy-Based Model and Latent Variable Model. AAAI 2018"),
+    ]  # fmt: skip
+
+
+@hookimpl
+def ebm_trainers() -> list[Component]:
+    return [
+        Component(
+            "mle",
+            "ebmsuite.learning.mle:MaximumLikelihood",
+            "maximum likelihood: E(data) down, E(samples) up",
+            XIE_2016,
+            example=MLE_EXAMPLE,
+        )
+    ]
+
+
+@hookimpl
+def ebm_optimisers() -> list[Component]:
+    at = "ebmsuite.learning.optimisers:"
+    return [
+        Component("adam", at + "adam", "Adam", "Kingma, Ba. Adam. ICLR 2015"),
+        Component("adamw", at + "adamw", "Adam with decoupled weight decay"),
+        Component("sgd", at + "sgd", "stochastic gradient descent with momentum"),
+    ]
+
+
+@hookimpl
+def ebm_datasets() -> list[Component]:
+    return [Component("normal", "ebmsuite.dataset:NormalSamples", "draws from a Gaussian that is known")]
+
+
+@hookimpl
+def ebm_watchers() -> list[Component]:
+    at = "ebmsuite.watch."
+    return [
+        Component("log", at + "log:MetricLog", "metrics.jsonl, a row every log.every steps"),
+        Component("guard", at + "guard:Guard", "stability: rolls back and lowers the learning rate, or stops"),
+        Component("progress", at + "progress:Progress", "a progress bar with rate, gap and time left"),
+        Component("report", at + "report:ReportWriter", "writes report.html when scores or pictures are new"),
+        Component("tensorboard", at + "tensorboard:TensorBoard", "scalars for TensorBoard",
+                  needs=("tensorboard",)),
+    ]  # fmt: skip

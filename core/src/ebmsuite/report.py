@@ -1,0 +1,184 @@
+"""A run, or an evaluation, as one self-contained page."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ebmsuite.errors import DataError
+from ebmsuite.run import checkpoint_steps, read_log, write_atomically
+
+if TYPE_CHECKING:
+    from ebmsuite.evaluation import Row, Suite
+
+__all__ = ["write_report", "write_suite"]
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+h1 { font-size: 1.6rem; margin-bottom: 0 } h2 { font-size: 1.15rem; margin-top: 2rem }
+table { border-collapse: collapse } td, th { padding: .25rem .8rem; border-bottom: 1px solid #ddd; text-align: left }
+td.number { text-align: right; font-variant-numeric: tabular-nums } .quiet { color: #777 }
+img { max-width: 100%; image-rendering: pixelated; border: 1px solid #eee } figure { margin: 1rem 0 }
+pre { background: #f6f6f6; padding: 1rem; overflow-x: auto; font-size: .85rem }
+.pass { color: #06752b } .miss { color: #b3261e }
+"""
+
+
+def write_report(folder: str | Path, outcome: str = "") -> Path:
+    """Write RUN/report.html from what is in the run folder."""
+    folder = Path(folder)
+    if not (folder / "recipe.yaml").is_file():
+        raise DataError(f"{folder}: not a run folder (it has no recipe.yaml)")
+    recipe = (folder / "recipe.yaml").read_text(encoding="utf-8")
+    rows = read_log(folder / "metrics.jsonl")
+    numbers = [r for r in rows if "event" not in r and "scores" not in r]
+    steps = checkpoint_steps(folder / "checkpoints")
+    title = recipe.partition("\n")[0].removeprefix("recipe: ")
+    at = numbers[-1]["step"] if numbers else (steps[-1] if steps else 0)
+    spent = sum(r.get("seconds", 0.0) for r in numbers)
+    facts = f"step {at}" + (f", {outcome}" if outcome else "") + (f", {spent / 60:.1f} minutes" if spent else "")
+    parts = [f"<h1>{html.escape(title)}</h1><p class=quiet>{html.escape(facts)}</p>"]
+    parts += _pictures(folder)
+    parts += _scores([r for r in rows if "scores" in r])
+    parts += _curves(numbers)
+    parts += _events([r for r in rows if "event" in r])
+    parts.append(f"<h2>Recipe</h2><pre>{html.escape(recipe)}</pre>")
+    path = folder / "report.html"
+    write_atomically(path, _page(title, parts))
+    return path
+
+
+def _page(title: str, parts: Sequence[str]) -> str:
+    body = "\n".join(parts)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>\n{body}\n</html>\n'
+    )
+
+
+def _pictures(folder: Path) -> list[str]:
+    moments = sorted((folder / "samples").glob("step-*"))
+    if not moments:
+        return []
+    parts = ["<h2>Samples</h2>"]
+    for file in sorted(moments[-1].iterdir()):
+        if file.suffix in (".png", ".gif"):
+            data = base64.b64encode(file.read_bytes()).decode()
+            kind = file.suffix[1:]
+            parts.append(
+                f'<figure><img alt="{file.stem}" src="data:image/{kind};base64,{data}">'
+                f"<figcaption class=quiet>{html.escape(file.stem)}, {moments[-1].name}</figcaption></figure>"
+            )
+    return parts
+
+
+def _scores(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    parts = ["<h2>Scores</h2><table><tr><th>step<th>score<th>value<th>protocol</tr>"]
+    for row in rows:
+        for name, score in row["scores"].items():
+            protocol = {k: v for k, v in score["protocol"].items() if k != "phases"}
+            metric = protocol.pop("metric", name)
+            spread = "" if score["low"] is None else f" [{score['low']:.4g}, {score['high']:.4g}]"
+            parts.append(
+                f"<tr><td class=number>{row['step']}<td>{html.escape(str(metric))}"
+                f"<td class=number>{score['value']:.4g}{spread}<td class=quiet>{html.escape(_words(protocol))}</tr>"
+            )
+    return [*parts, "</table>"]
+
+
+def _words(protocol: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k} {_words(v) if isinstance(v, Mapping) else v}" for k, v in protocol.items())
+
+
+def _curves(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    if len(rows) < 2:
+        return []
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    names = [k for k in rows[-1] if k not in ("step", "seconds")]
+    panels = [("energy gap", [n for n in names if n == "gap"])]
+    panels += [("energies", [n for n in names if n.startswith("energy/")])]
+    panels += [
+        (n, [n]) for n in names if n != "gap" and not n.startswith(("energy/", "loss/"))
+    ]
+    panels = [(title, members) for title, members in panels if members]
+    figure, axes = plt.subplots(len(panels), 1, figsize=(8, 1.9 * len(panels)), sharex=True, squeeze=False)
+    for (title, members), axis in zip(panels, axes[:, 0], strict=True):
+        for member in members:
+            points = [(r["step"], r[member]) for r in rows if member in r]
+            axis.plot(*zip(*points, strict=True), linewidth=1, label=member)
+        axis.set_title(title, fontsize=9, loc="left")
+        if len(members) > 1:
+            axis.legend(fontsize=8, frameon=False)
+        if title == "energy gap":
+            axis.axhline(0, color="black", linewidth=0.5)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[-1, 0].set_xlabel("learning step")
+    figure.tight_layout()
+    text = io.StringIO()
+    figure.savefig(text, format="svg")
+    plt.close(figure)
+    svg = text.getvalue()
+    return [
+        "<h2>Learning</h2><p class=quiet>A healthy run's gap, mean E(data) - mean E(samples), moves about 0.</p>",
+        svg[svg.index("<svg") :],
+    ]
+
+
+def _events(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    lines = [
+        f"<li>step {r['step']}: {html.escape(r['reason'])}; back to step {r['to']}, "
+        f"learning rates x{r['lr_factor']:g}"
+        for r in rows
+    ]
+    return ["<h2>Rollbacks</h2><ul>", *lines, "</ul>"]
+
+
+# -- evaluations ---------------------------------------------------------------------------------------------------
+
+
+def write_suite(suite: Suite, path: Path) -> Path:
+    """The table of an evaluation as a page."""
+    head = "<tr><th>case<th>metric<th>ours<th>bar<th>published<th>baselines<th></tr>"
+    parts = [
+        f"<h1>Evaluation of {html.escape(suite.what)}</h1>",
+        f"<p class=quiet>budget {html.escape(suite.budget)}; {html.escape(suite.hardware)}</p>",
+        f"<table>{head}",
+        *(_row(row) for row in suite.rows),
+        "</table><h2>Protocols</h2><ul>",
+        *(
+            f"<li><b>{html.escape(r.case)}</b>: {html.escape(r.note)} "
+            f"<span class=quiet>{html.escape(_words({k: v for k, v in r.protocol.items() if k != 'phases'}))}</span>"
+            for r in suite.rows
+        ),
+        "</ul>",
+    ]
+    write_atomically(path, _page(f"evaluation of {suite.what}", parts))
+    return path
+
+
+def _row(row: Row) -> str:
+    ours = row.reason if row.status == "skipped" else f"{row.mean:.4g}"
+    if row.spread is not None:
+        ours += f" ± {row.spread:.2g} ({len(row.values)} seeds)"
+    published = "<br>".join(
+        f"<span class={'quiet' if p.mark == 'memory' else ''}>{p.value:g}, {html.escape(p.source)} ({p.mark})</span>"
+        for p in row.published
+    )
+    baselines = "<br>".join(f"{html.escape(k)} {v:.4g}" for k, v in row.baselines.items())
+    bar = "" if row.bar is None else f"{'≤' if row.better == 'lower' else '≥'} {row.bar:g}"
+    return (
+        f"<tr><td>{html.escape(row.case)}<td>{html.escape(row.metric)}<td>{html.escape(ours)}<td>{bar}"
+        f"<td>{published}<td>{baselines}<td class={row.status}>{row.status}</tr>"
+    )

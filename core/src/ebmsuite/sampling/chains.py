@@ -1,0 +1,248 @@
+"""Where chains start and what is kept of them.
+
+================  =====================================  ==========================================
+kind              starts at                              known as
+================  =====================================  ==========================================
+`Noise`           a density, afresh                      short-run, non-persistent
+`Data`            the examples                           contrastive divergence
+`Buffer`          where other chains ended               persistent contrastive divergence
+`Memory`          where this example's chain ended       warm start of an inference
+`Proposal`        what the trainer hands over            cooperative, amortised
+================  =====================================  ==========================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ebmsuite.density import Density
+from ebmsuite.errors import RecipeError
+from ebmsuite.ranks import Ranks
+from ebmsuite.sampling.kernel import normal_like
+from ebmsuite.space import Batch
+from ebmsuite.tree import Tree, flatten, tree_map, unflatten
+
+__all__ = ["Augmentation", "Buffer", "Chains", "Data", "Memory", "Noise", "Proposal", "Start"]
+
+
+class Start(NamedTuple):
+    """Where chains start: x [B, *event], the condition they are run with, and what goes with them."""
+
+    x: Tensor
+    condition: Tree = None
+    latent: Tensor | None = None
+    """The latent vector that a generator made x from."""
+    slots: Tensor | None = None
+    """Where `Chains.keep` puts the end."""
+
+
+class Augmentation:
+    """A function of events, (x, rng) -> x; what plugins register under ``ebm_augmentations``."""
+
+    component_kind: ClassVar[str] = "augmentation"
+
+    def __call__(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        raise NotImplementedError(f"{type(self).__name__} defines no __call__")
+
+
+class Chains:
+    """The interface. ``start`` gives n chains; ``keep`` is told where they ended."""
+
+    component_kind: ClassVar[str] = "chains"
+
+    def start(
+        self,
+        n: int,
+        rng: torch.Generator,
+        batch: Batch | None = None,
+        condition: Tree = None,
+        proposal: Start | None = None,
+    ) -> Start:
+        """``batch`` is None when samples are asked for outside learning."""
+        raise NotImplementedError(f"{type(self).__name__} defines no start")
+
+    def keep(self, start: Start, x: Tensor) -> None:
+        """Told where the chains of ``start`` ended."""
+
+    def state(self) -> dict[str, Tensor]:
+        """What a resumed run needs, as tensors by name."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor], device: torch.device) -> None:
+        """Take back what `state` gave."""
+
+
+class Noise(Chains):
+    """Every chain starts from ``density`` and is forgotten: short-run MCMC (Nijkamp et al., NeurIPS 2019)."""
+
+    def __init__(self, density: Density) -> None:
+        self.density = density
+
+    def start(
+        self,
+        n: int,
+        rng: torch.Generator,
+        batch: Batch | None = None,
+        condition: Tree = None,
+        proposal: Start | None = None,
+    ) -> Start:
+        return Start(self.density.sample(n, rng, condition), condition)
+
+
+class Data(Chains):
+    """Every chain starts at an example, plus noise of standard deviation ``noise``: CD (Hinton, 2002)."""
+
+    def __init__(self, noise: float = 0.0) -> None:
+        self.noise = noise
+
+    def start(
+        self,
+        n: int,
+        rng: torch.Generator,
+        batch: Batch | None = None,
+        condition: Tree = None,
+        proposal: Start | None = None,
+    ) -> Start:
+        if batch is None:
+            raise RecipeError('chains "data" start at examples: there are none to start from here')
+        return Start(batch.x + self.noise * normal_like(batch.x, rng), condition)
+
+
+class Buffer(Chains):
+    """A bank of chains that go on where they were left: PCD (Tieleman, 2008), replay (Du & Mordatch, 2019).
+
+    ``size`` chains, first drawn from ``density``, divided among the processes. A chain that is taken starts
+    afresh with probability ``fresh``, or else is first passed through ``augment`` (Du et al., ICML 2021). It is
+    continued under the condition that it was started with. Outside learning chains go on as they are; samples
+    under a given condition start from ``density``.
+    """
+
+    def __init__(
+        self,
+        density: Density,
+        size: int = 10_000,
+        fresh: float = 0.05,
+        augment: Augmentation | None = None,
+        ranks: Ranks | None = None,
+    ) -> None:
+        self.density, self.fresh, self.augment = density, fresh, augment
+        self.size = size // (ranks.world if ranks else 1)
+        self.x: Tensor | None = None
+        self.condition: Tree = None
+
+    def start(
+        self,
+        n: int,
+        rng: torch.Generator,
+        batch: Batch | None = None,
+        condition: Tree = None,
+        proposal: Start | None = None,
+    ) -> Start:
+        if batch is None and condition is not None:  # chains asked for under conditions of the caller's
+            return Start(self.density.sample(n, rng, condition), condition)
+        if self.x is None:
+            self._fill(rng, condition)
+        assert self.x is not None
+        if n > self.size and batch is not None:
+            raise RecipeError(f"chains.size: {self.size} chains a process cannot serve a batch of {n}")
+        order = torch.randperm(self.size, generator=rng, device=rng.device)
+        slots = order[torch.arange(n, device=order.device) % self.size]
+        x = self.x[slots]
+        kept = tree_map(lambda v: v[slots], self.condition)
+        if batch is None:
+            return Start(x, kept, slots=slots)
+        if self.augment is not None:
+            x = self.augment(x, rng)
+        new = torch.rand(n, generator=rng, device=rng.device) < self.fresh
+        x = torch.where(_like(new, x), self.density.sample(n, rng, condition), x)
+        kept = tree_map(lambda old, now: torch.where(_like(new, old), now, old), kept, condition)
+        return Start(x, kept, slots=slots)
+
+    def _fill(self, rng: torch.Generator, condition: Tree) -> None:
+        # conditions of the first chains: the first batch's, over and over
+        repeat = tree_map(
+            lambda v: v[torch.arange(self.size, device=v.device) % v.shape[0]].clone(), condition
+        )
+        self.x, self.condition = self.density.sample(self.size, rng, repeat), repeat
+
+    def keep(self, start: Start, x: Tensor) -> None:
+        assert self.x is not None
+        assert start.slots is not None
+        self.x[start.slots] = x.detach()
+        tree_map(lambda bank, now: bank.index_copy_(0, start.slots, now), self.condition, start.condition)
+
+    def state(self) -> dict[str, Tensor]:
+        return {} if self.x is None else {"x": self.x, **flatten(self.condition, "condition")}
+
+    def restore(self, state: Mapping[str, Tensor], device: torch.device) -> None:
+        on = {k: v.to(device) for k, v in state.items()}
+        self.x, self.condition = on.get("x"), unflatten(on, "condition")
+
+
+class Memory(Chains):
+    """One chain an example, going on from where it was left: warm-started inference (Han et al., AAAI 2017).
+
+    ``density`` gives the first start. Examples are shared among processes by position, so every process keeps
+    the whole memory and is told of all chains.
+    """
+
+    def __init__(self, density: Density, examples: int, ranks: Ranks | None = None) -> None:
+        self.density, self.examples, self.ranks = density, examples, ranks or Ranks()
+        self.x: Tensor | None = None
+        self.seen: Tensor | None = None
+
+    def start(
+        self,
+        n: int,
+        rng: torch.Generator,
+        batch: Batch | None = None,
+        condition: Tree = None,
+        proposal: Start | None = None,
+    ) -> Start:
+        x = self.density.sample(n, rng, condition)
+        if batch is None:
+            return Start(x, condition)
+        if batch.index is None:
+            raise RecipeError('chains "memory" need a data set that numbers its examples (Batch.index)')
+        if self.x is None or self.seen is None:
+            self.x = x.new_zeros((self.examples, *x.shape[1:]))
+            self.seen = torch.zeros(self.examples, dtype=torch.bool, device=x.device)
+        slots = batch.index
+        return Start(torch.where(_like(self.seen[slots], x), self.x[slots], x), condition, slots=slots)
+
+    def keep(self, start: Start, x: Tensor) -> None:
+        if start.slots is None or self.x is None or self.seen is None:
+            return
+        slots, ends = self.ranks.gather(start.slots), self.ranks.gather(x.detach())
+        self.x[slots], self.seen[slots] = ends, True
+
+    def state(self) -> dict[str, Tensor]:
+        return {} if self.x is None or self.seen is None else {"x": self.x, "seen": self.seen}
+
+    def restore(self, state: Mapping[str, Tensor], device: torch.device) -> None:
+        self.x = state["x"].to(device) if state else None
+        self.seen = state["seen"].to(device) if state else None
+
+
+class Proposal(Chains):
+    """Chains start where the trainer says: a generator's draw, an encoder's guess, another domain's picture."""
+
+    def start(
+        self,
+        n: int,
+        rng: torch.Generator,
+        batch: Batch | None = None,
+        condition: Tree = None,
+        proposal: Start | None = None,
+    ) -> Start:
+        if proposal is None:
+            raise RecipeError('chains "proposal": this trainer proposes no start; use noise, data or buffer')
+        return proposal._replace(condition=condition if proposal.condition is None else proposal.condition)
+
+
+def _like(mask: Tensor, x: Tensor) -> Tensor:
+    return mask.view(-1, *[1] * (x.dim() - 1))

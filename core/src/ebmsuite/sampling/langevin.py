@@ -1,0 +1,71 @@
+"""Unadjusted Langevin dynamics."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from ebmsuite.sampling.kernel import Target, normal_like
+from ebmsuite.schedule import Schedule
+
+__all__ = ["Info", "Langevin", "State"]
+
+
+class State(NamedTuple):
+    x: Tensor
+
+
+class Info(NamedTuple):
+    energy: Tensor
+    """E [B] at the point that the step left: it comes with the gradient."""
+
+
+@dataclass(frozen=True)
+class Langevin:
+    """x <- x - s (w s dE/dx) + s n e, with e ~ N(0, I).
+
+    Gradient weight w = h^2 / 2 and noise scale n = h sqrt(T) for a step of size h at temperature T; s is the
+    energy's own unit of length. Most image EBMs set w and n apart from each other: short-run MCMC uses w = 1 and
+    n = 0.01, which samples at temperature n^2 / 2w = 5e-5 (Nijkamp et al., NeurIPS 2019).
+
+    Any number may be a schedule of the learning step. A temperature together with an explicit noise scale says
+    the same thing twice and is an error.
+    """
+
+    step_size: float | Schedule | None = None
+    temperature: float | Schedule | None = None
+    gradient_weight: float | Schedule | None = None
+    noise_scale: float | Schedule | None = None
+
+    continuous: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if self.temperature is not None and self.noise_scale is not None:
+            raise ValueError("langevin: temperature and noise_scale both set the noise; give one of them")
+        if self.step_size is None and (self.gradient_weight is None or self.noise_scale is None):
+            raise ValueError("langevin: give step_size, or both gradient_weight and noise_scale")
+
+    def weights(self) -> tuple[float, float]:
+        """(w, n), once schedules have been evaluated (`ebmsuite.schedule.at`)."""
+        h, T, w, n = (
+            cast("float | None", v)
+            for v in (self.step_size, self.temperature, self.gradient_weight, self.noise_scale)
+        )
+        if w is None:
+            w = cast("float", h) ** 2 / 2
+        if n is None:
+            n = cast("float", h) * math.sqrt(1.0 if T is None else T)
+        return w, n
+
+    def init(self, x: Tensor, target: Target) -> State:
+        return State(x)
+
+    def step(self, state: State, target: Target, rng: torch.Generator) -> tuple[State, Info]:
+        (w, n), s = self.weights(), target.scale
+        energy, gradient = target.value_and_grad(state.x)
+        x = state.x - (w * s * s) * gradient + (n * s) * normal_like(state.x, rng)
+        return State(x), Info(energy)

@@ -1,0 +1,133 @@
+"""A phase: one way of drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ebmsuite.energy import Energy
+from ebmsuite.sampling.chains import Chains, Start
+from ebmsuite.sampling.kernel import Sampler, run, target_of
+from ebmsuite.schedule import Schedule, at
+from ebmsuite.space import Batch
+from ebmsuite.tree import Tree, tree_map
+
+__all__ = ["Draw", "Phase"]
+
+Each = Callable[[int, Any, Any], None]
+
+
+class Draw(NamedTuple):
+    """Where the chains of one draw ended."""
+
+    x: Tensor
+    condition: Tree
+    """What they were run with: a buffer's own, not the batch's."""
+    start: Start
+    energy: Tensor | None
+    """E [B] before the last step, which cost nothing to report; None after no step."""
+
+
+class Phase:
+    """Energy + sampler + chains + steps.
+
+    The trainer gives the energy, the recipe the rest, by the phase's name. ``nets`` is the mode of the nets
+    while the chains run ("eval" turns dropout off).
+    """
+
+    def __init__(
+        self,
+        energy: Energy,
+        sampler: Sampler,
+        chains: Chains,
+        steps: int | Schedule,
+        nets: Literal["eval", "train"] = "eval",
+    ) -> None:
+        self.energy, self.chains, self.nets = energy, chains, nets
+        self._sampler, self._steps = sampler, steps
+        self.at(0)
+
+    def at(self, t: int) -> None:
+        """Evaluate schedules at learning step ``t``; the loop does this before every step."""
+        self.sampler: Sampler = at(self._sampler, t)
+        self.steps = round(self._steps(t)) if isinstance(self._steps, Schedule) else self._steps
+
+    def draw(
+        self,
+        batch: Batch,
+        rng: torch.Generator,
+        condition: Tree = None,
+        proposal: Start | None = None,
+        graph: int = 0,
+    ) -> Draw:
+        """One chain for every row of ``batch``.
+
+        The last ``graph`` steps keep their autograd graph, in the energy's parameters and, if these are all the
+        steps, in the start.
+        """
+        start = self.chains.start(len(batch), rng, batch, condition, proposal)
+        x, energy = self._run(start, rng, self.steps, graph=graph)
+        self.chains.keep(start, x)
+        return Draw(x, start.condition, start, energy)
+
+    def sample(
+        self,
+        n: int,
+        rng: torch.Generator,
+        condition: Tree = None,
+        proposal: Start | None = None,
+        steps: int | None = None,
+        each: Each | None = None,
+        batch: int = 250,
+    ) -> Tensor:
+        """``n`` samples outside learning: chains start as in learning, and nothing is kept of them.
+
+        They run ``batch`` at a time, which bounds the memory; all at once when ``each`` looks on.
+        """
+        start = self.chains.start(n, rng, None, condition, proposal)
+        if each is not None or n <= batch:
+            return self.refine(start, rng, steps, each)
+        parts = [
+            Start(start.x[i : i + batch], tree_map(lambda v, i=i: v[i : i + batch], start.condition))  # type: ignore[misc]
+            for i in range(0, n, batch)
+        ]
+        return torch.cat([self.refine(part, rng, steps) for part in parts])
+
+    def refine(
+        self, start: Start, rng: torch.Generator, steps: int | None = None, each: Each | None = None
+    ) -> Tensor:
+        """Run the chains of an explicit start."""
+        return self._run(start, rng, self.steps if steps is None else steps, each=each)[0]
+
+    def _run(
+        self, start: Start, rng: torch.Generator, steps: int, graph: int = 0, each: Each | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        x, info = start.x, None
+        with _mode(self.energy, self.nets == "train"):
+            plain, kept = max(steps - graph, 0), min(graph, steps)
+            if plain:
+                target = target_of(self.energy, x, start.condition)
+                with torch.no_grad():
+                    state, info = run(self.sampler, target, x, plain, rng, each)
+                x = state.x
+            if kept:
+                target = target_of(self.energy, x, start.condition, graph=True)
+                state, info = run(self.sampler, target, x, kept, rng, each)
+                x = state.x
+        return x, None if info is None else info.energy.detach()
+
+
+@contextmanager
+def _mode(net: torch.nn.Module, train: bool) -> Iterator[None]:
+    was = [(m, m.training) for m in net.modules() if m.training != train]
+    for module, _ in was:
+        module.training = train
+    try:
+        yield
+    finally:
+        for module, mode in was:
+            module.training = mode

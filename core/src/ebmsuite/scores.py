@@ -1,0 +1,105 @@
+"""Numbers that judge a model, and the published ones that they stand beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from ebmsuite.dataset import Dataset
+
+if TYPE_CHECKING:
+    from ebmsuite.model import Model
+
+__all__ = ["Case", "Extractor", "Features", "Metric", "Published", "Score"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A value with its uncertainty and everything that one must know to compare it."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    """Split, sample count, image size, resize filter, extractor id, sampler, base rate, ...: plain values."""
+
+    def __str__(self) -> str:
+        spread = "" if self.low is None else f" [{self.low:.4g}, {self.high:.4g}]"
+        return f"{self.value:.4g}{spread}"
+
+
+class Metric(Protocol):
+    """What `ebm_metrics` registers: an object whose settings are its fields."""
+
+    def __call__(
+        self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int
+    ) -> Score | Mapping[str, Score]:
+        """``data`` maps "train", "valid" and "test" to data sets; ``n`` is the number of samples.
+
+        A mapping is several numbers of one computation, by name.
+        """
+        ...
+
+
+class Features(NamedTuple):
+    """What an extractor sees in a batch: features [B, D] and, from a classifier, logits [B, C]."""
+
+    features: Tensor
+    logits: Tensor | None
+
+
+class Extractor:
+    """A fixed net that metrics look through. ``id`` is printed and stored with every number."""
+
+    component_kind: ClassVar[str] = "extractor"
+    id: str
+
+    def prepare(self, data: Mapping[str, Dataset]) -> None:
+        """Called once before use; an extractor that is trained on the data at hand does it here."""
+
+    def protocol(self) -> Mapping[str, Any]:
+        """Facts that belong with every number: input size, resize filter, test accuracy."""
+        return {}
+
+    def __call__(self, x: Tensor) -> Features:
+        raise NotImplementedError(f"{type(self).__name__} defines no __call__")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published value with its source. One marked "memory" is shown grey and is never a target."""
+
+    value: float
+    source: str
+    mark: Literal["paper", "code", "review", "memory"] = "paper"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of a domain's evaluation suite.
+
+    ``recipe`` is trained at the budget asked for, ``metric`` (a component spec) judges it on ``split``.
+    ``published`` are values that the row is to be read beside; ``bar`` is what counts as a pass, by budget;
+    ``better`` says which way. ``needs`` are requirements ("gpu", "data:NAME", "extractor:NAME"): a case whose
+    needs are not met is skipped with the reason. ``baselines`` are metrics of things that learned nothing,
+    by name. ``seeds`` is the number of runs by budget.
+    """
+
+    name: str
+    recipe: str
+    metric: Mapping[str, Any]
+    better: Literal["lower", "higher"]
+    n: Mapping[str, int]
+    """Samples by budget."""
+    published: tuple[Published, ...] = ()
+    bar: Mapping[str, float] = field(default_factory=dict)
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Requirements by budget."""
+    baselines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    seeds: Mapping[str, int] = field(default_factory=dict)
+    note: str = ""
+    """What of the protocol differs from the published one."""

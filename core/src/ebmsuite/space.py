@@ -1,0 +1,67 @@
+"""What an event is, and what a data set yields."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ebmsuite.tree import Tree, tree_map
+
+__all__ = ["Batch", "Space"]
+
+
+@dataclass(frozen=True)
+class Space:
+    """The set that an event, a latent vector or a condition lives in.
+
+    ``shape`` is without the batch; None where a length varies. ``range`` is the interval of data values, or
+    None when unbounded. ``classes`` counts the labels of an integer condition.
+    """
+
+    shape: tuple[int | None, ...]
+    range: tuple[float, float] | None = None
+    kind: Literal["real", "one-hot", "label"] = "real"
+    classes: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of coordinates; an error where a length varies."""
+        return math.prod(self.fixed)
+
+    @property
+    def fixed(self) -> tuple[int, ...]:
+        """The shape, when no length varies."""
+        if any(n is None for n in self.shape):
+            raise ValueError(f"the shape {self.shape} has a varying length")
+        return tuple(n for n in self.shape if n is not None)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some examples, batch first.
+
+    ``x`` [B, *event] are the events; ``condition`` a tree; ``index`` [B] the example numbers; ``known`` a
+    boolean tensor like x, True where observed; ``view`` another look at the same examples, for an encoder.
+    """
+
+    x: Tensor
+    condition: Tree = None
+    index: Tensor | None = None
+    known: Tensor | None = None
+    view: Tree = None
+
+    def __len__(self) -> int:
+        return self.x.shape[0]
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on another device."""
+        move = {
+            f.name: tree_map(lambda v: v.to(device, non_blocking=True), getattr(self, f.name))
+            for f in dataclasses.fields(self)
+        }
+        return Batch(**move)

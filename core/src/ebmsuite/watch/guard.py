@@ -1,0 +1,62 @@
+"""The stability guard."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from ebmsuite.hookspecs import hookimpl
+from ebmsuite.run import Run
+
+__all__ = ["Guard"]
+
+
+class Guard:
+    """Watches energies, gap and sample range; rolls back and lowers the learning rates, or stops.
+
+    A step is bad when a number of it is not finite, when |gap| is above ``gap`` (JEM stops at 1e8, improved CD at
+    energies of 10, CF-EBM at 1000), or when a sample is further than ``range`` half-widths from the middle of the
+    event's range. One bad step leads to a rollback with learning rates times ``lr_factor``; after ``events``
+    rollbacks the run stops. Judged on numbers that have been moved to the host, every log.every steps.
+    """
+
+    def __init__(
+        self, gap: float = 1e4, range: float = 20.0, lr_factor: float = 0.5, events: int = 3
+    ) -> None:
+        self.gap, self.range, self.lr_factor, self.events = gap, range, lr_factor, events
+
+    @hookimpl
+    def ebm_logged(self, run: Run, rows: Sequence[tuple[int, Mapping[str, float]]]) -> None:
+        for step, row in rows:
+            reason = self.judge(run, row)
+            if reason is not None:
+                run.ask_rollback(f"{reason} (step {step})", self.lr_factor, self.events, self._advice(run))
+                return
+
+    def judge(self, run: Run, row: Mapping[str, float]) -> str | None:
+        """What is wrong with the numbers of a step, or None."""
+        for name, value in row.items():
+            if not math.isfinite(value):
+                return f"{name} is {value}"
+        gap = row.get("gap", 0.0)
+        if abs(gap) > self.gap:
+            return f"the energy gap is {gap:.3g}, beyond {self.gap:g}"
+        space = run.experiment.event.range
+        if space is not None:
+            middle, half = (space[0] + space[1]) / 2, (space[1] - space[0]) / 2
+            furthest = row.get("samples/max", 0.0)
+            if furthest > abs(middle) + self.range * half:
+                return f"samples reach {furthest:.3g}, the data are in [{space[0]:g}, {space[1]:g}]"
+        return None
+
+    @staticmethod
+    def _advice(run: Run) -> str:
+        keys = [f"optimisers.{name}.lr" for name in run.recipe.optimisers]
+        advice = f"Lower {' or '.join(keys)}, or set optimisers.*.clip"
+        if "data_noise" in run.recipe.trainer:
+            advice += ", raise trainer.data_noise"
+        if "energy_l2" in run.recipe.trainer:
+            advice += ", set trainer.energy_l2 (0.01 to 1)"
+        if run.recipe.phases:
+            advice += ", raise phases.*.steps"
+        return advice + "."

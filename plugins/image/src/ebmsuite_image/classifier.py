@@ -1,0 +1,137 @@
+"""The small classifier that `extractors.DigitClassifier` looks through: net, learning, cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ebmsuite.dataset import Dataset
+from ebmsuite.errors import DataError, UserError
+from ebmsuite_image.metrics.examples import pictures
+from ebmsuite_image.raster import from_uint8, to_uint8
+
+__all__ = ["SmallNet", "cached", "labelled", "learn"]
+
+VERSION = "cnn64-1"
+"""Part of the cache's key: to be raised with any change of `SmallNet` or `learn`."""
+
+_BATCH, _RATE, _DECAY, _SHIFT, _SEED = 60, 3e-3, 1e-2, 2, 20_240
+
+
+class SmallNet(nn.Module):
+    """Three strided convolutions and 64 units: pictures [B, C, H, W] in [-1, 1] to features and logits.
+
+    The features [B, 64] are the units before their rectifier: nearly Gaussian, which the Frechet distance
+    assumes, and without units that never fire, which would make the covariance singular.
+    """
+
+    def __init__(self, channels: int, classes: int, width: int = 16) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, width, 5, stride=2, padding=2),
+            nn.ReLU(),
+            nn.Conv2d(width, 2 * width, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(2 * width, 4 * width, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.AdaptiveAvgPool2d(4),
+            nn.Flatten(),
+            nn.Linear(64 * width, 64),
+        )
+        self.head = nn.Linear(64, classes)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.body(x)
+        return features, self.head(features.relu())
+
+
+def labelled(dataset: Dataset, split: str) -> tuple[Tensor, Tensor]:
+    """All pictures, uint8 [N, C, H, W], and labels, int64 [N], of a data set.
+
+    Errors: `UserError` when the data set has no attribute ``labels`` of whole numbers >= 0, one an example.
+    """
+    labels = getattr(dataset, "labels", None)
+    if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.shape != (len(dataset),):
+        raise UserError(
+            f'extractor "image/classifier" learns from labels, but the data set "{split}" has none '
+            "(one whole number a picture); use image/efficientnet-lite0 for pictures without labels"
+        )
+    if len(labels) == 0 or int(labels.min()) < 0:
+        raise UserError(f'extractor "image/classifier": the data set "{split}" has no or negative labels')
+    return torch.cat([to_uint8(x) for x in pictures(dataset)]), labels.to("cpu", torch.int64)
+
+
+def learn(images: Tensor, labels: Tensor, steps: int) -> SmallNet:
+    """A classifier of uint8 pictures [N, C, H, W], int64 labels [N]: ``steps`` steps of AdamW, on the CPU.
+
+    A function of its arguments only, up to the rounding of the machine: the global generators are neither
+    read nor moved. One-cycle rate, cross entropy, whole batches shifted by up to two pixels.
+    """
+    rng = torch.Generator().manual_seed(_SEED)
+    n, size = len(images), min(_BATCH, len(images))
+    with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices=[]):
+        # not torch.manual_seed, which would move the generators of GPUs as well
+        torch.default_generator.manual_seed(_SEED)
+        net = SmallNet(images.shape[1], int(labels.max()) + 1)
+        optimiser = torch.optim.AdamW(net.parameters(), lr=_RATE, weight_decay=_DECAY)
+        rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=steps)
+        for step in range(steps):
+            place = step % (n // size)
+            if place == 0:
+                order = torch.randperm(n, generator=rng)
+            index = order[place * size : (place + 1) * size]
+            down, right = torch.randint(-_SHIFT, _SHIFT + 1, (2,), generator=rng).tolist()
+            x = torch.roll(from_uint8(images[index]), (down, right), (2, 3))
+            optimiser.zero_grad()
+            F.cross_entropy(net(x)[1], labels[index]).backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            rate.step()
+    return net.eval().requires_grad_(False)
+
+
+def cached(images: Tensor, labels: Tensor, steps: int) -> tuple[SmallNet, str]:
+    """`learn`, or its result of an earlier time, with the key: 64 hex digits.
+
+    The key is a sha256 over pictures, labels and recipe. The file, ``image/classifier-<key>.safetensors``
+    under ``$EBMSUITE_CACHE`` (default ``~/.cache/ebmsuite``), is put in place by one rename, so processes
+    that learn at the same time never read half of it.
+
+    Errors: `DataError` when the file cannot be read or holds another net.
+    """
+    recipe = json.dumps([VERSION, steps, _BATCH, _RATE, _DECAY, _SHIFT, _SEED, list(images.shape)])
+    digest = hashlib.sha256(recipe.encode())
+    for part in (images, labels):
+        digest.update(part.contiguous().numpy().tobytes())
+    key = digest.hexdigest()
+    root = Path(os.environ.get("EBMSUITE_CACHE") or "~/.cache/ebmsuite").expanduser()
+    path = root / "image" / f"classifier-{key[:32]}.safetensors"
+    if path.is_file():
+        # built in a fork so that a net that is only read back moves no global generator either
+        with torch.random.fork_rng(devices=[]):
+            net = SmallNet(images.shape[1], int(labels.max()) + 1)
+        try:
+            net.load_state_dict(load_file(path))
+        except (SafetensorError, RuntimeError) as error:
+            raise DataError(
+                f"{path}: not a stored classifier, delete it to learn it anew: {error}"
+            ) from error
+        return net.eval().requires_grad_(False), key
+    net = learn(images, labels, steps)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    os.close(handle)
+    try:
+        save_file(net.state_dict(), name)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    return net, key

@@ -1,0 +1,54 @@
+"""The embedded data set ``image/digits``: a part of MNIST that comes with the package."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ebmsuite_image.data.pictures import SPLITS, Pictures, check_split, resized
+
+__all__ = ["Digits"]
+
+
+class Digits(Pictures):
+    """Handwritten digits, 28x28, grey: 7,000 train, 1,000 valid and 2,000 test pictures of MNIST, unaltered.
+
+    train and valid come from MNIST's training images, test from its test images; every ten pictures in order
+    hold each digit once. ``size`` scales them to size x size; ``labels`` makes the digit the condition.
+    ``rows`` [N] are their row numbers in the MNIST file that they come from.
+    """
+
+    def __init__(self, split: str = "train", size: int | None = None, labels: bool = False) -> None:
+        check_split(split)
+        images, digits, self.rows = _stored()[split]
+        source = "10,000 test" if split == "test" else "60,000 training"
+        note = f"{len(images):,} of the {source} images of MNIST"
+        super().__init__(resized(images, size), digits if labels else None, 10 if labels else None, note=note)
+
+
+@functools.cache
+def _stored() -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+    """For every split, pictures uint8 [N, 1, 28, 28], digits int64 [N] and rows int64 [N]."""
+    # see tools/make_digits.py: where there is ink, and the grey values of the ink alone
+    with (
+        importlib.resources.files(__package__).joinpath("digits.npz").open("rb") as file,
+        np.load(file, allow_pickle=False) as stored,
+    ):
+        ink = np.unpackbits(stored["ink"]).view(bool)
+        pixels: npt.NDArray[np.uint8] = np.zeros(ink.size, np.uint8)
+        pixels[ink] = stored["values"]
+        sizes: list[int] = stored["sizes"].tolist()
+        pictures = torch.from_numpy(pixels).view(-1, 1, 28, 28)
+        digits = torch.from_numpy(stored["labels"]).long()
+        rows = torch.from_numpy(stored["rows"].astype(np.int64))
+    parts, start = {}, 0
+    for split, n in zip(SPLITS, sizes, strict=True):
+        end = start + n
+        parts[split] = pictures[start:end], digits[start:end], rows[start:end]
+        start = end
+    return parts

@@ -1,0 +1,108 @@
+"""What every data set of pictures is: bytes in memory or in files, floats in [-1, 1] by the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ebmsuite.dataset import Codec
+from ebmsuite.errors import RecipeError
+from ebmsuite.space import Batch, Space
+from ebmsuite_image.codec import Pixels
+from ebmsuite_image.raster import decode, fit, from_uint8
+
+__all__ = ["SPLITS", "Files", "Pictures", "check_split", "coin", "resized"]
+
+SPLITS = ("train", "valid", "test")
+
+
+class Files:
+    """Picture files as if they were a uint8 tensor [N, C, H, W]: decoded when they are indexed.
+
+    ``size`` is (height, width) after cutting out the centre (``crop`` x ``crop`` pixels at most).
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], size: tuple[int, int], channels: int = 3, crop: int | None = None
+    ) -> None:
+        self.paths, self.size, self.channels, self.crop = tuple(paths), size, channels, crop
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return (len(self.paths), self.channels, *self.size)
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        """Pictures ``index`` [B]: uint8 [B, C, H, W]. `DataError` names a file that cannot be read."""
+        with ThreadPoolExecutor(4) as pool:  # decoding leaves the interpreter to others
+            return torch.cat(list(pool.map(self._read, index.tolist())))
+
+    def check(self) -> None:
+        """Decode every picture; `DataError` names the first that cannot be read."""
+        for path in self.paths:
+            decode(path, self.channels)
+
+    def _read(self, i: int) -> Tensor:
+        return fit(decode(self.paths[i], self.channels)[None], self.size, self.crop)
+
+
+class Pictures:
+    """A data set of pictures: events [C, H, W] in [-1, 1].
+
+    ``images`` are uint8 [N, C, H, W] (or `Files`); ``labels`` int64 [N], in 0..``classes`` - 1, are the
+    condition. With ``flip`` an example is mirrored or not as its seed says, whatever batch it is in; seed 0
+    leaves it as it is. ``note`` says what part of a public data set this is, for results to state; it is
+    empty when nothing is missing.
+    """
+
+    def __init__(
+        self,
+        images: Tensor | Files,
+        labels: Tensor | None = None,
+        classes: int | None = None,
+        flip: bool = False,
+        note: str = "",
+    ) -> None:
+        self.images, self.labels, self.flip, self.note = images, labels, flip, note
+        _, channels, height, width = images.shape
+        self.event = Space((channels, height, width), range=(-1.0, 1.0))
+        self.condition = None if labels is None else Space((), kind="label", classes=classes)
+        self.codec: Codec | None = Pixels((height, width), channels)
+
+    def __len__(self) -> int:
+        return int(self.images.shape[0])
+
+    def batch(self, index: Tensor, seeds: Tensor) -> Batch:
+        """Examples ``index`` [B]: x float32 [B, C, H, W]; ``seeds`` [B] decide who is mirrored."""
+        x = from_uint8(self.images[index])
+        if self.flip:
+            x = torch.where(coin(seeds).view(-1, 1, 1, 1), x.flip(-1), x)
+        return Batch(x, None if self.labels is None else self.labels[index], index)
+
+
+def coin(seeds: Tensor) -> Tensor:
+    """A fair coin for every int64 seed: bool, same shape; False for seed 0."""
+    # the finaliser of splitmix64, in wrapping int64: the seeds of neighbours differ by a constant
+    z = (seeds ^ (seeds >> 30)) * (0xBF58476D1CE4E5B9 - (1 << 64))
+    z = (z ^ (z >> 27)) * (0x94D049BB133111EB - (1 << 64))
+    return ((z ^ (z >> 31)) & 1).bool()
+
+
+def check_split(split: str) -> None:
+    """`RecipeError` when ``split`` is not one of train, valid, test."""
+    if split not in SPLITS:
+        raise RecipeError(f'split: "{split}" is not one of {", ".join(SPLITS)}')
+
+
+def resized(images: Tensor, size: int | None) -> Tensor:
+    """uint8 [N, C, H, W] scaled to ``size`` x ``size``; unchanged when None."""
+    if size is None or images.shape[-2:] == (size, size):
+        return images
+    if size < 1:
+        raise RecipeError(f"size: {size} must be at least one pixel")
+    # in parts: resizing goes through floats, four times the bytes
+    parts = [fit(images[i : i + 4096], (size, size)) for i in range(0, len(images), 4096)]
+    return torch.cat(parts)

@@ -1,0 +1,137 @@
+"""Where public data sets lie on this machine, and arrays in .npz files that are what they should be.
+
+``EBMSUITE_DATA`` names a folder, laid out like this (a data set needs one of its lines)::
+
+    image/NAME.npz                   x_train, y_train, x_test, y_test
+    image/NAME_train.npz             x, y        (and image/NAME_test.npz)
+    torchvision/...                  what torchvision's data sets write into their ``root``
+    image/NAME_subset.npz            like NAME.npz, with a part of the examples
+    image/NAME_subset_train.npz      like NAME_train.npz, with a part of the examples
+
+NAME is mnist, fashion_mnist, cifar10 or svhn. x are uint8 [N, height, width] (grey) or [N, height, width, 3]
+(RGB), y integers [N] from 0. A data set that is in none of them is downloaded by torchvision into
+``torchvision/``, or into ``~/.cache/ebmsuite/torchvision`` when EBMSUITE_DATA is not set; EBMSUITE_OFFLINE=1
+forbids that. Files are looked for in the order above: a subset is used when the whole is not there.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ebmsuite.errors import DataError, MissingData
+
+__all__ = ["data_folder", "download", "npz_arrays", "npz_file", "torchvision_folder"]
+
+
+def data_folder() -> Path | None:
+    """The folder that EBMSUITE_DATA names, or None. A name of no folder is a `DataError`."""
+    named = os.environ.get("EBMSUITE_DATA")
+    if not named:
+        return None
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"EBMSUITE_DATA names {folder}, which is not a folder; create it or correct the name")
+    return folder
+
+
+def torchvision_folder() -> Path:
+    """The ``root`` of torchvision's data sets; it need not exist."""
+    folder = data_folder()
+    return (folder or Path.home() / ".cache" / "ebmsuite") / "torchvision"
+
+
+def npz_file(name: str, part: str) -> tuple[Path, str, str] | None:
+    """The .npz of data set ``name`` with ``part`` ("train" or "test") and its keys of x and y, or None."""
+    folder = data_folder()
+    if folder is None:
+        return None
+    whole, half = folder / "image" / f"{name}.npz", folder / "image" / f"{name}_{part}.npz"
+    if whole.is_file():
+        return whole, f"x_{part}", f"y_{part}"
+    return (half, "x", "y") if half.is_file() else None
+
+
+def npz_arrays(
+    path: Path, x_key: str, y_key: str, shape: tuple[int, ...], classes: int
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Pictures uint8 [N, *shape] and labels int64 [N] in 0..classes-1. `DataError` names file and key."""
+    x, y = _arrays(path, x_key, y_key)
+    if x.dtype != np.uint8:
+        raise DataError(f'{path}: "{x_key}" is {x.dtype}; it must be uint8 in 0..255')
+    if x.shape[1:] != shape or len(x) == 0:
+        wanted = ", ".join(map(str, ("N", *shape)))
+        raise DataError(f'{path}: "{x_key}" has the shape {list(x.shape)}; it must be [{wanted}] with N > 0')
+    if y.shape != x.shape[:1]:
+        raise DataError(
+            f'{path}: "{y_key}" has the shape {list(y.shape)}; it must be [{len(x)}], one a picture'
+        )
+    if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= classes:
+        raise DataError(f'{path}: "{y_key}" must hold whole numbers from 0 to {classes - 1}')
+    return x, y.astype(np.int64)
+
+
+def _arrays(path: Path, *keys: str) -> list[npt.NDArray[Any]]:
+    key = ""
+    try:
+        file = np.load(path, allow_pickle=False)
+        if isinstance(file, np.ndarray):
+            raise DataError(f"{path} is a single array, not an .npz with {' and '.join(keys)}")
+        arrays = []
+        with file:
+            for key in keys:
+                if key not in file.files:
+                    raise DataError(f'{path} has no array "{key}" (it has {", ".join(file.files) or "none"})')
+                arrays.append(file[key])
+        return arrays
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        part = f'"{key}" in ' if key else ""
+        raise DataError(
+            f"{part}{path} cannot be read ({_line(error)}): the file is damaged or pickled; get it again"
+        ) from error
+
+
+def download(name: str, contents: str, fetch: Callable[[Path], object]) -> None:
+    """Let ``fetch`` download data set ``name`` into a folder, and move that into `torchvision_folder`.
+
+    An interrupted download leaves nothing, and of two processes that download one is thrown away.
+    `MissingData`, which says that ``contents`` are wanted instead, when it fails.
+    """
+    root = torchvision_folder()
+    try:
+        if os.environ.get("EBMSUITE_OFFLINE", "0") not in ("", "0"):
+            raise OSError("EBMSUITE_OFFLINE is set")
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=root) as aside:
+            fetch(Path(aside))
+            for entry in Path(aside).iterdir():
+                _move(entry, root / entry.name)
+    except (OSError, RuntimeError, HTTPException, EOFError) as error:
+        folder = data_folder()
+        where = f"the folder {folder} (EBMSUITE_DATA)" if folder else "a folder that EBMSUITE_DATA names"
+        raise MissingData(
+            f"data set image/{name} is not on this machine and cannot be downloaded ({_line(error)}): "
+            f"put {contents} into {where}"
+        ) from error
+
+
+def _move(source: Path, target: Path) -> None:
+    try:
+        os.replace(source, target)
+    except OSError:
+        if not target.exists():  # or else another process was faster
+            raise
+
+
+def _line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) < 200 else text[:197] + "..."

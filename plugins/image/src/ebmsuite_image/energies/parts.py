@@ -1,0 +1,39 @@
+"""What the nets on pictures share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ebmsuite.energy import full_precision
+from ebmsuite.errors import RecipeError
+from ebmsuite.space import Space
+
+__all__ = ["Head", "picture"]
+
+
+def picture(event: Space, net: str, least: int = 1) -> tuple[int, int, int]:
+    """(channels, height, width) of a space of pictures with sides of at least ``least``, or `RecipeError`."""
+    if len(event.shape) != 3:
+        raise RecipeError(f"{net} works on pictures [channels, height, width], not on events {event.shape}")
+    channels, height, width = event.fixed
+    if min(height, width) < least:
+        raise RecipeError(f"{net} needs pictures of at least {least}x{least}, got {height}x{width}")
+    return channels, height, width
+
+
+class Head(nn.Module):
+    """A linear map of features [B, ...] to f, [B].
+
+    It computes in float32 (float64 stays) under autocast too: energies are compared as differences of large
+    numbers, and 8 bits of mantissa lose the difference.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, 1)
+
+    def forward(self, h: Tensor) -> Tensor:
+        with torch.autocast(h.device.type, enabled=False):
+            f: Tensor = self.linear(full_precision(h.flatten(1)))
+        return f.squeeze(1)

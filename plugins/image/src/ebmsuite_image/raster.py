@@ -1,0 +1,126 @@
+"""Pictures as tensors: bytes and floats, files, sizes, contact sheets."""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from ebmsuite.errors import DataError
+
+__all__ = ["ENDINGS", "decode", "fit", "from_uint8", "grid", "recolour", "to_uint8"]
+
+ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+"""Endings of the picture files that are read."""
+
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+# what Pillow raises for bytes that are not the picture they claim to be
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, LookupError, struct.error, zlib.error)
+
+
+def from_uint8(x: Tensor) -> Tensor:
+    """Bytes 0..255 as float32 in [-1, 1], any shape."""
+    return x.to(torch.float32) * (2 / 255) - 1
+
+
+def to_uint8(x: Tensor) -> Tensor:
+    """Floats as bytes, any shape: -1 becomes 0 and 1 becomes 255, rounded; values outside are clamped.
+
+    The exact reverse of `from_uint8`. NaN becomes 0, so that the picture of a diverged sample can be drawn.
+    """
+    x = torch.nan_to_num(x.detach().to(torch.float32), nan=-1.0)
+    return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+def decode(path: Path, channels: int) -> Tensor:
+    """The picture in a file: uint8 [channels, H, W], upright; the first frame if it moves.
+
+    Transparent parts become white. A file that is not a whole picture raises `DataError` that names it.
+    """
+    try:
+        with Image.open(path, formats=_FORMATS) as opened:
+            opened.load()
+            picture = _opaque(ImageOps.exif_transpose(opened))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such file") from error
+    except Image.DecompressionBombError as error:
+        raise DataError(
+            f"{path} is too big a picture to read ({error}); scale it down or remove it"
+        ) from error
+    except _UNREADABLE as error:
+        reason = "empty" if path.is_file() and path.stat().st_size == 0 else f"truncated?: {error}"
+        raise DataError(f"{path} cannot be read as a picture ({reason}); remove or replace it") from error
+    array = np.array(picture.convert("L" if channels == 1 else "RGB"))
+    return torch.from_numpy(array.reshape(*array.shape[:2], channels)).permute(2, 0, 1)
+
+
+def _opaque(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip to 255, not scale
+        grey = np.asarray(picture, np.float64) / 257
+        return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8))
+    if picture.has_transparency_data:
+        rgba = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return picture
+
+
+def recolour(x: Tensor, channels: int) -> Tensor:
+    """[N, 1 or 3, H, W] with ``channels`` channels: grey repeated, or the luma (BT.601) of colours."""
+    if x.shape[1] == channels:
+        return x
+    if channels == 3:
+        return x.expand(-1, 3, -1, -1)
+    weights = torch.tensor([0.299, 0.587, 0.114], device=x.device).view(1, 3, 1, 1)
+    luma = (x.to(torch.float32) * weights).sum(1, keepdim=True)
+    return luma if x.is_floating_point() else luma.round().to(x.dtype)
+
+
+def fit(x: Tensor, size: tuple[int, int], crop: int | None = None) -> Tensor:
+    """Pictures [N, C, H, W] at ``size`` (height, width), in their dtype.
+
+    The centre is cut out, at the aspect ratio of ``size`` (``crop`` x ``crop`` pixels at most, when given),
+    and scaled bilinearly with antialiasing. A picture of the right size is returned as it is.
+    """
+    height, width = x.shape[-2:]
+    if crop is not None:
+        height, width = min(height, crop), min(width, crop)
+    scale = min(height / size[0], width / size[1])
+    height, width = max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+    top, left = (x.shape[-2] - height) // 2, (x.shape[-1] - width) // 2
+    x = x[..., top : top + height, left : left + width]
+    if (height, width) == size:
+        return x
+    resized = interpolate(x.to(torch.float32), size, mode="bilinear", antialias=True, align_corners=False)
+    return resized if x.is_floating_point() else resized.round().clamp(0, 255).to(x.dtype)
+
+
+def grid(x: Tensor, columns: int | None = None, pad: int = 2) -> npt.NDArray[np.uint8]:
+    """Pictures [N, C, H, W] in [-1, 1] side by side: uint8 [H', W'] when C is 1, else [H', W', 3].
+
+    Row by row, ``columns`` of them in a row (the square root of N when None), ``pad`` white pixels between
+    them and around; a single picture has no frame.
+    """
+    if x.dim() != 4 or x.shape[0] == 0 or x.shape[1] not in (1, 3):
+        raise DataError(f"pictures are [N, 1 or 3, height, width] with N > 0, not {list(x.shape)}")
+    n, channels, height, width = x.shape
+    pictures = to_uint8(x).permute(0, 2, 3, 1).cpu().numpy()
+    sheet: npt.NDArray[np.uint8]
+    if n == 1:
+        sheet = pictures[0]
+    else:
+        columns = min(n, columns or math.ceil(math.sqrt(n)))
+        rows = math.ceil(n / columns)
+        shape = (rows * (height + pad) + pad, columns * (width + pad) + pad, channels)
+        sheet = np.full(shape, 255, np.uint8)
+        for i, picture in enumerate(pictures):
+            top, left = pad + (i // columns) * (height + pad), pad + (i % columns) * (width + pad)
+            sheet[top : top + height, left : left + width] = picture
+    return sheet.squeeze(-1) if channels == 1 else sheet

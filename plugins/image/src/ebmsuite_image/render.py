@@ -1,0 +1,135 @@
+"""Pictures of a model: samples, and chains on their way from noise."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from ebmsuite.sampling import Phase, Start
+from ebmsuite_image.codec import grid
+
+if TYPE_CHECKING:
+    from ebmsuite.model import Model
+
+__all__ = ["Film", "Grid", "Pictures", "follow", "moments", "write_gif", "write_png"]
+
+Sheet = NDArray[np.uint8]
+"""[H, W] or [H, W, 3]."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """``samples.png``: n samples, ``columns`` in a row."""
+
+    columns: int = 8
+
+    def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
+        path = folder / "samples.png"
+        write_png(grid(model.sample(n, rng=rng), self.columns), path)
+        return [path]
+
+
+@dataclass(frozen=True)
+class Film:
+    """Chains of a phase from their start to their end.
+
+    ``film.png`` has a row a chain and ``frames`` columns, from the start on the left to the sample on the
+    right, at moments that are "even", or "geometric": closer to one another at first.
+    ``film.gif`` is a grid of the same chains at four times as many even moments; it rests on the last and
+    begins again.
+    """
+
+    frames: int = 12
+    chains: int = 8
+    phase: str = "negative"
+    spacing: Literal["even", "geometric"] = "even"
+
+    def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
+        phase = model.phase(self.phase)
+        start = phase.chains.start(self.chains, rng)
+        columns = moments(phase.steps, self.frames, self.spacing)
+        times = moments(phase.steps, 4 * self.frames, "even")
+        seen = follow(phase, start, rng, {*columns, *times})
+        strip, film = folder / "film.png", folder / "film.gif"
+        write_png(grid(torch.stack([seen[t] for t in columns], 1).flatten(0, 1), len(columns)), strip)
+        write_gif([grid(seen[t]) for t in times], film)
+        return [strip, film]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """`Grid` and `Film` in one."""
+
+    columns: int = 8
+    frames: int = 12
+    chains: int = 8
+    phase: str = "negative"
+
+    def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
+        samples = Grid(self.columns)(model, folder, rng, n)
+        return samples + Film(self.frames, self.chains, self.phase)(model, folder, rng, n)
+
+
+def moments(steps: int, frames: int, spacing: Literal["even", "geometric"]) -> list[int]:
+    """``frames`` different numbers of steps from 0 to ``steps`` (all there are, if they are fewer)."""
+    if frames < 2:
+        raise ValueError(f"a film has at least 2 frames, got {frames}")
+    frames = min(frames, steps + 1)
+    part = np.linspace(0, 1, frames)
+    wanted = (steps + 1) ** part - 1 if spacing == "geometric" else steps * part
+    chosen: list[int] = []
+    for i, moment in enumerate(wanted):
+        after = chosen[-1] + 1 if chosen else 0
+        chosen.append(min(max(after, round(float(moment))), steps - (frames - 1 - i)))
+    return chosen
+
+
+def follow(phase: Phase, start: Start, rng: torch.Generator, at: Collection[int]) -> dict[int, Tensor]:
+    """The chains of ``start`` after each number of steps in ``at``, [B, *event] on the CPU."""
+    seen: dict[int, Tensor] = {}
+
+    def look(done: int, x: Tensor) -> None:
+        if done in at:
+            seen[done] = x.detach().to("cpu", copy=True)
+
+    def each(i: int, state: Any, info: Any) -> None:
+        look(i + 1, state.x)
+
+    look(0, start.x)
+    phase.refine(start, rng, max(at, default=0), each)
+    return seen
+
+
+def write_png(sheet: Sheet, path: Path) -> None:
+    """Write a picture, whole or not at all."""
+    with _aside(path) as file:
+        Image.fromarray(sheet).save(file, format="PNG")
+
+
+def write_gif(frames: Sequence[Sheet], path: Path, frame: int = 80, rest: int = 1600) -> None:
+    """Write an endless animation, whole or not at all: ``frame`` ms a frame, ``rest`` ms on the last."""
+    images = [Image.fromarray(sheet) for sheet in frames]
+    times = [frame] * (len(images) - 1) + [rest]
+    with _aside(path) as file:
+        images[0].save(file, format="GIF", save_all=True, append_images=images[1:], duration=times, loop=0)
+
+
+@contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield file
+        os.replace(file, path)
+    finally:
+        file.unlink(missing_ok=True)

@@ -1,0 +1,100 @@
+"""Filling holes in pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ebmsuite.density import Density
+from ebmsuite.energy import Clamped
+from ebmsuite.errors import DataError, UserError
+from ebmsuite.sampling import Phase, Start
+from ebmsuite_image.codec import grid
+from ebmsuite_image.raster import decode
+from ebmsuite_image.render import write_png
+from ebmsuite_image.tasks.parts import Facts, finite, pictures, png
+
+if TYPE_CHECKING:
+    from ebmsuite.model import Model
+
+__all__ = ["Inpaint", "fill"]
+
+
+@dataclass(frozen=True)
+class Inpaint:
+    """Chains on the pixels of a hole given the rest, for the first ``n`` pictures of the input.
+
+    The hole is where the picture ``mask``, of the model's size, is white, or ``box``, (top, left, height,
+    width) in pixels; without either, a box of half the sides in the middle. It starts from the noise that the
+    chains of the phase "negative" start from, and runs with that phase's sampler; the other pixels stay as
+    they are.
+
+    Writes a PNG of three rows: the picture with its hole in grey, what was made of it, the picture.
+    """
+
+    mask: str | None = None
+    box: tuple[int, int, int, int] | None = None
+    steps: int | None = None
+    n: int = 16
+
+    def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
+        path, phase = png(out, "inpaint"), model.phase("negative")
+        x, found = pictures(model, inputs, self.n, "inpaint")
+        hole = self.hole(x.shape[-2], x.shape[-1]).to(x.device).expand_as(x)
+        made = finite(fill(phase, x, ~hole, rng, self.steps), "inpaint")
+        low, high = model.event.range or (-1.0, 1.0)
+        grey = torch.where(hole, (low + high) / 2, x)
+        write_png(grid(torch.cat([grey, made, x]), len(x)), path)
+        return {
+            "pictures": len(x),
+            "of": found,
+            "mse_in_hole": (made - x)[hole].square().mean().item(),
+            "hole": hole.float().mean().item(),
+            "steps": phase.steps if self.steps is None else self.steps,
+        }
+
+    def hole(self, height: int, width: int) -> Tensor:
+        """The hole as booleans [height, width]; `UserError` if it is empty, or does not fit."""
+        if self.mask is not None and self.box is not None:
+            raise UserError("inpaint: mask and box both say where the hole is; give one of them")
+        hole = torch.zeros(height, width, dtype=torch.bool)
+        if self.mask is not None:
+            hole = _read_mask(Path(self.mask), height, width)
+        else:
+            top, left, h, w = self.box or (height // 4, width // 4, height // 2, width // 2)
+            if min(top, left) < 0 or min(h, w) < 1 or top + h > height or left + w > width:
+                raise UserError(
+                    f"inpaint: the box {top, left, h, w} is not inside a picture of {height}x{width}"
+                )
+            hole[top : top + h, left : left + w] = True
+        if not hole.any():
+            raise UserError(f"inpaint: {self.mask or 'the box'} has no hole (white pixels)")
+        return hole
+
+
+def fill(phase: Phase, x: Tensor, known: Tensor, rng: torch.Generator, steps: int | None = None) -> Tensor:
+    """``x`` [B, *event] with what is not ``known`` (boolean, like x) drawn given the rest.
+
+    The chains are those of ``phase`` on its energy clamped at the known coordinates, whose values are exact.
+    Raises `UserError` if the phase has no density of starts.
+    """
+    density = getattr(phase.chains, "density", None)
+    if not isinstance(density, Density):
+        kind = type(phase.chains).__name__
+        raise UserError(f"inpaint: chains of kind {kind} have no noise to begin the hole with")
+    condition = (x, known, None)
+    noise = density.sample(len(x), rng)
+    clamped = Phase(Clamped(phase.energy), phase.sampler, phase.chains, phase.steps, phase.nets)
+    return clamped.refine(Start(Clamped.place(noise, condition), condition), rng, steps)
+
+
+def _read_mask(path: Path, height: int, width: int) -> Tensor:
+    pixels = decode(path, channels=1)[0]
+    if pixels.shape != (height, width):
+        h, w = pixels.shape
+        raise DataError(f"{path}: the mask is {h}x{w}, the model's pictures are {height}x{width}")
+    return pixels >= 128

@@ -1,0 +1,21 @@
+"""The probe plugin of the tests is found as an installed one would be, here and in sub-processes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROBES = str(Path(__file__).parent / "probes")
+sys.path.insert(0, PROBES)
+os.environ["PYTHONPATH"] = os.pathsep.join([PROBES, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("EBMSUITE_PLUGINS", "EBMSUITE_STRICT_PLUGINS"):
+        monkeypatch.delenv(name, raising=False)
+    yield

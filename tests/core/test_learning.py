@@ -1,0 +1,125 @@
+"""Maximum likelihood and players against closed forms."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from ebmsuite.density import Gaussian
+from ebmsuite.fit import train
+from ebmsuite.learning import MaximumLikelihood, Optimiser, Players
+from ebmsuite.learning.optimisers import adam, sgd
+from ebmsuite.model import load
+from ebmsuite.nets import Quadratic, mlp_energy
+from ebmsuite.plugin import MLE_EXAMPLE
+from ebmsuite.sampling import Langevin, Noise, Phase
+from ebmsuite.schedule import Schedule
+from ebmsuite.space import Batch, Space
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_the_gradient_on_an_exponential_family_is_the_difference_of_statistics() -> None:
+    energy = Quadratic(Space((3,))).double()
+    players = Players({"energy": energy}, {"energy": Optimiser(sgd, lr=1.0)})
+    phase = Phase(energy, Langevin(step_size=0.3), Noise(Gaussian(Space((3,)))), 7)
+    drawn = []
+    draw = phase.draw
+    phase.draw = lambda *a, **k: drawn.append(draw(*a, **k)) or drawn[-1]  # type: ignore[method-assign]
+    before = {n: p.detach().clone() for n, p in energy.named_parameters()}
+    data = Batch(torch.randn(50, 3, generator=rng(1), dtype=torch.float64) + 1)
+    MaximumLikelihood(players, {"negative": phase}).step(0, {"data": data}, rng())
+    x, s = data.x, drawn[0].x
+    moved = {n: before[n] - p.detach() for n, p in energy.named_parameters()}
+    # dE/da = x and dE/d log b = b x^2
+    assert torch.allclose(moved["a"], x.mean(0) - s.mean(0))
+    assert torch.allclose(moved["log_b"], 0.5 * (x.square().mean(0) - s.square().mean(0)))
+
+
+def test_an_energy_trained_on_a_gaussian_recovers_its_parameters(tmp_path: Path) -> None:
+    mean, sd = 1.0, 0.5
+    run = train(
+        MLE_EXAMPLE, "budget.steps=3000", "budget.batch=400", "data.n=20000", "size=400", "fresh=0",
+        "step_size=0.1", "negative.steps=10", "log.every=500", "ema=0.99", "watch=[]",
+        "energy.lr={start: 0.05, end: 1e-3, over: 3000, shape: exponential}", out=tmp_path / "run",
+    )  # fmt: skip
+    energy = load(run).players["energy"]
+    a, b = energy.a.item(), energy.log_b.exp().item()
+    # the chain of step h settles at precision p - h^2 p^2 / 4: what is learned is the p that gives the data's
+    precision = 2 * b
+    settled = precision - 0.1**2 / 4 * precision**2
+    assert -a / precision == pytest.approx(mean, abs=0.03)
+    assert 1 / math.sqrt(settled) == pytest.approx(sd, rel=0.05)
+
+
+def players_of(**how) -> tuple[Quadratic, Players]:
+    net = Quadratic(Space((2,)))
+    return net, Players({"energy": net}, {"energy": Optimiser(**{"make": sgd, "lr": 1.0, **how})})
+
+
+def test_update_takes_each_loss_for_its_own_player() -> None:
+    one, two = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
+    players = Players({"one": one, "two": two}, {n: Optimiser(sgd, lr=1.0) for n in ("one", "two")})
+    before = [p.detach().clone() for p in two.parameters()]
+    x = torch.ones(4, 1)
+    joint = two(one(x)).mean()
+    expected = torch.autograd.grad(joint, list(one.parameters()), retain_graph=True)
+    start = [p.detach().clone() for p in one.parameters()]
+    logs = players.update({"one": joint, "two": 0.0 * joint})
+    for p, s, g in zip(one.parameters(), start, expected, strict=True):
+        assert torch.allclose(p, s - g)
+    assert all(torch.equal(p, b) for p, b in zip(two.parameters(), before, strict=True))
+    assert set(logs) == {"loss/one", "gradient/one", "loss/two", "gradient/two"}
+    assert all(p.grad is None for p in one.parameters())
+
+
+def test_clipping_warm_up_and_schedules() -> None:
+    net, players = players_of(clip=0.5)
+    players.update({"energy": 100 * net(torch.ones(1, 2)).sum()})
+    moved = torch.cat([net.a.detach(), net.log_b.detach() - math.log(0.5)])
+    assert moved.norm().item() == pytest.approx(0.5, rel=1e-4)
+    _, players = players_of(lr=Schedule(1.0, 0.0, 100), warm_up=10)
+    players.at(4)
+    assert players.lr("energy") == pytest.approx(0.96 * 0.5)
+    players.lr_factor = 0.5
+    players.reset("energy")
+    players.at(5)
+    assert players.lr("energy") == pytest.approx(0.95 * 0.2 * 0.5)
+
+
+def test_the_moving_average() -> None:
+    net, players = players_of(ema=0.5)
+    values = []
+    for t in range(20):
+        players.at(t)
+        players.update({"energy": net(torch.full((1, 2), float(t))).sum()})
+        values.append(net.a.detach().clone())
+    expected = torch.zeros(2)
+    for t, value in enumerate(values):
+        decay = min(0.5, (1 + t) / (10 + t))
+        expected = decay * expected + (1 - decay) * value
+    assert torch.allclose(players.ema["energy"].a, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("make", [adam, lambda p: sgd(p, momentum=0.9)])
+def test_the_state_of_optimisers_comes_back(make) -> None:
+    def trained(steps: int, state=None, weights=None):
+        torch.manual_seed(0)
+        net = mlp_energy(Space((2,)), 8, 1)
+        players = Players({"energy": net}, {"energy": Optimiser(make, lr=0.01)})
+        if state is not None:
+            net.load_state_dict(weights)
+            players.restore_optimisers(state)
+        for _ in range(steps):
+            players.update({"energy": net(torch.ones(3, 2)).square().mean()})
+        return net, players
+
+    whole, _ = trained(6)
+    half, players = trained(3)
+    resumed, _ = trained(3, players.optimiser_state(), half.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))

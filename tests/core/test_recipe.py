@@ -1,0 +1,120 @@
+"""Recipes: completed, re-runnable, every key settable, every mistake named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ebmsuite.errors import RecipeError
+from ebmsuite.plugin import MLE_EXAMPLE
+from ebmsuite.recipe import read_recipe
+from ebmsuite.registry import Registry
+from ebmsuite.schedule import Schedule
+
+registry = Registry()
+
+
+def read(*overrides: str, budget: str | None = None, **changes: object):
+    return read_recipe({**MLE_EXAMPLE, **changes}, registry, overrides, budget)
+
+
+def test_the_stored_recipe_is_complete_and_gives_itself(tmp_path: Path) -> None:
+    recipe = read("energy.lr={start: 0.1, end: 0.01, over: 100, shape: exponential}")
+    file = tmp_path / "recipe.yaml"
+    file.write_text(recipe.as_yaml())
+    again = read_recipe(file, registry)
+    assert again == recipe
+    assert again.optimisers["energy"]["betas"] == (0.9, 0.999)
+    assert again.trainer == {"name": "mle", "data_noise": 0.0, "energy_l2": 0.0}
+    assert again.optimisers["energy"]["lr"] == Schedule(0.1, 0.01, 100, "exponential")
+
+
+@pytest.mark.parametrize(
+    ("override", "path", "value"),
+    [
+        ("budget.steps=7", ("budget", "steps"), 7),
+        ("negative.steps=3", ("phases", "negative", "steps"), 3),
+        ("step_size=1e-2", ("phases", "negative", "sampler", "step_size"), 0.01),
+        ("data_noise=0.03", ("trainer", "data_noise"), 0.03),
+        ("fresh=1", ("phases", "negative", "chains", "fresh"), 1.0),
+        ("optimisers.energy.clip=null", ("optimisers", "energy", "clip"), None),
+        ("density.sd=2", ("phases", "negative", "chains", "density", "sd"), 2.0),
+        ("negative.sampler={name: langevin, gradient_weight: 1, noise_scale: 0.01}",
+         ("phases", "negative", "sampler", "noise_scale"), 0.01),
+        ("watch.0.name=log", ("watch", 0, "name"), "log"),
+    ],
+)  # fmt: skip
+def test_any_unique_end_of_a_key_sets_it(override, path, value) -> None:
+    found = yaml.safe_load(read(override).as_yaml())
+    for part in path:
+        found = found[part]
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("negative.stpes=3", r"no key \"negative.stpes\".*did you mean phases.negative.steps"),
+        ("steps=3", r"could be (phases.negative.steps|budget.steps).*write more"),
+        ("budget.steps=many", r"budget.steps: expected a whole number, got 'many'"),
+        ("budget.steps=1.5", r"budget.steps: expected a whole number"),
+        ("step_size=[1]", r"sampler.step_size: expected a number or Schedule or null"),
+        ("precision=fp16", r"'fp16' is not one of fp32, bf16"),
+        ("budget.steps", r"not of the form key=value"),
+        ("budget.batch=0", r"budget.batch: must be at least 1"),
+        ("compute.devices=3", r"budget.batch: 16 cannot be divided among 3"),
+        ("players.energy.name=mlpp", r'no energy "mlpp"; did you mean mlp'),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(override, message) -> None:
+    with pytest.raises(Exception, match=message):
+        read(override)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"traner": {}}, r"traner: no such key; did you mean trainer"),
+        ({"trainer": {"name": "mle", "energy_l3": 1}}, r"trainer.energy_l3.*did you mean trainer.energy_l2"),
+        ({"players": {"energi": {"name": "mlp"}}}, r'players.energi: the trainer has no player "energi"; did you mean'),
+        ({"phases": {}}, r'phases.negative: the trainer needs its phase "negative"'),
+        ({"optimisers": {"energy": {"name": "adam"}}}, r"optimisers.energy.lr: .* needs a value for lr"),
+        ({"data": {"data": {"name": "normal", "n": "x"}}}, r"data.data.n: expected a whole number"),
+        ({"metrics": {"name": "x"}}, r"metrics: a list is needed"),
+    ],
+)
+def test_a_wrong_recipe_is_refused(changes, message) -> None:
+    with pytest.raises(RecipeError, match=message):
+        read(**changes)
+
+
+def test_budgets() -> None:
+    budgets = {"quick": {"budget.steps": 3, "negative.steps": 1}}
+    assert read(budgets=budgets, budget="quick").budget.steps == 3
+    assert read(budgets=budgets, budget="full").budget.steps == 12
+    assert read("budget.steps=5", budgets=budgets, budget="quick").budget.steps == 5
+    with pytest.raises(RecipeError, match=r'no budget "fast" \(there are: full, quick\)'):
+        read(budgets=budgets, budget="fast")
+
+
+def test_yaml_mistakes_name_the_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("trainer: {name: mle}\ndata: [1, 2\n")
+    with pytest.raises(RecipeError, match=r"mine.yaml: .*line"):
+        read_recipe(file, registry)
+    file.write_text("seed: 1\nseed: 2\n")
+    with pytest.raises(RecipeError, match=r'mine.yaml: .*"seed" is given twice'):
+        read_recipe(file, registry)
+
+
+def test_numbers_that_contradict_each_other() -> None:
+    import torch
+
+    from ebmsuite.experiment import Experiment
+    from ebmsuite.ranks import Ranks
+
+    recipe = read("temperature=2", "noise_scale=1")
+    with pytest.raises(RecipeError, match=r"phases.negative: .*temperature and noise_scale"):
+        Experiment.with_data(recipe, registry, torch.device("cpu"), Ranks())

@@ -1,0 +1,422 @@
+"""Data sets of pictures: digits, public ones, a user's folder, and torchvision that does not fit."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import struct
+import types
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from PIL import Image
+
+from ebmsuite.dataset import Dataset, rows
+from ebmsuite.errors import DataError, MissingData, PluginError, RecipeError
+from ebmsuite_image.data import Digits, Folder, Pictures, celeba, cifar10, fashion_mnist, mnist, svhn
+from ebmsuite_image.data.pictures import coin
+from ebmsuite_image.data.torchvision_pair import import_torchvision
+from ebmsuite_image.raster import to_uint8
+
+SHARED = os.environ.get("EBMSUITE_DATA", "")
+shared = pytest.mark.skipif(
+    not (Path(SHARED) / "image" / "mnist.npz").is_file() or not SHARED,
+    reason="EBMSUITE_DATA names no folder with image/mnist.npz",
+)
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty EBMSUITE_DATA from which nothing is downloaded."""
+    (tmp_path / "data" / "image").mkdir(parents=True)
+    monkeypatch.setenv("EBMSUITE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("EBMSUITE_OFFLINE", "1")
+    return tmp_path / "data"
+
+
+def arrays(n: int = 20, shape: tuple[int, ...] = (28, 28), seed: int = 0) -> dict[str, npt.NDArray[Any]]:
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 256, (2 * n, *shape), np.uint8)
+    y = np.arange(2 * n, dtype=np.uint8) % 10
+    return {"x_train": x[:n], "y_train": y[:n], "x_test": x[n:], "y_test": y[n:]}
+
+
+def store(path: Path, stored: Mapping[str, npt.NDArray[Any]]) -> None:
+    np.savez(path, **stored)  # type: ignore[arg-type]
+
+
+def everything(dataset: Pictures) -> torch.Tensor:
+    return torch.cat([to_uint8(batch.x) for batch in rows(dataset)])
+
+
+# -- digits --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("split", "n"), [("train", 7000), ("valid", 1000), ("test", 2000)])
+def test_digits_are_balanced_and_in_range(split: str, n: int) -> None:
+    digits = Digits(split, labels=True)
+    dataset: Dataset = digits
+    assert isinstance(dataset, Dataset)
+    assert (len(dataset), dataset.event.shape, dataset.event.range) == (n, (1, 28, 28), (-1.0, 1.0))
+    assert dataset.condition is not None
+    assert (dataset.condition.kind, dataset.condition.classes, dataset.condition.shape) == ("label", 10, ())
+    batch = dataset.batch(torch.arange(n), torch.zeros(n, dtype=torch.int64))
+    assert batch.x.dtype == torch.float32
+    assert (float(batch.x.min()), float(batch.x.max())) == (-1, 1)
+    assert isinstance(batch.condition, torch.Tensor)
+    assert batch.condition.dtype == torch.int64
+    turns = batch.condition.view(-1, 10).sort(1).values
+    assert (turns == torch.arange(10)).all()  # so every prefix is balanced
+    assert digits.note.startswith(f"{n:,} of ")
+
+
+def test_digits_splits_share_no_picture() -> None:
+    train, valid = Digits("train"), Digits("valid")
+    assert len(set(train.rows.tolist()) | set(valid.rows.tolist())) == 8000
+    pictures = {
+        split: {p.numpy().tobytes() for p in everything(Digits(split))} for split in ("train", "valid")
+    }
+    assert len(pictures["train"] | pictures["valid"]) == 8000
+
+
+def test_digits_without_labels_and_at_another_size() -> None:
+    digits = Digits(size=32)
+    assert digits.condition is None
+    assert digits.event.shape == (1, 32, 32)
+    assert digits.batch(torch.tensor([3]), torch.tensor([0])).condition is None
+    with pytest.raises(RecipeError, match='split: "val" is not one of train, valid, test'):
+        Digits("val")
+
+
+@shared
+def test_digits_are_the_pictures_of_mnist() -> None:
+    with np.load(Path(SHARED) / "image" / "mnist.npz") as file:
+        source = {key: torch.from_numpy(file[key]) for key in file.files}
+    for split, part in (("train", "train"), ("valid", "train"), ("test", "test")):
+        digits = Digits(split, labels=True)
+        assert torch.equal(everything(digits)[:, 0], source[f"x_{part}"][digits.rows])
+        assert digits.labels is not None
+        assert torch.equal(digits.labels, source[f"y_{part}"][digits.rows].long())
+
+
+# -- flips ---------------------------------------------------------------------------------------------------
+
+
+def test_a_flip_belongs_to_the_seed_whatever_the_batch() -> None:
+    images = torch.randint(0, 256, (50, 3, 4, 4), dtype=torch.uint8)
+    pictures = Pictures(images, flip=True)
+    index, seeds = torch.arange(50), torch.arange(50) * 7919
+    whole = pictures.batch(index, seeds).x
+    order = torch.randperm(50)
+    assert torch.equal(pictures.batch(index[order], seeds[order]).x, whole[order])
+    assert torch.equal(pictures.batch(index[7:8], seeds[7:8]).x, whole[7:8])
+    plain = Pictures(images).batch(index, seeds).x
+    mirrored = (whole != plain).flatten(1).any(1)
+    assert torch.equal(whole[mirrored], plain[mirrored].flip(-1))
+    assert 10 < mirrored.sum() < 40
+    assert torch.equal(pictures.batch(index, torch.zeros_like(seeds)).x, plain)
+
+
+def test_the_coin_is_fair_for_the_seeds_of_a_stream() -> None:
+    index, epoch = torch.arange(1000)[:, None], torch.arange(50)
+    seeds = (3 * 0x9E3779B1 + epoch * 0x85EBCA77 + index * 0xC2B2AE3D) & 0x7FFFFFFFFFFFFFFF
+    heads = coin(seeds).double()
+    assert abs(heads.mean() - 0.5) < 0.01
+    assert (heads.mean(0) - 0.5).abs().max() < 0.08  # five standard deviations of 1000 tosses
+    assert (heads.mean(1) - 0.5).abs().max() < 0.36  # and of 50
+    agree = (heads[:, 1:] == heads[:, :-1]).double().mean()
+    assert abs(agree - 0.5) < 0.02
+
+
+# -- public data sets ----------------------------------------------------------------------------------------
+
+
+@shared
+@pytest.mark.parametrize(
+    ("make", "counts", "notes"),
+    [
+        (mnist, (55_000, 5_000, 10_000), ("", "", "")),
+        (
+            fashion_mnist,
+            (18_000, 2_000, 10_000),
+            (
+                "20,000 of 60,000 training images, 18,000 of them in train",
+                "20,000 of 60,000 training images, 2,000 of them in valid",
+                "",
+            ),
+        ),
+        (
+            cifar10,
+            (9_000, 1_000, 2_000),
+            (
+                "10,000 of 50,000 training images, 9,000 of them in train",
+                "10,000 of 50,000 training images, 1,000 of them in valid",
+                "2,000 of 10,000 test images",
+            ),
+        ),
+    ],
+)
+def test_shared_files_are_accepted_and_subsets_say_so(
+    make: Callable[[str], Pictures], counts: tuple[int, ...], notes: tuple[str, ...]
+) -> None:
+    for split, n, note in zip(("train", "valid", "test"), counts, notes, strict=True):
+        pictures = make(split)
+        assert (len(pictures), pictures.note) == (n, note)
+
+
+def test_valid_is_the_end_of_train_and_a_whole_wins_over_a_subset(data: Path) -> None:
+    whole, part = arrays(50, seed=1), arrays(20, seed=2)
+    store(data / "image" / "mnist_subset.npz", part)
+    assert len(mnist()) == 18
+    store(data / "image" / "mnist.npz", whole)
+    train, valid, test = (mnist(split, labels=True) for split in ("train", "valid", "test"))
+    together = torch.cat([everything(train), everything(valid)])[:, 0]
+    assert torch.equal(together, torch.from_numpy(whole["x_train"]))
+    assert torch.equal(everything(test)[:, 0], torch.from_numpy(whole["x_test"]))
+    assert valid.labels is not None
+    assert valid.labels.tolist() == whole["y_train"][45:].tolist()
+
+
+def test_colours_sizes_and_who_is_flipped(data: Path) -> None:
+    stored = arrays(20, (32, 32, 3))
+    np.savez(data / "image" / "svhn_train.npz", x=stored["x_train"], y=stored["y_train"])
+    np.savez(data / "image" / "svhn_test.npz", x=stored["x_test"], y=stored["y_test"])
+    pictures = svhn("test", flip=True)
+    assert pictures.event.shape == (3, 32, 32)
+    assert pictures.flip is False
+    assert svhn("train", flip=True).flip is True
+    first = everything(pictures)[0]
+    assert torch.equal(first.permute(1, 2, 0), torch.from_numpy(stored["x_test"][0]))
+    assert svhn("test", size=16).event.shape == (3, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"y_train": None}, 'mnist.npz has no array "y_train"'),
+        ({"x_train": np.zeros((20, 32, 32), np.uint8)}, r'mnist.npz: "x_train" has the shape \[20, 32, 32\]'),
+        ({"x_train": np.zeros((20, 28, 28), np.float32)}, 'mnist.npz: "x_train" is float32'),
+        ({"x_train": np.zeros((0, 28, 28), np.uint8)}, "N > 0"),
+        ({"y_train": np.zeros(19, np.uint8)}, 'mnist.npz: "y_train" has the shape'),
+        ({"y_train": np.full(20, 10)}, 'mnist.npz: "y_train" must hold whole numbers from 0 to 9'),
+        ({"y_train": np.zeros(20)}, 'mnist.npz: "y_train" must hold whole numbers'),
+        ({"x_train": np.array([{}] * 20, dtype=object)}, '"x_train" in .*mnist.npz cannot be read.*pickled'),
+    ],
+)
+def test_a_wrong_file_is_named_with_its_key(
+    data: Path,
+    change: dict[str, npt.NDArray[Any] | None],
+    problem: str,
+) -> None:
+    stored = {key: value for key, value in (arrays() | change).items() if value is not None}
+    store(data / "image" / "mnist.npz", stored)
+    with pytest.raises(DataError, match=problem):
+        mnist()
+
+
+@pytest.mark.parametrize("keep", [0, 100, 5000])
+def test_a_damaged_zip_is_named(data: Path, keep: int) -> None:
+    path = data / "image" / "mnist.npz"
+    store(path, arrays())
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(DataError, match=r"mnist\.npz cannot be read.*get it again"):
+        mnist()
+
+
+@pytest.mark.parametrize("make", [mnist, fashion_mnist, cifar10, svhn, celeba])
+def test_missing_data_says_what_to_put_where(data: Path, make: Callable[[str], Pictures]) -> None:
+    pytest.importorskip("scipy", reason="image/svhn is read with scipy")
+    with pytest.raises(
+        MissingData, match=r"not on this machine.*EBMSUITE_OFFLINE.*put .* into the folder"
+    ) as e:
+        make("train")
+    assert str(data) in str(e.value)
+    assert "\n" not in str(e.value)
+    assert not (data / "torchvision").exists()
+
+
+def test_a_wrong_environment_variable_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EBMSUITE_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match=r"EBMSUITE_DATA names .*nowhere, which is not a folder"):
+        mnist()
+
+
+class FakeMNIST:
+    """Stands for torchvision.datasets.MNIST: downloads nothing, or fails half-way."""
+
+    fails = False
+
+    def __init__(self, root: str, train: bool, download: bool) -> None:
+        raw = Path(root) / "MNIST" / "raw"
+        if download:
+            raw.mkdir(parents=True)
+            (raw / "train-images").touch()
+            if self.fails:
+                raise URLError("no route to host")
+        if not raw.is_dir():
+            raise RuntimeError("Dataset not found")
+        stored = arrays()
+        self.data, self.targets = torch.from_numpy(stored["x_train"]), torch.from_numpy(stored["y_train"])
+
+
+def test_downloads_are_whole_or_absent(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EBMSUITE_OFFLINE")
+    fake = types.SimpleNamespace(datasets=types.SimpleNamespace(MNIST=FakeMNIST))
+    monkeypatch.setattr("ebmsuite_image.data.public.import_torchvision", lambda: fake)
+    monkeypatch.setattr(FakeMNIST, "fails", True)
+    with pytest.raises(MissingData, match=r"image/mnist is not on this machine.*no route to host"):
+        mnist()
+    assert list((data / "torchvision").iterdir()) == []
+    monkeypatch.setattr(FakeMNIST, "fails", False)
+    assert mnist().note == "20 of 60,000 training images, 18 of them in train"
+    assert [p.name for p in (data / "torchvision").iterdir()] == ["MNIST"]
+
+
+def test_the_layout_of_torchvision_is_read(data: Path) -> None:
+    pytest.importorskip("torchvision")
+    raw = data / "torchvision" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    with pytest.raises(DataError, match=r"raw is no complete copy of MNIST.*remove it"):
+        mnist()
+    stored = arrays()
+    for part, prefix in (("train", "train"), ("test", "t10k")):
+        x, y = stored[f"x_{part}"], stored[f"y_{part}"]
+        header = struct.pack(">4i", 0x803, *x.shape), struct.pack(">2i", 0x801, len(y))
+        (raw / f"{prefix}-images-idx3-ubyte").write_bytes(header[0] + x.tobytes())
+        (raw / f"{prefix}-labels-idx1-ubyte").write_bytes(header[1] + y.tobytes())
+    test = mnist("test", labels=True)
+    assert torch.equal(everything(test)[:, 0], torch.from_numpy(stored["x_test"]))
+    assert test.labels is not None
+    assert test.labels.tolist() == stored["y_test"].tolist()
+
+
+def test_celeba_is_read_from_its_files(data: Path) -> None:
+    folder = data / "torchvision" / "celeba"
+    (folder / "img_align_celeba").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"list_eval_partition\.txt is missing"):
+        celeba()
+    (folder / "list_eval_partition.txt").write_text(
+        "000001.jpg 0\n000002.jpg 1\n000003.jpg 0\n000004.jpg 0\n"
+    )
+    with pytest.raises(DataError, match="holds no picture of the test split"):
+        celeba("test")
+    for name in ("000001", "000002", "000003"):
+        face = Image.new("RGB", (178, 218), "black")
+        face.paste((255, 255, 255), (19, 39, 159, 179))  # the central 140 x 140
+        face.save(folder / "img_align_celeba" / f"{name}.jpg", quality=100)
+    faces = celeba(size=32)
+    assert (len(faces), faces.note) == (2, "2 of 162,770 train images")
+    batch = faces.batch(torch.tensor([1, 0]), torch.zeros(2, dtype=torch.int64))
+    assert batch.x.shape == (2, 3, 32, 32)
+    assert batch.x[..., 1:-1, 1:-1].min() > 0.95
+    assert celeba(size=32, crop=178).batch(torch.tensor([0]), torch.tensor([0])).x.min() == -1
+    assert len(celeba("valid")) == 1
+    (folder / "list_eval_partition.txt").write_text("000001.jpg zero\n")
+    with pytest.raises(DataError, match="every line must be"):
+        celeba()
+
+
+# -- a user's own folder -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    for i in range(120):
+        path = tmp_path / "album" / f"trip{i % 3}" / f"{i:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (12, 9), (i, i, 255 - i)).save(path)
+    (tmp_path / "album" / "notes.txt").write_text("no picture")
+    (tmp_path / "album" / "._000.png").write_text("no picture either")
+    return tmp_path / "album"
+
+
+def test_the_splits_of_a_folder_are_a_partition(album: Path) -> None:
+    parts = {split: set(Folder(album, split).files.paths) for split in ("train", "valid", "test")}
+    assert sum(map(len, parts.values())) == len(set.union(*parts.values())) == 120
+    assert 95 < len(parts["train"]) < 119
+    Image.new("RGB", (12, 9)).save(album / "another.png")
+    for split, before in parts.items():
+        assert before <= set(Folder(album, split).files.paths)
+
+
+def test_a_folder_yields_pictures(album: Path) -> None:
+    folder = Folder(str(album), size=8, channels=1)
+    dataset: Dataset = folder
+    assert (dataset.event.shape, dataset.condition) == ((1, 8, 8), None)
+    assert list(folder.files.paths) == sorted(folder.files.paths)
+    batch = dataset.batch(torch.tensor([5, 2]), torch.zeros(2, dtype=torch.int64))
+    assert batch.x.shape == (2, 1, 8, 8)
+    alone = dataset.batch(torch.tensor([2]), torch.zeros(1, dtype=torch.int64))
+    assert torch.equal(batch.x[1:], alone.x)
+    folder.check()
+
+
+def test_a_broken_picture_is_named_when_it_is_read(album: Path) -> None:
+    folder = Folder(album)
+    broken = folder.files.paths[4]
+    broken.write_bytes(broken.read_bytes()[:40])
+    folder.batch(torch.tensor([3]), torch.tensor([0]))
+    message = rf"{broken.name} cannot be read as a picture \(truncated\?.*remove or replace it"
+    with pytest.raises(DataError, match=message):
+        folder.batch(torch.tensor([3, 4]), torch.tensor([0, 0]))
+    with pytest.raises(DataError, match=message):
+        folder.check()
+
+
+def test_folders_without_pictures_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere is not a folder"):
+        Folder(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"holds no picture; it needs files ending in \.png"):
+        Folder(tmp_path)
+    Image.new("L", (4, 4)).save(tmp_path / "one.png")
+    with pytest.raises(DataError, match="none of its 1 pictures falls into the split"):
+        [Folder(tmp_path, split) for split in ("train", "valid", "test")]
+
+
+def test_sub_folders_named_like_splits_are_the_splits(tmp_path: Path) -> None:
+    for split, n in (("train", 3), ("test", 2)):
+        (tmp_path / split).mkdir()
+        for i in range(n):
+            Image.new("L", (4, 4)).save(tmp_path / split / f"{i}.png")
+    assert (len(Folder(tmp_path)), len(Folder(tmp_path, "test"))) == (3, 2)
+    with pytest.raises(DataError, match="valid holds no picture"):
+        Folder(tmp_path, "valid")
+
+
+# -- torchvision ---------------------------------------------------------------------------------------------
+
+
+NMS = RuntimeError("operator torchvision::nms does not exist")
+SYMBOL = ImportError("undefined symbol: _ZN3c10")
+ABSENT = ModuleNotFoundError("No module named 'torchvision'", name="torchvision")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (NMS, r"torchvision .*torch .*nms does not exist.*uv sync"),
+        (SYMBOL, r"undefined symbol.*pip install --upgrade torch torchvision"),
+        (ABSENT, "torchvision is not installed"),
+    ],
+)
+def test_a_torchvision_that_does_not_fit_is_one_message(
+    data: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str
+) -> None:
+    monkeypatch.delenv("EBMSUITE_OFFLINE")
+
+    def broken(name: str, package: str | None = None) -> types.ModuleType:
+        assert name == "torchvision"
+        raise error
+
+    monkeypatch.setattr(importlib, "import_module", broken)
+    for needs_it in (import_torchvision, mnist):
+        with pytest.raises(PluginError, match=message) as raised:
+            needs_it()
+        assert torch.__version__.split("+")[0] in str(raised.value)
+    assert len(Digits("valid")) == 1000  # which does without

@@ -1,0 +1,396 @@
+"""Tasks and renderers on a model that is known: chains are pulled to one picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from ebmsuite.density import Gaussian, Uniform
+from ebmsuite.energy import Tilted
+from ebmsuite.errors import DataError, UserError
+from ebmsuite.sampling import Buffer, Chains, Data, Langevin, Noise, Phase, Start, run, target_of
+from ebmsuite.space import Space
+from ebmsuite_image.codec import Pixels, grid
+from ebmsuite_image.render import Film, Grid, Pictures, follow, moments
+from ebmsuite_image.tasks.generate import Generate
+from ebmsuite_image.tasks.inpaint import Inpaint, fill
+from ebmsuite_image.tasks.interpolate import Interpolate, between
+from ebmsuite_image.tasks.parts import twin
+from ebmsuite_image.tasks.reconstruct import Decoder, Reconstruct, invert
+
+EVENT = Space((1, 8, 8), range=(-1.0, 1.0))
+MODE = torch.linspace(-0.8, 0.8, 64).view(1, 8, 8)
+LANGEVIN = Langevin(gradient_weight=0.05, noise_scale=0.01)
+
+
+class Pull(nn.Module):
+    """f(x) = -a |x - MODE|^2 / 2, plus a quartic term so that the chain is no linear map."""
+
+    def __init__(self, a: float = 1.0, quartic: float = 0.0) -> None:
+        super().__init__()
+        self.a, self.quartic = nn.Parameter(torch.tensor(a)), quartic
+
+    def forward(self, x: Tensor) -> Tensor:
+        away = (x - MODE.to(x)).flatten(1)
+        return -(self.a * away.square() / 2 + self.quartic * away**4).sum(1)
+
+
+@dataclass(frozen=True)
+class Leapfrog:
+    """Another sampler, by name."""
+
+
+class Model:
+    """What tasks use of `ebmsuite.model.Model`."""
+
+    def __init__(
+        self,
+        chains: Chains | None = None,
+        sampler: Any = LANGEVIN,
+        steps: int = 20,
+        net: nn.Module | None = None,
+    ):
+        energy = Tilted(net or Pull(), Uniform(EVENT))
+        self.phases = {"negative": Phase(energy, sampler, chains or Noise(Uniform(EVENT)), steps)}
+        self.players = {"energy": energy}
+        self.event, self.device = EVENT, torch.device("cpu")
+        self.codec: Pixels | None = Pixels((8, 8), 1)
+
+    def phase(self, name: str) -> Phase:
+        if name not in self.phases:
+            raise UserError(f'no phase "{name}"')
+        return self.phases[name]
+
+    def sample(self, n: int, seed: int = 0, rng: torch.Generator | None = None, batch: int = 250) -> Tensor:
+        return self.phases["negative"].sample(n, rng or generator(seed))
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def apply(task: Any, model: Any, inputs: Path | None, out: Path) -> dict[str, Any]:
+    return task(model, inputs, out, generator())
+
+
+def tile(
+    sheet: np.ndarray[Any, Any], row: int, column: int, side: int = 8, pad: int = 2
+) -> np.ndarray[Any, Any]:
+    top, left = pad + row * (side + pad), pad + column * (side + pad)
+    return sheet[top : top + side, left : left + side]
+
+
+def shown(x: Tensor) -> np.ndarray[Any, Any]:
+    return grid(x[None])
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of three pictures."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i, x in enumerate(torch.rand(3, 1, 1, 8, 8, generator=generator(5)) * 2 - 1):
+        Image.fromarray(grid(x)).save(folder / f"{i}.png")
+    return folder
+
+
+# -- generate -----------------------------------------------------------------------------------------------
+
+
+def test_generate_writes_what_the_model_samples(tmp_path: Path) -> None:
+    facts = apply(Generate(n=5), Model(), None, tmp_path / "x.npy")
+    x = np.load(tmp_path / "x.npy")
+    np.testing.assert_array_equal(x, Model().sample(5, rng=generator()).numpy())
+    assert facts["samples"] == 5
+    assert facts["lowest"] == pytest.approx(x.min())
+
+
+def test_generate_with_other_steps(tmp_path: Path) -> None:
+    apply(Generate(n=5, steps=400, batch=2), Model(), None, tmp_path / "x.npy")
+    x = torch.from_numpy(np.load(tmp_path / "x.npy"))
+    assert x.shape == (5, 1, 8, 8)
+    assert (x - MODE).abs().max() < 0.2
+
+
+def test_runaway_chains_are_an_error(tmp_path: Path) -> None:
+    model = Model(sampler=Langevin(gradient_weight=100.0, noise_scale=0.01))
+    with pytest.raises(UserError, match="not finite"):
+        apply(Generate(n=2, steps=200), model, None, tmp_path / "x.npy")
+    longer = Model(sampler=model.phases["negative"].sampler, steps=200)
+    with pytest.raises(UserError, match="not finite"):
+        apply(Interpolate(pairs=2, points=2), longer, None, tmp_path / "x.png")
+    assert not list(tmp_path.iterdir())
+
+
+# -- interpolate --------------------------------------------------------------------------------------------
+
+
+def test_ends_of_an_interpolation_are_the_samples_of_its_starts() -> None:
+    phase, rng = Model().phases["negative"], generator(3)
+    first, second = Uniform(EVENT).sample(4, rng), Uniform(EVENT).sample(4, rng)
+    state = rng.get_state()
+    x = between(phase, first, second, 5, rng)
+    assert x.shape == (4, 5, 1, 8, 8)
+    for column, start in ((0, first), (4, second)):
+        rng.set_state(state)
+        torch.testing.assert_close(x[:, column], phase.refine(Start(start), rng), rtol=0, atol=0)
+
+
+def test_points_of_an_interpolation_see_the_same_noise() -> None:
+    # the chain is affine: differences of ends are differences of starts times (1 - w a)^K, without any noise
+    phase, rng = Model(steps=10).phases["negative"], generator(3)
+    first, second = Uniform(EVENT).sample(2, rng), Uniform(EVENT).sample(2, rng)
+    x = between(phase, first, second, 3, rng)
+    middle = (first + second) / 2**0.5
+    torch.testing.assert_close(x[:, 1] - x[:, 0], 0.95**10 * (middle - first), rtol=0, atol=1e-5)
+    # rows see different noise
+    quiet = Model(sampler=Langevin(gradient_weight=0.05, noise_scale=0.0), steps=10).phases["negative"]
+    noise = x - between(quiet, first, second, 3, rng)
+    assert (noise[0] - noise[1]).abs().max() > 0.01
+
+
+def test_interpolate_writes_a_row_a_pair(tmp_path: Path) -> None:
+    facts = apply(Interpolate(pairs=3, points=4), Model(), None, tmp_path / "between.png")
+    sheet = np.array(Image.open(tmp_path / "between.png"))
+    assert sheet.shape == (3 * 10 + 2, 4 * 10 + 2)
+    assert facts == {"pairs": 3, "points": 4, "steps": 20}
+    rng = generator()
+    first = Uniform(EVENT).sample(3, rng)
+    Uniform(EVENT).sample(3, rng)
+    ends = Model().phases["negative"].refine(Start(first), rng)
+    np.testing.assert_array_equal(tile(sheet, 1, 0), shown(ends[1]))
+
+
+@pytest.mark.parametrize("task", [Interpolate(), Reconstruct()])
+def test_other_chains_have_no_code_to_interpolate(task: Any, tmp_path: Path, pictures: Path) -> None:
+    with pytest.raises(UserError, match=r"short-run.*Buffer"):
+        apply(task, Model(Buffer(Uniform(EVENT), 8)), pictures, tmp_path / "x.png")
+
+
+# -- reconstruct --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("noise", [False, True])
+def test_the_gradient_through_a_chain_is_that_of_the_whole_graph(noise: bool) -> None:
+    energy = Tilted(Pull(quartic=0.1), Gaussian(EVENT)).double()
+    z = torch.randn(3, 1, 8, 8, dtype=torch.float64, generator=generator(1))
+    weights = torch.randn(3, 1, 8, 8, dtype=torch.float64, generator=generator(2))
+    decoder = Decoder(energy, LANGEVIN, 6, generator(7) if noise else None)
+    end, points = decoder(z)
+    assert len(points) == 6
+    leaf = z.clone().requires_grad_()
+    state, _ = run(decoder.sampler, target_of(energy, leaf, graph=True), leaf, 6, generator(7))
+    torch.testing.assert_close(end, state.x.detach())
+    (whole,) = torch.autograd.grad((weights * state.x).sum(), leaf)
+    torch.testing.assert_close(decoder.back(points, weights), whole)
+    # the noise is the same at every call
+    assert torch.equal(decoder(z)[0], end)
+
+
+def test_reconstruction_finds_the_code_of_a_sample() -> None:
+    energy = Tilted(Pull(quartic=0.1), Uniform(EVENT)).requires_grad_(False)
+    decoder = Decoder(energy, LANGEVIN, 10)
+    x = decoder(Uniform(EVENT).sample(2, generator(4)))[0]
+    start = Uniform(EVENT).sample(2, generator(5))
+    made, error = invert(decoder, x, start, 100, 0.05)
+    assert (error < 1e-4).all()
+    assert ((made - x).square().flatten(1).mean(1) == error).all()
+
+
+def test_reconstruct_lowers_the_error(tmp_path: Path, pictures: Path) -> None:
+    model, out = Model(net=Pull(quartic=0.1)), tmp_path / "again.png"
+    facts = apply(Reconstruct(iterations=60, n=2, steps=8), model, pictures, out)
+    assert facts["mse"] < 0.1 * facts["mse_at_random_start"]
+    assert (facts["pictures"], facts["of"], facts["steps"]) == (2, 3, 8)
+    sheet = np.array(Image.open(out))
+    assert sheet.shape == (2 * 10 + 2, 2 * 10 + 2)
+    np.testing.assert_array_equal(tile(sheet, 0, 1), np.array(Image.open(pictures / "1.png")))
+    # the model is as it was
+    assert all(p.requires_grad and p.grad is None for p in model.players["energy"].parameters())
+
+
+def test_reconstruct_unrolls_langevin_only(tmp_path: Path, pictures: Path) -> None:
+    with pytest.raises(UserError, match="unrolls Langevin chains, not those of Leapfrog"):
+        apply(Reconstruct(), Model(sampler=Leapfrog()), pictures, tmp_path / "x.png")
+
+
+# -- inpaint ------------------------------------------------------------------------------------------------
+
+
+def test_inpainting_keeps_what_is_known_and_fills_the_rest() -> None:
+    phase = Model().phases["negative"]
+    x = Uniform(EVENT).sample(4, generator(1))
+    known = torch.ones_like(x, dtype=torch.bool)
+    known[..., 2:6, 2:6] = False
+    made = fill(phase, x, known, generator(2), steps=400)
+    assert torch.equal(made[known], x[known])
+    away = (made - MODE)[~known]
+    assert away.abs().max() < 0.2
+    assert away.abs().max() > 0  # with the sampler's noise
+    start = fill(phase, x, known, generator(2), steps=0)
+    assert torch.equal(start[~known], Uniform(EVENT).sample(4, generator(2))[~known])
+
+
+def test_inpaint_writes_three_rows(tmp_path: Path, pictures: Path) -> None:
+    out = tmp_path / "whole.png"
+    facts = apply(Inpaint(box=(0, 0, 8, 4), steps=300), Model(), pictures, out)
+    sheet = np.array(Image.open(out))
+    assert sheet.shape == (3 * 10 + 2, 3 * 10 + 2)
+    original = np.array(Image.open(pictures / "2.png"))
+    np.testing.assert_array_equal(tile(sheet, 2, 2), original)
+    np.testing.assert_array_equal(tile(sheet, 0, 2)[:, 4:], original[:, 4:])
+    np.testing.assert_array_equal(tile(sheet, 1, 2)[:, 4:], original[:, 4:])
+    assert (tile(sheet, 0, 2)[:, :4] == 128).all()
+    assert np.abs(tile(sheet, 1, 2)[:, :4].astype(float) - shown(MODE)[:, :4]).max() < 20
+    x = Pixels((8, 8), 1).read(pictures).x
+    expected = (x - MODE)[..., :4].square().mean().item()
+    assert facts["mse_in_hole"] == pytest.approx(expected, rel=0.05)
+    assert (facts["hole"], facts["pictures"], facts["steps"]) == (0.5, 3, 300)
+
+
+def test_holes() -> None:
+    middle = Inpaint().hole(8, 8)
+    assert middle.sum() == 16
+    assert middle[2:6, 2:6].all()
+    for box in ((-1, 0, 2, 2), (0, 0, 9, 2), (7, 7, 2, 1), (0, 0, 0, 2)):
+        with pytest.raises(UserError, match="not inside a picture of 8x8"):
+            Inpaint(box=box).hole(8, 8)
+
+
+def test_masks(tmp_path: Path) -> None:
+    white = np.zeros((8, 8), np.uint8)
+    white[1, 2] = 255
+    for name, pixels in {"m": white, "black": 0 * white, "big": np.zeros((9, 8), np.uint8)}.items():
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    (tmp_path / "text.png").write_text("not a picture")
+    hole = Inpaint(mask=str(tmp_path / "m.png")).hole(8, 8)
+    assert hole.nonzero().tolist() == [[1, 2]]
+    wrong = {"black": "has no hole", "big": "the mask is 9x8", "none": "none.png", "text": "text.png"}
+    for name, message in wrong.items():
+        with pytest.raises(UserError, match=message):
+            Inpaint(mask=str(tmp_path / f"{name}.png")).hole(8, 8)
+    with pytest.raises(UserError, match="give one of them"):
+        Inpaint(mask=str(tmp_path / "m.png"), box=(0, 0, 1, 1)).hole(8, 8)
+
+
+def test_inpainting_needs_noise_to_begin_with(tmp_path: Path, pictures: Path) -> None:
+    with pytest.raises(UserError, match="chains of kind Data have no noise"):
+        apply(Inpaint(), Model(Data()), pictures, tmp_path / "x.png")
+
+
+# -- all of them --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", [Interpolate(), Reconstruct(), Inpaint()])
+def test_the_output_must_be_a_png(task: Any, tmp_path: Path, pictures: Path) -> None:
+    for out in (tmp_path / "x.jpg", tmp_path):
+        with pytest.raises(UserError, match=r"ends in \.png"):
+            apply(task, Model(), pictures, out)
+
+
+@pytest.mark.parametrize("task", [Reconstruct(), Inpaint()])
+def test_inputs_that_do_not_fit(task: Any, tmp_path: Path, pictures: Path) -> None:
+    with pytest.raises(UserError, match="give it a picture or a folder"):
+        apply(task, Model(), None, tmp_path / "x.png")
+    colour, silent = Model(), Model()
+    colour.codec, silent.codec = Pixels((8, 8), 3), None
+    with pytest.raises(DataError, match=r"shape \(3, 8, 8\), the model's are \(1, 8, 8\)"):
+        apply(task, colour, pictures, tmp_path / "x.png")
+    with pytest.raises(UserError, match="no codec"):
+        apply(task, silent, pictures, tmp_path / "x.png")
+
+
+def test_a_twin_leaves_the_generator_alone() -> None:
+    rng = generator(3)
+    torch.rand(5, generator=rng)
+    ahead = torch.rand(4, generator=twin(rng))
+    assert torch.equal(torch.rand(4, generator=rng), ahead)
+
+
+# -- renderers ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spacing", ["geometric", "even"])
+@pytest.mark.parametrize(
+    ("steps", "frames"), [(100, 12), (11, 12), (12, 12), (3, 12), (0, 12), (1, 2), (500, 48)]
+)
+def test_moments_rise_from_start_to_end(steps: int, frames: int, spacing: Any) -> None:
+    chosen = moments(steps, frames, spacing)
+    assert len(chosen) == min(frames, steps + 1)
+    assert chosen[0] == 0
+    assert chosen[-1] == steps
+    assert all(a < b for a, b in pairwise(chosen))
+
+
+def test_moments_are_spaced_as_told() -> None:
+    assert moments(100, 5, "even") == [0, 25, 50, 75, 100]
+    assert moments(100, 5, "geometric") == [0, 2, 9, 31, 100]
+    with pytest.raises(ValueError, match="at least 2 frames"):
+        moments(100, 1, "even")
+
+
+def test_followed_chains_are_the_samples() -> None:
+    phase = Model().phases["negative"]
+    rng = generator(3)
+    start = phase.chains.start(2, rng)
+    seen = follow(phase, start, rng, {0, 7, 20})
+    assert set(seen) == {0, 7, 20}
+    assert torch.equal(seen[0], start.x)
+    assert torch.equal(seen[20], phase.sample(2, generator(3)))
+    assert torch.equal(seen[7], phase.sample(2, generator(3), steps=7))
+
+
+def test_film_goes_from_start_to_sample(tmp_path: Path) -> None:
+    model = Model()
+    files = Film(frames=6, chains=3)(model, tmp_path, generator(9), 64)
+    assert files == [tmp_path / "film.png", tmp_path / "film.gif"]
+    strip = np.array(Image.open(files[0]))
+    assert strip.shape == (3 * 10 + 2, 6 * 10 + 2)
+    ends = model.phases["negative"].sample(3, generator(9))
+    starts = Uniform(EVENT).sample(3, generator(9))
+    for row in range(3):
+        np.testing.assert_array_equal(tile(strip, row, 0), shown(starts[row]))
+        np.testing.assert_array_equal(tile(strip, row, 5), shown(ends[row]))
+    with Image.open(files[1]) as film:
+        assert film.n_frames == 21  # 20 steps and the start: fewer than 4 * 6 moments
+        assert film.info["loop"] == 0
+        durations = []
+        for frame in range(film.n_frames):
+            film.seek(frame)
+            durations.append(film.info["duration"])
+        assert durations == [80] * 20 + [1600]
+        np.testing.assert_array_equal(np.array(film.convert("L")), grid(ends))
+
+
+def test_pictures_are_samples_and_a_film(tmp_path: Path) -> None:
+    files = Pictures(columns=4, frames=3, chains=2)(Model(), tmp_path / "new", generator(9), 6)
+    assert [f.name for f in files] == ["samples.png", "film.png", "film.gif"]
+    sheet = np.array(Image.open(files[0]))
+    np.testing.assert_array_equal(sheet, grid(Model().sample(6, rng=generator(9)), 4))
+    assert sorted(f.name for f in (tmp_path / "new").iterdir()) == ["film.gif", "film.png", "samples.png"]
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Image.Image, file: Path, format: str) -> None:
+        Path(file).write_bytes(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        Grid()(Model(), tmp_path, generator(), 4)
+    assert not list(tmp_path.iterdir())
+
+
+def test_film_of_a_phase_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="posterior"):
+        Film(phase="posterior")(Model(), tmp_path, generator(), 4)
