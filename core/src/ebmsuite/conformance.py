@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from ebmsuite.conform import plain
-from ebmsuite.errors import MissingData
+from ebmsuite.errors import Interrupted, MissingData
 from ebmsuite.experiment import Experiment, Splits
 from ebmsuite.fit import score, train
 from ebmsuite.hookspecs import KINDS, Component, hookimpl
@@ -214,7 +214,7 @@ def interrupted_run(recipe: Recipe, out: Path, step: int, registry: Registry) ->
     registry.plugins.add(watcher, "testing:interrupt")
     try:
         train(plain(recipe), out=out, registry=registry, quiet=True)
-    except KeyboardInterrupt:
+    except Interrupted:
         pass
     else:
         raise AssertionError("the run was not interrupted")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["DataError", "MissingData", "PluginError", "RecipeError", "Stopped", "UnknownName", "UserError"]
+__all__ = ["DataError", "Interrupted", "MissingData", "PluginError", "RecipeError", "Stopped", "UnknownName", "UserError"]
 
 
 class UserError(Exception):
@@ -31,3 +31,7 @@ class MissingData(DataError):
 
 class Stopped(Exception):
     """The run ended before its last step, on purpose: what happened and what to change (exit status 1)."""
+
+
+class Interrupted(Exception):
+    """A signal ended the run after a step; what was learned is saved and how to go on is said (exit status 130)."""

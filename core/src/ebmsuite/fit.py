@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -29,7 +28,7 @@ from typing import Any
 import torch
 
 from ebmsuite.dataset import describe
-from ebmsuite.errors import RecipeError, Stopped, UserError
+from ebmsuite.errors import Interrupted, RecipeError, Stopped, UserError
 from ebmsuite.experiment import Experiment, pick_device
 from ebmsuite.model import Model
 from ebmsuite.ranks import Ranks
@@ -52,22 +51,22 @@ def fit(run: Run, interrupted: Callable[[], bool] = lambda: False) -> str:
     checkpoints = Checkpoints(run.folder, recipe)
     if run.step == 0:
         checkpoints.save(run)
+    if not run.judged:  # the checkpoint that was resumed is older than the scores of its step
+        judge(run)
     while run.step < recipe.budget.steps:
         t = run.step
         run.experiment.at(t)
         batches = {name: s.batch(t).to(run.experiment.device) for name, s in run.experiment.streams.items()}
         logs = trainer.step(t, batches, run.rng)
 
-        run.step = t + 1
+        run.step, run.judged = t + 1, False
         run.pending.append((run.step, logs))
-        last = run.step == recipe.budget.steps
         if run.ranks.main:
             hooks.call("ebm_step_end", run=run, step=run.step, logs=logs)
 
+        last = run.step == recipe.budget.steps
         save = last or run.step % recipe.checkpoint.every == 0
-        scores = [m for m in recipe.metrics if _due(m, run.step, last)]
-        pictures = [r for r in recipe.render if _due(r, run.step, last)]
-        flush = save or scores or pictures or run.step % recipe.log.every == 0
+        flush = save or run.step % recipe.log.every == 0 or any(due(run))
         if flush:
             move_logs(run)
             if save and not _finite(trainer.players):
@@ -78,12 +77,11 @@ def fit(run: Run, interrupted: Callable[[], bool] = lambda: False) -> str:
                 continue
             if run.stop is not None:
                 return "stopped"
-            evaluate(run, scores)
-            render(run, pictures)
         if save:
             path = checkpoints.save(run)
             if run.ranks.main:
                 hooks.call("ebm_checkpoint_saved", run=run, path=path)
+        judge(run)
         # one process stops at once; several agree on it when they meet
         if not last and (run.ranks.world == 1 or flush) and any(run.ranks.all_values(interrupted())):
             if not save:
@@ -153,47 +151,54 @@ def score(model: Model, spec: Mapping[str, Any], data: Any, registry: Registry, 
     return {f"{spec['name']}/{key}": value for key, value in result.items()}
 
 
-def _due(spec: Mapping[str, Any], step: int, last: bool) -> bool:
-    return last or bool(spec["every"] and step % spec["every"] == 0)
+def due(run: Run) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """The metrics and the renderers whose turn it is at this step; all of them at the last."""
+
+    def now(spec: Mapping[str, Any]) -> bool:
+        last = run.step == run.recipe.budget.steps
+        return run.step > 0 and (last or bool(spec["every"] and run.step % spec["every"] == 0))
+
+    return [m for m in run.recipe.metrics if now(m)], [r for r in run.recipe.render if now(r)]
+
+
+def judge(run: Run) -> None:
+    """Score and picture the model if it is time to, on rank 0."""
+    metrics, renderers = due(run)
+    if run.ranks.main:
+        if metrics:
+            evaluate(run, metrics)
+        if renderers:
+            render(run, renderers)
+    run.judged = True
+    if metrics or renderers:
+        run.ranks.wait()
 
 
 def _seed(run: Run, name: str) -> int:
     return zlib.crc32(f"{run.recipe.seed}/{run.step}/{name}".encode())
 
 
-def evaluate(run: Run, due: Sequence[Mapping[str, Any]]) -> None:
-    """Score the model with the metrics that are due, on rank 0."""
-    if due and run.ranks.main:
-        scores: dict[str, Score] = {}
-        with _as_model(run) as model:
-            for spec in due:
-                data = next(iter(run.experiment.splits.values()))
-                scores |= score(model, spec, data, run.registry, _seed(run, spec["name"]))
-        run.append({"step": run.step, "scores": {k: s.__dict__ for k, s in scores.items()}})
-        run.registry.plugins.call("ebm_evaluated", run=run, step=run.step, scores=scores)
-        plan = run.recipe.checkpoint
-        if plan.best in scores and run.step % plan.every == 0:
-            value = scores[plan.best].value
-            sign = 1 if plan.better == "lower" else -1
-            if run.best is None or sign * value < sign * run.best["value"]:
-                run.best = {"step": run.step, "score": plan.best, "value": value}
-    if due:
-        run.ranks.wait()
+def evaluate(run: Run, metrics: Sequence[Mapping[str, Any]]) -> None:
+    """Score the model as it stands."""
+    scores: dict[str, Score] = {}
+    data = next(iter(run.experiment.splits.values()))
+    with _as_model(run) as model:
+        for spec in metrics:
+            scores |= score(model, spec, data, run.registry, _seed(run, spec["name"]))
+    run.append({"step": run.step, "scores": {k: s.__dict__ for k, s in scores.items()}})
+    run.registry.plugins.call("ebm_evaluated", run=run, step=run.step, scores=scores)
 
 
-def render(run: Run, due: Sequence[Mapping[str, Any]]) -> None:
-    """Make the pictures that are due, on rank 0."""
-    if due and run.ranks.main:
-        folder = run.folder / "samples" / f"step-{run.step:08d}"
-        folder.mkdir(parents=True, exist_ok=True)
-        files: list[Path] = []
-        with _as_model(run) as model:
-            for spec in due:
-                renderer = run.registry.build("renderer", spec)
-                files += renderer(model, folder, model.generator(_seed(run, spec["name"])), spec["n"])
-        run.registry.plugins.call("ebm_rendered", run=run, step=run.step, files=files)
-    if due:
-        run.ranks.wait()
+def render(run: Run, renderers: Sequence[Mapping[str, Any]]) -> None:
+    """Make pictures of the model as it stands."""
+    folder = run.folder / "samples" / f"step-{run.step:08d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    files: list[Path] = []
+    with _as_model(run) as model:
+        for spec in renderers:
+            renderer = run.registry.build("renderer", spec)
+            files += renderer(model, folder, model.generator(_seed(run, spec["name"])), spec["n"])
+    run.registry.plugins.call("ebm_rendered", run=run, step=run.step, files=files)
 
 
 @contextmanager
@@ -219,8 +224,8 @@ def train(
 ) -> Path:
     """Train a recipe (a name, a YAML file, a mapping), or go on with a run; gives the run folder.
 
-    ``overrides`` are ``key=value``. Raises `Stopped` when the stability guard gave up and KeyboardInterrupt when
-    the run was interrupted; both leave a folder that ``resume`` takes.
+    ``overrides`` are ``key=value``. Raises `Stopped` when the stability guard gave up and `Interrupted` when a
+    signal ended the run; both leave a folder that ``resume`` takes.
     """
     registry = registry or Registry()
     registry.plugins.load_all()
@@ -238,7 +243,7 @@ def train(
         resolved = read_recipe(recipe, registry, overrides, budget)
         folder = Path(out) if out is not None else None
     if resolved.compute.devices > 1 and "RANK" not in os.environ:
-        return launch(resolved, folder or new_folder(resolved.recipe), resume is not None)
+        return launch(resolved, folder or new_folder(resolved.recipe), overrides if resume is not None else None)
     return _train_here(resolved, folder, registry, resume is not None, quiet)
 
 
@@ -301,7 +306,7 @@ def _train_here(recipe: Recipe, out: Path | None, registry: Registry, resume: bo
     if outcome == "stopped":
         raise Stopped(f"{recipe.recipe} stopped at step {run.step}: {run.stop}")
     if outcome == "interrupted":
-        raise KeyboardInterrupt(
+        raise Interrupted(
             f"interrupted at step {run.step} of {recipe.budget.steps}; go on with: ebm train --resume {folder}"
         )
     return folder
@@ -338,17 +343,19 @@ def _signals() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def launch(recipe: Recipe, folder: Path, resume: bool) -> Path:
-    """Run the recipe in several processes on this machine."""
+def launch(recipe: Recipe, folder: Path, resume: Sequence[str] | None) -> Path:
+    """Run the recipe in several processes on this machine; ``resume`` are the changes to a run that goes on."""
     with tempfile.TemporaryDirectory() as aside:
         file = Path(aside) / "recipe.yaml"
         file.write_text(recipe.as_yaml(), encoding="utf-8")
-        target = ["--resume", str(folder)] if resume else [str(file), "--out", str(folder)]
+        target = [str(file), "--out", str(folder)] if resume is None else ["--resume", str(folder), *resume]
         command: Sequence[str] = [
             sys.executable, "-m", "torch.distributed.run", "--standalone",
             "--nproc-per-node", str(recipe.compute.devices), "-m", "ebmsuite", "train", *target,
         ]  # fmt: skip
-        process = subprocess.Popen(command, start_new_session=True)
+        threads = max(1, (os.cpu_count() or 1) // recipe.compute.devices)
+        environment = {"OMP_NUM_THREADS": str(threads), **os.environ, "EBMSUITE_LAUNCHED": "1"}
+        process = subprocess.Popen(command, start_new_session=True, env=environment)
         previous = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
 
         def forward(number: int, frame: FrameType | None) -> None:
@@ -364,7 +371,5 @@ def launch(recipe: Recipe, folder: Path, resume: bool) -> Path:
             if process.poll() is None:
                 process.kill()
     if code:
-        if not resume and not (folder / "recipe.yaml").exists():
-            shutil.rmtree(folder, ignore_errors=True)
         raise RecipeError(f"the {recipe.compute.devices} processes ended with status {code}; see above")
     return folder

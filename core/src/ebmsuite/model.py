@@ -121,7 +121,7 @@ def load(
     spaces = {k: conform(data[k], Space, k) if data[k] else None for k in ("event", "condition")}
     codec = registry.build("codec", data["codec"]) if data["codec"] else None
     experiment = Experiment.without_data(recipe, registry, spaces, codec, data["examples"], device)
-    step = Checkpoints(folder, recipe).load_model(newest(folder, checkpoint), experiment)
+    step = Checkpoints(folder, recipe).load_model(newest(folder, checkpoint, recipe), experiment)
     weights = "ema" if experiment.trainer.players.ema else "raw"
     experiment.use_averages()
     return Model(experiment, step, weights)

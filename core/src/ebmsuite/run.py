@@ -61,7 +61,8 @@ class RunState:
     """Rows that were not yet moved to the log."""
     log_bytes: int = 0
     """Length of metrics.jsonl; what is behind it belongs to steps that will be repeated."""
-    best: Mapping[str, Any] | None = None
+    judged: bool = True
+    """Whether the scores and pictures that are due at this step have been made."""
     scheduled: bool = True
     """False for the extra checkpoint of an interruption, which changes no later decision."""
     world: int = 1
@@ -77,7 +78,7 @@ class Run:
         self.step = 0
         """Completed learning steps."""
         self.events: list[Mapping[str, Any]] = []
-        self.best: Mapping[str, Any] | None = None
+        self.judged = True
         self.pending: list[tuple[int, Mapping[str, Tensor | float]]] = []
         self.rollback: Rollback | None = None
         self.stop: str | None = None
@@ -128,7 +129,7 @@ class Run:
         length = self.log_path.stat().st_size if self.log_path.exists() else 0
         return RunState(
             self.step, players.lr_factor, dict(players.born), tuple(self.events), pending, length,
-            self.best, scheduled, self.ranks.world,
+            self.judged, scheduled, self.ranks.world,
         )  # fmt: skip
 
     def take(self, state: RunState) -> None:
@@ -136,7 +137,7 @@ class Run:
         players = self.experiment.trainer.players
         self.step, players.lr_factor = state.step, state.lr_factor
         players.born = dict(state.born or {})
-        self.events, self.best = list(state.events), state.best
+        self.events, self.judged = list(state.events), state.judged
         self.pending = [(t, row) for t, row in state.pending]
 
 
@@ -199,7 +200,7 @@ class Checkpoints:
 
     def _prune(self, run: Run) -> None:
         scheduled: list[int] = []
-        best = run.best["step"] if run.best else None
+        best = best_step(run.history(), self.recipe)
         for step in checkpoint_steps(self.root):
             if _read_state(self.root / f"step-{step:08d}").scheduled:
                 scheduled.append(step)
@@ -266,7 +267,20 @@ def checkpoint_steps(root: Path) -> list[int]:
     return sorted(int(m.group(1)) for m in found if m)
 
 
-def newest(folder: Path, which: str | None = None) -> Path:
+def best_step(rows: Sequence[Mapping[str, Any]], recipe: Recipe) -> int | None:
+    """The step of the checkpoint with the best score, as the recipe's ``checkpoint.best`` asks; None without."""
+    plan = recipe.checkpoint
+    found = [
+        (row["scores"][plan.best]["value"], row["step"])
+        for row in rows
+        if plan.best in row.get("scores", {}) and row["step"] % plan.every == 0
+    ]
+    if not found:
+        return None
+    return int((min if plan.better == "lower" else max)(found, key=lambda pair: pair[0])[1])
+
+
+def newest(folder: Path, which: str | None = None, recipe: Recipe | None = None) -> Path:
     """The checkpoint of a run: the newest, or "best", or that of a step."""
     root = folder / "checkpoints"
     steps = checkpoint_steps(root)
@@ -274,10 +288,10 @@ def newest(folder: Path, which: str | None = None) -> Path:
         raise DataError(f"{folder}: there is no checkpoint in it yet")
     step = steps[-1]
     if which == "best":
-        best = _read_state(root / f"step-{step:08d}").best
-        if best is None:
+        best = None if recipe is None else best_step(read_log(folder / "metrics.jsonl"), recipe)
+        if best not in steps or best is None:
             raise DataError(f"{folder}: no best checkpoint was kept (the recipe sets no checkpoint.best)")
-        step = int(best["step"])
+        step = best
     elif which is not None:
         if not which.isdigit() or int(which) not in steps:
             raise DataError(f'{folder}: there is no checkpoint "{which}" (there are: {", ".join(map(str, steps))})')
@@ -363,8 +377,3 @@ def clean_leftovers(root: Path) -> None:
     for path in root.iterdir() if root.is_dir() else ():
         if path.name.endswith((".part", ".old")):
             shutil.rmtree(path)
-
-
-def scores_of(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The rows of a log that hold scores."""
-    return [row for row in rows if "scores" in row]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ebmsuite.errors import Stopped, UserError
+from ebmsuite.errors import Interrupted, Stopped, UserError
 
 if TYPE_CHECKING:
     from ebmsuite.hookspecs import Command
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = _say(str(error), 2, debug)
     except Stopped as error:
         code = _say(str(error), 1, debug)
-    except (KeyboardInterrupt, click.exceptions.Abort) as error:
+    except (Interrupted, KeyboardInterrupt, click.exceptions.Abort) as error:
         code = _say(str(error) or "interrupted", 130, debug)
     except BrokenPipeError:  # `ebm list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

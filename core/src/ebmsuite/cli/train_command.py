@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -43,4 +44,5 @@ def command(
     folder = train(
         names[0] if names else None, *overrides, out=out, resume=resume, budget=budget, quiet=quiet
     )
-    click.echo(folder)
+    if "EBMSUITE_LAUNCHED" not in os.environ and os.environ.get("RANK", "0") == "0":
+        click.echo(folder)

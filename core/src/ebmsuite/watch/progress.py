@@ -33,6 +33,7 @@ class Progress:
             f"{run.experiment.device}, {run.ranks.world} process{'es' if run.ranks.world > 1 else ''}; "
             f"run folder {run.folder}",
             highlight=False,
+            soft_wrap=True,
         )
         if self.console.is_terminal:
             self.bar = Bar(
@@ -58,11 +59,12 @@ class Progress:
     @hookimpl
     def ebm_evaluated(self, run: Run, step: int, scores: Mapping[str, Score]) -> None:
         text = ", ".join(f"{s.protocol.get('metric', name)} {s}" for name, s in scores.items())
-        self.console.print(f"step {step}: {text}", highlight=False, markup=False)
+        self.console.print(f"step {step}: {text}", highlight=False, markup=False, soft_wrap=True)
 
     @hookimpl
     def ebm_rendered(self, run: Run, step: int, files: Sequence[Path]) -> None:
-        self.console.print(f"step {step}: {', '.join(map(str, files))}", highlight=False, markup=False)
+        where = ", ".join(str(f) for f in files)
+        self.console.print(f"step {step}: {where}", highlight=False, markup=False, soft_wrap=True)
 
     @hookimpl
     def ebm_run_end(self, run: Run, outcome: str) -> None:

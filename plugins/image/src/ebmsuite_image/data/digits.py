@@ -28,7 +28,7 @@ class Digits(Pictures):
         images, digits, self.rows = _stored()[split]
         source = "10,000 test" if split == "test" else "60,000 training"
         note = f"{len(images):,} of the {source} images of MNIST"
-        super().__init__(resized(images, size), digits if labels else None, 10 if labels else None, note=note)
+        super().__init__(resized(images, size), digits, 10, conditional=labels, note=note)
 
 
 @functools.cache

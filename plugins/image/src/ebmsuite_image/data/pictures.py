@@ -53,7 +53,7 @@ class Pictures:
     """A data set of pictures: events [C, H, W] in [-1, 1].
 
     ``images`` are uint8 [N, C, H, W] (or `Files`); ``labels`` int64 [N], in 0..``classes`` - 1, are the
-    condition. With ``flip`` an example is mirrored or not as its seed says, whatever batch it is in; seed 0
+    condition when it is ``conditional``, and are there for metrics in any case. With ``flip`` an example is mirrored or not as its seed says, whatever batch it is in; seed 0
     leaves it as it is. ``note`` says what part of a public data set this is, for results to state; it is
     empty when nothing is missing.
     """
@@ -63,13 +63,14 @@ class Pictures:
         images: Tensor | Files,
         labels: Tensor | None = None,
         classes: int | None = None,
+        conditional: bool = False,
         flip: bool = False,
         note: str = "",
     ) -> None:
         self.images, self.labels, self.flip, self.note = images, labels, flip, note
         _, channels, height, width = images.shape
         self.event = Space((channels, height, width), range=(-1.0, 1.0))
-        self.condition = None if labels is None else Space((), kind="label", classes=classes)
+        self.condition = Space((), kind="label", classes=classes) if conditional else None
         self.codec: Codec | None = Pixels((height, width), channels)
 
     def __len__(self) -> int:
@@ -80,7 +81,8 @@ class Pictures:
         x = from_uint8(self.images[index])
         if self.flip:
             x = torch.where(coin(seeds).view(-1, 1, 1, 1), x.flip(-1), x)
-        return Batch(x, None if self.labels is None else self.labels[index], index)
+        known = None if self.labels is None or self.condition is None else self.labels[index]
+        return Batch(x, known, index)
 
 
 def coin(seeds: Tensor) -> Tensor:

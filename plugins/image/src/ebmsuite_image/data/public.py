@@ -98,8 +98,9 @@ def _pictures(public: Public, split: str, size: int | None, labels: bool, flip: 
         note += f", {len(images):,} of them in {split}" if note else ""
     return Pictures(
         resized(images, size),
-        targets if labels else None,
-        CLASSES if labels else None,
+        targets,
+        CLASSES,
+        labels,
         flip=flip and split == "train",
         note=note,
     )

@@ -1,0 +1,325 @@
+"""Runs: killed at any moment and resumed, diverged and rolled back, on one process and on two."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ebmsuite.conformance import interrupted_run, same_end
+from ebmsuite.errors import DataError, Stopped, UserError
+from ebmsuite.fit import train
+from ebmsuite.hookspecs import hookimpl
+from ebmsuite.model import load
+from ebmsuite.plugin import MLE_EXAMPLE
+from ebmsuite.recipe import read_recipe
+from ebmsuite.registry import Registry
+from ebmsuite.run import checkpoint_steps, newest, read_log
+
+registry = Registry()
+registry.plugins.load_all()
+EXAMPLES = {
+    c.name: dict(c.example)
+    for _, c in registry.list("trainer")
+    if c.example is not None
+}  # fmt: skip
+QUIET = ("log.every=5", "checkpoint.every=5", "checkpoint.keep=2", "watch=[{name: log}, {name: guard}]")
+
+
+def rows(run: Path) -> list[dict]:
+    return [{k: v for k, v in r.items() if k != "seconds"} for r in read_log(run / "metrics.jsonl")]
+
+
+def same_run(a: Path, b: Path) -> None:
+    same_end(a, b)
+    assert rows(a) == rows(b)
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+@pytest.mark.parametrize("step", [1, 7])
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(name: str, step: int, tmp_path: Path) -> None:
+    """Every registered trainer: players, EMA, optimisers, chains, generators, data order."""
+    recipe = read_recipe(EXAMPLES[name], registry, QUIET)
+    whole = train(EXAMPLES[name], *QUIET, out=tmp_path / "whole")
+    assert checkpoint_steps(whole / "checkpoints") == [10, 12]
+    same_run(whole, interrupted_run(recipe, tmp_path / "parts", step, registry))
+
+
+KILLED = ("budget.steps=4000", "log.every=10", "checkpoint.every=100", "watch=[{name: log}, {name: guard}]",
+          "energy.lr=0.002")  # fmt: skip
+KILLED_METRICS = "metrics=[{name: probe/mean, every: 150, n: 50}]"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_killed_process_is_resumed_exactly(number: signal.Signals, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(read_recipe(MLE_EXAMPLE, registry, [*KILLED, KILLED_METRICS]).as_yaml())
+    whole = train(recipe, out=tmp_path / "whole")
+    run = tmp_path / "killed"
+    command = [sys.executable, "-m", "ebmsuite", "train", str(recipe), "--out", str(run)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not checkpoint_steps(run / "checkpoints")[1:] and time.monotonic() < deadline:
+        time.sleep(0.002)
+    time.sleep(0.05)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    at = checkpoint_steps(run / "checkpoints")[-1]
+    assert 0 < at < 4000
+    if number == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+        # what a kill in the middle of writing leaves behind
+        (run / "checkpoints" / ".step-99999999.part").mkdir()
+        with (run / "metrics.jsonl").open("a") as log:
+            log.write('{"step": 99999999, "ga')
+    else:
+        assert process.returncode == 130
+        assert f"go on with: ebm train --resume {run}" in said
+    train(resume=run)
+    same_run(whole, run)
+    assert not list((run / "checkpoints").glob(".*"))
+
+
+def test_a_resume_after_the_end_changes_nothing(tmp_path: Path) -> None:
+    run = train(MLE_EXAMPLE, *QUIET, out=tmp_path / "run")
+    before = (newest(run) / "players.safetensors").read_bytes(), rows(run)
+    train(resume=run)
+    assert ((newest(run) / "players.safetensors").read_bytes(), rows(run)) == before
+    train(None, "budget.steps=15", resume=run)  # and more steps go on from there
+    assert checkpoint_steps(run / "checkpoints")[-1] == 15
+
+
+def test_watching_changes_nothing(tmp_path: Path) -> None:
+    """Scores and more frequent checkpoints draw from generators of their own."""
+    plain = train(MLE_EXAMPLE, "watch=[]", out=tmp_path / "plain")
+    watched = train(
+        MLE_EXAMPLE, "metrics=[{name: probe/mean, every: 1, n: 20}]", "checkpoint.every=1", "log.every=1", "watch=[]",
+        out=tmp_path / "watched",
+    )  # fmt: skip
+    same_end(plain, watched)
+
+
+# -- divergence ----------------------------------------------------------------------------------------------------
+
+DIVERGING = {
+    **MLE_EXAMPLE,
+    "recipe": "diverging",
+    "players": {"energy": {"name": "mlp", "width": 32}},
+    "phases": {"negative": {"chains": {"name": "noise", "density": {"name": "uniform"}},
+                            "sampler": {"name": "langevin", "gradient_weight": 1, "noise_scale": 0.01}, "steps": 20}},
+    "optimisers": {"energy": {"name": "adam", "lr": 1.0}},
+    "budget": {"steps": 60, "batch": 16},
+    "watch": [{"name": "log"}, {"name": "guard", "gap": 1000.0, "lr_factor": 1e-4}],
+}  # fmt: skip
+
+
+def test_a_divergence_is_rolled_back_and_survived(tmp_path: Path) -> None:
+    run = train(DIVERGING, "log.every=2", "checkpoint.every=4", out=tmp_path / "run")
+    (event,) = [r for r in rows(run) if "event" in r]
+    assert event["event"] == "rollback"
+    assert event["lr_factor"] == 1e-4
+    assert event["to"] < event["step"]
+    steps = [r["step"] for r in rows(run) if "event" not in r]
+    assert steps == list(range(2, 61, 2))  # the diverged rows are gone
+    assert all(abs(r["gap"]) < 1000 for r in rows(run) if "gap" in r)
+    # and a run that is interrupted after the event makes the same decisions
+    recipe = read_recipe(DIVERGING, registry, ["log.every=2", "checkpoint.every=4"])
+    same_run(run, interrupted_run(recipe, tmp_path / "parts", 11, registry))
+
+
+def test_a_hopeless_run_stops_and_says_why(tmp_path: Path) -> None:
+    with pytest.raises(Stopped) as stop:
+        train(DIVERGING, "watch.1.lr_factor=0.9", "watch.1.events=2", "log.every=2", out=tmp_path / "run")
+    text = str(stop.value)
+    assert "diverging diverged at step" in text
+    assert "2 rollbacks" in text
+    assert "optimisers.energy.lr" in text
+    assert "trainer.data_noise" in text
+    assert load(tmp_path / "run").step == 0  # the last good checkpoint stands
+
+
+def test_numbers_that_are_not_finite_are_noticed(tmp_path: Path) -> None:
+    with pytest.raises(Stopped, match=r"(gap|energy/data|loss/energy) is nan"):
+        train(
+            {**DIVERGING, "data": {"data": {"name": "normal", "sd": float("nan")}}}, "watch.1.events=1",
+            out=tmp_path / "run",
+        )  # fmt: skip
+
+
+def test_a_hook_may_ask_for_a_stop(tmp_path: Path) -> None:
+    class Enough:
+        @hookimpl
+        def ebm_logged(self, run, rows):
+            if rows[-1][0] >= 6:
+                run.ask_stop("that is enough")
+
+    watcher = Enough()
+    registry.plugins.add(watcher, "enough")
+    try:
+        with pytest.raises(Stopped, match="stopped at step 6: that is enough"):
+            train(MLE_EXAMPLE, "log.every=2", "watch=[]", out=tmp_path / "run", registry=registry)
+    finally:
+        registry.plugins.remove(watcher)
+
+
+# -- folders -------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
+    run = train(MLE_EXAMPLE, "watch=[]", out=tmp_path / "run")
+    with pytest.raises(UserError, match="already holds a run"):
+        train(MLE_EXAMPLE, out=run)
+    assert {p.name for p in run.iterdir()} == {".lock", "checkpoints", "data.json", "recipe.yaml"}
+
+
+def test_bad_input_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(UserError):
+        train(MLE_EXAMPLE, "data.split=nowhere", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_stored_recipe_trains_the_same_run(tmp_path: Path) -> None:
+    one = train(MLE_EXAMPLE, "seed=3", "watch=[]", out=tmp_path / "one")
+    same_end(one, train(one / "recipe.yaml", out=tmp_path / "two"))
+    other = train(MLE_EXAMPLE, "seed=4", "watch=[]", out=tmp_path / "three")
+    with pytest.raises(AssertionError, match="differs"):
+        same_end(one, other)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    run = train(MLE_EXAMPLE, "watch=[]", out=tmp_path / "run")
+    file = newest(run) / "players.safetensors"
+    file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(DataError, match=r"step-00000012/players.safetensors: cannot be read .*delete this"):
+        load(run)
+    with pytest.raises(DataError, match="not a run folder"):
+        load(tmp_path)
+
+
+def test_the_best_checkpoint_is_kept(tmp_path: Path) -> None:
+    run = train(
+        MLE_EXAMPLE, "metrics=[{name: probe/mean, every: 2, n: 200}]", "checkpoint.every=2", "checkpoint.keep=1",
+        "checkpoint.best=probe/mean", "watch=[]", out=tmp_path / "run",
+    )  # fmt: skip
+    scores = {r["step"]: r["scores"]["probe/mean"]["value"] for r in rows(run) if "scores" in r}
+    best = min(scores, key=scores.__getitem__)
+    assert set(checkpoint_steps(run / "checkpoints")) == {best, 12}
+    assert load(run, "best").step == best
+    assert load(run).step == 12
+
+
+def test_a_model_works_without_its_data(tmp_path: Path) -> None:
+    run = train(MLE_EXAMPLE, "watch=[]", out=tmp_path / "run")
+    model = load(run)
+    assert model.weights == "ema"
+    assert model.sample(5).shape == (5, 1)
+    assert torch.equal(model.sample(5, seed=1), model.sample(5, seed=1))
+    assert model.energy(torch.zeros(3, 1)).shape == (3,)
+    ema = load_file(newest(run) / "ema.safetensors")
+    assert torch.equal(model.players["energy"].a, ema["energy/a"])
+
+
+# -- two processes -------------------------------------------------------------------------------------------------
+
+TWO_RANKS = """
+import json, sys, torch
+from accelerate import PartialState
+from safetensors.torch import save_file
+from ebmsuite.experiment import Experiment
+from ebmsuite.ranks import Ranks
+from ebmsuite.recipe import read_recipe
+from ebmsuite.registry import Registry
+from ebmsuite.run import Run
+from pathlib import Path
+
+folder, recipe = Path(sys.argv[1]), json.loads(sys.argv[2])
+PartialState(cpu=True)
+registry, ranks = Registry(), Ranks()
+experiment = Experiment.with_data(read_recipe(recipe, registry), registry, torch.device("cpu"), ranks)
+run = Run(folder, experiment, registry)
+drawn = {}
+for name, phase in experiment.trainer.phases.items():
+    def draw(*a, _draw=phase.draw, _name=name, **k):
+        drawn[_name] = _draw(*a, **k)
+        return drawn[_name]
+    phase.draw = draw
+batch = experiment.streams["data"].batch(0)
+before = {n: p.detach().clone() for n, p in experiment.trainer.players["energy"].named_parameters()}
+experiment.trainer.step(0, {"data": batch}, run.rng)
+after = dict(experiment.trainer.players["energy"].named_parameters())
+tensors = {"data": batch.x, "negative": drawn["negative"].x.contiguous()}
+tensors |= {f"moved.{n}": (before[n] - after[n]).detach().contiguous() for n in before}
+tensors |= {f"before.{n}": v for n, v in before.items()}
+save_file(tensors, folder / f"rank{ranks.rank}.safetensors")
+experiment.close()
+"""
+
+
+def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_two_processes_take_the_gradient_of_all_rows(tmp_path: Path) -> None:
+    """The reduced gradient is that of one process on the concatenated batches and negatives."""
+    recipe = {
+        **MLE_EXAMPLE,
+        "players": {"energy": {"name": "mlp", "width": 16, "depth": 2}},
+        "optimisers": {"energy": {"name": "sgd", "lr": 1.0}},
+    }
+    script = tmp_path / "two_ranks.py"
+    script.write_text(TWO_RANKS)
+    done = torchrun(str(script), str(tmp_path), json.dumps(recipe))
+    assert done.returncode == 0, done.stderr
+    ranks = [load_file(tmp_path / f"rank{r}.safetensors") for r in range(2)]
+    from ebmsuite.nets import mlp_energy
+    from ebmsuite.space import Space
+
+    energy = mlp_energy(Space((1,)), width=16, depth=2)
+    energy.load_state_dict({n.removeprefix("before."): v for n, v in ranks[0].items() if n.startswith("before.")})
+    data, negative = (torch.cat([r[k] for r in ranks]) for k in ("data", "negative"))
+    assert len(data) == len(negative) == 16
+    assert not torch.equal(ranks[0]["negative"], ranks[1]["negative"])
+    (energy(data) - energy(negative)).mean().backward()
+    for name, parameter in energy.named_parameters():
+        assert torch.equal(ranks[0][f"moved.{name}"], ranks[1][f"moved.{name}"])
+        assert torch.allclose(ranks[0][f"moved.{name}"], parameter.grad, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_two_processes_run_every_trainer(name: str, tmp_path: Path) -> None:
+    run = train(EXAMPLES[name], *QUIET, "compute.devices=2", "compute.device=cpu", out=tmp_path / "run")
+    assert checkpoint_steps(run / "checkpoints") == [10, 12]
+    files = {p.name for p in newest(run).iterdir()}
+    assert {"phases-0.safetensors", "phases-1.safetensors", "generators-1.safetensors"} <= files
+    # resume refuses another number of processes, with the number to use
+    with pytest.raises(UserError, match="saved by 2 processes.*--devices 2"):
+        train(None, "compute.devices=1", "budget.steps=14", resume=run)
+
+
+def test_two_processes_resume_exactly(tmp_path: Path) -> None:
+    two = ("compute.devices=2", "compute.device=cpu", "checkpoint.every=4", "log.every=2", "watch=[{name: log}]")
+    whole = train(MLE_EXAMPLE, *two, out=tmp_path / "whole")
+    parts = train(MLE_EXAMPLE, *two, "budget.steps=8", out=tmp_path / "parts")
+    train(None, "budget.steps=12", resume=parts)
+    same_run(whole, parts)
+
+
+def test_the_bar_and_the_log_are_for_rank_zero(tmp_path: Path) -> None:
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true"}
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(read_recipe(MLE_EXAMPLE, registry, ["watch=[{name: progress}, {name: log}]"]).as_yaml())
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
+               "-m", "ebmsuite", "train", str(recipe), "--out", str(tmp_path / "run")]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("2 processes; run folder") == 1
+    assert [r["step"] for r in rows(tmp_path / "run")] == [10, 12]
