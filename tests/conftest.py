@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ os.environ["PYTHONPATH"] = os.pathsep.join([PROBES, *filter(None, [os.environ.ge
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("EBMSUITE_PLUGINS", "EBMSUITE_STRICT_PLUGINS"):
         monkeypatch.delenv(name, raising=False)
-    yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -301,7 +300,7 @@ def test_two_processes_run_every_trainer(name: str, tmp_path: Path) -> None:
     files = {p.name for p in newest(run).iterdir()}
     assert {"phases-0.safetensors", "phases-1.safetensors", "generators-1.safetensors"} <= files
     # resume refuses another number of processes, with the number to use
-    with pytest.raises(UserError, match="saved by 2 processes.*--devices 2"):
+    with pytest.raises(UserError, match=r"saved by 2 processes.*--devices 2"):
         train(None, "compute.devices=1", "budget.steps=14", resume=run)
 
 
@@ -313,13 +312,19 @@ def test_two_processes_resume_exactly(tmp_path: Path) -> None:
     same_run(whole, parts)
 
 
-def test_the_bar_and_the_log_are_for_rank_zero(tmp_path: Path) -> None:
-    environment = {**os.environ, "ACCELERATE_USE_CPU": "true"}
+@pytest.mark.parametrize("launcher", ["torchrun", "accelerate"])
+def test_other_launchers(launcher: str, tmp_path: Path) -> None:
+    """A cluster's launcher starts the processes; only rank 0 speaks and logs."""
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(read_recipe(MLE_EXAMPLE, registry, ["watch=[{name: progress}, {name: log}]"]).as_yaml())
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
-               "-m", "ebmsuite", "train", str(recipe), "--out", str(tmp_path / "run")]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
+    arguments = ["-m", "ebmsuite", "train", str(recipe), "--out", str(tmp_path / "run"), "--device", "cpu"]
+    if launcher == "torchrun":
+        done, number = torchrun(*arguments), "2 processes"
+    else:  # which starts one process on a CPU without MPI
+        command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        number = "1 process"
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("2 processes; run folder") == 1
+    assert done.stderr.count(f"{number}; run folder") == 1
+    assert done.stdout == f"{tmp_path / 'run'}\n"
     assert [r["step"] for r in rows(tmp_path / "run")] == [10, 12]

@@ -13,8 +13,8 @@ from ebmsuite.energy import Clamped, Posterior, Sum, Tilted
 from ebmsuite.errors import RecipeError
 from ebmsuite.generator import Generator
 from ebmsuite.nets import Quadratic, mlp_energy
-from ebmsuite.schedule import Schedule, at, value_at
 from ebmsuite.sampling import Langevin
+from ebmsuite.schedule import Schedule, at, value_at
 from ebmsuite.space import Space
 from ebmsuite.tree import cat, flatten, tree_map, unflatten
 

@@ -90,9 +90,7 @@ def test_grid_puts_pictures_row_by_row() -> None:
         grid(torch.zeros(0, 1, 4, 4))
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     codec = Pixels((4, 4), 1)
     codec.write(torch.zeros(1, 1, 4, 4), tmp_path / "x.npy")
     before = (tmp_path / "x.npy").read_bytes()

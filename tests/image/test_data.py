@@ -79,9 +79,7 @@ def test_digits_are_balanced_and_in_range(split: str, n: int) -> None:
 def test_digits_splits_share_no_picture() -> None:
     train, valid = Digits("train"), Digits("valid")
     assert len(set(train.rows.tolist()) | set(valid.rows.tolist())) == 8000
-    pictures = {
-        split: {p.numpy().tobytes() for p in everything(Digits(split))} for split in ("train", "valid")
-    }
+    pictures = {split: {p.numpy().tobytes() for p in everything(Digits(split))} for split in ("train", "valid")}
     assert len(pictures["train"] | pictures["valid"]) == 8000
 
 
@@ -232,9 +230,7 @@ def test_a_damaged_zip_is_named(data: Path, keep: int) -> None:
 @pytest.mark.parametrize("make", [mnist, fashion_mnist, cifar10, svhn, celeba])
 def test_missing_data_says_what_to_put_where(data: Path, make: Callable[[str], Pictures]) -> None:
     pytest.importorskip("scipy", reason="image/svhn is read with scipy")
-    with pytest.raises(
-        MissingData, match=r"not on this machine.*EBMSUITE_OFFLINE.*put .* into the folder"
-    ) as e:
+    with pytest.raises(MissingData, match=r"not on this machine.*EBMSUITE_OFFLINE.*put .* into the folder") as e:
         make("train")
     assert str(data) in str(e.value)
     assert "\n" not in str(e.value)
@@ -301,9 +297,7 @@ def test_celeba_is_read_from_its_files(data: Path) -> None:
     (folder / "img_align_celeba").mkdir(parents=True)
     with pytest.raises(DataError, match=r"list_eval_partition\.txt is missing"):
         celeba()
-    (folder / "list_eval_partition.txt").write_text(
-        "000001.jpg 0\n000002.jpg 1\n000003.jpg 0\n000004.jpg 0\n"
-    )
+    (folder / "list_eval_partition.txt").write_text("000001.jpg 0\n000002.jpg 1\n000003.jpg 0\n000004.jpg 0\n")
     with pytest.raises(DataError, match="holds no picture of the test split"):
         celeba("test")
     for name in ("000001", "000002", "000003"):

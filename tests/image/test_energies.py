@@ -66,9 +66,7 @@ def test_nonlocal_and_resnet_have_the_sizes_of_their_descriptions() -> None:
 
 @each_net
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 64, 64), (1, 20, 32)])
-def test_energies_are_one_number_a_picture(
-    make: Make, settings: dict[str, object], shape: tuple[int, ...]
-) -> None:
+def test_energies_are_one_number_a_picture(make: Make, settings: dict[str, object], shape: tuple[int, ...]) -> None:
     energy = make(Space(shape), **settings)
     values = energy(torch.rand(3, *shape))
     assert values.shape == (3,)

@@ -165,9 +165,7 @@ def test_kernel_distance_is_unbiased_and_draws_from_rng_alone() -> None:
 def test_inception_score_of_certain_and_of_ignorant_classifiers() -> None:
     certain = torch.eye(10).repeat(20, 1) * 1e4
     assert inception_score(certain) == pytest.approx((10, 0))
-    assert inception_score(certain.clamp(min=-1e30).masked_fill(certain == 0, -torch.inf)) == (
-        pytest.approx((10, 0))
-    )
+    assert inception_score(certain.clamp(min=-1e30).masked_fill(certain == 0, -torch.inf)) == (pytest.approx((10, 0)))
     assert inception_score(torch.zeros(200, 10)) == pytest.approx((1, 0), abs=1e-12)
     one_class = torch.eye(10)[[3]].repeat(50, 1) * 1e4
     assert inception_score(one_class, splits=5) == pytest.approx((1, 0), abs=1e-12)
@@ -352,9 +350,7 @@ def test_quality_is_the_single_metrics_from_one_pass(data: dict[str, Dataset]) -
 
 
 @pytest.mark.parametrize("features", [None, Linear()])
-def test_nearest_neighbours_tell_copies_from_new_pictures(
-    data: dict[str, Dataset], features: Extractor | None
-) -> None:
+def test_nearest_neighbours_tell_copies_from_new_pictures(data: dict[str, Dataset], features: Extractor | None) -> None:
     metric = NearestNeighbours(features)
     copied = metric(Copies(data["train"]), data, generator(), 100)
     assert copied.value < 1e-6

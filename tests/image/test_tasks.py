@@ -81,9 +81,7 @@ def apply(task: Any, model: Any, inputs: Path | None, out: Path) -> dict[str, An
     return task(model, inputs, out, generator())
 
 
-def tile(
-    sheet: np.ndarray[Any, Any], row: int, column: int, side: int = 8, pad: int = 2
-) -> np.ndarray[Any, Any]:
+def tile(sheet: np.ndarray[Any, Any], row: int, column: int, side: int = 8, pad: int = 2) -> np.ndarray[Any, Any]:
     top, left = pad + row * (side + pad), pad + column * (side + pad)
     return sheet[top : top + side, left : left + side]
 
@@ -114,7 +112,7 @@ def test_generate_writes_what_the_model_samples(tmp_path: Path) -> None:
 
 
 def test_generate_with_other_steps(tmp_path: Path) -> None:
-    apply(Generate(n=5, steps=400, batch=2), Model(), None, tmp_path / "x.npy")
+    apply(Generate(n=5, steps=400), Model(), None, tmp_path / "x.npy")
     x = torch.from_numpy(np.load(tmp_path / "x.npy"))
     assert x.shape == (5, 1, 8, 8)
     assert (x - MODE).abs().max() < 0.2
@@ -319,9 +317,7 @@ def test_a_twin_leaves_the_generator_alone() -> None:
 
 
 @pytest.mark.parametrize("spacing", ["geometric", "even"])
-@pytest.mark.parametrize(
-    ("steps", "frames"), [(100, 12), (11, 12), (12, 12), (3, 12), (0, 12), (1, 2), (500, 48)]
-)
+@pytest.mark.parametrize(("steps", "frames"), [(100, 12), (11, 12), (12, 12), (3, 12), (0, 12), (1, 2), (500, 48)])
 def test_moments_rise_from_start_to_end(steps: int, frames: int, spacing: Any) -> None:
     chosen = moments(steps, frames, spacing)
     assert len(chosen) == min(frames, steps + 1)
@@ -378,9 +374,7 @@ def test_pictures_are_samples_and_a_film(tmp_path: Path) -> None:
     assert sorted(f.name for f in (tmp_path / "new").iterdir()) == ["film.gif", "film.png", "samples.png"]
 
 
-def test_a_file_that_cannot_be_written_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(self: Image.Image, file: Path, format: str) -> None:
         Path(file).write_bytes(b"half")
         raise OSError("disk full")

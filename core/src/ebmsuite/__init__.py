@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    # ruff: noqa: F401
     from ebmsuite.dataset import Codec, Dataset, InMemory
     from ebmsuite.density import Density, Gaussian, Uniform
     from ebmsuite.energy import Clamped, Energy, Posterior, Sum, Tilted
@@ -43,7 +44,7 @@ _WHERE = {
     "read_recipe": "recipe", "train": "fit", "write_report": "report",
 }  # fmt: skip
 
-__all__ = sorted(_WHERE)  # noqa: PLE0605
+__all__ = sorted(_WHERE)
 
 
 def __getattr__(name: str) -> Any:

@@ -62,9 +62,7 @@ def conform(value: Any, hint: Any, where: str) -> Any:
     elif hint in (None, type(None)):
         if value is None:
             return None
-    elif hint in (str, bool, bytes) and isinstance(value, hint):
-        return value
-    elif isinstance(hint, type) and hint not in (int, float, str, bool, bytes) and isinstance(value, hint):
+    elif isinstance(hint, type) and hint not in (int, float) and isinstance(value, hint):
         return value
     raise RecipeError(f"{where}: expected {_name(hint)}, got {value!r}")
 

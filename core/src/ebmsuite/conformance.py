@@ -63,9 +63,7 @@ def check_plugin(name: str, fast: bool = False) -> list[Outcome]:
     recipes: list[Recipe] = []
     for c in offers["recipe"]:
         kit.check(f"recipe {c.name} is complete", lambda c=c: recipes.append(_small(c.name, registry)))  # type: ignore[misc]
-    examples = [
-        _small(dict(c.example), registry) for c in offers["trainer"] if c.example is not None
-    ]
+    examples = [_small(dict(c.example), registry) for c in offers["trainer"] if c.example is not None]
     for c in offers["trainer"]:
         kit.check(f"trainer {c.name} has an example", lambda c=c: _true(c.example is not None, "example= is missing"))  # type: ignore[misc]
     zero = {c.name for c in offers["metric"] if c.zero_on_identical}
@@ -242,5 +240,7 @@ def _resumes(recipe: Recipe, registry: Registry) -> None:
 
 def _two(recipe: Recipe, registry: Registry) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        train({**plain(recipe), "compute": {"devices": 2, "device": "cpu"}}, out=Path(folder) / "two", registry=registry)
+        train(
+            {**plain(recipe), "compute": {"devices": 2, "device": "cpu"}}, out=Path(folder) / "two", registry=registry
+        )
         newest(Path(folder) / "two")

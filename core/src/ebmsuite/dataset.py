@@ -117,7 +117,7 @@ class Stream:
         n = len(self.dataset)
         position = t * self._global + self._offset + torch.arange(self.size)
         epoch = position // n
-        index = torch.cat([self._order(int(e))[position[epoch == e] % n] for e in epoch.unique()])
+        index = torch.cat([self._order(e)[position[epoch == e] % n] for e in sorted(set(epoch.tolist()))])
         # one seed an example, epoch and run: odd multipliers keep the three apart in 63 bits
         seeds = (self.seed * 0x9E3779B1 + epoch * 0x85EBCA77 + index * 0xC2B2AE3D) & 0x7FFFFFFFFFFFFFFF
         return self.dataset.batch(index, seeds)
@@ -134,9 +134,7 @@ class Stream:
 class NormalSamples(InMemory):
     """``n`` fixed draws from N(mean, sd^2 I) in ``dim`` dimensions: data whose density is known exactly."""
 
-    def __init__(
-        self, split: str = "train", n: int = 4096, dim: int = 1, mean: float = 0.0, sd: float = 1.0
-    ) -> None:
+    def __init__(self, split: str = "train", n: int = 4096, dim: int = 1, mean: float = 0.0, sd: float = 1.0) -> None:
         seed = {"train": 0, "valid": 1, "test": 2}.get(split)
         if seed is None:
             raise RecipeError(f'split: "{split}" is not one of train, valid, test')

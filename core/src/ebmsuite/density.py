@@ -55,7 +55,8 @@ class Gaussian(Density):
 
     def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
         size = x[0].numel()
-        return -self(x) - size * (math.log(self.sd) + math.log(2 * math.pi) / 2)
+        energy: Tensor = self(x)
+        return -energy - size * (math.log(self.sd) + math.log(2 * math.pi) / 2)
 
 
 class Uniform(Density):

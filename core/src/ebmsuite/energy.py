@@ -103,7 +103,8 @@ class Clamped(Energy):
 
     def scale(self, x: Tensor, condition: Tree = None) -> Tensor:
         _, known, inner = condition
-        return self.energy.scale(x, inner) * (~known).to(x.dtype)
+        scale: Tensor = self.energy.scale(x, inner) * (~known).to(x.dtype)
+        return scale
 
     @staticmethod
     def place(x: Tensor, condition: Tree) -> Tensor:

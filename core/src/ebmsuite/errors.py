@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["DataError", "Interrupted", "MissingData", "PluginError", "RecipeError", "Stopped", "UnknownName", "UserError"]
+__all__ = [
+    "DataError",
+    "Interrupted",
+    "MissingData",
+    "PluginError",
+    "RecipeError",
+    "Stopped",
+    "UnknownName",
+    "UserError",
+]
 
 
 class UserError(Exception):

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ebmsuite.dataset import Codec, Dataset, Stream
+from ebmsuite.energy import Tilted
 from ebmsuite.errors import RecipeError
+from ebmsuite.generator import Generator
 from ebmsuite.learning import Optimiser, Players, Trainer
 from ebmsuite.ranks import Ranks
 from ebmsuite.recipe import Recipe
@@ -94,9 +96,7 @@ class Experiment:
     @classmethod
     def with_data(cls, recipe: Recipe, registry: Registry, device: torch.device, ranks: Ranks) -> Experiment:
         """Build it with its data streams, for learning."""
-        datasets: dict[str, Dataset] = {
-            k: registry.build("dataset", spec) for k, spec in recipe.data.items()
-        }
+        datasets: dict[str, Dataset] = {k: registry.build("dataset", spec) for k, spec in recipe.data.items()}
         first = next(iter(datasets.values()))
         self = cls(recipe, registry, first.event, first.condition, first.codec, len(first), device, ranks)
         self.splits = {k: Splits(spec, registry) for k, spec in recipe.data.items()}
@@ -193,7 +193,7 @@ def pick_device(name: str) -> torch.device:
 
 def _autocast(net: nn.Module, dtype: torch.dtype | None) -> None:
     for module in net.modules():
-        if hasattr(module, "autocast"):
+        if isinstance(module, Tilted | Generator):
             module.autocast = dtype
 
 

@@ -44,9 +44,10 @@ class Generator(nn.Module):
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
         """``n`` means g(z) of latent vectors from ``latent``."""
-        return self(self.latent.sample(n, rng, condition), condition)
+        mean: Tensor = self(self.latent.sample(n, rng, condition), condition)
+        return mean
 
     def draw(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
         """One x for every z, with the observation noise."""
-        mean = self(z, condition)
+        mean: Tensor = self(z, condition)
         return mean + self.sd * torch.randn(mean.shape, generator=rng, device=mean.device, dtype=mean.dtype)

@@ -51,15 +51,11 @@ class Model:
         """A fresh random generator on the model's device."""
         return torch.Generator(self.device).manual_seed(seed)
 
-    def sample(
-        self, n: int, seed: int = 0, condition: Tree = None, rng: torch.Generator | None = None
-    ) -> Tensor:
+    def sample(self, n: int, seed: int = 0, condition: Tree = None, rng: torch.Generator | None = None) -> Tensor:
         """``n`` events [n, *event] as the method draws them, on the model's device."""
         x: Tensor = self.trainer.sample(n, rng or self.generator(seed), condition)
         if not torch.isfinite(x).all():
-            raise UserError(
-                f"{self.recipe.recipe}: the chains end at values that are not finite (step {self.step})"
-            )
+            raise UserError(f"{self.recipe.recipe}: the chains end at values that are not finite (step {self.step})")
         return x
 
     @torch.no_grad()
@@ -68,7 +64,8 @@ class Model:
         energy = self.players[player]
         if not isinstance(energy, Energy):
             raise UserError(f'player "{player}" of {self.recipe.recipe} is not an energy')
-        return energy(x.to(self.device), condition)
+        value: Tensor = energy(x.to(self.device), condition)
+        return value
 
     def phase(self, name: str) -> Phase:
         """A phase of the trainer, or an error that lists those it has."""

@@ -46,9 +46,7 @@ def mlp_energy(
     reference_sd: float | None = None,
 ) -> Tilted:
     """An MLP on the flattened event: ``depth`` hidden layers of ``width`` units."""
-    net = nn.Sequential(
-        nn.Flatten(), mlp([event.size, *[width] * depth, 1], activation), nn.Flatten(start_dim=0)
-    )
+    net = nn.Sequential(nn.Flatten(), mlp([event.size, *[width] * depth, 1], activation), nn.Flatten(start_dim=0))
     return Tilted(net, reference(event, reference_sd))
 
 
@@ -61,9 +59,7 @@ def mlp_generator(
     sd: float = 0.3,
 ) -> Generator:
     """An MLP from a standard normal latent vector to the event; ``sd`` is that of the observation noise."""
-    net = nn.Sequential(
-        mlp([latent.size, *[width] * depth, event.size], activation), nn.Unflatten(1, event.fixed)
-    )
+    net = nn.Sequential(mlp([latent.size, *[width] * depth, event.size], activation), nn.Unflatten(1, event.fixed))
     return Generator(net, Gaussian(latent), sd)
 
 

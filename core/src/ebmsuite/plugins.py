@@ -77,6 +77,7 @@ class Plugins:
         unwanted = {word[1:] for word in words if word.startswith("-")}
         known: set[str] = {CORE}
         by_name: dict[str, list[tuple[PluginRecord, EntryPoint]]] = defaultdict(list)
+
         # the suite's own plugin first, then by distribution: the order of calls does not depend on the disk
         def order(entry: EntryPoint) -> tuple[bool, str, str, str]:
             name = entry.dist.name if entry.dist else ""
@@ -252,13 +253,14 @@ class Plugins:
                 impl.function(*(arguments[name] for name in impl.argnames))
             except Exception as error:
                 failures.append((impl.plugin_name, error))
-        for name, error in failures:
-            if isinstance(error, PluginError):
-                raise error
+        if failures:
+            name, first = failures[0]
+            if isinstance(first, PluginError):
+                raise first
             raise PluginError(
-                f'plugin "{name}" failed in {hook}: {type(error).__name__}: {error}; '
+                f'plugin "{name}" failed in {hook}: {type(first).__name__}: {first}; '
                 f"disable it with EBMSUITE_PLUGINS=-{name}, or take it out of the recipe's watch list"
-            ) from error
+            ) from first
 
 
 @functools.cache

@@ -185,18 +185,18 @@ def resolve(
 
     "full" without an entry in ``budgets`` is the recipe as it stands.
     """
-    raw = copy.deepcopy(dict(raw))
-    budgets = raw.pop("budgets", None) or {}
+    own: dict[str, Any] = copy.deepcopy(dict(raw))
+    budgets = own.pop("budgets", None) or {}
     changes: list[tuple[str, Any]] = []
     if budget is not None and (budget in budgets or budget != "full"):
         if budget not in budgets:
             raise RecipeError(f'budgets: there is no budget "{budget}" (there are: full, {", ".join(budgets)})')
         changes += list(budgets[budget].items())
     changes += map(parse_setting, overrides)
-    filled = _fill(raw, registry)
+    filled = _fill(own, registry)
     for key, value in changes:
-        _set(raw, _find(key, plain(filled)), value)
-        filled = _fill(raw, registry)
+        _set(own, _find(key, plain(filled)), value)
+        filled = _fill(own, registry)
     return filled
 
 
@@ -239,16 +239,10 @@ def _fill(raw: Mapping[str, Any], registry: Registry) -> Recipe:
         specs = raw.get(section, WATCH if section == "watch" else [])
         if not isinstance(specs, list | tuple):
             raise RecipeError(f"{section}: a list is needed here")
-        filled[section] = tuple(
-            registry.fill(kind, spec, f"{section}.{i}", extras) for i, spec in enumerate(specs)
-        )
-    for section, hint in (
-        ("budget", Budget),
-        ("checkpoint", CheckpointPlan),
-        ("log", LogPlan),
-        ("compute", Compute),
-    ):
-        filled[section] = conform(raw.get(section) or {}, hint, section)
+        filled[section] = tuple(registry.fill(kind, spec, f"{section}.{i}", extras) for i, spec in enumerate(specs))
+    plans = {"budget": Budget, "checkpoint": CheckpointPlan, "log": LogPlan, "compute": Compute}
+    for section, plan in plans.items():
+        filled[section] = conform(raw.get(section) or {}, plan, section)
     filled["seed"] = conform(raw.get("seed", 0), int, "seed")
     recipe = Recipe(**filled)
     _check(recipe)

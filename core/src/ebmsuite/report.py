@@ -107,9 +107,7 @@ def _curves(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     names = [k for k in rows[-1] if k not in ("step", "seconds")]
     panels = [("energy gap", [n for n in names if n == "gap"])]
     panels += [("energies", [n for n in names if n.startswith("energy/")])]
-    panels += [
-        (n, [n]) for n in names if n != "gap" and not n.startswith(("energy/", "loss/"))
-    ]
+    panels += [(n, [n]) for n in names if n != "gap" and not n.startswith(("energy/", "loss/"))]
     panels = [(title, members) for title, members in panels if members]
     figure, axes = plt.subplots(len(panels), 1, figsize=(8, 1.9 * len(panels)), sharex=True, squeeze=False)
     for (title, members), axis in zip(panels, axes[:, 0], strict=True):
@@ -138,8 +136,7 @@ def _events(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return []
     lines = [
-        f"<li>step {r['step']}: {html.escape(r['reason'])}; back to step {r['to']}, "
-        f"learning rates x{r['lr_factor']:g}"
+        f"<li>step {r['step']}: {html.escape(r['reason'])}; back to step {r['to']}, learning rates x{r['lr_factor']:g}"
         for r in rows
     ]
     return ["<h2>Rollbacks</h2><ul>", *lines, "</ul>"]

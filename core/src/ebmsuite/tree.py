@@ -46,9 +46,7 @@ def unflatten(flat: dict[str, Tensor], prefix: str = "") -> Tree:
     """The reverse of `flatten` (branches that held only None come back as None or are absent)."""
     if prefix in flat:
         return flat[prefix]
-    keys = dict.fromkeys(
-        k[len(prefix) + 1 :].partition(".")[0] for k in flat if k.startswith(prefix + ".")
-    )
+    keys = dict.fromkeys(k[len(prefix) + 1 :].partition(".")[0] for k in flat if k.startswith(prefix + "."))
     if not keys:
         return None
     below = {k: unflatten(flat, f"{prefix}.{k}") for k in keys}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -15,8 +17,8 @@ from ebmsuite.sampling import Start
 class Cooperative(Trainer):
     """The generator starts the chain and learns from where it ends (Xie et al., AAAI 2018)."""
 
-    roles = {"energy": "energy", "generator": "generator"}
-    draws = {"negative": "event"}
+    roles: ClassVar[Mapping] = {"energy": "energy", "generator": "generator"}
+    draws: ClassVar[Mapping] = {"negative": "event"}
 
     @staticmethod
     def energies(players):
@@ -41,8 +43,8 @@ class Cooperative(Trainer):
 class LatentPrior(Trainer):
     """An energy on the latent vector and a generator from it (Pang et al., NeurIPS 2020)."""
 
-    roles = {"energy": "energy", "generator": "generator"}
-    draws = {"posterior": "latent", "prior": "latent"}
+    roles: ClassVar[Mapping] = {"energy": "energy", "generator": "generator"}
+    draws: ClassVar[Mapping] = {"posterior": "latent", "prior": "latent"}
 
     @staticmethod
     def energies(players):

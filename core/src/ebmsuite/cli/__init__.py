@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _say(text: str, code: int, debug: bool) -> int:
     if debug:
-        raise  # noqa: PLE0704  (called from an except block)
+        raise
     if os.environ.get("RANK", "0") == "0":
         print(f"ebm: {' '.join(text.split())}", file=sys.stderr)
     return code

@@ -43,8 +43,8 @@ def list_plugins(as_json: bool) -> None:
 @click.option("--fast", is_flag=True, help="Without the resume and two-process runs.")
 def check(name: str | None, fast: bool) -> None:
     """Run the conformance kit on a plugin (or on all that are enabled)."""
-    from ebmsuite.errors import PluginError
     from ebmsuite.conformance import check_plugin
+    from ebmsuite.errors import PluginError
 
     failed = 0
     for plugin in [name] if name else installed().names():

@@ -41,8 +41,6 @@ def command(
     overrides += [f"compute.{k}={v}" for k, v in options.items() if v is not None]
     if seed is not None:
         overrides.append(f"seed={seed}")
-    folder = train(
-        names[0] if names else None, *overrides, out=out, resume=resume, budget=budget, quiet=quiet
-    )
+    folder = train(names[0] if names else None, *overrides, out=out, resume=resume, budget=budget, quiet=quiet)
     if "EBMSUITE_LAUNCHED" not in os.environ and os.environ.get("RANK", "0") == "0":
         click.echo(folder)

@@ -139,10 +139,14 @@ class Players(Mapping[str, nn.Module]):
     def restore_optimisers(self, state: Mapping[str, Tensor]) -> None:
         """Take back what `optimiser_state` gave."""
         for name, optimiser in self.optimisers.items():
+            params = list(self.nets[name].parameters())
             entries: dict[int, dict[str, Tensor]] = {}
             for path, tensor in state.items():
                 player, _, rest = path.rpartition(".")[0].rpartition(".")
                 if player == name:
-                    entries.setdefault(int(rest), {})[path.rpartition(".")[2]] = tensor
+                    number, key = int(rest), path.rpartition(".")[2]
+                    if tensor.shape == params[number].shape:  # in the memory format of the parameter
+                        tensor = torch.empty_like(params[number]).copy_(tensor)
+                    entries.setdefault(number, {})[key] = tensor
             groups = optimiser.state_dict()["param_groups"]
             optimiser.load_state_dict({"state": entries, "param_groups": groups})

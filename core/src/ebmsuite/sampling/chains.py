@@ -164,9 +164,7 @@ class Buffer(Chains):
 
     def _fill(self, rng: torch.Generator, condition: Tree) -> None:
         # conditions of the first chains: the first batch's, over and over
-        repeat = tree_map(
-            lambda v: v[torch.arange(self.size, device=v.device) % v.shape[0]].clone(), condition
-        )
+        repeat = tree_map(lambda v: v[torch.arange(self.size, device=v.device) % v.shape[0]].clone(), condition)
         self.x, self.condition = self.density.sample(self.size, rng, repeat), repeat
 
     def keep(self, start: Start, x: Tensor) -> None:

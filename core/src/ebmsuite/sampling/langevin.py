@@ -52,8 +52,7 @@ class Langevin:
     def weights(self) -> tuple[float, float]:
         """(w, n), once schedules have been evaluated (`ebmsuite.schedule.at`)."""
         h, T, w, n = (
-            cast("float | None", v)
-            for v in (self.step_size, self.temperature, self.gradient_weight, self.noise_scale)
+            cast("float | None", v) for v in (self.step_size, self.temperature, self.gradient_weight, self.noise_scale)
         )
         if w is None:
             w = cast("float", h) ** 2 / 2

@@ -92,14 +92,12 @@ class Phase:
         if each is not None or n <= batch:
             return self.refine(start, rng, steps, each)
         parts = [
-            Start(start.x[i : i + batch], tree_map(lambda v, i=i: v[i : i + batch], start.condition))  # type: ignore[misc]
+            Start(start.x[i : i + batch], tree_map(lambda v, i=i: v[i : i + batch], start.condition))
             for i in range(0, n, batch)
         ]
         return torch.cat([self.refine(part, rng, steps) for part in parts])
 
-    def refine(
-        self, start: Start, rng: torch.Generator, steps: int | None = None, each: Each | None = None
-    ) -> Tensor:
+    def refine(self, start: Start, rng: torch.Generator, steps: int | None = None, each: Each | None = None) -> Tensor:
         """Run the chains of an explicit start."""
         return self._run(start, rng, self.steps if steps is None else steps, each=each)[0]
 

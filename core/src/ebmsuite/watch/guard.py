@@ -20,9 +20,7 @@ class Guard:
     rollbacks the run stops. Judged on numbers that have been moved to the host, every log.every steps.
     """
 
-    def __init__(
-        self, gap: float = 1e4, range: float = 20.0, lr_factor: float = 0.5, events: int = 3
-    ) -> None:
+    def __init__(self, gap: float = 1e4, range: float = 20.0, lr_factor: float = 0.5, events: int = 3) -> None:
         self.gap, self.range, self.lr_factor, self.events = gap, range, lr_factor, events
 
     @hookimpl

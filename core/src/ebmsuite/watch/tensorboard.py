@@ -21,12 +21,13 @@ class TensorBoard:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise PluginError('watcher "tensorboard": pip install "ebmsuite[tensorboard]"') from error
-        self._make, self._writer = SummaryWriter, None
+        self._make: Any = SummaryWriter
+        self._writer: Any = None
 
     @hookimpl
     def ebm_run_start(self, run: Run) -> None:
         # purge_step hides what an earlier process wrote of the steps that are repeated
-        self._writer: Any = self._make(str(run.folder / "tensorboard"), purge_step=run.step + 1)
+        self._writer = self._make(str(run.folder / "tensorboard"), purge_step=run.step + 1)
 
     @hookimpl
     def ebm_logged(self, run: Run, rows: Sequence[tuple[int, Mapping[str, float]]]) -> None:

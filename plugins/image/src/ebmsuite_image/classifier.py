@@ -128,9 +128,7 @@ def cached(images: Tensor, labels: Tensor, steps: int) -> tuple[SmallNet, str]:
         try:
             net.load_state_dict(load_file(path))
         except (SafetensorError, RuntimeError) as error:
-            raise DataError(
-                f"{path}: not a stored classifier, delete it to learn it anew: {error}"
-            ) from error
+            raise DataError(f"{path}: not a stored classifier, delete it to learn it anew: {error}") from error
         return net.eval().requires_grad_(False), key
     net = learn(images, labels, steps)
     path.parent.mkdir(parents=True, exist_ok=True)

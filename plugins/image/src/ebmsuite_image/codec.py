@@ -69,9 +69,7 @@ class Pixels:
             x = self._array(path)
         else:
             known = ", ".join((*ENDINGS, ".npy", ".npz", ".safetensors"))
-            raise DataError(
-                f'{path}: pictures are not read from "{path.suffix}" files, but from {known} or a folder'
-            )
+            raise DataError(f'{path}: pictures are not read from "{path.suffix}" files, but from {known} or a folder')
         return Batch(x, index=torch.arange(len(x)))
 
     def write(self, x: Tensor, path: Path) -> None:
@@ -83,9 +81,7 @@ class Pixels:
         """
         path = Path(path)
         if x.dim() != 4 or x.shape[0] == 0 or x.shape[1] not in (1, 3):
-            raise DataError(
-                f"{path}: pictures are [N, 1 or 3, height, width] with N > 0, not {list(x.shape)}"
-            )
+            raise DataError(f"{path}: pictures are [N, 1 or 3, height, width] with N > 0, not {list(x.shape)}")
         x = x.detach().to("cpu", torch.float32).contiguous()
         ending = path.suffix.lower()
         if ending == ".png":
@@ -116,9 +112,7 @@ class Pixels:
                 raise DataError(f"{path} holds values that are not numbers (NaN or infinite); remove them")
             farthest = float(x.abs().max())
             if farthest > _FARTHEST:
-                raise DataError(
-                    f"{path} reaches {farthest:g}: floats must be scaled to [-1, 1], or saved as uint8"
-                )
+                raise DataError(f"{path} reaches {farthest:g}: floats must be scaled to [-1, 1], or saved as uint8")
         elif x.dtype == torch.uint8:
             x = from_uint8(x)
         else:

@@ -16,9 +16,7 @@ GRATHWOHL_2020 = "Grathwohl et al. Your Classifier is Secretly an Energy Based M
 HEUSEL_2017 = "Heusel et al. GANs Trained by a Two Time-Scale Update Rule. NeurIPS 2017"
 BINKOWSKI_2018 = "Binkowski, Sutherland, Arbel, Gretton. Demystifying MMD GANs. ICLR 2018"
 SALIMANS_2016 = "Salimans et al. Improved Techniques for Training GANs. NeurIPS 2016"
-KYNKAANNIEMI_2019 = (
-    "Kynkaanniemi, Karras, Laine, Lehtinen, Aila. Improved Precision and Recall Metric. NeurIPS 2019"
-)
+KYNKAANNIEMI_2019 = "Kynkaanniemi, Karras, Laine, Lehtinen, Aila. Improved Precision and Recall Metric. NeurIPS 2019"
 
 
 @hookimpl
@@ -113,7 +111,7 @@ def ebm_renderers() -> list[Component]:
 def ebm_recipes() -> list[Component]:
     at = "ebmsuite_image:recipes/"
     return [
-        Component("image/digits", at + "digits.yaml", "short-run MCMC on the embedded digits, in minutes", NIJKAMP_2019),
+        Component("image/digits", at + "digits.yaml", "short-run MCMC on the embedded digits", NIJKAMP_2019),
         Component("image/mnist-short-run", at + "mnist-short-run.yaml", "short-run MCMC on MNIST", NIJKAMP_2019),
         Component("image/mnist-persistent", at + "mnist-persistent.yaml", "persistent chains on MNIST", GRATHWOHL_2020),
         Component("image/mnist-convergent", at + "mnist-convergent.yaml", "convergent learning on MNIST", NIJKAMP_2020),

@@ -52,9 +52,7 @@ def decode(path: Path, channels: int) -> Tensor:
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file") from error
     except Image.DecompressionBombError as error:
-        raise DataError(
-            f"{path} is too big a picture to read ({error}); scale it down or remove it"
-        ) from error
+        raise DataError(f"{path} is too big a picture to read ({error}); scale it down or remove it") from error
     except _UNREADABLE as error:
         reason = "empty" if path.is_file() and path.stat().st_size == 0 else f"truncated?: {error}"
         raise DataError(f"{path} cannot be read as a picture ({reason}); remove or replace it") from error

@@ -25,18 +25,14 @@ def celeba(split: str = "train", size: int = 64, crop: int = 140, flip: bool = F
         raise RecipeError(f"size: {size} and crop: {crop} must be at least one pixel")
     folder = torchvision_folder() / "celeba"
     if not folder.exists():
-        contents = (
-            "torchvision/celeba (list_eval_partition.txt and the JPEGs of img_align_celeba.zip, unpacked)"
-        )
+        contents = "torchvision/celeba (list_eval_partition.txt and the JPEGs of img_align_celeba.zip, unpacked)"
         download("celeba", contents, _fetch)
     wanted = _partition(folder / "list_eval_partition.txt", SPLITS.index(split))
     pictures = folder / "img_align_celeba"
     there = {path.name for path in pictures.iterdir()} if pictures.is_dir() else set()
     paths = [pictures / name for name in wanted if name in there]
     if not paths:
-        raise DataError(
-            f"{pictures} holds no picture of the {split} split; unpack img_align_celeba.zip there"
-        )
+        raise DataError(f"{pictures} holds no picture of the {split} split; unpack img_align_celeba.zip there")
     note = "" if len(paths) >= WHOLE[split] else f"{len(paths):,} of {WHOLE[split]:,} {split} images"
     return Pictures(Files(paths, (size, size), 3, crop), flip=flip and split == "train", note=note)
 
@@ -51,10 +47,6 @@ def _partition(path: Path, number: int) -> list[str]:
         lines = path.read_text(encoding="utf-8").splitlines()
         return [name for name, part in map(str.split, filter(str.strip, lines)) if int(part) == number]
     except FileNotFoundError as error:
-        raise DataError(
-            f"{path} is missing: it lists the splits of CelebA; download it beside the pictures"
-        ) from error
+        raise DataError(f"{path} is missing: it lists the splits of CelebA; download it beside the pictures") from error
     except ValueError as error:
-        raise DataError(
-            f'{path}: every line must be a file name and 0, 1 or 2 ("000001.jpg 0"); {error}'
-        ) from error
+        raise DataError(f'{path}: every line must be a file name and 0, 1 or 2 ("000001.jpg 0"); {error}') from error

@@ -53,9 +53,9 @@ class Pictures:
     """A data set of pictures: events [C, H, W] in [-1, 1].
 
     ``images`` are uint8 [N, C, H, W] (or `Files`); ``labels`` int64 [N], in 0..``classes`` - 1, are the
-    condition when it is ``conditional``, and are there for metrics in any case. With ``flip`` an example is mirrored or not as its seed says, whatever batch it is in; seed 0
-    leaves it as it is. ``note`` says what part of a public data set this is, for results to state; it is
-    empty when nothing is missing.
+    condition when it is ``conditional``, and are there for metrics in any case. With ``flip`` an example is
+    mirrored or not as its seed says, whatever batch it is in; seed 0 leaves it as it is. ``note`` says what part
+    of a public data set this is, for results to state; it is empty when nothing is missing.
     """
 
     def __init__(

@@ -57,23 +57,17 @@ CIFAR10 = Public("cifar10", "CIFAR10", "cifar-10-batches-py", (32, 32, 3), 50_00
 SVHN = Public("svhn", "SVHN", "{part}_32x32.mat", (32, 32, 3), 73_257, 26_032, needs="scipy")
 
 
-def mnist(
-    split: str = "train", size: int | None = None, labels: bool = False, flip: bool = False
-) -> Pictures:
+def mnist(split: str = "train", size: int | None = None, labels: bool = False, flip: bool = False) -> Pictures:
     """MNIST: handwritten digits, 28x28, grey; 55,000 train, 5,000 valid, 10,000 test."""
     return _pictures(MNIST, split, size, labels, flip)
 
 
-def fashion_mnist(
-    split: str = "train", size: int | None = None, labels: bool = False, flip: bool = False
-) -> Pictures:
+def fashion_mnist(split: str = "train", size: int | None = None, labels: bool = False, flip: bool = False) -> Pictures:
     """Fashion-MNIST: pieces of clothing, 28x28, grey; 55,000 train, 5,000 valid, 10,000 test."""
     return _pictures(FASHION_MNIST, split, size, labels, flip)
 
 
-def cifar10(
-    split: str = "train", size: int | None = None, labels: bool = False, flip: bool = False
-) -> Pictures:
+def cifar10(split: str = "train", size: int | None = None, labels: bool = False, flip: bool = False) -> Pictures:
     """CIFAR-10: animals and vehicles, 32x32, RGB; 45,000 train, 5,000 valid, 10,000 test."""
     return _pictures(CIFAR10, split, size, labels, flip)
 

@@ -72,9 +72,7 @@ def npz_arrays(
         wanted = ", ".join(map(str, ("N", *shape)))
         raise DataError(f'{path}: "{x_key}" has the shape {list(x.shape)}; it must be [{wanted}] with N > 0')
     if y.shape != x.shape[:1]:
-        raise DataError(
-            f'{path}: "{y_key}" has the shape {list(y.shape)}; it must be [{len(x)}], one a picture'
-        )
+        raise DataError(f'{path}: "{y_key}" has the shape {list(y.shape)}; it must be [{len(x)}], one a picture')
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= classes:
         raise DataError(f'{path}: "{y_key}" must hold whole numbers from 0 to {classes - 1}')
     return x, y.astype(np.int64)

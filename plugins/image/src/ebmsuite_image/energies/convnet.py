@@ -8,7 +8,7 @@ from ebmsuite import nets
 from ebmsuite.energy import Tilted
 from ebmsuite.nets import Activation
 from ebmsuite.space import Space
-from ebmsuite_image.energies.parts import Head, picture
+from ebmsuite_image.energies.parts import Head, picture, tilted
 
 __all__ = ["convnet"]
 
@@ -37,4 +37,4 @@ def convnet(
         layers += [nn.Conv2d(width, 2 * width, 4, 2, 1), nets.activation(activation, slope)]
         width, sides = 2 * width, [side // 2 for side in sides]
     net = nn.Sequential(*layers, Head(width * sides[0] * sides[1]))
-    return Tilted(net, nets.reference(event, reference_sd))
+    return tilted(net, event, reference_sd)

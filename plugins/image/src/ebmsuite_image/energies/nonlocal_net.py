@@ -8,7 +8,7 @@ from ebmsuite import nets
 from ebmsuite.energy import Tilted
 from ebmsuite.nets import Activation
 from ebmsuite.space import Space
-from ebmsuite_image.energies.parts import Head, picture
+from ebmsuite_image.energies.parts import Head, picture, tilted
 
 __all__ = ["NonLocal", "nonlocal_net"]
 
@@ -65,4 +65,4 @@ def nonlocal_net(
         layers += [NonLocal(out)] if attends else []
         channels, high, wide = out, high // 2, wide // 2
     layers += [nn.Flatten(), nn.Linear(channels * high * wide, 8 * width), nets.activation(activation, slope)]
-    return Tilted(nn.Sequential(*layers, Head(8 * width)), nets.reference(event, reference_sd))
+    return tilted(nn.Sequential(*layers, Head(8 * width)), event, reference_sd)

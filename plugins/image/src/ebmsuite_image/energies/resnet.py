@@ -11,7 +11,7 @@ from ebmsuite import nets
 from ebmsuite.energy import Tilted, full_precision
 from ebmsuite.nets import Activation
 from ebmsuite.space import Space
-from ebmsuite_image.energies.parts import Head, picture
+from ebmsuite_image.energies.parts import Head, picture, tilted
 
 __all__ = ["Block", "resnet"]
 
@@ -44,9 +44,7 @@ class Block(nn.Module):
 
     def __init__(self, channels: int, out: int, down: bool, activation: Activation, slope: float) -> None:
         super().__init__()
-        self.inside = nn.Sequential(
-            NormedConv(channels, out), nets.activation(activation, slope), NormedConv(out, out)
-        )
+        self.inside = nn.Sequential(NormedConv(channels, out), nets.activation(activation, slope), NormedConv(out, out))
         self.scale = nn.Parameter(torch.ones(out, 1, 1))
         self.bypass = nn.Identity() if channels == out else NormedConv(channels, out, bias=False)
         self.activation = nets.activation(activation, slope)
@@ -95,4 +93,4 @@ def resnet(
             now = width * 2**stage
             layers.append(Block(before, now, block == 0, activation, slope))
             before = now
-    return Tilted(nn.Sequential(*layers, SumPool(), Head(before)), nets.reference(event, reference_sd))
+    return tilted(nn.Sequential(*layers, SumPool(), Head(before)), event, reference_sd)

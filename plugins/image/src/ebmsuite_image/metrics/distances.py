@@ -36,9 +36,7 @@ def frechet(a: Tensor, b: Tensor) -> float:
     return max(0.0, float((a.mean(0) - b.mean(0)).square().sum() + trace))
 
 
-def kernel_distance(
-    a: Tensor, b: Tensor, subsets: int, size: int, rng: torch.Generator
-) -> tuple[float, float]:
+def kernel_distance(a: Tensor, b: Tensor, subsets: int, size: int, rng: torch.Generator) -> tuple[float, float]:
     """Kernel distance (KID) of ``a`` [N, D] and ``b`` [M, D]: mean and sd over random subsets.
 
     The unbiased estimate of MMD^2 with the kernel ``(x.y / D + 1)^3`` (Binkowski et al., ICLR 2018, sec. 4)
@@ -50,9 +48,7 @@ def kernel_distance(
     """
     a, b = _pair(a, b, least=2)
     if subsets < 1 or not 2 <= size <= min(len(a), len(b)):
-        raise UserError(
-            f"kernel distance: {subsets} subsets of {size} rows cannot be drawn from {len(a)} and {len(b)}"
-        )
+        raise UserError(f"kernel distance: {subsets} subsets of {size} rows cannot be drawn from {len(a)} and {len(b)}")
     values = torch.stack([_mmd(_draw(a, size, rng), _draw(b, size, rng)) for _ in range(subsets)])
     return float(values.mean()), float(values.std(correction=0))
 
@@ -138,9 +134,7 @@ def _covered(points: Tensor, manifold: Tensor, k: int) -> float:
         block[row, row + start] = math.inf  # a row is no neighbour of its own
         radii.append(block.kthvalue(k, dim=1).values)
     radius = torch.cat(radii)
-    inside = [
-        (torch.cdist(part, manifold) <= radius).any(1) for part in torch.split(points, _chunk(manifold))
-    ]
+    inside = [(torch.cdist(part, manifold) <= radius).any(1) for part in torch.split(points, _chunk(manifold))]
     return float(torch.cat(inside).double().mean())
 
 

@@ -39,9 +39,7 @@ class Seen:
         return Score(value, low, high, {"metric": metric, **self.protocol, **(extra or {})})
 
 
-def draw(
-    model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int, of: Of, against: Split
-) -> Tensor:
+def draw(model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int, of: Of, against: Split) -> Tensor:
     """``n`` pictures of the model or baseline: [n, C, H, W], mapped and clamped to [-1, 1] (see `signed`).
 
     Held-out examples can be fewer than ``n``. Errors: `UserError` when n < 1 or they are not pictures.

@@ -116,9 +116,7 @@ def _fid(seen: Seen) -> Score:
     a, b = seen.fake.features, seen.real.features
     caution = {}
     if min(len(a), len(b)) <= a.shape[1]:
-        caution["caution"] = (
-            f"no more pictures than features ({a.shape[1]}): a singular covariance, a value too large"
-        )
+        caution["caution"] = f"no more pictures than features ({a.shape[1]}): a singular covariance, a value too large"
     return seen.score("fid", frechet(a, b), extra=caution)
 
 
@@ -127,9 +125,7 @@ def _kid(seen: Seen, rng: torch.Generator, subsets: int, size: int) -> Score:
     size = min(size, min(len(a), len(b)) // 2)
     mean, sd = kernel_distance(a, b, subsets, size, rng)
     spread = (mean - sd, mean + sd)
-    return seen.score(
-        "kid", mean, spread, {"subsets": subsets, "subset_size": size, "interval": "1 sd of subsets"}
-    )
+    return seen.score("kid", mean, spread, {"subsets": subsets, "subset_size": size, "interval": "1 sd of subsets"})
 
 
 def _precision_recall(seen: Seen, k: int) -> dict[str, Score]:

@@ -67,9 +67,7 @@ class Inpaint:
         else:
             top, left, h, w = self.box or (height // 4, width // 4, height // 2, width // 2)
             if min(top, left) < 0 or min(h, w) < 1 or top + h > height or left + w > width:
-                raise UserError(
-                    f"inpaint: the box {top, left, h, w} is not inside a picture of {height}x{width}"
-                )
+                raise UserError(f"inpaint: the box {top, left, h, w} is not inside a picture of {height}x{width}")
             hole[top : top + h, left : left + w] = True
         if not hole.any():
             raise UserError(f"inpaint: {self.mask or 'the box'} has no hole (white pixels)")

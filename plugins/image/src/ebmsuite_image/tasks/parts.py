@@ -39,9 +39,7 @@ def pictures(model: Model, inputs: Path | None, n: int, task: str) -> tuple[Tens
     if len(x) == 0:
         raise DataError(f"{inputs}: no pictures in it")
     if tuple(x.shape[1:]) != model.event.fixed:
-        raise DataError(
-            f"{inputs}: pictures of shape {tuple(x.shape[1:])}, the model's are {model.event.fixed}"
-        )
+        raise DataError(f"{inputs}: pictures of shape {tuple(x.shape[1:])}, the model's are {model.event.fixed}")
     return x[:n].to(model.device), len(x)
 
 

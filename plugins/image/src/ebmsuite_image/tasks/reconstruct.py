@@ -47,9 +47,7 @@ class Reconstruct:
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
         path, (phase, chains) = png(out, "reconstruct"), short_run(model, "reconstruct")
         if not isinstance(phase.sampler, Langevin):
-            raise UserError(
-                f"reconstruct unrolls Langevin chains, not those of {type(phase.sampler).__name__}"
-            )
+            raise UserError(f"reconstruct unrolls Langevin chains, not those of {type(phase.sampler).__name__}")
         x, found = pictures(model, inputs, self.n, "reconstruct")
         energy = copy.deepcopy(phase.energy).requires_grad_(False).train(phase.nets == "train")
         steps = phase.steps if self.steps is None else self.steps
@@ -76,9 +74,7 @@ class Decoder:
     same at every call; None for none) is added to the points, so it is not in the derivative of a step.
     """
 
-    def __init__(
-        self, energy: Energy, sampler: Langevin, steps: int, noise: torch.Generator | None = None
-    ) -> None:
+    def __init__(self, energy: Energy, sampler: Langevin, steps: int, noise: torch.Generator | None = None) -> None:
         self.energy, self.steps, self.noise = energy, steps, noise
         self.quiet = dataclasses.replace(sampler, temperature=None, noise_scale=0.0)
         self.sampler = self.quiet if noise is None else sampler
@@ -117,9 +113,7 @@ def invert(decoder: Decoder, x: Tensor, z: Tensor, iterations: int, lr: float) -
             z.grad = decoder.back(points, 2 * (made - x))
             adam.step()
     if not torch.isfinite(error).all():
-        raise UserError(
-            "reconstruct: the chains end at values that are not finite; are their steps too long?"
-        )
+        raise UserError("reconstruct: the chains end at values that are not finite; are their steps too long?")
     return best, error
 
 

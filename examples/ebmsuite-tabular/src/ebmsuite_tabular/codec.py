@@ -1,0 +1,98 @@
+"""The codec ``tabular/columns``: files in the user's units to standardised events, and back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.space import Batch
+from ebmsuite_tabular.files import read_table
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Rows of named columns as events [D], each column less its mean and over its standard deviation.
+
+    ``means`` and ``sds`` [D] are in the units of the files and were fitted to the training rows; a column
+    that was constant there has sd 1.
+    """
+
+    names: tuple[str, ...]
+    means: tuple[float, ...]
+    sds: tuple[float, ...]
+    name: ClassVar[str] = "tabular/columns"
+
+    def __post_init__(self) -> None:
+        if not len(self.names) == len(self.means) == len(self.sds) or min(self.sds, default=0.0) <= 0:
+            raise RecipeError(f"{self.name}: names, means and sds must be equally many, sds above 0")
+
+    @classmethod
+    def fitted(cls, names: Sequence[str], values: NDArray[np.float64]) -> Columns:
+        """The statistics of training rows ``values`` [N, D]."""
+        means, sds = values.mean(0), values.std(0)
+        sds = np.where(sds > 1e-12 * (1 + np.abs(means)), sds, 1.0)
+        return cls(tuple(names), tuple(means.tolist()), tuple(sds.tolist()))
+
+    def standardised(self, values: NDArray[np.float64]) -> Tensor:
+        """Events [N, D], float32, of rows [N, D] in the units of the files."""
+        return torch.from_numpy(((values - np.array(self.means)) / np.array(self.sds)).astype(np.float32))
+
+    def original(self, x: Tensor) -> NDArray[np.float64]:
+        """Rows [N, D] in the units of the files, of events [N, D]."""
+        values: NDArray[np.float64] = x.detach().cpu().double().numpy() * np.array(self.sds)
+        return values + np.array(self.means)
+
+    def read(self, path: Path) -> Batch:
+        """The rows of a csv or npz file: x float32 [N, D], index 0..N-1.
+
+        Columns are found by name, in any order; others are ignored. A missing column, a cell that is no
+        finite number, a ragged row and an empty file are a `DataError`.
+        """
+        x = self.standardised(read_table(Path(path), self.names).values)
+        return Batch(x, index=torch.arange(len(x)))
+
+    def write(self, x: Tensor, path: Path) -> None:
+        """Write events x [N, D] in the units of the files: .csv with a header, or .npz (x, feature_names).
+
+        The file is complete or absent. Another ending is a `DataError`.
+        """
+        path, values = Path(path), self.original(x)
+        if path.suffix == ".csv":
+            write_csv(path, self.names, [[f"{value:.9g}" for value in row] for row in values])
+        elif path.suffix == ".npz":
+            write_whole(path, lambda file: np.savez(file, x=values, feature_names=np.array(self.names)))
+        else:
+            raise DataError(f'{path}: tables are written as .csv or .npz, not "{path.suffix}"')
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write a csv file, complete or not at all."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    write_whole(path, lambda file: file.write(text.getvalue().encode()))
+
+
+def write_whole(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
+    """Let ``fill`` write a file beside ``path``, then move it there. `DataError` if it cannot be."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with aside.open("wb") as file:
+            fill(file)
+        aside.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        aside.unlink(missing_ok=True)

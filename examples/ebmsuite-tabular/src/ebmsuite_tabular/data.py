@@ -1,0 +1,113 @@
+"""The data set ``tabular/table``: learned are normal rows, valid and test hold anomalous ones too."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ebmsuite.dataset import InMemory
+from ebmsuite.errors import DataError, RecipeError
+from ebmsuite_tabular.codec import Columns
+from ebmsuite_tabular.files import RawTable, find, read_table
+
+SPLITS = ("train", "valid", "test")
+SHARES = (0.7, 0.1, 0.2)  # of the normal rows; anomalous ones go to valid and test as 0.1 to 0.2
+
+
+class Table(InMemory):
+    """Rows of a table as events [D], standardised by the means and deviations of the training rows.
+
+    ``path`` is a csv file with a header or an npz file with ``x`` [N, D] (and ``feature_names`` [D]), as
+    given or inside EBMSUITE_DATA; without one it is breast cancer Wisconsin, the 569 x 30 of scikit-learn, with
+    "malignant" anomalous. ``target`` is the column, or the array of an npz, that is left out as the label;
+    rows whose label is ``anomaly`` are anomalous. 70 % of the normal rows are train, 10 % valid and 20 %
+    test by a permutation drawn from ``seed``; a third of the anomalous rows goes to valid, the rest to test.
+    An npz with ``split`` [N] (0, 1, 2) keeps its own, less the anomalous rows of train.
+
+    ``anomalous`` [N], boolean, is for metrics; ``rows`` [N] are the row numbers in the file, from 0.
+    """
+
+    anomalous: Tensor
+    rows: Tensor
+
+    def __init__(
+        self,
+        split: Literal["train", "valid", "test"] = "train",
+        path: str | None = None,
+        target: str | None = None,
+        anomaly: str | float | None = None,
+        seed: int = 0,
+    ) -> None:
+        if path is None:
+            where, table = "breast cancer Wisconsin", breast_cancer()
+            if target not in (None, "diagnosis"):
+                raise RecipeError('target: without a path it is "diagnosis"')
+            anomaly = "malignant" if anomaly is None else anomaly
+        elif anomaly is not None and target is None:
+            raise RecipeError("anomaly: name the target column that has this value")
+        else:
+            file = find(path)
+            where, table = str(file), read_table(file, target=target)
+        anomalous = is_anomalous(where, table, anomaly)
+        parts = split_rows(anomalous, seed, table.split)
+        for name, part in zip(SPLITS, parts, strict=True):
+            if not (~anomalous[part]).any():
+                raise DataError(
+                    f"{where}: no normal row is left for {name}; {len(anomalous)} rows are too few"
+                )
+        codec = Columns.fitted(table.names, table.values[parts[0]])
+        rows = parts[SPLITS.index(split)]
+        super().__init__(codec.standardised(table.values[rows]), codec=codec)
+        self.anomalous = torch.from_numpy(anomalous[rows])
+        self.rows = torch.from_numpy(rows)
+
+
+def breast_cancer() -> RawTable:
+    """Breast cancer Wisconsin (diagnostic), 569 x 30, labels "malignant" and "benign"; read from a wheel."""
+    from sklearn.datasets import load_breast_cancer
+
+    found = load_breast_cancer()
+    names = tuple(str(name) for name in found.feature_names)
+    return RawTable(names, found.data.astype(np.float64), found.target_names[found.target].astype(np.str_))
+
+
+def is_anomalous(where: str, table: RawTable, anomaly: str | float | None) -> NDArray[np.bool_]:
+    """Boolean [N]: whose label is ``anomaly``, as a text or as a number. `DataError` if none is."""
+    if anomaly is None or table.labels is None:
+        return np.zeros(len(table.values), dtype=np.bool_)
+    kinds = sorted(set(table.labels.tolist()))
+    same = [kind for kind in kinds if _equal(kind, anomaly)]
+    if not same:
+        shown = ", ".join(kinds[:8]) + (", ..." if len(kinds) > 8 else "")
+        raise DataError(f'{where}: no row has the label "{anomaly}"; the labels are {shown}')
+    return np.isin(table.labels, same)
+
+
+def split_rows(
+    anomalous: NDArray[np.bool_], seed: int, given: NDArray[np.int64] | None
+) -> tuple[NDArray[np.int64], ...]:
+    """Row numbers of train, valid and test, in a random order; train has no anomalous row.
+
+    ``given`` [N], 0 to 2, decides when it is there; else normal rows are divided by `SHARES`.
+    """
+    order = np.random.default_rng(seed).permutation(len(anomalous))
+    if given is not None:
+        return tuple(order[(given[order] == i) & ~(anomalous[order] & (i == 0))] for i in range(3))
+    normal, strange = order[~anomalous[order]], order[anomalous[order]]
+    first, second = round(SHARES[0] * len(normal)), round((SHARES[0] + SHARES[1]) * len(normal))
+    third = round(len(strange) * SHARES[1] / (SHARES[1] + SHARES[2]))
+    mixed = np.random.default_rng((seed, 1))
+    valid = mixed.permutation(np.concatenate([normal[first:second], strange[:third]]))
+    test = mixed.permutation(np.concatenate([normal[second:], strange[third:]]))
+    return normal[:first], valid, test
+
+
+def _equal(label: str, anomaly: str | float) -> bool:
+    try:
+        return float(label) == float(anomaly)
+    except ValueError:
+        return label == str(anomaly)

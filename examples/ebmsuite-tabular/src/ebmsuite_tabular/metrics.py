@@ -1,0 +1,101 @@
+"""Does the model fit rows that it was not shown? Energies and distances on held-out normal rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ebmsuite.dataset import Dataset
+from ebmsuite.errors import DataError
+from ebmsuite.model import Model
+from ebmsuite.scores import Score
+from ebmsuite_tabular.detection import all_rows
+
+
+@dataclass(frozen=True)
+class HeldOutEnergy:
+    """Mean energy of held-out normal rows minus that of ``n`` samples: 0 for a model that is the data's law.
+
+    Above 0 the model finds its own samples more probable than new rows: it has learned its training rows by
+    heart, or its chains have not mixed. low and high are 1.96 standard errors away.
+    """
+
+    set: Literal["valid", "test"] = "test"
+
+    def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Score:
+        real = normal_rows(data[self.set])[:n]
+        held_out = model.energy(real.to(model.device)).cpu().double()
+        drawn = model.energy(model.sample(n, rng=rng)).cpu().double()
+        gap = float(held_out.mean() - drawn.mean())
+        error = math.sqrt(sum(float(e.var(correction=0)) / len(e) for e in (held_out, drawn)))
+        facts = {
+            "split": self.set,
+            "held-out rows": len(held_out),
+            "samples": len(drawn),
+            "held-out energy": round(float(held_out.mean()), 4),
+            "sample energy": round(float(drawn.mean()), 4),
+            "interval": "1.96 standard errors",
+        }
+        return Score(gap, gap - 1.96 * error, gap + 1.96 * error, {**facts, **model.describe()})
+
+
+@dataclass(frozen=True)
+class TwoSample:
+    """Energy distance 2 E|x - y| - E|x - x'| - E|y - y'| of samples x and as many held-out normal rows y.
+
+    ``n`` rows at most, in standardised units, over all pairs (so that equal sets are at distance 0). ``of``
+    is "samples" of the model, or a baseline: "real" training rows, or draws of a "gaussian" of independent
+    columns. What is left between real rows is in the protocol: ``real floor`` and ``real floor sd``, of
+    ``floors`` sets of as many training rows. A value near it says that the samples cannot be told apart here.
+    """
+
+    of: Literal["samples", "real", "gaussian"] = "samples"
+    set: Literal["valid", "test"] = "test"
+    floors: int = 20
+
+    def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Score:
+        y, train = normal_rows(data[self.set])[:n], normal_rows(data["train"])
+        size = min(len(y), len(train))
+        y = y[:size]
+
+        def some_real() -> Tensor:
+            return train[torch.randperm(len(train), generator=rng, device=rng.device).cpu()[:size]]
+
+        if self.of == "samples":
+            x = model.sample(size, rng=rng).cpu().flatten(1)
+        elif self.of == "real":
+            x = some_real()
+        else:
+            noise = torch.randn(y.shape, generator=rng, device=rng.device).cpu()
+            x = train.mean(0) + train.std(0) * noise
+        floor = torch.tensor([energy_distance(some_real(), y) for _ in range(max(self.floors, 1))])
+        facts = {
+            "split": self.set,
+            "of": self.of,
+            "n": size,
+            "real floor": round(float(floor.mean()), 5),
+            "real floor sd": round(float(floor.std(correction=0)), 5),
+        }
+        return Score(energy_distance(x, y), protocol={**facts, **model.describe()})
+
+
+def energy_distance(x: Tensor, y: Tensor) -> float:
+    """2 E|x - y| - E|x - x'| - E|y - y'| over all pairs of rows [N, D] and [M, D] (Szekely & Rizzo, 2013)."""
+    x, y = x.double(), y.double()
+    between, of_x, of_y = (torch.cdist(a, b).mean() for a, b in ((x, y), (x, x), (y, y)))
+    return float(2 * between - of_x - of_y)
+
+
+def normal_rows(dataset: Dataset) -> Tensor:
+    """The rows [N, D] that are not anomalous; all, of a data set without labels. `DataError` if none is."""
+    x, labels = all_rows(dataset), getattr(dataset, "anomalous", None)
+    if isinstance(labels, Tensor):
+        x = x[~labels]
+    if not len(x):
+        raise DataError("the split has no normal row")
+    return x

@@ -1,0 +1,131 @@
+"""The command line: what it prints, what it refuses, in how many lines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from ebmsuite.cli import main
+from ebmsuite.fit import train
+from ebmsuite.plugin import MLE_EXAMPLE
+
+
+def ebm(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    said = capsys.readouterr()
+    return int(end.value.code or 0), said.out, said.err
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    recipe = {**MLE_EXAMPLE, "metrics": [{"name": "probe/mean", "n": 100}]}
+    return train(recipe, "watch=[{name: log}]", "log.every=2", out=tmp_path_factory.mktemp("cli") / "run")
+
+
+def test_train_and_resume(capsys, tmp_path) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(json.dumps({**MLE_EXAMPLE, "recipe": "mine"}))
+    run = tmp_path / "run"
+    code, out, err = ebm(
+        capsys, "train", str(recipe), "budget.steps=6", "--out", str(run), "--seed", "5", "--device", "cpu"
+    )
+    assert (code, out) == (0, f"{run}\n")
+    assert "mine: 6 steps of 16 on cpu, 1 process" in err.replace("\n", "")
+    assert "seed: 5" in (run / "recipe.yaml").read_text()
+    code, _, err = ebm(capsys, "train", "--resume", str(run), "--quiet")
+    assert (code, err) == (0, "")
+
+
+def test_sample_writes_what_the_ending_says(capsys, trained, tmp_path) -> None:
+    for name in ("x.npy", "x.safetensors"):
+        code, out, _ = ebm(capsys, "sample", str(trained), "-n", "7", "--out", str(tmp_path / name))
+        assert (code, out) == (0, f"{tmp_path / name}\n")
+    x = np.load(tmp_path / "x.npy", allow_pickle=False)
+    assert x.shape == (7, 1)
+    assert np.array_equal(load_file(tmp_path / "x.safetensors")["x"], x)
+    code, _, err = ebm(capsys, "sample", str(trained), "--out", str(tmp_path / "x.png"))
+    assert code == 2
+    assert "can be written as .safetensors or .npy" in err
+
+
+def test_evaluate_a_run(capsys, trained, tmp_path) -> None:
+    file = tmp_path / "numbers.json"
+    code, out, _ = ebm(capsys, "evaluate", str(trained), "--json", str(file))
+    assert code == 0
+    assert "probe/mean" in out
+    (row,) = json.loads(file.read_text())["rows"]
+    assert row["metric"] == "probe/mean"
+    assert row["protocol"]["n"] == 100
+
+
+def test_report(capsys, trained) -> None:
+    code, out, _ = ebm(capsys, "report", str(trained))
+    assert code == 0
+    page = Path(out.strip()).read_text()
+    assert "mle-example" in page
+    assert "<svg" in page
+    assert "probe/mean" in page
+    assert "src=" not in page.replace('src="data:', "")  # self-contained
+
+
+def test_list_and_show(capsys) -> None:
+    code, out, _ = ebm(capsys, "list", "sampler", "--json")
+    assert code == 0
+    assert {"kind": "sampler", "name": "langevin"}.items() <= json.loads(out)[0].items()
+    code, out, _ = ebm(capsys, "show", "langevin")
+    assert "gradient_weight  float | Schedule | None  = None" in out
+    assert "NeurIPS 2019" in out
+    code, out, _ = ebm(capsys, "show", "mlp")  # every kind that bears the name
+    assert "energy mlp" in out
+    assert "generator mlp" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "nowhere/nothing"], 'no recipe "nowhere/nothing": no plugin "nowhere" is installed'),
+        (["train", "video/fire"], "pip install ebmsuite-video"),
+        (["train", "missing.yaml"], "missing.yaml: no such file"),
+        (["train"], "name a recipe"),
+        (["train", "a", "b"], "one recipe at a time"),
+        (["train", "--resume", "nowhere"], "nowhere: not a run folder"),
+        (["trian"], 'no command "trian"; did you mean train?'),
+        (["train", "--budgte", "quick"], "No such option"),
+        (["sample", "nowhere", "--out", "x.npy"], "nowhere: not a run folder"),
+        (["evaluate", "nowhere"], 'no plugin "nowhere" is installed'),
+        (["list", "energie"], 'no kind "energie"; did you mean energy?'),
+        (["list", "--domain", "video"], "pip install ebmsuite-video"),
+        (["show", "langevinn"], 'no recipe "langevinn"'),
+        (["report", "nowhere"], "nowhere: not a run folder"),
+        (["plugins", "new", "Not-A-Name"], "small-letter Python identifier"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_2(capsys, monkeypatch, tmp_path, arguments, message) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = ebm(capsys, *arguments)
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+    assert err.startswith("ebm: ")
+    assert out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_debug_shows_the_traceback(capsys) -> None:
+    from ebmsuite.errors import UserError
+
+    with pytest.raises(UserError):
+        main(["train", "nowhere/nothing", "--debug"])
+
+
+def test_a_stopped_run_exits_1(capsys, tmp_path) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(json.dumps({**MLE_EXAMPLE, "watch": [{"name": "guard", "gap": 0.0, "events": 1}]}))
+    code, _, err = ebm(capsys, "train", str(recipe), "--out", str(tmp_path / "run"))
+    assert code == 1
+    assert "diverged at step" in err.splitlines()[-1]

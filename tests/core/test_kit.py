@@ -1,0 +1,143 @@
+"""The conformance kit, the plugin template, and the evaluation suite."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ebmsuite import conformance, evaluation
+from ebmsuite.conform import plain
+from ebmsuite.errors import UserError
+from ebmsuite.plugin import MLE_EXAMPLE
+from ebmsuite.plugins import installed
+from ebmsuite.recipe import read_recipe
+from ebmsuite.registry import Registry
+from ebmsuite.report import write_suite
+from ebmsuite.scores import Case, Published
+from ebmsuite.template import write_plugin
+
+
+def test_the_core_conforms() -> None:
+    outcomes = conformance.check_plugin("core", fast=True)
+    assert {o.state for o in outcomes} == {"ok"}, [o for o in outcomes if o.state != "ok"]
+
+
+def test_the_kit_finds_what_is_wrong(monkeypatch) -> None:
+    """A heavy plugin module, an energy that looks at other rows, a metric that is not zero on identical sets."""
+    import ebmsuite_probe.trainers as probe
+
+    from ebmsuite.nets import Quadratic
+
+    def coupled(self, x, condition=None):
+        return (self.log_b.exp() * (x - x.mean(0)).square()).sum(1)
+
+    monkeypatch.setattr(Quadratic, "forward", coupled)
+    outcomes = {o.check: o for o in conformance.check_plugin("core", fast=True)}
+    assert "depends on the other rows" in outcomes["mle-example learns a step"].detail
+    monkeypatch.undo()
+
+    registry = Registry()
+    recipe = read_recipe({**MLE_EXAMPLE, "metrics": [{"name": "probe/mean", "n": 8}]}, registry)
+    conformance._learns(recipe, registry, {"probe/mean"} - {"probe/mean"})
+    monkeypatch.setattr(probe.MeanDistance, "__call__", lambda *a: probe_score(1.0))
+    with pytest.raises(AssertionError, match="of a set against itself is 1"):
+        conformance._learns(recipe, registry, {"probe/mean"})
+    monkeypatch.setattr(probe.MeanDistance, "__call__", lambda *a: probe_score(float("nan")))
+    with pytest.raises(AssertionError, match="probe/mean is nan"):
+        conformance._learns(recipe, registry, set())
+
+    done = subprocess.run([sys.executable, "-c", HEAVY], capture_output=True, text=True, check=False)
+    assert "imports ['torch']" in done.stdout, done.stderr
+
+
+def probe_score(value: float):
+    from ebmsuite.scores import Score
+
+    return Score(value)
+
+
+HEAVY = """
+import sys, pathlib, tempfile
+folder = pathlib.Path(tempfile.mkdtemp())
+(folder / "heavy_plugin.py").write_text("import torch\\nebm_api = 1\\n")
+info = folder / "heavy-1.0.dist-info"
+info.mkdir()
+(info / "METADATA").write_text("Metadata-Version: 2.1\\nName: heavy\\nVersion: 1.0\\n")
+(info / "entry_points.txt").write_text("[ebmsuite]\\nheavy = heavy_plugin\\n")
+sys.path.insert(0, str(folder))
+import os
+os.environ["PYTHONPATH"] = str(folder)
+from ebmsuite.conformance import check_plugin
+print([o.detail for o in check_plugin("heavy", fast=True) if o.state == "failed"])
+"""
+
+
+def test_a_new_plugin_works_as_it_is_written(tmp_path: Path, monkeypatch) -> None:
+    folder = write_plugin("fresh", tmp_path / "ebmsuite-fresh")
+    assert "{{" not in "".join(p.read_text() for p in folder.rglob("*") if p.is_file())
+    info = folder / "src" / "ebmsuite_fresh-0.1.0.dist-info"  # as an installer would leave it
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ebmsuite-fresh\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[ebmsuite]\nfresh = ebmsuite_fresh.plugin\n")
+    monkeypatch.setenv("PYTHONPATH", str(folder / "src"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder / "tests")],
+        capture_output=True, text=True, check=False, cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout
+    with pytest.raises(UserError, match="exists already"):
+        write_plugin("fresh", folder)
+
+
+CASE = Case(
+    name="probe/case",
+    recipe="probe/recipe",
+    metric={"name": "probe/mean"},
+    better="lower",
+    n={"quick": 200},
+    published=(Published(0.1, "somewhere", "memory"),),
+    bar={"quick": 5.0},
+    seeds={"quick": 2},
+)
+
+
+def test_a_case_is_trained_judged_and_used_again(tmp_path: Path, monkeypatch) -> None:
+    registry = Registry()
+    read = evaluation.read_recipe
+    monkeypatch.setattr(
+        evaluation, "read_recipe",
+        lambda name, registry, overrides, budget: read({**MLE_EXAMPLE, "budgets": {"quick": {}}}, registry,
+                                                       [*overrides, "watch=[]"], budget),
+    )  # fmt: skip
+    row = evaluation._of_case(CASE, "quick", tmp_path, None, registry, lambda text: None)
+    assert row.status == "pass"
+    assert len(row.values) == 2
+    assert row.values[0] != row.values[1]
+    assert row.spread > 0
+    again = evaluation._of_case(CASE, "quick", tmp_path, None, registry, lambda text: None)
+    assert again.values == row.values
+    missed = Case(**{**vars(CASE), "bar": {"quick": 1e-9}})
+    assert evaluation._of_case(missed, "quick", tmp_path, None, registry, lambda text: None).status == "miss"
+    suite = evaluation.Suite("probe", "quick", (row,), evaluation.hardware())
+    page = write_suite(suite, tmp_path / "page.html").read_text()
+    assert "class=quiet>0.1, somewhere (memory)" in page
+    assert plain(row)["values"] == list(row.values)
+
+
+def test_a_case_whose_needs_are_not_met_says_so() -> None:
+    registry = Registry()
+    assert "needs data:probe/nothing" in evaluation.unmet(("data:probe/nothing",), registry)
+    with pytest.raises(UserError, match="unknown need"):
+        evaluation.unmet(("moon",), registry)
+    skipped = Case(**{**vars(CASE), "needs": {"quick": ("data:probe/nothing",)}})
+    row = evaluation._of_case(skipped, "quick", Path("unused"), None, registry, lambda text: None)
+    assert row.status == "skipped"
+    assert "probe/nothing" in row.reason
+
+
+def test_the_installed_plugins_are_one_manager() -> None:
+    assert Registry().plugins is installed()
