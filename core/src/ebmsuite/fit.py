@@ -21,6 +21,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -51,9 +52,11 @@ def fit(run: Run, interrupted: Callable[[], bool] = lambda: False) -> str:
     checkpoints = Checkpoints(run.folder, recipe)
     if run.step == 0:
         checkpoints.save(run)
-    if not run.judged:  # the checkpoint that was resumed is older than the scores of its step
-        judge(run)
-    while run.step < recipe.budget.steps:
+    while True:
+        if not run.judged:  # also after a resume or a rollback: checkpoints are older than the scores of their step
+            judge(run)
+        if run.step >= recipe.budget.steps:
+            return "finished"
         t = run.step
         run.experiment.at(t)
         batches = {name: s.batch(t).to(run.experiment.device) for name, s in run.experiment.streams.items()}
@@ -75,19 +78,18 @@ def fit(run: Run, interrupted: Callable[[], bool] = lambda: False) -> str:
             if run.rollback is not None:
                 roll_back(run, checkpoints)
                 continue
-            if run.stop is not None:
-                return "stopped"
         if save:
             path = checkpoints.save(run)
             if run.ranks.main:
                 hooks.call("ebm_checkpoint_saved", run=run, path=path)
-        judge(run)
         # one process stops at once; several agree on it when they meet
+        early = "stopped" if run.stop is not None else ""
         if not last and (run.ranks.world == 1 or flush) and any(run.ranks.all_values(interrupted())):
+            early = "interrupted"
+        if early:
             if not save:
                 checkpoints.save(run, scheduled=False)
-            return "interrupted"
-    return "finished"
+            return early
 
 
 def move_logs(run: Run) -> None:
@@ -251,7 +253,8 @@ def _train_here(recipe: Recipe, out: Path | None, registry: Registry, resume: bo
     from accelerate import PartialState
 
     device = pick_device(recipe.compute.device)
-    device = PartialState(cpu=device.type == "cpu").device
+    # the others wait while rank 0 scores the model, which may take long
+    device = PartialState(cpu=device.type == "cpu", timeout=timedelta(hours=12)).device
     ranks = Ranks()
     folder: Path = ranks.from_main(out or new_folder(recipe.recipe))
     recipe_path, root = folder / "recipe.yaml", folder / "checkpoints"

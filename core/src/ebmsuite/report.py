@@ -65,35 +65,52 @@ def _pictures(folder: Path) -> list[str]:
     if not moments:
         return []
     parts = ["<h2>Samples</h2>"]
-    for file in sorted(moments[-1].iterdir()):
-        if file.suffix in (".png", ".gif"):
-            data = base64.b64encode(file.read_bytes()).decode()
-            kind = file.suffix[1:]
-            parts.append(
-                f'<figure><img alt="{file.stem}" src="data:image/{kind};base64,{data}">'
-                f"<figcaption class=quiet>{html.escape(file.stem)}, {moments[-1].name}</figcaption></figure>"
-            )
+    files = [f for f in moments[-1].iterdir() if f.suffix in (".png", ".gif")]
+    for file in sorted(files, key=lambda f: (f.stem != "samples", f.suffix != ".png", f.name)):
+        content = file.read_bytes()
+        data = base64.b64encode(content).decode()
+        parts.append(
+            f'<figure><img alt="{file.stem}" width="{_shown(content)}" '
+            f'src="data:image/{file.suffix[1:]};base64,{data}">'
+            f"<figcaption class=quiet>{html.escape(file.name)}, {moments[-1].name}</figcaption></figure>"
+        )
     return parts
+
+
+def _shown(picture: bytes) -> int:
+    # whole multiples of the picture's own width, which both formats state in their header
+    png = picture.startswith(b"\x89PNG")
+    width = int.from_bytes(picture[16:20], "big") if png else int.from_bytes(picture[6:8], "little")
+    return width * max(1, min(4, 720 // max(width, 1)))
 
 
 def _scores(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return []
-    parts = ["<h2>Scores</h2><table><tr><th>step<th>score<th>value<th>protocol</tr>"]
+    last = [dict(score["protocol"]) for score in rows[-1]["scores"].values()]
+    common = {k: v for k, v in last[0].items() if k != "metric" and all(p.get(k) == v for p in last)}
+    parts = ["<h2>Scores</h2><table><tr><th>step<th>score<th>value<th>its own protocol</tr>"]
     for row in rows:
         for name, score in row["scores"].items():
-            protocol = {k: v for k, v in score["protocol"].items() if k != "phases"}
+            protocol = {k: v for k, v in score["protocol"].items() if common.get(k) != v}
             metric = protocol.pop("metric", name)
             spread = "" if score["low"] is None else f" [{score['low']:.4g}, {score['high']:.4g}]"
             parts.append(
                 f"<tr><td class=number>{row['step']}<td>{html.escape(str(metric))}"
                 f"<td class=number>{score['value']:.4g}{spread}<td class=quiet>{html.escape(_words(protocol))}</tr>"
             )
-    return [*parts, "</table>"]
+    return [*parts, f"</table><p class=quiet>All at step {rows[-1]['step']}: {html.escape(_words(common))}</p>"]
 
 
 def _words(protocol: Mapping[str, Any]) -> str:
-    return ", ".join(f"{k} {_words(v) if isinstance(v, Mapping) else v}" for k, v in protocol.items())
+    """A protocol as one reads it; settings that are not set say nothing."""
+    said = []
+    for key, value in protocol.items():
+        if isinstance(value, Mapping):
+            said.append(f"{key} ({_words(value)})")
+        elif value is not None:
+            said.append(f"{key} {value}")
+    return ", ".join(said)
 
 
 def _curves(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -156,7 +173,7 @@ def write_suite(suite: Suite, path: Path) -> Path:
         "</table><h2>Protocols</h2><ul>",
         *(
             f"<li><b>{html.escape(r.case)}</b>: {html.escape(r.note)} "
-            f"<span class=quiet>{html.escape(_words({k: v for k, v in r.protocol.items() if k != 'phases'}))}</span>"
+            f"<span class=quiet>{html.escape(_words(r.protocol))}</span>"
             for r in suite.rows
         ),
         "</ul>",

@@ -50,8 +50,8 @@ class Columns:
 
     def original(self, x: Tensor) -> NDArray[np.float64]:
         """Rows [N, D] in the units of the files, of events [N, D]."""
-        values: NDArray[np.float64] = x.detach().cpu().double().numpy() * np.array(self.sds)
-        return values + np.array(self.means)
+        values = x.detach().cpu().double().numpy() * np.array(self.sds) + np.array(self.means)
+        return np.asarray(values, dtype=np.float64)
 
     def read(self, path: Path) -> Batch:
         """The rows of a csv or npz file: x float32 [N, D], index 0..N-1.

@@ -22,13 +22,14 @@ class Table(InMemory):
     """Rows of a table as events [D], standardised by the means and deviations of the training rows.
 
     ``path`` is a csv file with a header or an npz file with ``x`` [N, D] (and ``feature_names`` [D]), as
-    given or inside EBMSUITE_DATA; without one it is breast cancer Wisconsin, the 569 x 30 of scikit-learn, with
-    "malignant" anomalous. ``target`` is the column, or the array of an npz, that is left out as the label;
+    given or inside EBMSUITE_DATA; without one it is breast cancer Wisconsin, the 569 x 30 of scikit-learn,
+    with "malignant" anomalous. ``target`` is the column, or the array of an npz, that is left out as the label;
     rows whose label is ``anomaly`` are anomalous. 70 % of the normal rows are train, 10 % valid and 20 %
     test by a permutation drawn from ``seed``; a third of the anomalous rows goes to valid, the rest to test.
     An npz with ``split`` [N] (0, 1, 2) keeps its own, less the anomalous rows of train.
 
-    ``anomalous`` [N], boolean, is for metrics; ``rows`` [N] are the row numbers in the file, from 0.
+    ``anomalous`` [N], boolean, is for metrics; ``rows`` [N] are the row numbers in the file, from 0. Normal
+    rows come before anomalous ones.
     """
 
     anomalous: Tensor
@@ -90,20 +91,23 @@ def is_anomalous(where: str, table: RawTable, anomaly: str | float | None) -> ND
 def split_rows(
     anomalous: NDArray[np.bool_], seed: int, given: NDArray[np.int64] | None
 ) -> tuple[NDArray[np.int64], ...]:
-    """Row numbers of train, valid and test, in a random order; train has no anomalous row.
+    """Row numbers of train, valid and test: normal rows, then anomalous ones (none in train), each shuffled.
 
-    ``given`` [N], 0 to 2, decides when it is there; else normal rows are divided by `SHARES`.
+    ``given`` [N], 0 to 2, decides when it is there; else `SHARES` do.
     """
     order = np.random.default_rng(seed).permutation(len(anomalous))
-    if given is not None:
-        return tuple(order[(given[order] == i) & ~(anomalous[order] & (i == 0))] for i in range(3))
     normal, strange = order[~anomalous[order]], order[anomalous[order]]
-    first, second = round(SHARES[0] * len(normal)), round((SHARES[0] + SHARES[1]) * len(normal))
-    third = round(len(strange) * SHARES[1] / (SHARES[1] + SHARES[2]))
-    mixed = np.random.default_rng((seed, 1))
-    valid = mixed.permutation(np.concatenate([normal[first:second], strange[:third]]))
-    test = mixed.permutation(np.concatenate([normal[second:], strange[third:]]))
-    return normal[:first], valid, test
+    if given is not None:
+        first, second = ([part[given[part] == i] for i in range(3)] for part in (normal, strange))
+        return first[0], np.concatenate([first[1], second[1]]), np.concatenate([first[2], second[2]])
+    train, valid, _ = SHARES
+    one, two = round(train * len(normal)), round((train + valid) * len(normal))
+    third = round(len(strange) * valid / (1 - train))
+    held_out = (
+        np.concatenate([normal[one:two], strange[:third]]),
+        np.concatenate([normal[two:], strange[third:]]),
+    )
+    return normal[:one], *held_out
 
 
 def _equal(label: str, anomaly: str | float) -> bool:
