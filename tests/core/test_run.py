@@ -203,6 +203,31 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+def test_bf16_is_for_the_nets(tmp_path: Path) -> None:
+    recipe = {**MLE_EXAMPLE, "players": {"energy": {"name": "mlp", "width": 16}}}
+    changes = ("watch=[{name: log}]", "energy.lr=0.001")
+    plain = train(recipe, *changes, out=tmp_path / "fp32")
+    run = train(recipe, *changes, "compute.precision=bf16", out=tmp_path / "bf16")
+    energy = load(run).players["energy"]
+    assert energy.autocast == torch.bfloat16
+    assert energy(torch.zeros(2, 1)).dtype == torch.float32
+    for a, b in zip(rows(plain), rows(run), strict=True):
+        assert a["energy/data"] == pytest.approx(b["energy/data"], abs=0.02)
+    assert rows(plain) != rows(run)
+
+
+def test_tensorboard(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    metrics = "metrics=[{name: probe/mean, every: 4, n: 20}]"
+    run = train(MLE_EXAMPLE, metrics, "watch=[{name: log}, {name: tensorboard}]", "log.every=4", out=tmp_path / "run")
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    assert [e.step for e in events.Scalars("gap")] == list(range(1, 13))
+    assert [e.step for e in events.Scalars("score/probe/mean")] == [4, 8, 12]
+
+
 def test_the_best_checkpoint_is_kept(tmp_path: Path) -> None:
     run = train(
         MLE_EXAMPLE, "metrics=[{name: probe/mean, every: 2, n: 200}]", "checkpoint.every=2", "checkpoint.keep=1",

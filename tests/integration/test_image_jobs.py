@@ -100,7 +100,7 @@ def test_a_corrupt_picture_in_a_folder_is_named(capsys, run, tmp_path) -> None:
         "metrics=[]", "budget.batch=36", "--out", str(tmp_path / "run"), "--quiet",
     )  # fmt: skip
     assert code == 2
-    assert f"{broken}: cannot be read as a picture" in err
+    assert f"{broken} cannot be read as a picture" in err
     assert err.count("\n") == 1
     shutil.rmtree(pictures)
     code, _, err = ebm(

@@ -130,7 +130,7 @@ def _small(recipe: str | Mapping[str, Any], registry: Registry) -> Recipe:
     """The recipe with two steps of few examples, and few samples in its metrics."""
     full = read_recipe(recipe, registry)
     changes = ["budget.steps=2", f"budget.batch={min(8, full.budget.batch)}", "log.every=1"]
-    changes += [f"metrics.{i}.n=8" for i in range(len(full.metrics))]
+    changes += [f"metrics.{i}.n=24" for i in range(len(full.metrics))]
     changes += [f"metrics.{i}.every=null" for i in range(len(full.metrics))]
     changes += [f"render.{i}.n=8" for i in range(len(full.render))]
     changes += [f"phases.{p}.steps={min(3, s['steps'])}" for p, s in full.phases.items() if isinstance(s["steps"], int)]

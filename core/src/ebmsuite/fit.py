@@ -254,8 +254,9 @@ def _train_here(recipe: Recipe, out: Path | None, registry: Registry, resume: bo
 
     device = pick_device(recipe.compute.device)
     # the others wait while rank 0 scores the model, which may take long
-    device = PartialState(cpu=device.type == "cpu", timeout=timedelta(hours=12)).device
+    processes = PartialState(cpu=device.type == "cpu", timeout=timedelta(hours=12))
     ranks = Ranks()
+    device = processes.device if ranks.world > 1 else device
     folder: Path = ranks.from_main(out or new_folder(recipe.recipe))
     recipe_path, root = folder / "recipe.yaml", folder / "checkpoints"
     if not resume and recipe_path.exists():

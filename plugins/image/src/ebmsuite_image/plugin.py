@@ -25,6 +25,7 @@ def ebm_energies() -> list[Component]:
     return [
         Component("image/convnet", at + "convnet:convnet", "the five-layer ConvNet of short-run MCMC", NIJKAMP_2019),
         Component("image/nonlocal", at + "nonlocal_net:nonlocal_net", "ConvNet with non-local blocks", NIJKAMP_2020),
+        Component("image/mlp", "ebmsuite.nets:mlp_energy", "multilayer perceptron, for small pictures"),
         Component("image/resnet", at + "resnet:resnet", "spectrally normalised residual net", DU_2019),
     ]
 
