@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from ebmsuite.cli import main
-from ebmsuite.conformance import interrupted_run, same_end
 from ebmsuite.conform import plain
+from ebmsuite.conformance import interrupted_run, same_end
 from ebmsuite.fit import train
 from ebmsuite.recipe import read_recipe
 from ebmsuite.registry import Registry
@@ -96,8 +96,9 @@ def test_a_corrupt_picture_in_a_folder_is_named(capsys, run, tmp_path) -> None:
     broken = Folder(pictures, size=28, channels=1).images.paths[7]  # one that learning will read
     broken.write_bytes(broken.read_bytes()[:60])
     code, _, err = ebm(
-        capsys, "train", "image/digits", *SMALL, f"data.data={{name: image/folder, path: {pictures}, size: 28, channels: 1}}",
-        "metrics=[]", "budget.batch=36", "--out", str(tmp_path / "run"), "--quiet",
+        capsys, "train", "image/digits", *SMALL, "metrics=[]",
+        f"data.data={{name: image/folder, path: {pictures}, size: 28, channels: 1}}",
+        "budget.batch=36", "--out", str(tmp_path / "run"), "--quiet",
     )  # fmt: skip
     assert code == 2
     assert f"{broken} cannot be read as a picture" in err
@@ -127,10 +128,14 @@ def test_runs_on_pictures_resume_exactly(name: str, tmp_path) -> None:
     same_end(whole, interrupted_run(recipe, tmp_path / "parts", 5, registry))
 
 
-@pytest.mark.parametrize("recipe", ["mnist-short-run", "mnist-persistent", "mnist-convergent", "cifar10-short-run", "digits"])
+@pytest.mark.parametrize(
+    "recipe", ["mnist-short-run", "mnist-persistent", "mnist-convergent", "cifar10-short-run", "digits"]
+)
 @pytest.mark.parametrize("budget", ["full", "quick"])
 def test_every_recipe_is_complete(recipe: str, budget: str) -> None:
-    resolved = read_recipe(f"image/{recipe}", Registry(), budget=budget if recipe != "digits" or budget == "full" else None)
+    resolved = read_recipe(
+        f"image/{recipe}", Registry(), budget=budget if recipe != "digits" or budget == "full" else None
+    )
     assert resolved.budget.steps >= (100_000 if budget == "full" else 1)
 
 

@@ -15,11 +15,11 @@ import torch
 from ebmsuite.conform import plain
 from ebmsuite.errors import MissingData, UserError
 from ebmsuite.experiment import Splits
+from ebmsuite.files import write_text
 from ebmsuite.fit import score, train
 from ebmsuite.model import Model, load
 from ebmsuite.recipe import Recipe, read_recipe
 from ebmsuite.registry import Registry, import_target
-from ebmsuite.run import write_atomically
 from ebmsuite.scores import Case, Published, Score
 
 __all__ = ["Row", "Suite", "evaluate"]
@@ -101,7 +101,7 @@ def evaluate(
     suite = Suite(name, budget, tuple(rows), hardware())
     aside = Path(folder) / budget
     aside.mkdir(parents=True, exist_ok=True)
-    write_atomically(aside / f"{name.replace('/', '-')}.json", suite.as_json())
+    write_text(aside / f"{name.replace('/', '-')}.json", suite.as_json())
     return suite
 
 

@@ -31,11 +31,12 @@ import torch
 from ebmsuite.dataset import describe
 from ebmsuite.errors import Interrupted, RecipeError, Stopped, UserError
 from ebmsuite.experiment import Experiment, pick_device
+from ebmsuite.files import write_text
 from ebmsuite.model import Model
 from ebmsuite.ranks import Ranks
 from ebmsuite.recipe import Recipe, read_recipe
 from ebmsuite.registry import Registry
-from ebmsuite.run import Checkpoints, Run, clean_leftovers, lock, newest, write_atomically
+from ebmsuite.run import Checkpoints, Run, clean_leftovers, lock, newest
 from ebmsuite.scores import Score
 
 __all__ = ["fit", "new_folder", "score", "train"]
@@ -268,9 +269,9 @@ def _train_here(recipe: Recipe, out: Path | None, registry: Registry, resume: bo
         folder.mkdir(parents=True, exist_ok=True)
         held = lock(folder)
         clean_leftovers(root)
-        write_atomically(recipe_path, recipe.as_yaml())
+        write_text(recipe_path, recipe.as_yaml())
         streams = [s.dataset for s in experiment.streams.values()]
-        write_atomically(folder / "data.json", json.dumps(describe(streams[0]), indent=1))
+        write_text(folder / "data.json", json.dumps(describe(streams[0]), indent=1))
     ranks.wait()
     run = Run(folder, experiment, registry)
     if resume and any(root.glob("step-*")):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from ebmsuite.dataset import Codec
 from ebmsuite.energy import Energy
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.experiment import Experiment
+from ebmsuite.files import replacing
 from ebmsuite.learning import Trainer
 from ebmsuite.recipe import Recipe, read_recipe
 from ebmsuite.registry import Registry
@@ -85,14 +85,12 @@ class Model:
     def write(self, x: Tensor, path: str | Path) -> None:
         """Write events: .safetensors and .npy as they are, every other ending by the domain's codec."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix in (".safetensors", ".npy"):
-            aside = path.with_name(f".{path.stem}.part{path.suffix}")
-            if path.suffix == ".npy":
+        if path.suffix == ".npy":
+            with replacing(path) as aside:
                 np.save(aside, x.detach().cpu().numpy(), allow_pickle=False)
-            else:
+        elif path.suffix == ".safetensors":
+            with replacing(path) as aside:
                 save_file({"x": to_host(x)}, aside)
-            os.replace(aside, path)
         elif self.codec is None:
             raise DataError(f"{path}: these events can be written as .safetensors or .npy")
         else:

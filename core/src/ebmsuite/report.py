@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ebmsuite.errors import DataError
-from ebmsuite.run import checkpoint_steps, read_log, write_atomically
+from ebmsuite.files import write_text
+from ebmsuite.run import checkpoint_steps, read_log
 
 if TYPE_CHECKING:
     from ebmsuite.evaluation import Row, Suite
@@ -48,7 +49,7 @@ def write_report(folder: str | Path, outcome: str = "") -> Path:
     parts += _events([r for r in rows if "event" in r])
     parts.append(f"<h2>Recipe</h2><pre>{html.escape(recipe)}</pre>")
     path = folder / "report.html"
-    write_atomically(path, _page(title, parts))
+    write_text(path, _page(title, parts))
     return path
 
 
@@ -178,7 +179,7 @@ def write_suite(suite: Suite, path: Path) -> Path:
         ),
         "</ul>",
     ]
-    write_atomically(path, _page(f"evaluation of {suite.what}", parts))
+    write_text(path, _page(f"evaluation of {suite.what}", parts))
     return path
 
 

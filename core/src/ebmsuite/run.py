@@ -29,11 +29,12 @@ from torch import Tensor
 
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.experiment import Experiment
+from ebmsuite.files import sync
 from ebmsuite.recipe import Recipe
 from ebmsuite.registry import Registry
 from ebmsuite.tree import to_host
 
-__all__ = ["Checkpoints", "Run", "RunState", "checkpoint_steps", "newest", "write_atomically"]
+__all__ = ["Checkpoints", "Run", "RunState", "checkpoint_steps", "newest"]
 
 STEP = re.compile(r"^step-(\d{8})$")
 
@@ -189,11 +190,11 @@ class Checkpoints:
         ranks.wait()
         if ranks.main:
             for file in aside.iterdir():
-                _sync(file)
+                sync(file)
             if run.log_path.exists():
-                _sync(run.log_path)
+                sync(run.log_path)
             os.rename(aside, path)
-            _sync(self.root)
+            sync(self.root)
             self._prune(run)
         ranks.wait()
         return path
@@ -299,14 +300,6 @@ def newest(folder: Path, which: str | None = None, recipe: Recipe | None = None)
     return root / f"step-{step:08d}"
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """The file is either as it was or complete."""
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(text, encoding="utf-8")
-    _sync(aside)
-    os.replace(aside, path)
-
-
 def lock(folder: Path) -> Any:
     """Hold the run folder for this process; a second run in it is refused."""
     file = (folder / ".lock").open("w")
@@ -362,14 +355,6 @@ def _restore_generators(run: Run, state: Mapping[str, Tensor]) -> None:
     torch.set_rng_state(state["cpu"])
     if "cuda" in state and run.experiment.device.type == "cuda":
         torch.cuda.set_rng_state(state["cuda"], run.experiment.device)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def clean_leftovers(root: Path) -> None:

@@ -21,8 +21,8 @@ def command(what: str, budget: str | None, seeds: int | None, out: Path, json_fi
     A domain or a recipe is trained first, at the budget asked for; a run is judged as it is.
     """
     from ebmsuite.evaluation import evaluate
+    from ebmsuite.files import write_text
     from ebmsuite.report import write_suite
-    from ebmsuite.run import write_atomically
 
     suite = evaluate(what, budget, out, seeds, say=lambda text: click.echo(text, err=True))
     _print(suite)
@@ -30,7 +30,7 @@ def command(what: str, budget: str | None, seeds: int | None, out: Path, json_fi
         page = out / suite.budget / f"{suite.what.replace('/', '-')}.html"
         click.echo(write_suite(suite, page))
     if json_file is not None:
-        write_atomically(json_file, suite.as_json())
+        write_text(json_file, suite.as_json())
 
 
 def _print(suite: Suite) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch.nn import functional as F
 
 from ebmsuite.dataset import Dataset
 from ebmsuite.errors import DataError, UserError
+from ebmsuite.files import replacing
 from ebmsuite_image.metrics.examples import pictures
 from ebmsuite_image.raster import from_uint8, to_uint8
 
@@ -131,14 +131,8 @@ def cached(images: Tensor, labels: Tensor, steps: int) -> tuple[SmallNet, str]:
             raise DataError(f"{path}: not a stored classifier, delete it to learn it anew: {error}") from error
         return net.eval().requires_grad_(False), key
     net = learn(images, labels, steps)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(handle)
-    try:
-        save_file(net.state_dict(), name)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with replacing(path) as aside:
+        save_file(net.state_dict(), aside)
     return net, key
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -19,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.files import replacing
 from ebmsuite.space import Batch
 from ebmsuite_image.raster import ENDINGS, decode, fit, from_uint8, grid, recolour, to_uint8
 
@@ -87,10 +85,10 @@ class Pixels:
         if ending == ".png":
             _write_png(x, path)
         elif ending == ".npy":
-            with _replacing(path) as aside, aside.open("wb") as file:
+            with replacing(path) as aside, aside.open("wb") as file:
                 np.save(file, x.numpy(), allow_pickle=False)
         elif ending == ".safetensors":
-            with _replacing(path) as aside:
+            with replacing(path) as aside:
                 safetensors.torch.save_file({"x": x}, aside)
         elif ending == "" or path.is_dir():
             path.mkdir(parents=True, exist_ok=True)
@@ -158,17 +156,5 @@ def _layout(x: Tensor, path: Path) -> Tensor:
 
 
 def _write_png(x: Tensor, path: Path) -> None:
-    with _replacing(path) as aside:
+    with replacing(path) as aside:
         Image.fromarray(grid(x)).save(aside, format="PNG")
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A path beside ``path`` that takes its place when all has been written, and goes when it has not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield aside
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)

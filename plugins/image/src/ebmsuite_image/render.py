@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from ebmsuite.files import replacing
 from ebmsuite.sampling import Phase, Start
 from ebmsuite_image.codec import grid
 
@@ -112,7 +111,7 @@ def follow(phase: Phase, start: Start, rng: torch.Generator, at: Collection[int]
 
 def write_png(sheet: Sheet, path: Path) -> None:
     """Write a picture, whole or not at all."""
-    with _aside(path) as file:
+    with replacing(path) as file:
         Image.fromarray(sheet).save(file, format="PNG")
 
 
@@ -120,16 +119,5 @@ def write_gif(frames: Sequence[Sheet], path: Path, frame: int = 80, rest: int = 
     """Write an endless animation, whole or not at all: ``frame`` ms a frame, ``rest`` ms on the last."""
     images = [Image.fromarray(sheet) for sheet in frames]
     times = [frame] * (len(images) - 1) + [rest]
-    with _aside(path) as file:
+    with replacing(path) as file:
         images[0].save(file, format="GIF", save_all=True, append_images=images[1:], duration=times, loop=0)
-
-
-@contextmanager
-def _aside(path: Path) -> Iterator[Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield file
-        os.replace(file, path)
-    finally:
-        file.unlink(missing_ok=True)
