@@ -22,14 +22,16 @@ class Table(InMemory):
     """Rows of a table as events [D], standardised by the means and deviations of the training rows.
 
     ``path`` is a csv file with a header or an npz file with ``x`` [N, D] (and ``feature_names`` [D]), as
-    given or inside EBMSUITE_DATA; without one it is breast cancer Wisconsin, the 569 x 30 of scikit-learn,
-    with "malignant" anomalous. ``target`` is the column, or the array of an npz, that is left out as the label;
-    rows whose label is ``anomaly`` are anomalous. 70 % of the normal rows are train, 10 % valid and 20 %
-    test by a permutation drawn from ``seed``; a third of the anomalous rows goes to valid, the rest to test.
-    An npz with ``split`` [N] (0, 1, 2) keeps its own, less the anomalous rows of train.
+    given or inside EBMSUITE_DATA; without one it is breast cancer Wisconsin, 569 x 30, with
+    "malignant" anomalous. ``target`` is the column, or the array of an npz, that is left out as the label;
+    rows whose label is ``anomaly`` are anomalous. ``columns`` are those to learn, in this order; all that are
+    left unless said. 70 % of the normal rows are train, 10 % valid and 20 % test by a permutation drawn from
+    ``seed``; a third of the anomalous rows goes to valid, the rest to test. An npz with ``split`` [N]
+    (0, 1, 2) keeps its own, less the anomalous rows of train.
 
     ``anomalous`` [N], boolean, is for metrics; ``rows`` [N] are the row numbers in the file, from 0. Normal
-    rows come before anomalous ones.
+    rows come before anomalous ones. `DataError` names the file and what is wrong with it, `RecipeError` the
+    setting.
     """
 
     anomalous: Tensor
@@ -41,18 +43,19 @@ class Table(InMemory):
         path: str | None = None,
         target: str | None = None,
         anomaly: str | float | None = None,
+        columns: tuple[str, ...] | None = None,
         seed: int = 0,
     ) -> None:
         if path is None:
             where, table = "breast cancer Wisconsin", breast_cancer()
-            if target not in (None, "diagnosis"):
-                raise RecipeError('target: without a path it is "diagnosis"')
+            if target not in (None, "diagnosis") or columns is not None:
+                raise RecipeError('target and columns: without a path they are "diagnosis" and all others')
             anomaly = "malignant" if anomaly is None else anomaly
         elif anomaly is not None and target is None:
             raise RecipeError("anomaly: name the target column that has this value")
         else:
             file = find(path)
-            where, table = str(file), read_table(file, target=target)
+            where, table = str(file), read_table(file, columns, target)
         anomalous = is_anomalous(where, table, anomaly)
         parts = split_rows(anomalous, seed, table.split)
         for name, part in zip(SPLITS, parts, strict=True):

@@ -40,10 +40,8 @@ class Auroc:
         anomalous = anomalous_rows(found)
         positive, total = int(anomalous.sum()), len(anomalous)
         if positive in (0, total):
-            what = "no anomalous" if positive == 0 else "no normal"
-            raise DataError(
-                f"tabular/auroc: the {self.set} split has {what} rows; set data.target and data.anomaly"
-            )
+            what = "anomalous" if positive == 0 else "normal"
+            raise DataError(f"tabular/auroc: no {what} row in {self.set}; set data.target and data.anomaly")
         scores = self.scores(model, data, found)
         area, low, high = auroc(scores[anomalous], scores[~anomalous])
         facts: dict[str, Any] = {
@@ -52,11 +50,7 @@ class Auroc:
             "rows": total,
             "anomalous": positive,
             "base rate": round(positive / total, 4),
-            **(
-                model.describe()
-                if self.of == "energy"
-                else {"fitted to": f"{len(data['train'])} training rows"}
-            ),
+            **(model.describe() if self.of == "energy" else {"fitted to": len(data["train"])}),
         }
         precision = float(average_precision_score(anomalous, scores))
         return {
@@ -67,7 +61,7 @@ class Auroc:
     def scores(self, model: Model, data: Mapping[str, Dataset], found: Dataset) -> NDArray[np.float64]:
         """A score [N] for every row of ``found``, higher is stranger."""
         if self.of == "energy":
-            parts = [model.energy(batch.x.to(model.device)).cpu() for batch in rows(found)]
+            parts = [model.energy(batch.x).cpu() for batch in rows(found)]
             energies: NDArray[np.float64] = torch.cat(parts).double().numpy()
             return energies
         x = all_rows(found).double()

@@ -29,7 +29,7 @@ class HeldOutEnergy:
 
     def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Score:
         real = normal_rows(data[self.set])[:n]
-        held_out = model.energy(real.to(model.device)).cpu().double()
+        held_out = model.energy(real).cpu().double()
         drawn = model.energy(model.sample(n, rng=rng)).cpu().double()
         gap = float(held_out.mean() - drawn.mean())
         error = math.sqrt(sum(float(e.var(correction=0)) / len(e) for e in (held_out, drawn)))

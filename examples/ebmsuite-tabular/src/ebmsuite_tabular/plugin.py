@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 from ebmsuite.hookspecs import Component, Plugin, hookimpl
 
-ebm_api = 1
-
 
 class Tabular(Plugin):
     """Tables: a data set and its codec, an energy, three metrics, a renderer, a task, a recipe, two cases."""

@@ -41,9 +41,7 @@ class Score:
         if self.column in header:
             raise DataError(f'{inputs}: has a column "{self.column}" already; set column= to another name')
         x = model.codec.read(inputs).x
-        energies = torch.cat(
-            [model.energy(part.to(model.device)).cpu() for part in torch.split(x, max(self.batch, 1))]
-        )
+        energies = torch.cat([model.energy(part).cpu() for part in torch.split(x, max(self.batch, 1))])
         scored = [[*row, f"{value:.6g}"] for row, value in zip(cells, energies.tolist(), strict=True)]
         write_csv(out, [*header, self.column], scored)
         return {
