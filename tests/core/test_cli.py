@@ -63,6 +63,17 @@ def test_evaluate_a_run(capsys, trained, tmp_path) -> None:
     assert row["protocol"]["n"] == 100
 
 
+def test_evaluate_a_run_by_another_metric(capsys, trained) -> None:
+    before = (trained / "recipe.yaml").read_text()
+    code, out, _ = ebm(capsys, "evaluate", str(trained), "probe/mean", "n=7", "label=few")
+    assert code == 0
+    assert out.splitlines()[1].startswith("few")
+    assert (trained / "recipe.yaml").read_text() == before
+    code, _, err = ebm(capsys, "evaluate", "core", "probe/mean")
+    assert code == 2
+    assert "a metric can be named for a run folder" in err
+
+
 def test_report(capsys, trained) -> None:
     code, out, _ = ebm(capsys, "report", str(trained))
     assert code == 0

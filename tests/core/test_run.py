@@ -240,6 +240,20 @@ def test_the_best_checkpoint_is_kept(tmp_path: Path) -> None:
     assert load(run).step == 12
 
 
+def test_metrics_are_told_apart(tmp_path: Path) -> None:
+    two = "metrics=[{name: probe/mean, n: 20}, {name: probe/mean, n: 40, label: more}]"
+    run = train(MLE_EXAMPLE, two, "watch=[]", out=tmp_path / "run")
+    (scores,) = [r["scores"] for r in rows(run) if "scores" in r]
+    assert {k: v["protocol"]["n"] for k, v in scores.items()} == {"probe/mean": 20, "more": 40}
+    with pytest.raises(UserError, match=r'metrics.1.label: "probe/mean" is scored twice'):
+        train(MLE_EXAMPLE, two.replace(", label: more", ""), out=tmp_path / "none")
+    with pytest.raises(UserError, match=r'checkpoint.best: there is no score "probe/mean/x", but probe/mean'):
+        train(
+            MLE_EXAMPLE, "metrics=[{name: probe/mean, every: 2, n: 20}]", "checkpoint.every=2",
+            "checkpoint.best=probe/mean/x", "watch=[]", out=tmp_path / "best",
+        )  # fmt: skip
+
+
 def test_a_model_works_without_its_data(tmp_path: Path) -> None:
     run = train(MLE_EXAMPLE, "watch=[]", out=tmp_path / "run")
     model = load(run)

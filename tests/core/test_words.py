@@ -10,7 +10,8 @@ import torch
 from ebmsuite.dataset import InMemory, Stream
 from ebmsuite.density import Gaussian, Uniform
 from ebmsuite.energy import Clamped, Posterior, Sum, Tilted
-from ebmsuite.errors import RecipeError
+from ebmsuite.errors import MissingData, RecipeError
+from ebmsuite.files import find, replacing
 from ebmsuite.generator import Generator
 from ebmsuite.nets import Quadratic, mlp_energy
 from ebmsuite.sampling import Langevin
@@ -113,6 +114,22 @@ def test_schedules() -> None:
     assert Schedule(1.0, 0.0, 10, delay=5)(5) == 1.0
     assert value_at(2.0, 100) == 2.0
     assert at(Langevin(step_size=Schedule(1.0, 0.0, 10)), 5).step_size == pytest.approx(0.5)
+
+
+def half_written(path) -> None:
+    path.write_text("half")
+    raise FileNotFoundError("the rest")
+
+
+def test_files_are_found_replaced_whole_or_left(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("EBMSUITE_DATA", str(tmp_path))
+    (tmp_path / "table.csv").write_text("a")
+    assert find("table.csv") == tmp_path / "table.csv"
+    with pytest.raises(MissingData, match="no such file here nor below"):
+        find("other.csv")
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "table.csv") as aside:
+        half_written(aside)
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"table.csv": "a"}
 
 
 def test_a_stream_is_a_function_of_its_step() -> None:

@@ -14,7 +14,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    # ruff: noqa: F401
     from ebmsuite.dataset import Codec, Dataset, InMemory
     from ebmsuite.density import Density, Gaussian, Uniform
     from ebmsuite.energy import Clamped, Energy, Posterior, Sum, Tilted
@@ -44,7 +43,41 @@ _WHERE = {
     "read_recipe": "recipe", "train": "fit", "write_report": "report",
 }  # fmt: skip
 
-__all__ = sorted(_WHERE)
+__all__ = [
+    "Batch",
+    "Case",
+    "Clamped",
+    "Codec",
+    "Command",
+    "Component",
+    "Dataset",
+    "Density",
+    "Energy",
+    "Extractor",
+    "Gaussian",
+    "Generator",
+    "InMemory",
+    "Model",
+    "Players",
+    "Plugin",
+    "Plugins",
+    "Posterior",
+    "Published",
+    "Recipe",
+    "Registry",
+    "Score",
+    "Space",
+    "Sum",
+    "Tilted",
+    "Trainer",
+    "Uniform",
+    "evaluate",
+    "hookimpl",
+    "load",
+    "read_recipe",
+    "train",
+    "write_report",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,8 +16,9 @@ import torch
 from safetensors.torch import load_file
 
 from ebmsuite.conform import plain
+from ebmsuite.dataset import Dataset
 from ebmsuite.errors import Interrupted, MissingData
-from ebmsuite.experiment import Experiment, Splits
+from ebmsuite.experiment import Experiment
 from ebmsuite.fit import score, train
 from ebmsuite.hookspecs import KINDS, Component, hookimpl
 from ebmsuite.model import Model
@@ -158,7 +159,7 @@ def _learns(recipe: Recipe, registry: Registry, zero: set[str]) -> None:
             for key, s in score(model, spec, data, registry, 0).items():
                 _true(math.isfinite(s.value), f"{key} is {s.value}")
             if spec["name"] in zero:
-                same = score(_Echo(model, data), spec, data, registry, 0)  # type: ignore[arg-type]
+                same = score(_Echo(model, data[spec.get("set", "test")]), spec, data, registry, 0)  # type: ignore[arg-type]
                 for key, s in same.items():
                     _true(abs(s.value) < 1e-3, f"{key} of a set against itself is {s.value}")
     finally:
@@ -184,16 +185,15 @@ def _energy_is_sound(energy: Any, x: torch.Tensor, condition: Any, name: str) ->
 class _Echo:
     """A model that gives back the very set that it will be compared with."""
 
-    def __init__(self, model: Model, data: Splits) -> None:
-        self._model, self._data = model, data
+    def __init__(self, model: Model, dataset: Dataset) -> None:
+        self._model, self._dataset = model, dataset
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
     def sample(self, n: int, *args: Any, **kwargs: Any) -> torch.Tensor:
-        dataset = self._data["test"]
-        index = torch.arange(min(n, len(dataset)))
-        return dataset.batch(index, torch.zeros_like(index)).x
+        index = torch.arange(min(n, len(self._dataset)))
+        return self._dataset.batch(index, torch.zeros_like(index)).x
 
 
 class _InterruptAt:

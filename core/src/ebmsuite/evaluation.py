@@ -14,12 +14,12 @@ import torch
 
 from ebmsuite.conform import plain
 from ebmsuite.errors import MissingData, UserError
-from ebmsuite.experiment import Splits
 from ebmsuite.files import write_text
 from ebmsuite.fit import score, train
 from ebmsuite.model import Model, load
-from ebmsuite.recipe import Recipe, read_recipe
+from ebmsuite.recipe import Recipe, fill_metric, read_recipe
 from ebmsuite.registry import Registry, import_target
+from ebmsuite.run import checkpoint_steps
 from ebmsuite.scores import Case, Published, Score
 
 __all__ = ["Row", "Suite", "evaluate"]
@@ -36,6 +36,8 @@ class Row:
     metric: str
     status: Status
     values: tuple[float, ...] = ()
+    interval: tuple[float, ...] = ()
+    """Low and high of a single value, where the metric gives them."""
     better: str = ""
     bar: float | None = None
     published: tuple[Published, ...] = ()
@@ -73,19 +75,23 @@ def evaluate(
     budget: str | None = None,
     folder: str | Path = "runs/evaluate",
     seeds: int | None = None,
+    metric: Mapping[str, Any] | None = None,
     registry: Registry | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Suite:
     """Evaluate a run folder, a recipe or a domain.
 
-    A run is judged by its own recipe's metrics. A recipe is trained first, at ``budget`` ("quick" unless said
-    otherwise), and judged by the domain's cases for it; a domain is all its cases. Finished runs under ``folder``
-    are used again, interrupted ones are resumed. ``seeds`` overrides the number of runs a case.
+    A run is judged by its own recipe's metrics, or by ``metric`` (``{name: ..., n: ..., settings}``). A recipe is
+    trained first, at ``budget`` ("quick" unless said otherwise), and judged by the domain's cases for it; a domain is
+    all its cases. Finished runs under ``folder`` are used again, interrupted ones are resumed. ``seeds`` overrides
+    the number of runs a case.
     """
     registry = registry or Registry()
     registry.plugins.load_all()
     if (Path(what) / "recipe.yaml").is_file():
-        return Suite(str(what), "-", tuple(_of_run(Path(what), registry)), hardware())
+        return Suite(str(what), "-", tuple(_of_run(Path(what), metric, registry)), hardware())
+    if metric is not None:
+        raise UserError(f"{what}: a metric can be named for a run folder (one with a recipe.yaml)")
     budget = budget or "quick"
     name = str(what)
     if "/" in name:
@@ -105,17 +111,22 @@ def evaluate(
     return suite
 
 
-def _of_run(folder: Path, registry: Registry) -> list[Row]:
+def _of_run(folder: Path, metric: Mapping[str, Any] | None, registry: Registry) -> list[Row]:
     model = load(folder, registry=registry)
-    data = Splits(next(iter(model.recipe.data.values())), registry)
-    if not model.recipe.metrics:
-        raise UserError(f"{folder}: its recipe names no metrics")
+    specs = model.recipe.metrics if metric is None else (fill_metric(metric, registry),)
+    if not specs:
+        raise UserError(f"{folder}: its recipe names no metrics; name one (see `ebm list metric`)")
     rows = []
-    for spec in model.recipe.metrics:
-        for name, result in score(model, spec, data, registry, model.recipe.seed).items():
+    for spec in specs:
+        for name, result in score(model, spec, model.data, registry, model.recipe.seed).items():
+            shown = str(result.protocol.get("metric", name))
+            interval = () if result.low is None or result.high is None else (result.low, result.high)
             rows.append(
-                Row(str(folder), model.recipe.recipe, name, "measured", (result.value,), protocol=result.protocol)
-            )
+                Row(
+                    name, model.recipe.recipe, shown, "measured", (result.value,), interval,
+                    protocol=result.protocol,
+                )
+            )  # fmt: skip
     return rows
 
 
@@ -130,24 +141,23 @@ def _of_case(
     if reason is not None:
         say(f"{case.name}: skipped, {reason}")
         return Row(case.name, case.recipe, name, "skipped", reason=reason, **facts)
+    if budget not in case.n:
+        raise UserError(f'{case.name}: no budget "{budget}" (it has: {", ".join(case.n)})')
     values: list[float] = []
     scores: dict[str, Score] = {}
-    data: Splits | None = None
     model: Model | None = None
-    spec = registry.fill("metric", {**case.metric}, f"case {case.name}") | {"n": case.n[budget]}
+    spec = fill_metric({**case.metric, "n": case.n[budget]}, registry)
     for seed in range(seeds or case.seeds.get(budget, 1)):
         say(f"{case.name}: {case.recipe}, budget {budget}, seed {seed}")
         recipe = read_recipe(case.recipe, registry, [f"seed={seed}"], budget)
         model = load(_trained(recipe, folder, registry), registry=registry)
-        data = Splits(next(iter(recipe.data.values())), registry)
-        scores = score(model, spec, data, registry, seed)
+        scores = score(model, spec, model.data, registry, seed)
         values.append(next(iter(scores.values())).value)
     assert model is not None
-    assert data is not None
     baselines = {}
     for label, changes in case.baselines.items():
-        other = registry.fill("metric", {**case.metric, **changes}, f"case {case.name}") | {"n": case.n[budget]}
-        baselines[label] = next(iter(score(model, other, data, registry, 0).values())).value
+        other = fill_metric({**case.metric, **changes, "n": case.n[budget]}, registry)
+        baselines[label] = next(iter(score(model, other, model.data, registry, 0).values())).value
     found = next(iter(scores.values()))
     bar, mean = facts["bar"], statistics.fmean(values)
     status: Status = "measured"
@@ -164,6 +174,8 @@ def _trained(recipe: Recipe, folder: Path, registry: Registry) -> Path:
     if (run / "recipe.yaml").exists():
         if (run / "recipe.yaml").read_text(encoding="utf-8") != recipe.as_yaml():
             raise UserError(f"{run}: holds a run of another version of this recipe; move it away")
+        if recipe.budget.steps in checkpoint_steps(run / "checkpoints"):
+            return run
         return train(resume=run, registry=registry)
     return train(plain(recipe), out=run, registry=registry)
 

@@ -7,7 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["replacing", "sync", "write_text"]
+from ebmsuite.errors import MissingData
+
+__all__ = ["find", "replacing", "sync", "write_text"]
+
+
+def find(path: str | Path) -> Path:
+    """A user's file: as it is named, or below the folder EBMSUITE_DATA; in neither it is `MissingData`."""
+    path, data = Path(path), os.environ.get("EBMSUITE_DATA")
+    if path.exists():
+        return path
+    if data and (Path(data) / path).exists():
+        return Path(data) / path
+    where = f"nor below {data} (EBMSUITE_DATA)" if data else "and EBMSUITE_DATA names no folder to look in"
+    raise MissingData(f"{path}: there is no such file here {where}")
 
 
 @contextmanager

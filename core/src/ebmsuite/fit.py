@@ -146,12 +146,12 @@ def _finite(players: Mapping[str, torch.nn.Module]) -> bool:
 
 
 def score(model: Model, spec: Mapping[str, Any], data: Any, registry: Registry, seed: int) -> dict[str, Score]:
-    """Scores of one metric, by name."""
-    metric = registry.build("metric", spec)
+    """Scores of one metric, under its label (or its name); several as LABEL/KEY."""
+    metric, label = registry.build("metric", spec), spec.get("label") or spec["name"]
     result = metric(model, data, model.generator(seed), spec["n"])
     if isinstance(result, Score):
-        return {spec["name"]: result}
-    return {f"{spec['name']}/{key}": value for key, value in result.items()}
+        return {label: result}
+    return {f"{label}/{key}": value for key, value in result.items()}
 
 
 def due(run: Run) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
@@ -184,10 +184,12 @@ def _seed(run: Run, name: str) -> int:
 def evaluate(run: Run, metrics: Sequence[Mapping[str, Any]]) -> None:
     """Score the model as it stands."""
     scores: dict[str, Score] = {}
-    data = next(iter(run.experiment.splits.values()))
     with _as_model(run) as model:
         for spec in metrics:
-            scores |= score(model, spec, data, run.registry, _seed(run, spec["name"]))
+            scores |= score(model, spec, model.data, run.registry, _seed(run, spec["label"] or spec["name"]))
+    best = run.recipe.checkpoint.best
+    if best not in (None, *scores) and any(best.startswith(m["label"] or m["name"]) for m in metrics if best):
+        raise RecipeError(f'checkpoint.best: there is no score "{best}", but {", ".join(scores)}')
     run.append({"step": run.step, "scores": {k: s.__dict__ for k, s in scores.items()}})
     run.registry.plugins.call("ebm_evaluated", run=run, step=run.step, scores=scores)
 

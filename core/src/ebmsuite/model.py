@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ebmsuite.conform import conform, plain
-from ebmsuite.dataset import Codec
+from ebmsuite.dataset import Codec, Dataset
 from ebmsuite.energy import Energy
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.experiment import Experiment
@@ -33,7 +33,8 @@ class Model:
     """The nets of a run with what is needed to use them.
 
     ``players`` are the nets (moving averages where the run kept them), ``event`` and ``condition`` the spaces,
-    ``codec`` reads and writes the user's files.
+    ``codec`` reads and writes the user's files; ``data`` are the splits that it was learned from and judged on,
+    which must be on this machine when they are asked for.
     """
 
     def __init__(self, experiment: Experiment, step: int, weights: str) -> None:
@@ -45,6 +46,7 @@ class Model:
         self.condition: Space | None = experiment.condition
         self.codec: Codec | None = experiment.codec
         self.device: torch.device = experiment.device
+        self.data: Mapping[str, Dataset] = next(iter(experiment.splits.values()))
         self.step, self.weights = step, weights
 
     def generator(self, seed: int) -> torch.Generator:

@@ -23,7 +23,17 @@ from ebmsuite.errors import RecipeError
 from ebmsuite.registry import REQUIRED, Parameter, Registry
 from ebmsuite.schedule import Schedule
 
-__all__ = ["Budget", "CheckpointPlan", "Compute", "Recipe", "parse_setting", "read_recipe", "resolve", "source_of"]
+__all__ = [
+    "Budget",
+    "CheckpointPlan",
+    "Compute",
+    "Recipe",
+    "fill_metric",
+    "parse_setting",
+    "read_recipe",
+    "resolve",
+    "source_of",
+]
 
 
 @dataclass(frozen=True)
@@ -97,6 +107,7 @@ _OPTIMISER = {
     "ema": Parameter("ema", float | None, None, None),
 }
 _METRIC = {
+    "label": Parameter("label", str | None, None, None),
     "every": Parameter("every", int | None, None, None),
     "n": Parameter("n", int, 1000, None),
 }
@@ -249,6 +260,12 @@ def _fill(raw: Mapping[str, Any], registry: Registry) -> Recipe:
     return recipe
 
 
+def fill_metric(spec: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+    """A complete spec of a metric outside a recipe."""
+    filled: dict[str, Any] = registry.fill("metric", spec, str(spec.get("name", "metric")), _METRIC)
+    return filled
+
+
 def _fill_phase(spec: Any, where: str, registry: Registry) -> dict[str, Any]:
     keys = {"chains", "sampler", "steps", "nets"}
     if not isinstance(spec, Mapping):
@@ -295,9 +312,13 @@ def _check(recipe: Recipe) -> None:
         raise RecipeError(
             f"budget.batch: {recipe.budget.batch} cannot be divided among {recipe.compute.devices} processes"
         )
+    labels = [m["label"] or m["name"] for m in recipe.metrics]
+    for i, label in enumerate(labels):
+        if label in labels[:i]:
+            raise RecipeError(f'metrics.{i}.label: "{label}" is scored twice; give one of them a label')
     best = recipe.checkpoint.best
     if best is not None:
-        due = [m["every"] for m in recipe.metrics if m["every"] and best.startswith(m["name"])]
+        due = [m["every"] for m in recipe.metrics if m["every"] and best.startswith(m["label"] or m["name"])]
         if not due:
             raise RecipeError(f'checkpoint.best: no metric of the recipe with "every" gives a score "{best}"')
         if due[0] % recipe.checkpoint.every:

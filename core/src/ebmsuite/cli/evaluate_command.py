@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,20 +11,28 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("what", metavar="DOMAIN|RECIPE|RUN")
+@click.argument("words", nargs=-1, metavar="[METRIC [KEY=VALUE]...]")
 @click.option("--budget", help="quick (default) or full.")
 @click.option("--seeds", type=int, help="Runs a case.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/evaluate"), show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all numbers there.")
-def command(what: str, budget: str | None, seeds: int | None, out: Path, json_file: Path | None) -> None:
+def command(
+    what: str, words: tuple[str, ...], budget: str | None, seeds: int | None, out: Path, json_file: Path | None
+) -> None:
     """Numbers beside the published ones.
 
-    A domain or a recipe is trained first, at the budget asked for; a run is judged as it is.
+    A domain or a recipe is trained first, at the budget asked for. A run is judged as it is: by the metrics of its
+    recipe, or by METRIC, as in `ebm evaluate RUN image/nearest n=500`.
     """
     from ebmsuite.evaluation import evaluate
     from ebmsuite.files import write_text
+    from ebmsuite.recipe import parse_setting
     from ebmsuite.report import write_suite
 
-    suite = evaluate(what, budget, out, seeds, say=lambda text: click.echo(text, err=True))
+    metric: dict[str, Any] | None = None
+    if words:
+        metric = {"name": words[0], **dict(map(parse_setting, words[1:]))}
+    suite = evaluate(what, budget, out, seeds, metric, say=lambda text: click.echo(text, err=True))
     _print(suite)
     if suite.budget != "-":
         page = out / suite.budget / f"{suite.what.replace('/', '-')}.html"
@@ -33,29 +41,35 @@ def command(what: str, budget: str | None, seeds: int | None, out: Path, json_fi
         write_text(json_file, suite.as_json())
 
 
+COLOURS = {"pass": "green", "miss": "red", "skipped": "yellow"}
+
+
 def _print(suite: Suite) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=f"{suite.what}, budget {suite.budget}; {suite.hardware}", title_justify="left")
-    for column in ("case", "metric", "ours", "bar", "published", "baselines", "result"):
-        table.add_column(column, overflow="fold")
+    click.echo(f"{suite.what}, budget {suite.budget}; {suite.hardware}")
+    widths = [max((len(text) for text in column), default=0) for column in zip(*map(_cells, suite.rows), strict=True)]
     for row in suite.rows:
-        table.add_row(row.case, row.metric, _ours(row), *_beside(row), row.status)
-    Console().print(table)
+        cells = "  ".join(f"{text:<{width}}" for text, width in zip(_cells(row), widths, strict=True))
+        click.echo(cells + "  " + click.style(row.status, fg=COLOURS.get(row.status)))
+        for text in _below(row):
+            click.echo(f"    {text}")
 
 
-def _ours(row: Row) -> str:
-    if row.status == "skipped":
-        return row.reason
-    spread = "" if row.spread is None else f" ± {row.spread:.2g} ({len(row.values)} seeds)"
-    return f"{row.mean:.4g}{spread}"
+def _cells(row: Row) -> tuple[str, str, str, str]:
+    bar = "" if row.bar is None else f"bar {'≤' if row.better == 'lower' else '≥'} {row.bar:g}"
+    ours = "" if row.status == "skipped" else f"{row.mean:.4g}"
+    if row.spread is not None:
+        ours += f" ± {row.spread:.2g} ({len(row.values)} seeds)"
+    elif row.interval:
+        ours += f" [{row.interval[0]:.4g}, {row.interval[1]:.4g}]"
+    return row.case, row.metric, ours, bar
 
 
-def _beside(row: Row) -> tuple[str, str, str]:
-    bar = "" if row.bar is None else f"{'≤' if row.better == 'lower' else '≥'} {row.bar:g}"
-    published = "\n".join(
-        f"[dim]{p.value:g} {p.source} ({p.mark})[/dim]" if p.mark == "memory" else f"{p.value:g} {p.source}"
-        for p in row.published
-    )
-    return bar, published, "\n".join(f"{k} {v:.4g}" for k, v in row.baselines.items())
+def _below(row: Row) -> list[str]:
+    lines = [row.reason] if row.reason else []
+    if row.baselines:
+        lines.append("baselines: " + ", ".join(f"{k} {v:.4g}" for k, v in row.baselines.items()))
+    lines += [f"published: {p.value:g}, {p.source} ({p.mark})" for p in row.published]
+    facts = {k: row.protocol[k] for k in ("split", "n_samples", "n_reference", "base_rate") if k in row.protocol}
+    if facts:
+        lines.append(", ".join(f"{k} {v}" for k, v in facts.items()))
+    return lines + ([row.note] if row.note else [])
