@@ -10,8 +10,8 @@ import torch
 from ebmsuite.dataset import InMemory, Stream
 from ebmsuite.density import Gaussian, Uniform
 from ebmsuite.energy import Clamped, Posterior, Sum, Tilted
-from ebmsuite.errors import MissingData, RecipeError
-from ebmsuite.files import find, replacing
+from ebmsuite.errors import DataError, MissingData, RecipeError
+from ebmsuite.files import find, replacing, write_text
 from ebmsuite.generator import Generator
 from ebmsuite.nets import Quadratic, mlp_energy
 from ebmsuite.sampling import Langevin
@@ -129,6 +129,8 @@ def test_files_are_found_replaced_whole_or_left(tmp_path, monkeypatch) -> None:
         find("other.csv")
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "table.csv") as aside:
         half_written(aside)
+    with pytest.raises(DataError, match=r"x.csv: cannot be written"):
+        write_text(tmp_path / "table.csv" / "x.csv", "b")
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"table.csv": "a"}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ebmsuite.errors import MissingData
+from ebmsuite.errors import DataError, MissingData
 
 __all__ = ["find", "replacing", "sync", "write_text"]
 
@@ -25,15 +25,23 @@ def find(path: str | Path) -> Path:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside ``path`` that takes its place when all has been written, and goes when it has not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A path beside ``path`` that takes its place when all has been written, and goes when it has not.
+
+    Folders are made. `DataError` when the place cannot be written to.
+    """
     aside = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield aside
         sync(aside)
         os.replace(aside, path)
+    except OSError as error:
+        if error.filename is None or Path(os.fsdecode(error.filename)) not in (aside, path, *path.parents):
+            raise
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from error
     finally:
-        aside.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            aside.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.files import replacing
 from ebmsuite.space import Batch
 from ebmsuite_tabular.files import read_table
 
@@ -71,7 +71,8 @@ class Columns:
         if path.suffix == ".csv":
             write_csv(path, self.names, [[f"{value:.9g}" for value in row] for row in values])
         elif path.suffix == ".npz":
-            write_whole(path, lambda file: np.savez(file, x=values, feature_names=np.array(self.names)))
+            with replacing(path) as aside:
+                np.savez(aside, x=values, feature_names=np.array(self.names))
         else:
             raise DataError(f'{path}: tables are written as .csv or .npz, not "{path.suffix}"')
 
@@ -82,17 +83,5 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) 
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    write_whole(path, lambda file: file.write(text.getvalue().encode()))
-
-
-def write_whole(path: Path, fill: Callable[[IO[bytes]], object]) -> None:
-    """Let ``fill`` write a file beside ``path``, then move it there. `DataError` if it cannot be."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with aside.open("wb") as file:
-            fill(file)
-        aside.replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        aside.unlink(missing_ok=True)
+    with replacing(path) as aside:
+        aside.write_bytes(text.getvalue().encode())

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ebmsuite.dataset import InMemory
 from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.files import find
 from ebmsuite_tabular.codec import Columns
-from ebmsuite_tabular.files import RawTable, find, read_table
+from ebmsuite_tabular.files import RawTable, read_table
 
 SPLITS = ("train", "valid", "test")
 SHARES = (0.7, 0.1, 0.2)  # of the normal rows; anomalous ones go to valid and test as 0.1 to 0.2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,18 +27,6 @@ class RawTable:
     values: NDArray[np.float64]
     labels: NDArray[np.str_] | None = None
     split: NDArray[np.int64] | None = None
-
-
-def find(path: str) -> Path:
-    """``path`` as it is, or inside the folder ``EBMSUITE_DATA``; `MissingData` when it is in neither."""
-    given = Path(path).expanduser()
-    root = os.environ.get("EBMSUITE_DATA")
-    places = [given] if given.is_absolute() or not root else [given, Path(root).expanduser() / given]
-    for place in places:
-        if place.is_file():
-            return place
-    hint = "" if root or given.is_absolute() else " (EBMSUITE_DATA, a folder to look in, is not set)"
-    raise MissingData(f"no file {' or '.join(map(str, places))}{hint}")
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None, target: str | None = None) -> RawTable:

@@ -9,10 +9,9 @@ from typing import Literal
 import numpy as np
 import torch
 
-from ebmsuite.experiment import Splits
+from ebmsuite.files import replacing
 from ebmsuite.model import Model
-from ebmsuite.registry import Registry
-from ebmsuite_tabular.codec import Columns, write_whole
+from ebmsuite_tabular.codec import Columns
 from ebmsuite_tabular.metrics import normal_rows
 
 
@@ -34,7 +33,7 @@ class Histograms:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        real = normal_rows(Splits(model.recipe.data["data"], Registry())[self.set])
+        real = normal_rows(model.data[self.set])
         drawn = model.sample(n, rng=rng).cpu().flatten(1)
         names = [f"x{i}" for i in range(real.shape[1])]
         x, y = real.double().numpy(), drawn.double().numpy()
@@ -67,5 +66,6 @@ class Histograms:
         )
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "histograms.png"
-        write_whole(path, lambda file: FigureCanvasAgg(figure).print_png(file))
+        with replacing(path) as aside:
+            FigureCanvasAgg(figure).print_png(aside)
         return [path]
