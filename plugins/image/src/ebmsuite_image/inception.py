@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ebmsuite.errors import DataError, MissingData, UserError
+from ebmsuite.errors import DataError, MissingData
 
 __all__ = ["FILES", "find_weights", "load_inception"]
 
@@ -48,12 +48,10 @@ def load_inception(path: Path) -> tuple[nn.Module, str]:
     The module maps uint8 [B, 3, H, W] to features [B, 2048] and logits without bias [B, 1008]. The id is
     ``inception-v3`` for the file of the published scores only; other weights carry their hash.
 
-    Errors: `UserError` without torch-fidelity, `DataError` for a file that holds something else.
+    Errors: `DataError` for a file that holds something else.
     """
-    try:
-        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-    except ImportError as error:
-        raise UserError(f'inception-v3 needs: pip install "ebmsuite-image[inception]" ({error})') from error
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
     raw = path.read_bytes()
     try:
         state = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
