@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 PROBES = str(Path(__file__).parent / "probes")
 sys.path.insert(0, PROBES)
@@ -17,3 +18,4 @@ os.environ["PYTHONPATH"] = os.pathsep.join([PROBES, *filter(None, [os.environ.ge
 def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("EBMSUITE_PLUGINS", "EBMSUITE_STRICT_PLUGINS"):
         monkeypatch.delenv(name, raising=False)
+    torch.manual_seed(0)  # the first weights of a net do not depend on which tests ran before
