@@ -167,7 +167,7 @@ def test_convolutions_of_the_resnet_have_norm_one_and_keep_it() -> None:
     with torch.no_grad():
         for conv in convs:
             conv.parametrizations.weight.original.normal_(std=3.0)  # as far as learning could take it
-        for _ in range(100):
+        for _ in range(1000):
             energy(x)  # train mode: a power iteration each
     for conv in convs:
         largest = torch.linalg.svdvals(conv.eval().weight.detach().flatten(1))[0]
