@@ -65,13 +65,13 @@ def test_evaluate_a_run(capsys, trained, tmp_path) -> None:
 
 def test_evaluate_a_run_by_another_metric(capsys, trained) -> None:
     before = (trained / "recipe.yaml").read_text()
-    code, out, _ = ebm(capsys, "evaluate", str(trained), "probe/mean", "n=7", "label=few")
+    code, out, _ = ebm(capsys, "evaluate", str(trained), "probe/mean", "n=7", "label=few", "--checkpoint", "12")
     assert code == 0
     assert out.splitlines()[1].startswith("few")
     assert (trained / "recipe.yaml").read_text() == before
     code, _, err = ebm(capsys, "evaluate", "core", "probe/mean")
     assert code == 2
-    assert "a metric can be named for a run folder" in err
+    assert "a metric or checkpoint can be named for a run folder" in err
 
 
 def test_report(capsys, trained) -> None:

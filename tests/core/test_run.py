@@ -145,6 +145,36 @@ def test_a_hopeless_run_stops_and_says_why(tmp_path: Path) -> None:
     assert load(tmp_path / "run").step == 0  # the last good checkpoint stands
 
 
+def test_a_gap_that_jumps_is_noticed_before_it_is_large(tmp_path: Path) -> None:
+    """Energies that grow out of their usual range by far, still below every absolute bound."""
+
+    class Spoil:
+        def __init__(self) -> None:
+            self.done = False
+
+        @hookimpl
+        def ebm_step_end(self, run, step):
+            if step == 61 and not self.done:
+                self.done = True
+                with torch.no_grad():
+                    run.experiment.trainer.players["energy"].a.add_(30.0)
+
+    watcher = Spoil()
+    registry.plugins.add(watcher, "spoil")
+    changes = ("budget.steps=80", "log.every=2", "checkpoint.every=20", "energy.lr=1e-4")
+    try:
+        run = train(
+            MLE_EXAMPLE, *changes, "watch=[{name: log}, {name: guard}]", out=tmp_path / "run", registry=registry
+        )
+    finally:
+        registry.plugins.remove(watcher)
+    (event,) = [r for r in rows(run) if "event" in r]
+    assert event["to"] == 60
+    assert event["step"] in (62, 64)
+    assert "usually" in event["reason"]
+    assert [r["step"] for r in rows(run) if "gap" in r] == list(range(2, 81, 2))
+
+
 def test_numbers_that_are_not_finite_are_noticed(tmp_path: Path) -> None:
     with pytest.raises(Stopped, match=r"(gap|energy/data|loss/energy) is nan"):
         train(

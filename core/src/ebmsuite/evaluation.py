@@ -76,12 +76,14 @@ def evaluate(
     folder: str | Path = "runs/evaluate",
     seeds: int | None = None,
     metric: Mapping[str, Any] | None = None,
+    checkpoint: str | None = None,
     registry: Registry | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Suite:
     """Evaluate a run folder, a recipe or a domain.
 
-    A run is judged by its own recipe's metrics, or by ``metric`` (``{name: ..., n: ..., settings}``). A recipe is
+    A run is judged by its own recipe's metrics, or by ``metric`` (``{name: ..., n: ..., settings}``), at the newest
+    checkpoint or at ``checkpoint`` ("best", or a step). A recipe is
     trained first, at ``budget`` ("quick" unless said otherwise), and judged by the domain's cases for it; a domain is
     all its cases. Finished runs under ``folder`` are used again, interrupted ones are resumed. ``seeds`` overrides
     the number of runs a case.
@@ -89,9 +91,9 @@ def evaluate(
     registry = registry or Registry()
     registry.plugins.load_all()
     if (Path(what) / "recipe.yaml").is_file():
-        return Suite(str(what), "-", tuple(_of_run(Path(what), metric, registry)), hardware())
-    if metric is not None:
-        raise UserError(f"{what}: a metric can be named for a run folder (one with a recipe.yaml)")
+        return Suite(str(what), "-", tuple(_of_run(Path(what), metric, checkpoint, registry)), hardware())
+    if metric is not None or checkpoint is not None:
+        raise UserError(f"{what}: a metric or checkpoint can be named for a run folder (one with a recipe.yaml)")
     budget = budget or "quick"
     name = str(what)
     if "/" in name:
@@ -111,8 +113,8 @@ def evaluate(
     return suite
 
 
-def _of_run(folder: Path, metric: Mapping[str, Any] | None, registry: Registry) -> list[Row]:
-    model = load(folder, registry=registry)
+def _of_run(folder: Path, metric: Mapping[str, Any] | None, checkpoint: str | None, registry: Registry) -> list[Row]:
+    model = load(folder, checkpoint, registry=registry)
     specs = model.recipe.metrics if metric is None else (fill_metric(metric, registry),)
     if not specs:
         raise UserError(f"{folder}: its recipe names no metrics; name one (see `ebm list metric`)")

@@ -13,11 +13,18 @@ if TYPE_CHECKING:
 @click.argument("what", metavar="DOMAIN|RECIPE|RUN")
 @click.argument("words", nargs=-1, metavar="[METRIC [KEY=VALUE]...]")
 @click.option("--budget", help="quick (default) or full.")
+@click.option("--checkpoint", help='Of a run: "best", or a step; the newest unless said.')
 @click.option("--seeds", type=int, help="Runs a case.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/evaluate"), show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all numbers there.")
 def command(
-    what: str, words: tuple[str, ...], budget: str | None, seeds: int | None, out: Path, json_file: Path | None
+    what: str,
+    words: tuple[str, ...],
+    budget: str | None,
+    checkpoint: str | None,
+    seeds: int | None,
+    out: Path,
+    json_file: Path | None,
 ) -> None:
     """Numbers beside the published ones.
 
@@ -32,7 +39,7 @@ def command(
     metric: dict[str, Any] | None = None
     if words:
         metric = {"name": words[0], **dict(map(parse_setting, words[1:]))}
-    suite = evaluate(what, budget, out, seeds, metric, say=lambda text: click.echo(text, err=True))
+    suite = evaluate(what, budget, out, seeds, metric, checkpoint, say=lambda text: click.echo(text, err=True))
     _print(suite)
     if suite.budget != "-":
         page = out / suite.budget / f"{suite.what.replace('/', '-')}.html"

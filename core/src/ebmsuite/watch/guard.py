@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 
 from ebmsuite.hookspecs import hookimpl
@@ -16,20 +17,45 @@ class Guard:
 
     A step is bad when a number of it is not finite, when |gap| is above ``gap`` (JEM stops at 1e8, improved CD at
     energies of 10, CF-EBM at 1000), or when a sample is further than ``range`` half-widths from the middle of the
-    event's range. One bad step leads to a rollback with learning rates times ``lr_factor``; after ``events``
-    rollbacks the run stops. Judged on numbers that have been moved to the host, every log.every steps.
+    event's range. A window of log.every steps is bad when its mean |gap| is above ``jump`` times the median of the
+    windows before it, twenty at least: the usual beginning of the end. What is bad leads to a rollback with learning
+    rates times ``lr_factor``; after ``events`` rollbacks the run stops. Judged on numbers that have been moved to the
+    host, every log.every steps; the windows are those of metrics.jsonl, so that a resumed run judges alike.
     """
 
-    def __init__(self, gap: float = 1e4, range: float = 20.0, lr_factor: float = 0.5, events: int = 3) -> None:
-        self.gap, self.range, self.lr_factor, self.events = gap, range, lr_factor, events
+    def __init__(
+        self,
+        gap: float = 1e4,
+        range: float = 20.0,
+        jump: float | None = 50.0,
+        lr_factor: float = 0.5,
+        events: int = 3,
+    ) -> None:
+        self.gap, self.range, self.jump, self.lr_factor, self.events = gap, range, jump, lr_factor, events
+        self._past: list[float] = []
+        self._rollbacks = -1
 
     @hookimpl
     def ebm_logged(self, run: Run, rows: Sequence[tuple[int, Mapping[str, float]]]) -> None:
+        if self._rollbacks != len(run.events):  # at the start, and when the log was cut
+            self._past = [abs(r["gap"]) for r in run.history() if "gap" in r and r["step"] < rows[0][0]]
+            self._rollbacks = len(run.events)
         for step, row in rows:
             reason = self.judge(run, row)
             if reason is not None:
                 run.ask_rollback(f"{reason} (step {step})", self.lr_factor, self.events, self._advice(run))
                 return
+        gaps = [row["gap"] for _, row in rows if "gap" in row]
+        if self.jump is None or not gaps:
+            return
+        now = abs(statistics.fmean(gaps))
+        usual = statistics.median(self._past) if len(self._past) >= 20 else math.inf
+        self._past.append(now)
+        if now > self.jump * usual:
+            reason = (
+                f"the energy gap is {now:.3g} in the mean of steps {rows[0][0]} to {rows[-1][0]}, usually {usual:.2g}"
+            )
+            run.ask_rollback(reason, self.lr_factor, self.events, self._advice(run))
 
     def judge(self, run: Run, row: Mapping[str, float]) -> str | None:
         """What is wrong with the numbers of a step, or None."""
