@@ -111,7 +111,7 @@ def test_list_and_show(capsys) -> None:
         (["evaluate", "nowhere"], 'no plugin "nowhere" is installed'),
         (["list", "energie"], 'no kind "energie"; did you mean energy?'),
         (["list", "--domain", "video"], "pip install ebmsuite-video"),
-        (["show", "langevinn"], 'no recipe "langevinn"'),
+        (["show", "langevinn"], 'nothing is called "langevinn"; did you mean langevin?'),
         (["report", "nowhere"], "nowhere: not a run folder"),
         (["plugins", "new", "Not-A-Name"], "small-letter Python identifier"),
     ],

@@ -331,6 +331,24 @@ experiment.close()
 """
 
 
+def test_two_processes_are_interrupted_as_one(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    changes = ["budget.steps=20000", "compute.devices=2", "compute.device=cpu", "watch=[{name: log}]"]
+    recipe.write_text(read_recipe(MLE_EXAMPLE, registry, changes).as_yaml())
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "ebmsuite", "train", str(recipe), "--out", str(run)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 90
+    while not (run / "metrics.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert f"go on with: ebm train --resume {run}" in said
+    assert "Traceback" not in said
+    assert checkpoint_steps(run / "checkpoints")[-1] > 0
+
+
 def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)

@@ -87,7 +87,8 @@ class _Kit:
         except MissingData as error:
             self.outcomes.append(Outcome(what, "skipped", str(error)))
         except Exception as error:  # every failure of a check is an outcome
-            self.outcomes.append(Outcome(what, "failed", f"{type(error).__name__}: {error}"))
+            kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+            self.outcomes.append(Outcome(what, "failed", f"{kind}{error}"))
         else:
             self.outcomes.append(Outcome(what, "ok"))
 
@@ -109,7 +110,10 @@ def _registers_without_torch(name: str) -> None:
         "assert not heavy, f'the plugin module imports {heavy}'"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    _true(done.returncode == 0, done.stderr.strip().splitlines()[-1] if done.stderr else "failed")
+    _true(
+        done.returncode == 0,
+        done.stderr.strip().splitlines()[-1].removeprefix("AssertionError: ") if done.stderr else "failed",
+    )
 
 
 def _resolves(registry: Registry, kind: str, component: Component) -> None:

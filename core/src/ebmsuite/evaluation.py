@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 
 from ebmsuite.conform import plain
-from ebmsuite.errors import MissingData, UserError
+from ebmsuite.errors import MissingData, UnknownName, UserError
 from ebmsuite.files import write_text
 from ebmsuite.fit import score, train
 from ebmsuite.model import Model, load
@@ -97,7 +97,10 @@ def evaluate(
     budget = budget or "quick"
     name = str(what)
     if "/" in name:
-        registry.get("recipe", name)
+        try:
+            registry.get("recipe", name)
+        except UnknownName as error:
+            raise UnknownName(f"{error} (and {name} is no run folder)") from error
     elif name not in registry.plugins.names():
         registry.list(domain=name)  # raises the error that says what exists
     components = registry.list("case", domain=name.partition("/")[0])

@@ -187,7 +187,7 @@ def pick_device(name: str) -> torch.device:
         if device.type == "cuda" and not torch.cuda.is_available():
             raise RecipeError(f'compute.device: "{name}" asked for, but this torch finds no CUDA device')
     except RuntimeError as error:
-        raise RecipeError(f'compute.device: "{name}" is not a device ({error})') from error
+        raise RecipeError(f'compute.device: "{name}" is not a device; use auto, cpu, cuda or cuda:1') from error
     return device
 
 

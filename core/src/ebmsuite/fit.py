@@ -15,9 +15,11 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,7 +39,7 @@ from ebmsuite.ranks import Ranks
 from ebmsuite.recipe import Recipe, read_recipe
 from ebmsuite.registry import Registry
 from ebmsuite.run import Checkpoints, Run, clean_leftovers, lock, newest
-from ebmsuite.scores import Score
+from ebmsuite.scores import Extractor, Score
 
 __all__ = ["fit", "new_folder", "score", "train"]
 
@@ -56,6 +58,7 @@ def fit(run: Run, interrupted: Callable[[], bool] = lambda: False) -> str:
     while True:
         if not run.judged:  # also after a resume or a rollback: checkpoints are older than the scores of their step
             judge(run)
+            checkpoints.mark_judged(run)
         if run.step >= recipe.budget.steps:
             return "finished"
         t = run.step
@@ -168,10 +171,10 @@ def judge(run: Run) -> None:
     """Score and picture the model if it is time to, on rank 0."""
     metrics, renderers = due(run)
     if run.ranks.main:
-        if metrics:
-            evaluate(run, metrics)
         if renderers:
             render(run, renderers)
+        if metrics:
+            evaluate(run, metrics)
     run.judged = True
     if metrics or renderers:
         run.ranks.wait()
@@ -267,7 +270,10 @@ def _train_here(recipe: Recipe, out: Path | None, registry: Registry, resume: bo
     experiment = Experiment.with_data(recipe, registry, device, ranks)
     for kind, specs in (("metric", recipe.metrics), ("renderer", recipe.render)):
         for spec in specs:  # what is missing for them is said now, not after the last step
-            registry.build(kind, spec)
+            made = registry.build(kind, spec)
+            for extractor in vars(made).values() if ranks.main and hasattr(made, "__dict__") else ():
+                if isinstance(extractor, Extractor):
+                    extractor.prepare(next(iter(experiment.splits.values())))
     held = None
     ranks.wait()  # all have seen that the folder is free
     if ranks.main:
@@ -355,31 +361,41 @@ def _signals() -> Iterator[Callable[[], bool]]:
 
 def launch(recipe: Recipe, folder: Path, resume: Sequence[str] | None) -> Path:
     """Run the recipe in several processes on this machine; ``resume`` are the changes to a run that goes on."""
+    count = recipe.compute.devices
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {
+        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count)), **os.environ,
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count), "EBMSUITE_LAUNCHED": "1",
+    }  # fmt: skip
     with tempfile.TemporaryDirectory() as aside:
         file = Path(aside) / "recipe.yaml"
         file.write_text(recipe.as_yaml(), encoding="utf-8")
         target = [str(file), "--out", str(folder)] if resume is None else ["--resume", str(folder), *resume]
-        command: Sequence[str] = [
-            sys.executable, "-m", "torch.distributed.run", "--standalone",
-            "--nproc-per-node", str(recipe.compute.devices), "-m", "ebmsuite", "train", *target,
-        ]  # fmt: skip
-        threads = max(1, (os.cpu_count() or 1) // recipe.compute.devices)
-        environment = {"OMP_NUM_THREADS": str(threads), **os.environ, "EBMSUITE_LAUNCHED": "1"}
-        process = subprocess.Popen(command, start_new_session=True, env=environment)
-        previous = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-
-        def forward(number: int, frame: FrameType | None) -> None:
-            process.send_signal(signal.SIGTERM)
-
-        signal.signal(signal.SIGTERM, forward)
-        signal.signal(signal.SIGINT, forward)
+        command = [sys.executable, "-m", "ebmsuite", "train", *target]
+        processes = [
+            subprocess.Popen(command, start_new_session=True, env=environment | {"RANK": str(r), "LOCAL_RANK": str(r)})
+            for r in range(count)
+        ]
         try:
-            code = process.wait()
+            with _signals() as interrupted:
+                told = False
+                while any(p.poll() is None for p in processes) and not any(p.poll() for p in processes):
+                    if interrupted() and not told:
+                        told = True
+                        for process in processes:
+                            process.terminate()  # each finishes its step, and they save together
+                    time.sleep(0.05)
+                if told:
+                    for process in processes:
+                        process.wait()
         finally:
-            signal.signal(signal.SIGTERM, previous[0])
-            signal.signal(signal.SIGINT, previous[1])
-            if process.poll() is None:
+            for process in processes:
                 process.kill()
-    if code:
-        raise RecipeError(f"the {recipe.compute.devices} processes ended with status {code}; see above")
+    codes = [p.wait() for p in processes]
+    if told and all(code == 130 for code in codes):
+        raise Interrupted(f"go on with: ebm train --resume {folder}")
+    if any(codes):
+        raise RecipeError(f"a process of {count} ended with status {next(c for c in codes if c)}; see above")
     return folder

@@ -49,6 +49,10 @@ class Model:
         self.data: Mapping[str, Dataset] = next(iter(experiment.splits.values()))
         self.step, self.weights = step, weights
 
+    def __repr__(self) -> str:
+        shape = list(self.event.shape)
+        return f"<Model of {self.recipe.recipe} at step {self.step}: events {shape}, {self.weights} weights>"
+
     def generator(self, seed: int) -> torch.Generator:
         """A fresh random generator on the model's device."""
         return torch.Generator(self.device).manual_seed(seed)

@@ -210,7 +210,7 @@ class Plugins:
         record.error = " ".join(detail.split())
         self._bad(
             PluginError(
-                f'plugin "{record.name}" of {record.distribution} {record.version} is {state}: {record.error}'
+                f'plugin "{record.name}" of {record.distribution} {record.version}: {state}, {record.error}'
                 f"; disable it with EBMSUITE_PLUGINS=-{record.name}"
             ),
             error,

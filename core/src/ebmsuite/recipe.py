@@ -201,7 +201,9 @@ def resolve(
     changes: list[tuple[str, Any]] = []
     if budget is not None and (budget in budgets or budget != "full"):
         if budget not in budgets:
-            raise RecipeError(f'budgets: there is no budget "{budget}" (there are: full, {", ".join(budgets)})')
+            raise RecipeError(
+                f'budgets: there is no budget "{budget}" (there are: {", ".join(dict.fromkeys(["full", *budgets]))})'
+            )
         changes += list(budgets[budget].items())
     changes += map(parse_setting, overrides)
     filled = _fill(own, registry)

@@ -84,7 +84,7 @@ class Registry:
     def _no_plugin(self, domain: str) -> str:
         record = self.plugins.record(domain)
         if record is not None and record.state not in ("ok", "found"):
-            return f'plugin "{domain}" of {record.distribution} is {record.state}: {record.error}'
+            return f'plugin "{domain}" of {record.distribution}: {record.state}, {record.error}'
         if domain in FIRST_PARTY:
             return f'no plugin "{domain}" is installed: pip install {FIRST_PARTY[domain]}'
         return f'no plugin "{domain}" is installed (installed: {", ".join(self.plugins.names())})'
@@ -95,14 +95,14 @@ class Registry:
         self.plugins.load_all()
         names = [c.name for _, c in self.list(kind)]
         close = difflib.get_close_matches(name, names, n=3)
-        close += [n for n in names if n.rpartition("/")[2] == name.rpartition("/")[2] and n not in close]
+        close += [n for n in names if n.rpartition("/")[2].startswith(name.rpartition("/")[2]) and n not in close]
         elsewhere = [k for k, c in self.list() if c.name == name]
         text = f'no {kind} "{name}"'
         if close:
             text += f"; did you mean {' or '.join(close)}?"
         if elsewhere:
             text += f' ("{name}" is a {" and a ".join(elsewhere)})'
-        return text + f" Installed: {', '.join(names) or 'none'}"
+        return text + f"; installed: {', '.join(names) or 'none'}"
 
     # -- settings ---------------------------------------------------------------------------------------------
 

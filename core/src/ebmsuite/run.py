@@ -29,7 +29,7 @@ from torch import Tensor
 
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.experiment import Experiment
-from ebmsuite.files import sync
+from ebmsuite.files import sync, write_text
 from ebmsuite.recipe import Recipe
 from ebmsuite.registry import Registry
 from ebmsuite.tree import to_host
@@ -198,6 +198,13 @@ class Checkpoints:
             self._prune(run)
         ranks.wait()
         return path
+
+    def mark_judged(self, run: Run) -> None:
+        """The scores and pictures of this step's checkpoint are made: a resume need not make them again."""
+        path = self.root / f"step-{run.step:08d}"
+        if run.ranks.main and path.is_dir():
+            state = run.state(_read_state(path).scheduled)
+            write_text(path / "run.json", json.dumps(state.__dict__, indent=1))
 
     def _prune(self, run: Run) -> None:
         scheduled: list[int] = []

@@ -105,6 +105,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # `ebm list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        code = _say(f"{error.filename}: {error.strerror}", 2, debug)
     sys.exit(code if isinstance(code, int) else 0)
 
 

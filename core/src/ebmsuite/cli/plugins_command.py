@@ -66,4 +66,6 @@ def new(name: str, out: Path | None) -> None:
     from ebmsuite.template import write_plugin
 
     folder = write_plugin(name, out or Path(f"ebmsuite-{name}"))
-    click.echo(f"{folder}: pip install -e {folder} && ebm train {name}/first && pytest {folder}")
+    click.echo(
+        f"{folder}: install it here with `uv pip install -e {folder}` (or python -m pip), then: ebm train {name}/first"
+    )

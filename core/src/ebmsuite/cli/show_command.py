@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import difflib
 import importlib.resources
 import inspect
 import types
@@ -8,7 +9,8 @@ from typing import Any
 
 import click
 
-from ebmsuite.hookspecs import KINDS, Component
+from ebmsuite.errors import UnknownName
+from ebmsuite.hookspecs import Component
 from ebmsuite.registry import Registry
 
 
@@ -23,8 +25,10 @@ def command(name: str) -> None:
     found = [(k, c) for k, c in registry.list(domain=domain) if c.name == name] if _known(registry, domain) else []
     if not found:
         registry.plugins.load_all()
-        kinds = {k for k, _ in registry.list()}
-        registry.get("recipe" if "recipe" in kinds else next(iter(KINDS)), name)  # raises with close matches
+        names = sorted({c.name for _, c in registry.list()})
+        close = difflib.get_close_matches(name, names, n=3) + [n for n in names if n.endswith(f"/{name}")]
+        hint = f"did you mean {' or '.join(dict.fromkeys(close))}?" if close else "see `ebm list`"
+        raise UnknownName(f'nothing is called "{name}"; {hint}')
     for kind, component in found:
         record = registry.plugins.record(domain)
         origin = f"{record.distribution} {record.version}" if record else ""

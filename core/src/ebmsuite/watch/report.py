@@ -21,5 +21,4 @@ class ReportWriter:
 
     @hookimpl
     def ebm_run_end(self, run: Run, outcome: str) -> None:
-        if outcome != "failed":
-            write_report(run.folder, outcome)
+        write_report(run.folder, outcome)

@@ -91,6 +91,8 @@ class Pixels:
             with replacing(path) as aside:
                 safetensors.torch.save_file({"x": x}, aside)
         elif ending == "" or path.is_dir():
+            if path.is_dir() and any(path.iterdir()):
+                raise DataError(f"{path}: this folder holds files already; name a new or empty one")
             path.mkdir(parents=True, exist_ok=True)
             digits = max(4, len(str(len(x) - 1)))
             for i in range(len(x)):
