@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @click.argument("words", nargs=-1, metavar="[METRIC [KEY=VALUE]...]")
 @click.option("--budget", help="quick (default) or full.")
 @click.option("--checkpoint", help='Of a run: "best", or a step; the newest unless said.')
-@click.option("--seeds", type=int, help="Runs a case.")
+@click.option("--seeds", type=int, help="Number of training runs for each case.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/evaluate"), show_default=True)
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all numbers there.")
 def command(

@@ -10,11 +10,11 @@ import click
 @click.argument("words", nargs=-1, metavar="[RECIPE] [KEY=VALUE]...")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder (default runs/RECIPE).")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run.")
-@click.option("--budget", help="A budget of the recipe, such as quick or full.")
+@click.option("--budget", help="A budget of the recipe, such as quick or full (default: the recipe as it stands).")
 @click.option("--device", help="auto, cpu, cuda, cuda:1.")
 @click.option("--precision", help="fp32 or bf16 (nets only).")
 @click.option("--devices", type=int, help="Number of processes.")
-@click.option("--seed", type=int)
+@click.option("--seed", type=int, help="Of weights, data order and chains (default: the recipe's, 0).")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
     words: tuple[str, ...],
