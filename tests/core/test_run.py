@@ -96,6 +96,17 @@ def test_a_resume_after_the_end_changes_nothing(tmp_path: Path) -> None:
     assert checkpoint_steps(run / "checkpoints")[-1] == 15
 
 
+def test_scores_are_made_once_and_stay(tmp_path: Path) -> None:
+    metrics = "metrics=[{name: probe/mean, n: 20}]"
+    run = train(MLE_EXAMPLE, metrics, "watch=[{name: log}]", out=tmp_path / "run")
+    scored = rows(run)
+    assert [r["step"] for r in scored if "scores" in r] == [12]
+    train(resume=run)
+    assert rows(run) == scored
+    train(None, "budget.steps=14", resume=run)
+    assert [r["step"] for r in rows(run) if "scores" in r] == [12, 14]
+
+
 def test_watching_changes_nothing(tmp_path: Path) -> None:
     """Scores and more frequent checkpoints draw from generators of their own."""
     plain = train(MLE_EXAMPLE, "watch=[]", out=tmp_path / "plain")

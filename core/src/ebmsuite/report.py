@@ -165,7 +165,7 @@ def _events(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def write_suite(suite: Suite, path: Path) -> Path:
     """The table of an evaluation as a page."""
-    head = "<tr><th>case<th>metric<th>ours<th>bar<th>published<th>baselines<th></tr>"
+    head = "<tr><th>case<th>metric<th>ours<th><th>bar<th>published<th>baselines</tr>"
     parts = [
         f"<h1>Evaluation of {html.escape(suite.what)}</h1>",
         f"<p class=quiet>budget {html.escape(suite.budget)}; {html.escape(suite.hardware)}</p>",
@@ -173,7 +173,7 @@ def write_suite(suite: Suite, path: Path) -> Path:
         *(_row(row) for row in suite.rows),
         "</table><h2>Protocols</h2><ul>",
         *(
-            f"<li><b>{html.escape(r.case)}</b>: {html.escape(r.note)} "
+            f"<li><b>{html.escape(r.case)}</b>: {html.escape(r.reason)} {html.escape(r.note)} "
             f"<span class=quiet>{html.escape(_words(r.protocol))}</span>"
             for r in suite.rows
         ),
@@ -184,7 +184,7 @@ def write_suite(suite: Suite, path: Path) -> Path:
 
 
 def _row(row: Row) -> str:
-    ours = row.reason if row.status == "skipped" else f"{row.mean:.4g}"
+    ours = "" if row.status == "skipped" else f"{row.mean:.4g}"
     if row.spread is not None:
         ours += f" ± {row.spread:.2g} ({len(row.values)} seeds)"
     published = "<br>".join(
@@ -194,6 +194,6 @@ def _row(row: Row) -> str:
     baselines = "<br>".join(f"{html.escape(k)} {v:.4g}" for k, v in row.baselines.items())
     bar = "" if row.bar is None else f"{'≤' if row.better == 'lower' else '≥'} {row.bar:g}"
     return (
-        f"<tr><td>{html.escape(row.case)}<td>{html.escape(row.metric)}<td>{html.escape(ours)}<td>{bar}"
-        f"<td>{published}<td>{baselines}<td class={row.status}>{row.status}</tr>"
+        f"<tr><td>{html.escape(row.case)}<td>{html.escape(row.metric)}<td>{html.escape(ours)}"
+        f"<td class={row.status}>{row.status}<td>{bar}<td>{published}<td>{baselines}</tr>"
     )
