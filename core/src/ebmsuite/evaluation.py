@@ -110,9 +110,7 @@ def evaluate(
         raise UserError(f'"{name}" has no cases to evaluate')
     rows = [_of_case(c, budget, Path(folder) / budget, seeds, registry, say) for c in cases]
     suite = Suite(name, budget, tuple(rows), hardware())
-    aside = Path(folder) / budget
-    aside.mkdir(parents=True, exist_ok=True)
-    write_text(aside / f"{name.replace('/', '-')}.json", suite.as_json())
+    write_text(Path(folder) / budget / f"{name.replace('/', '-')}.json", suite.as_json())
     return suite
 
 

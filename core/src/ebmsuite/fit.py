@@ -117,7 +117,7 @@ def roll_back(run: Run, checkpoints: Checkpoints) -> None:
     players = run.experiment.trainer.players
     step, factor, events, path = run.step, players.lr_factor, run.events, checkpoints.good()
     # the decision is not saved: a run killed before its next checkpoint repeats it, being deterministic
-    checkpoints.load(path, run)
+    state = checkpoints.load(path, run)
     if len(events) >= asked.limit:
         raise Stopped(
             f"{run.recipe.recipe} diverged at step {step}: {asked.reason}. {len(events)} rollbacks with lower "
@@ -131,14 +131,10 @@ def roll_back(run: Run, checkpoints: Checkpoints) -> None:
     run.seed_generators()
     if run.ranks.main:
         checkpoints.forget_after(run.step)
-        run.cut_log(_log_length(path))
+        run.cut_log(state.log_bytes)
         for row in run.events[known:]:
             run.append(row)
         log.warning("step %d: %s; back to step %d, learning rates x%g", step, asked.reason, run.step, players.lr_factor)
-
-
-def _log_length(path: Path) -> int:
-    return int(json.loads((path / "run.json").read_text())["log_bytes"])
 
 
 def _finite(players: Mapping[str, torch.nn.Module]) -> bool:
@@ -286,10 +282,9 @@ def _train_here(recipe: Recipe, out: Path | None, registry: Registry, resume: bo
     ranks.wait()
     run = Run(folder, experiment, registry)
     if resume and any(root.glob("step-*")):
-        checkpoint = newest(folder)
-        Checkpoints(folder, recipe).load(checkpoint, run)
+        state = Checkpoints(folder, recipe).load(newest(folder), run)
         if ranks.main:
-            run.cut_log(_log_length(checkpoint))
+            run.cut_log(state.log_bytes)
     elif ranks.main:
         run.cut_log(0)
     watchers = [] if not ranks.main else [

@@ -68,6 +68,10 @@ class RunState:
     """False for the extra checkpoint of an interruption, which changes no later decision."""
     world: int = 1
 
+    def as_json(self) -> str:
+        """The text of run.json."""
+        return json.dumps(self.__dict__, indent=1)
+
 
 class Run:
     """One experiment under way, as run-time hooks see it."""
@@ -186,7 +190,7 @@ class Checkpoints:
             _save(_net_state(players.ema), aside / "ema.safetensors")
             _save(players.optimiser_state(), aside / "optimisers.safetensors")
             _save(trainer.state(), aside / "trainer.safetensors")
-            (aside / "run.json").write_text(json.dumps(state.__dict__, indent=1), encoding="utf-8")
+            (aside / "run.json").write_text(state.as_json(), encoding="utf-8")
         ranks.wait()
         if ranks.main:
             for file in aside.iterdir():
@@ -204,7 +208,9 @@ class Checkpoints:
         path = self.root / f"step-{run.step:08d}"
         if run.ranks.main and path.is_dir():
             state = run.state(_read_state(path).scheduled)
-            write_text(path / "run.json", json.dumps(state.__dict__, indent=1))
+            if run.log_path.exists():
+                sync(run.log_path)  # the rows must be on the disk before their length is
+            write_text(path / "run.json", state.as_json())
 
     def _prune(self, run: Run) -> None:
         scheduled: list[int] = []
@@ -231,8 +237,8 @@ class Checkpoints:
             if later > step:
                 self._delete(later)
 
-    def load(self, path: Path, run: Run) -> None:
-        """Put a run in the state of a checkpoint."""
+    def load(self, path: Path, run: Run) -> RunState:
+        """Put a run in the state of a checkpoint; metrics.jsonl stays as it is."""
         state, ranks = _read_state(path), run.ranks
         if state.world != ranks.world:
             raise UserError(
@@ -245,6 +251,7 @@ class Checkpoints:
         trainer.restore(_load(path / "trainer.safetensors"))
         _restore_generators(run, _load(path / f"generators-{ranks.rank}.safetensors"))
         run.take(state)
+        return state
 
     def load_model(self, path: Path, experiment: Experiment) -> int:
         """Weights and chains only; gives the step."""

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-__all__ = ["Tree", "flatten", "leaves", "tree_map", "unflatten"]
+__all__ = ["Tree", "flatten", "tree_map", "unflatten"]
 
 Tree: TypeAlias = Any
 """Tensor | dict[str, Tree] | tuple[Tree, ...] | None."""
@@ -25,11 +25,6 @@ def tree_map(function: Callable[..., Tensor], tree: Tree, *others: Tree) -> Tree
     if isinstance(tree, Tensor):
         return function(tree, *others)
     raise TypeError(f"a condition is made of tensors, dicts, tuples and None, not {type(tree).__name__}")
-
-
-def leaves(tree: Tree) -> list[Tensor]:
-    """The tensors of a tree."""
-    return list(flatten(tree).values())
 
 
 def flatten(tree: Tree, prefix: str = "") -> dict[str, Tensor]:
