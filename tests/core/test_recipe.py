@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from ebmsuite.errors import RecipeError
+from ebmsuite.experiment import Experiment
 from ebmsuite.plugin import MLE_EXAMPLE
+from ebmsuite.ranks import Ranks
 from ebmsuite.recipe import read_recipe
 from ebmsuite.registry import Registry
 from ebmsuite.schedule import Schedule
@@ -118,3 +121,59 @@ def test_numbers_that_contradict_each_other() -> None:
     recipe = read("temperature=2", "noise_scale=1")
     with pytest.raises(RecipeError, match=r"phases.negative: .*temperature and noise_scale"):
         Experiment.with_data(recipe, registry, torch.device("cpu"), Ranks())
+
+
+# -- samplers and what they sample -----------------------------------------------------------------------------------
+
+WORDS = ("data.data={name: probe/words}", "chains={name: noise, density: {name: categorical}}")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (WORDS, r"phases.negative.sampler: \"langevin\" moves along gradients.*use gibbs-with-gradients"),
+        (("negative.sampler={name: gibbs-with-gradients}",), "moves one-hot events, but the events are real"),
+        (
+            ("players.energy={name: probe/coupled}", "negative.sampler={name: mala, step_size: 0.1}", "nets=train"),
+            r"phases.negative.nets: in train mode batch statistics couple the chains, and \"mala\"",
+        ),
+        (("negative.sampler={name: hmc, step_size: 0.1, leapfrog: 0}",), "phases.negative: hmc: leapfrog must be"),
+    ],
+)
+def test_a_sampler_that_does_not_fit_is_refused_before_the_first_step(overrides, message) -> None:
+    with pytest.raises(RecipeError, match=message):
+        Experiment.with_data(read(*overrides), registry, torch.device("cpu"), Ranks())
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        "{name: mala, step_size: 0.5}",
+        "{name: hmc, step_size: 0.3}",
+        "{name: nuts, step_size: 0.3}",
+        "{name: annealed-langevin, step_size: 0.3, over: 4}",
+        "{name: parallel-tempering, kernel: {name: mala, step_size: 0.5}}",
+        "{name: descent, gradient_weight: 0.1}",
+    ],
+)
+def test_every_sampler_learns_from_a_recipe(sampler: str) -> None:
+    recipe = read(f"negative.sampler={sampler}", "budget.steps=2")
+    assert read_recipe(yaml.safe_load(recipe.as_yaml()), registry) == recipe
+    experiment = Experiment.with_data(recipe, registry, torch.device("cpu"), Ranks())
+    rng = torch.Generator().manual_seed(0)
+    for t in range(2):
+        experiment.at(t)
+        logs = experiment.trainer.step(t, {"data": experiment.streams["data"].batch(t)}, rng)
+        assert all(torch.isfinite(v) for v in logs.values())
+    experiment.close()
+
+
+def test_one_hot_events_learn_with_gibbs_with_gradients() -> None:
+    recipe = read(*WORDS, "players.energy={name: mlp, width: 8}", "negative.sampler={name: gibbs-with-gradients}")
+    experiment = Experiment.with_data(recipe, registry, torch.device("cpu"), Ranks())
+    rng = torch.Generator().manual_seed(0)
+    experiment.trainer.step(0, {"data": experiment.streams["data"].batch(0)}, rng)
+    x = experiment.trainer.sample(7, rng)
+    assert x.shape == (7, 5, 3)
+    assert (x.sum(-1) == 1).all()
+    experiment.close()

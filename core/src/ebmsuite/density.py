@@ -12,7 +12,7 @@ from ebmsuite.energy import Energy
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
 
-__all__ = ["Density", "Gaussian", "Uniform", "event_sum"]
+__all__ = ["Categorical", "Density", "Gaussian", "Uniform", "event_sum"]
 
 
 def event_sum(x: Tensor) -> Tensor:
@@ -27,6 +27,9 @@ class Density(Energy):
     """
 
     component_kind: ClassVar[str] = "density"
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        return -self.log_prob(x, condition)
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
         """``n`` independent draws, [n, *event], on the device of ``rng``."""
@@ -83,3 +86,28 @@ class Uniform(Density):
         inside = ((x >= self.low) & (x <= self.high)).flatten(1).all(1)
         log_volume = x[0].numel() * math.log(self.high - self.low)
         return torch.where(inside, -log_volume, -math.inf).to(x.dtype)
+
+
+class Categorical(Density):
+    """Uniform over the categories at every site of a one-hot event [*sites, C].
+
+    As a reference its energy is 0 everywhere.
+    """
+
+    def __init__(self, event: Space) -> None:
+        super().__init__()
+        if event.kind != "one-hot":
+            raise ValueError(f"Categorical is for one-hot events, got {event.kind} events")
+        self.event = event
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        return x.new_zeros(x.shape[0])
+
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        *sites, categories = self.event.fixed
+        drawn = torch.randint(categories, (n, *sites), generator=rng, device=rng.device)
+        return torch.eye(categories, device=rng.device)[drawn]
+
+    def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
+        sites = x[0, ..., 0].numel()
+        return x.new_full((x.shape[0],), -sites * math.log(x.shape[-1]))

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ebmsuite.dataset import Codec, Dataset, Stream
 from ebmsuite.energy import Tilted
@@ -141,10 +142,16 @@ class Experiment:
             chains = self.registry.build("chains", spec["chains"], **given)
         except ValueError as error:  # numbers that contradict each other
             raise RecipeError(f"phases.{name}: {error}") from error
-        if sampler.continuous and given["event"].kind == "one-hot":
+        if sampler.continuous == (given["event"].kind == "one-hot"):
+            moves = "along gradients" if sampler.continuous else "one-hot events"
             raise RecipeError(
-                f'phases.{name}.sampler: "{spec["sampler"]["name"]}" moves along gradients, but the events are '
-                "one-hot; use a sampler for discrete events"
+                f'phases.{name}.sampler: "{spec["sampler"]["name"]}" moves {moves}, but the events are '
+                f"{given['event'].kind}; use {'gibbs-with-gradients' if sampler.continuous else 'langevin or hmc'}"
+            )
+        if sampler.adjusted and spec["nets"] == "train" and any(isinstance(m, _BatchNorm) for m in energy.modules()):
+            raise RecipeError(
+                f"phases.{name}.nets: in train mode batch statistics couple the chains, and "
+                f'"{spec["sampler"]["name"]}" accepts or rejects each for itself; use nets: eval, or langevin'
             )
         return Phase(energy, sampler, chains, spec["steps"], spec["nets"])
 

@@ -46,6 +46,7 @@ def ebm_densities() -> list[Component]:
     return [
         Component("gaussian", "ebmsuite.density:Gaussian", "N(mean, sd^2 I)"),
         Component("uniform", "ebmsuite.density:Uniform", "uniform on [low, high] in every coordinate"),
+        Component("categorical", "ebmsuite.density:Categorical", "uniform over the categories of one-hot events"),
     ]
 
 
@@ -56,14 +57,24 @@ def ebm_generators() -> list[Component]:
 
 @hookimpl
 def ebm_samplers() -> list[Component]:
+    at = "ebmsuite.sampling."
     return [
-        Component(
-            "langevin",
-            "ebmsuite.sampling.langevin:Langevin",
-            "unadjusted Langevin dynamics, gradient weight and noise scale decoupled",
-            NIJKAMP_2019,
-        )
-    ]
+        Component("langevin", at + "langevin:Langevin",
+                  "unadjusted Langevin dynamics, gradient weight and noise scale decoupled", NIJKAMP_2019),
+        Component("mala", at + "mala:MALA", "Langevin dynamics with a Metropolis test",
+                  "Roberts, Tweedie. Exponential Convergence of Langevin Distributions. Bernoulli 1996"),
+        Component("hmc", at + "hmc:HMC", "Hamiltonian Monte Carlo",
+                  "Neal. MCMC Using Hamiltonian Dynamics. Handbook of Markov Chain Monte Carlo, 2011"),
+        Component("nuts", at + "nuts:NUTS", "the no-U-turn sampler, vectorised over chains",
+                  "Hoffman, Gelman. The No-U-Turn Sampler. JMLR 2014"),
+        Component("annealed-langevin", at + "annealed:AnnealedLangevin", "Langevin dynamics that cools",
+                  "Song, Ermon. Generative Modeling by Estimating Gradients of the Data Distribution. NeurIPS 2019"),
+        Component("parallel-tempering", at + "tempering:ParallelTempering", "chains at several temperatures, exchanged",
+                  "Geyer. Markov Chain Monte Carlo Maximum Likelihood. 1991"),
+        Component("descent", at + "descent:Descent", "to a mode: Langevin dynamics at temperature zero"),
+        Component("gibbs-with-gradients", at + "gibbs:GibbsWithGradients", "one site at a time of a one-hot event",
+                  "Grathwohl, Swersky, Hashemi, Duvenaud, Maddison. Oops I Took A Gradient. ICML 2021"),
+    ]  # fmt: skip
 
 
 @hookimpl

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-__all__ = ["Number", "Schedule", "at", "value_at"]
+__all__ = ["Number", "Schedule", "at", "fixed", "value_at"]
 
 T = TypeVar("T")
 
@@ -43,8 +43,20 @@ def value_at(number: Number, t: int) -> float:
     return number(t) if isinstance(number, Schedule) else number
 
 
+def fixed(number: Number) -> float:
+    """A number that is no schedule any more (`at` has been called)."""
+    if isinstance(number, Schedule):
+        raise TypeError(f"{number} has not been evaluated; use ebmsuite.schedule.at(sampler, t)")
+    return number
+
+
 def at(numbers: T, t: int) -> T:
-    """A frozen dataclass of numbers with its schedules evaluated at learning step ``t``."""
+    """A frozen dataclass of numbers with its schedules, and those of dataclasses in it, evaluated at step ``t``."""
     fields: Any = dataclasses.fields(numbers)  # type: ignore[arg-type]
-    changed = {f.name: v(t) for f in fields if isinstance(v := getattr(numbers, f.name), Schedule)}
+    changed = {}
+    for f in fields:
+        value = getattr(numbers, f.name)
+        now = value(t) if isinstance(value, Schedule) else at(value, t) if dataclasses.is_dataclass(value) else value
+        if now is not value:
+            changed[f.name] = now
     return dataclasses.replace(numbers, **changed) if changed else numbers  # type: ignore[type-var]

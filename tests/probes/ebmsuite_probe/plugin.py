@@ -53,3 +53,13 @@ def ebm_trainers():
 @hookimpl
 def ebm_metrics():
     return [Component("probe/mean", "ebmsuite_probe.trainers:MeanDistance", "distance of means")]
+
+
+@hookimpl
+def ebm_energies():
+    return [Component("probe/coupled", "ebmsuite_probe.words:coupled", "an energy whose rows are not independent")]
+
+
+@hookimpl
+def ebm_datasets():
+    return [Component("probe/words", "ebmsuite_probe.words:Words", "random words of three letters, one-hot")]

@@ -4,20 +4,36 @@ A *kernel* moves a batch of points (`init`, `step`); *chains* say where they sta
 is one way of drawing: energy, kernel, chains and number of steps.
 """
 
+from ebmsuite.sampling.annealed import AnnealedLangevin
 from ebmsuite.sampling.chains import Augmentation, Buffer, Chains, Data, Memory, Noise, Proposal, Start
-from ebmsuite.sampling.kernel import Sampler, Target, run, target_of
+from ebmsuite.sampling.descent import Descent
+from ebmsuite.sampling.gibbs import GibbsWithGradients
+from ebmsuite.sampling.hmc import HMC
+from ebmsuite.sampling.kernel import Held, Sampler, Target, run, target_of, tempered
 from ebmsuite.sampling.langevin import Langevin
+from ebmsuite.sampling.mala import MALA
+from ebmsuite.sampling.nuts import NUTS
 from ebmsuite.sampling.phase import Draw, Phase
+from ebmsuite.sampling.tempering import ParallelTempering
+from ebmsuite.sampling.warm_up import warm_up
 
 __all__ = [
+    "HMC",
+    "MALA",
+    "NUTS",
+    "AnnealedLangevin",
     "Augmentation",
     "Buffer",
     "Chains",
     "Data",
+    "Descent",
     "Draw",
+    "GibbsWithGradients",
+    "Held",
     "Langevin",
     "Memory",
     "Noise",
+    "ParallelTempering",
     "Phase",
     "Proposal",
     "Sampler",
@@ -25,4 +41,6 @@ __all__ = [
     "Target",
     "run",
     "target_of",
+    "tempered",
+    "warm_up",
 ]

@@ -22,7 +22,7 @@ from torch import Tensor
 from ebmsuite.density import Density
 from ebmsuite.errors import RecipeError
 from ebmsuite.ranks import Ranks
-from ebmsuite.sampling.kernel import normal_like
+from ebmsuite.sampling.kernel import normal_like, per_row
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree, flatten, tree_map, unflatten
 
@@ -158,8 +158,8 @@ class Buffer(Chains):
         if self.augment is not None:
             x = self.augment(x, rng)
         new = torch.rand(n, generator=rng, device=rng.device) < self.fresh
-        x = torch.where(_like(new, x), self.density.sample(n, rng, condition), x)
-        kept = tree_map(lambda old, now: torch.where(_like(new, old), now, old), kept, condition)
+        x = torch.where(per_row(new, x), self.density.sample(n, rng, condition), x)
+        kept = tree_map(lambda old, now: torch.where(per_row(new, old), now, old), kept, condition)
         return Start(x, kept, slots=slots)
 
     def _fill(self, rng: torch.Generator, condition: Tree) -> None:
@@ -210,7 +210,7 @@ class Memory(Chains):
             self.x = x.new_zeros((self.examples, *x.shape[1:]))
             self.seen = torch.zeros(self.examples, dtype=torch.bool, device=x.device)
         slots = batch.index
-        return Start(torch.where(_like(self.seen[slots], x), self.x[slots], x), condition, slots=slots)
+        return Start(torch.where(per_row(self.seen[slots], x), self.x[slots], x), condition, slots=slots)
 
     def keep(self, start: Start, x: Tensor) -> None:
         if start.slots is None or self.x is None or self.seen is None:
@@ -240,7 +240,3 @@ class Proposal(Chains):
         if proposal is None:
             raise RecipeError('chains "proposal": this trainer proposes no start; use noise, data or buffer')
         return proposal._replace(condition=condition if proposal.condition is None else proposal.condition)
-
-
-def _like(mask: Tensor, x: Tensor) -> Tensor:
-    return mask.view(-1, *[1] * (x.dim() - 1))

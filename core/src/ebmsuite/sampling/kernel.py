@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch import Tensor
 from ebmsuite.energy import Energy
 from ebmsuite.tree import Tree
 
-__all__ = ["Sampler", "Target", "normal_like", "run", "target_of"]
+__all__ = ["Held", "Sampler", "Target", "hold", "metropolis", "normal_like", "per_row", "run", "target_of", "tempered"]
 
 
 class Target(NamedTuple):
@@ -27,15 +27,60 @@ class Sampler(Protocol):
     """An MCMC kernel: a frozen dataclass of numbers.
 
     ``init`` makes the state of chains at x; ``step`` moves it, with all its randomness from ``rng``. States have
-    a field ``x``; what a step reports has a field ``energy`` [B].
+    a field ``x``; what a step reports has a field ``energy`` [B], at no evaluation of its own: of the point reached
+    where the kernel knows it (the adjusted ones), else of the point left.
     """
 
-    continuous: bool
+    if not TYPE_CHECKING:  # what a recipe can nest in a sampler's setting; no kernel has to repeat it
+        component_kind = "sampler"
+    continuous: ClassVar[bool]
     """Whether it moves along gradients of real coordinates (refused on one-hot events)."""
+    adjusted: ClassVar[bool]
+    """Whether it leaves exp(-E) invariant, which asks that rows are independent and E is a function of x."""
 
     def init(self, x: Tensor, target: Target) -> Any: ...
 
     def step(self, state: Any, target: Target, rng: torch.Generator) -> tuple[Any, Any]: ...
+
+
+class Held(NamedTuple):
+    """The state of the adjusted kernels: a point with what is known there, so that a step evaluates only new points."""
+
+    x: Tensor
+    energy: Tensor
+    """[B]."""
+    gradient: Tensor
+    """Like x."""
+
+
+def hold(x: Tensor, target: Target) -> Held:
+    """Evaluate the target at x."""
+    return Held(x, *target.value_and_grad(x))
+
+
+def metropolis(log_ratio: Tensor, new: Held, old: Held, rng: torch.Generator) -> tuple[Held, Tensor, Tensor]:
+    """Each row of ``new`` with probability min(1, exp(log_ratio)), else of ``old``.
+
+    Gives the state, the probabilities [B] and what was accepted [B]. A ratio that is not a number is a rejection.
+    """
+    probability = log_ratio.clamp(max=0).exp().nan_to_num(0.0)
+    accepted = torch.rand(probability.shape, generator=rng, device=probability.device) < probability
+    return select(accepted, new, old), probability, accepted
+
+
+def select(mask: Tensor, new: Held, old: Held) -> Held:
+    """Row by row, ``new`` where the mask [B] is set, else ``old``."""
+    return Held(*(torch.where(per_row(mask, a), a, b) for a, b in zip(new, old, strict=True)))
+
+
+def per_row(v: Tensor, x: Tensor) -> Tensor:
+    """v [B] in a shape that broadcasts against the rows of x."""
+    return v.view(-1, *[1] * (x.dim() - 1))
+
+
+def normal_like(x: Tensor, rng: torch.Generator) -> Tensor:
+    """Standard normal noise of the shape, type and device of x."""
+    return torch.randn(x.shape, generator=rng, dtype=x.dtype, device=x.device)
 
 
 def target_of(energy: Energy, x: Tensor, condition: Tree = None, graph: bool = False) -> Target:
@@ -61,6 +106,16 @@ def target_of(energy: Energy, x: Tensor, condition: Tree = None, graph: bool = F
     return Target(value_and_grad_graph if graph else value_and_grad, energy.scale(x, condition))
 
 
+def tempered(target: Target, temperature: float) -> Target:
+    """E / T, with a unit of length that grows as sqrt(T): where E is quadratic, steps of the same size do as well."""
+
+    def value_and_grad(x: Tensor) -> tuple[Tensor, Tensor]:
+        value, gradient = target.value_and_grad(x)
+        return value / temperature, gradient / temperature
+
+    return Target(value_and_grad, target.scale * temperature**0.5)
+
+
 def run(
     sampler: Sampler,
     target: Target,
@@ -79,8 +134,3 @@ def run(
         if each is not None:
             each(i, state, info)
     return state, info
-
-
-def normal_like(x: Tensor, rng: torch.Generator) -> Tensor:
-    """Standard normal noise of the shape, type and device of x."""
-    return torch.randn(x.shape, generator=rng, dtype=x.dtype, device=x.device)

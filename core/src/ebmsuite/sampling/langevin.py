@@ -42,6 +42,7 @@ class Langevin:
     noise_scale: float | Schedule | None = None
 
     continuous: ClassVar[bool] = True
+    adjusted: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.temperature is not None and self.noise_scale is not None:
@@ -66,5 +67,9 @@ class Langevin:
     def step(self, state: State, target: Target, rng: torch.Generator) -> tuple[State, Info]:
         (w, n), s = self.weights(), target.scale
         energy, gradient = target.value_and_grad(state.x)
-        x = state.x - (w * s * s) * gradient + (n * s) * normal_like(state.x, rng)
+        if isinstance(s, Tensor):
+            gradient = s * s * gradient
+            x = normal_like(state.x, rng).mul_(n * s).add_(state.x).sub_(gradient, alpha=w)
+        else:  # numbers go along with the additions, which saves a pass over memory
+            x = normal_like(state.x, rng).mul_(n * s).add_(state.x).sub_(gradient, alpha=w * s * s)
         return State(x), Info(energy)

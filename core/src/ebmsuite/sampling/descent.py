@@ -1,0 +1,41 @@
+"""Descent: Langevin dynamics at temperature zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ebmsuite.sampling.kernel import Target
+from ebmsuite.schedule import Number, fixed
+
+__all__ = ["Descent", "Info", "State"]
+
+
+class State(NamedTuple):
+    x: Tensor
+
+
+class Info(NamedTuple):
+    energy: Tensor
+    """E [B] at the point that the step left."""
+
+
+@dataclass(frozen=True)
+class Descent:
+    """x <- x - w s^2 dE/dx, to a mode: what `Langevin` does when the noise is left out."""
+
+    gradient_weight: Number
+
+    continuous: ClassVar[bool] = True
+    adjusted: ClassVar[bool] = False
+
+    def init(self, x: Tensor, target: Target) -> State:
+        return State(x)
+
+    def step(self, state: State, target: Target, rng: torch.Generator) -> tuple[State, Info]:
+        w, s = fixed(self.gradient_weight), target.scale
+        energy, gradient = target.value_and_grad(state.x)
+        return State(state.x - (w * s * s) * gradient), Info(energy)

@@ -1,0 +1,76 @@
+"""Hamiltonian Monte Carlo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ebmsuite.density import event_sum
+from ebmsuite.sampling.kernel import Held, Target, hold, metropolis, normal_like, per_row
+from ebmsuite.schedule import Number, fixed
+
+__all__ = ["HMC", "Info", "leapfrog"]
+
+
+class Info(NamedTuple):
+    energy: Tensor
+    """E [B] at the point reached."""
+    acceptance: Tensor
+    """Probability [B] of the end of the trajectory."""
+    accepted: Tensor
+    """[B], boolean."""
+
+
+@dataclass(frozen=True)
+class HMC:
+    """Momentum p ~ N(0, I); ``leapfrog`` steps of
+
+        p <- p - (h / 2) s dE/dx,   x <- x + h s p,   p <- p - (h / 2) s dE/dx;
+
+    the end is taken with probability min(1, exp(H - H')), H = E(x) + |p|^2 / 2 (Duane et al., 1987; Neal, 2011).
+    s is the energy's unit of length times ``scale`` [*event]: the mass of a coordinate is 1 / s^2.
+
+    Each chain's step is h times a factor drawn from [1 - jitter, 1 + jitter], since trajectories of one length can
+    be periodic (Neal, 2011, sec. 3.2). ``leapfrog`` evaluations a step.
+    """
+
+    step_size: Number
+    leapfrog: int = 10
+    jitter: float = 0.1
+    scale: Tensor | None = field(default=None, compare=False)
+    """What `warm_up` learns: a unit of length a coordinate, 1 / sqrt(mass)."""
+
+    continuous: ClassVar[bool] = True
+    adjusted: ClassVar[bool] = True
+    target_acceptance: ClassVar[float] = 0.8
+
+    def __post_init__(self) -> None:
+        if self.leapfrog < 1 or not 0 <= self.jitter < 1:
+            raise ValueError(
+                f"hmc: leapfrog must be 1 at least and jitter in [0, 1), got {self.leapfrog} and {self.jitter}"
+            )
+
+    def init(self, x: Tensor, target: Target) -> Held:
+        return hold(x, target)
+
+    def step(self, state: Held, target: Target, rng: torch.Generator) -> tuple[Held, Info]:
+        s = target.scale if self.scale is None else target.scale * self.scale
+        p = start = normal_like(state.x, rng)
+        u = torch.rand(state.energy.shape, generator=rng, dtype=p.dtype, device=p.device)
+        h = per_row(fixed(self.step_size) * (1 + self.jitter * (2 * u - 1)), p)
+        new = state
+        for _ in range(self.leapfrog):
+            new, p = leapfrog(new, p, h * s, target)
+        log_a = state.energy - new.energy + event_sum((start - p) * (start + p)) / 2
+        state, acceptance, accepted = metropolis(log_a, new, state, rng)
+        return state, Info(state.energy, acceptance, accepted)
+
+
+def leapfrog(state: Held, p: Tensor, hs: Tensor | float, target: Target) -> tuple[Held, Tensor]:
+    """One step of size h of H = E(x) + |p|^2 / 2 in units s of length; a negative h goes back."""
+    p = p - hs / 2 * state.gradient
+    state = hold(state.x + hs * p, target)
+    return state, p - hs / 2 * state.gradient

@@ -1,0 +1,187 @@
+"""The no-U-turn sampler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ebmsuite.density import event_sum
+from ebmsuite.sampling.hmc import leapfrog
+from ebmsuite.sampling.kernel import Held, Target, hold, normal_like, per_row, select
+from ebmsuite.schedule import Number, fixed
+
+__all__ = ["NUTS", "Info"]
+
+
+class Info(NamedTuple):
+    energy: Tensor
+    """E [B] at the point reached."""
+    acceptance: Tensor
+    """Mean over the trajectory [B] of min(1, exp(H_0 - H)): what the step size is adapted to."""
+    depth: Tensor
+    """Doublings [B] that were kept."""
+    diverged: Tensor
+    """[B], boolean: H grew by more than 1000."""
+    evaluations: Tensor
+    """Gradients [B] that a chain asked for."""
+    wasted: Tensor
+    """Gradients [B] computed for a chain that had already turned, because others in the batch had not."""
+
+
+class Edge(NamedTuple):
+    """An end of a trajectory: a point and its momentum."""
+
+    point: Held
+    p: Tensor
+
+
+class Mark(NamedTuple):
+    """Momenta at a leaf: its own, that of the leaf before it, and the sum of all before it."""
+
+    p: Tensor
+    previous: Tensor
+    before: Tensor
+
+
+class Stretch(NamedTuple):
+    """Some points of a trajectory: one drawn in proportion to exp(-H), and what is known of all.
+
+    ``log_weight`` [B] is the logarithm of their sum of exp(H_0 - H), ``rho`` the sum of their momenta.
+    """
+
+    draw: Held
+    log_weight: Tensor
+    rho: Tensor
+
+
+@dataclass(frozen=True)
+class NUTS:
+    """Trajectories of H = E(x) + |p|^2 / 2, doubled forwards or backwards at random until they turn back.
+
+    The next point is drawn from the whole trajectory in proportion to exp(-H) (Hoffman and Gelman, JMLR 2014, with
+    the multinomial draw and the criterion of Betancourt, 2017). A stretch has turned when the momentum of one of
+    its ends points against rho, the sum of its momenta. When two halves are joined that is asked of the whole, and
+    of each half with the nearest point of the other: without this, steps that happen to divide a period go round in
+    circles (Stan 2.21). Every subtree of a doubling is asked, from one mark a level (Phan et al., 2019).
+
+    All chains of a batch double in step, and a chain that has turned waits for the others: ``Info`` counts the
+    gradients that it wasted. ``scale`` is as in `HMC`.
+    """
+
+    step_size: Number
+    max_depth: int = 10
+    scale: Tensor | None = field(default=None, compare=False)
+    """What `warm_up` learns: a unit of length a coordinate, 1 / sqrt(mass)."""
+
+    continuous: ClassVar[bool] = True
+    adjusted: ClassVar[bool] = True
+    target_acceptance: ClassVar[float] = 0.8
+
+    def init(self, x: Tensor, target: Target) -> Held:
+        return hold(x, target)
+
+    def step(self, state: Held, target: Target, rng: torch.Generator) -> tuple[Held, Info]:
+        s = target.scale if self.scale is None else target.scale * self.scale
+        # coordinates that do not move take no part in the U-turn either
+        p = normal_like(state.x, rng) * (s != 0)
+        h0 = state.energy + event_sum(p * p) / 2
+        left = right = Edge(state, p)
+        stretch = Stretch(state, torch.zeros_like(h0), p)
+        active = torch.ones_like(h0, dtype=torch.bool)
+        counts = Counts(h0)
+        for depth in range(self.max_depth):
+            forwards = _uniform(h0, rng) < 0.5
+            h = per_row(torch.where(forwards, 1.0, -1.0).to(p.dtype), p) * fixed(self.step_size)
+            edge = _select(forwards, right, left)
+            end, grown, near, whole = _grow(edge, depth, h * s, target, h0, active, counts, rng)
+            # a new half that turned or diverged is dropped, and the trajectory ends
+            before = stretch.rho
+            draw = whole & (_uniform(h0, rng) < (grown.log_weight - stretch.log_weight).exp())
+            stretch = Stretch(
+                select(draw, grown.draw, stretch.draw),
+                torch.where(whole, torch.logaddexp(stretch.log_weight, grown.log_weight), stretch.log_weight),
+                torch.where(per_row(whole, p), before + grown.rho, before),
+            )
+            active = whole & ~_turned(_select(forwards, left, right).p, edge.p, before, near, end.p, grown.rho)
+            right, left = _select(whole & forwards, end, right), _select(whole & ~forwards, end, left)
+            counts.depth += whole
+            if not active.any():
+                break
+        return stretch.draw, counts.info(stretch.draw.energy)
+
+
+class Counts:
+    """What a step adds up on its way."""
+
+    def __init__(self, like: Tensor) -> None:
+        self.acceptance, self.evaluations = torch.zeros_like(like), torch.zeros_like(like)
+        self.depth = torch.zeros_like(like, dtype=torch.long)
+        self.diverged = torch.zeros_like(like, dtype=torch.bool)
+        self.performed = 0
+
+    def info(self, energy: Tensor) -> Info:
+        acceptance = self.acceptance / self.evaluations
+        wasted = self.performed - self.evaluations
+        return Info(energy, acceptance, self.depth, self.diverged, self.evaluations, wasted)
+
+
+def _grow(
+    edge: Edge, depth: int, hs: Tensor, target: Target, h0: Tensor, active: Tensor, counts: Counts, rng: torch.Generator
+) -> tuple[Edge, Stretch, Tensor, Tensor]:
+    """2^depth steps on from an edge.
+
+    The new edge, the new half, the momentum of its first point, and the chains [B] in which it is whole.
+    """
+    point, p = edge
+    going, stretch = active, Stretch(point, torch.full_like(h0, -torch.inf), torch.zeros_like(p))
+    marks: dict[int, Mark] = {}
+    for n in range(2**depth):
+        previous = p
+        point, p = leapfrog(point, p, hs, target)
+        log_w = (h0 - point.energy - event_sum(p * p) / 2).nan_to_num(-torch.inf)
+        counts.performed += 1
+        counts.evaluations += going
+        counts.acceptance += log_w.clamp(max=0).exp() * going
+        counts.diverged |= going & (log_w < -1000)
+        log_weight = torch.logaddexp(stretch.log_weight, log_w)
+        taken = _uniform(h0, rng) < (log_w - log_weight).exp()
+        # a subtree of 2^k leaves that ends at leaf n begins at leaf n - 2^k + 1, which has k ones less than n, and
+        # its second half at leaf n - 2^(k-1) + 1, which has k - 1 less: one mark a number of ones is enough
+        ones = n.bit_count()
+        marks[ones] = Mark(p, previous, stretch.rho)
+        stretch = Stretch(select(taken, point, stretch.draw), log_weight, stretch.rho + p)
+        going = going & (log_w >= -1000)
+        for k in range(1, (n ^ (n + 1)).bit_length()):
+            a, b = marks[ones - k], marks[ones - k + 1]
+            going = going & ~_turned(a.p, b.previous, b.before - a.before, b.p, p, stretch.rho - b.before)
+        if n == 0:
+            near = p
+        if not going.any():
+            break
+    return Edge(point, p), stretch, near, going
+
+
+def _turned(
+    first: Tensor, last: Tensor, rho: Tensor, next_first: Tensor, next_last: Tensor, next_rho: Tensor
+) -> Tensor:
+    """Whether two stretches, each given by the momenta of its ends and their sum, turn when they are joined."""
+    return (
+        _against(first, next_last, rho + next_rho)
+        | _against(first, next_first, rho + next_first)
+        | _against(last, next_last, last + next_rho)
+    )
+
+
+def _against(first: Tensor, last: Tensor, rho: Tensor) -> Tensor:
+    return (event_sum(first * rho) <= 0) | (event_sum(last * rho) <= 0)
+
+
+def _select(mask: Tensor, new: Edge, old: Edge) -> Edge:
+    return Edge(select(mask, new.point, old.point), torch.where(per_row(mask, new.p), new.p, old.p))
+
+
+def _uniform(like: Tensor, rng: torch.Generator) -> Tensor:
+    return torch.rand(like.shape, generator=rng, dtype=like.dtype, device=like.device)

@@ -1,0 +1,119 @@
+"""Adaptation: from a sampler to a sampler, before the chains that count."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from ebmsuite.sampling.kernel import Target
+from ebmsuite.schedule import fixed
+
+__all__ = ["DualAveraging", "warm_up"]
+
+S = TypeVar("S")
+GAMMA = 0.2
+
+
+def warm_up(
+    sampler: S, target: Target, x: Tensor, steps: int, rng: torch.Generator, accept: float | None = None
+) -> tuple[S, Tensor]:
+    """A copy of ``sampler`` (MALA, HMC or NUTS) with an adapted step size and scale, and where its chains are now.
+
+    The step size follows the acceptance, averaged over chains, by dual averaging to ``accept`` (the kernel's
+    ``target_acceptance`` unless said). The scale of a coordinate is its standard deviation over all chains and the
+    steps of a window. Windows are Stan's: an eighth of the steps for the step size alone, windows that double in
+    length, an eighth for the step size again. Both are one for all chains and frozen afterwards, so that the
+    sampler that is returned leaves its target invariant. Raises `ValueError` for a sampler without a step size to
+    adapt, and when the energies at ``x`` are not finite.
+    """
+    if not (hasattr(sampler, "target_acceptance") and hasattr(sampler, "scale")):
+        raise ValueError(f"warm_up adapts mala, hmc and nuts; {type(sampler).__name__} has no acceptance to follow")
+    adapted: Any = sampler
+    wanted = adapted.target_acceptance if accept is None else accept
+    state = adapted.init(x, target)
+    if not torch.isfinite(state.energy).all():
+        raise ValueError("warm_up: the chains start at points whose energy is not finite")
+    averaging, moments, ends = DualAveraging(fixed(adapted.step_size), wanted), Moments(x), _windows(steps)
+    for i in range(steps):
+        adapted = replace(adapted, step_size=averaging.step_size)
+        state, info = adapted.step(state, target, rng)
+        averaging = averaging.next(float(info.acceptance.mean()))
+        if steps // 8 <= i < ends[-1]:
+            moments.add(state.x)
+        if i + 1 in ends:
+            adapted = replace(adapted, scale=moments.scale())
+            averaging, moments = DualAveraging(averaging.mean, wanted), Moments(x)
+    return replace(adapted, step_size=averaging.mean), state.x
+
+
+def _windows(steps: int) -> list[int]:
+    """The numbers of steps after which the scale is set anew; the last window takes what is left."""
+    first, last = steps // 8, steps - steps // 8
+    ends, size = [], max(25, (last - first) // 15)
+    while first + 3 * size <= last:  # the next window, twice as long, must fit behind this one
+        first += size
+        ends.append(first)
+        size *= 2
+    return [*ends, last]
+
+
+@dataclass(frozen=True)
+class DualAveraging:
+    """log h follows the acceptance (Hoffman and Gelman, JMLR 2014, sec. 3.2.1, with their t_0 = 10, kappa = 0.75).
+
+    Their gamma of 0.05 is for one chain. The mean over many hardly fluctuates, and a gain that high then makes the
+    step size swing for a hundred steps.
+    """
+
+    start: float
+    wanted: float
+    t: int = 0
+    h_bar: float = 0.0
+    log_mean: float = 0.0
+
+    @property
+    def step_size(self) -> float:
+        """The step size of the next step."""
+        if self.t == 0:
+            return self.start
+        return math.exp(math.log(10 * self.start) - math.sqrt(self.t) / GAMMA * self.h_bar)
+
+    @property
+    def mean(self) -> float:
+        """The averaged step size, for use after the adaptation."""
+        return math.exp(self.log_mean) if self.t else self.start
+
+    def next(self, acceptance: float) -> DualAveraging:
+        """The acceptance of the step made with `step_size` is known."""
+        t = self.t + 1
+        weight = 1 / (t + 10)
+        h_bar = (1 - weight) * self.h_bar + weight * (self.wanted - acceptance)
+        log_h = math.log(10 * self.start) - math.sqrt(t) / GAMMA * h_bar
+        eta = t**-0.75
+        return replace(self, t=t, h_bar=h_bar, log_mean=eta * log_h + (1 - eta) * self.log_mean)
+
+
+class Moments:
+    """Mean and variance of a coordinate over chains and steps, merged step by step (Chan et al., 1979)."""
+
+    def __init__(self, like: Tensor) -> None:
+        self.n = 0
+        self.mean, self.square = (torch.zeros(like.shape[1:], dtype=like.dtype, device=like.device) for _ in range(2))
+
+    def add(self, x: Tensor) -> None:
+        """One step of all chains, [B, *event]."""
+        n, mean = x.shape[0], x.mean(0)
+        delta = mean - self.mean
+        self.square += (x - mean).square().sum(0) + delta.square() * (self.n * n / (self.n + n))
+        self.mean += delta * (n / (self.n + n))
+        self.n += n
+
+    def scale(self) -> Tensor:
+        """Standard deviations, drawn towards 0.03 where there is little to go by (Stan); 1 where x stood still."""
+        variance = self.square / max(self.n - 1, 1)
+        kept = variance * (self.n / (self.n + 5)) + 1e-3 * (5 / (self.n + 5))
+        return torch.where(variance > 0, kept.sqrt(), 1.0)
