@@ -477,6 +477,26 @@ def test_warm_up_finds_scales_and_step_size_and_the_result_is_frozen(sampler) ->
     assert again.step_size == adapted.step_size
 
 
+def test_warm_up_does_not_count_the_unit_of_the_energy_twice() -> None:
+    sd = torch.tensor([0.1, 10.0])
+
+    class Scaled(Energy):
+        def __init__(self, unit):
+            super().__init__()
+            self.unit = unit
+
+        def forward(self, x, condition=None):
+            return event_sum((x / sd).square()) / 2
+
+        def scale(self, x, condition=None):
+            return self.unit
+
+    for unit in (1.0, sd, 3 / sd):
+        x = sd * torch.randn(100, 2, generator=rng())
+        adapted, _ = warm_up(HMC(0.1), target_of(Scaled(unit), x), x, 200, rng(1))
+        assert ((adapted.scale * unit / sd - 1).abs() < 0.15).all()
+
+
 def test_warm_up_says_what_it_cannot_do() -> None:
     x = torch.zeros(2, 3)
     with pytest.raises(ValueError, match="Langevin has no acceptance"):

@@ -217,7 +217,7 @@ def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
     run = train(MLE_EXAMPLE, "watch=[]", out=tmp_path / "run")
     with pytest.raises(UserError, match="already holds a run"):
         train(MLE_EXAMPLE, out=run)
-    assert {p.name for p in run.iterdir()} == {".lock", "checkpoints", "data.json", "recipe.yaml"}
+    assert {p.name for p in run.iterdir()} == {".lock", "checkpoints", "data.json", "fast.json", "recipe.yaml"}
 
 
 def test_bad_input_leaves_nothing_behind(tmp_path: Path) -> None:

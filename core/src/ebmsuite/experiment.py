@@ -19,6 +19,7 @@ from ebmsuite.ranks import Ranks
 from ebmsuite.recipe import Recipe
 from ebmsuite.registry import Registry
 from ebmsuite.sampling import Phase
+from ebmsuite.sampling.fast import FastPath, Route, channels_last
 from ebmsuite.space import Space
 
 __all__ = ["Experiment", "Splits", "pick_device"]
@@ -79,6 +80,7 @@ class Experiment:
             given = {**spaces, "event": self._space_of(spec, spaces, name)}
             nets[name] = registry.build(trainer.roles[name], spec, **given).to(device)
             _autocast(nets[name], PRECISIONS[recipe.compute.precision])
+            channels_last(nets[name])
         optimisers = {n: self._optimiser(spec) for n, spec in recipe.optimisers.items()}
         players = Players(nets, optimisers, self.ranks)
         for name, space in trainer.draws.items():
@@ -153,13 +155,20 @@ class Experiment:
                 f"phases.{name}.nets: in train mode batch statistics couple the chains, and "
                 f'"{spec["sampler"]["name"]}" accepts or rejects each for itself; use nets: eval, or langevin'
             )
-        return Phase(energy, sampler, chains, spec["steps"], spec["nets"])
+        compute, draws = self.recipe.compute, self.recipe.budget.steps
+        fast = FastPath(energy, compute.fast, draws, self.ranks.from_main, f"phases.{name}")
+        return Phase(energy, sampler, chains, spec["steps"], spec["nets"], fast)
 
     def at(self, t: int) -> None:
         """Learning step ``t`` begins: schedules are evaluated."""
         self.trainer.players.at(t)
         for phase in self.trainer.phases.values():
             phase.at(t)
+
+    @property
+    def routes(self) -> dict[str, dict[str, Route]]:
+        """What the fast path of every phase has chosen so far."""
+        return {name: dict(phase.fast.routes) for name, phase in self.trainer.phases.items() if phase.fast.routes}
 
     @contextmanager
     def averages(self) -> Iterator[None]:

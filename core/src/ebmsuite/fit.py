@@ -67,6 +67,7 @@ def fit(run: Run, interrupted: Callable[[], bool] = lambda: False) -> str:
         logs = trainer.step(t, batches, run.rng)
 
         run.step, run.judged = t + 1, False
+        run.keep_routes()
         run.pending.append((run.step, logs))
         if run.ranks.main:
             hooks.call("ebm_step_end", run=run, step=run.step, logs=logs)
@@ -283,6 +284,7 @@ def _train_here(recipe: Recipe, out: Path | None, registry: Registry, resume: bo
     run = Run(folder, experiment, registry)
     if resume and any(root.glob("step-*")):
         state = Checkpoints(folder, recipe).load(newest(folder), run)
+        run.take_routes()
         if ranks.main:
             run.cut_log(state.log_bytes)
     elif ranks.main:

@@ -56,11 +56,17 @@ class CheckpointPlan:
 
 @dataclass(frozen=True)
 class Compute:
-    """Where: "auto" takes CUDA when there is one; bf16 is for nets only; ``devices`` is the number of processes."""
+    """Where and how.
+
+    ``device`` "auto" takes CUDA when there is one; bf16 is for nets only; ``devices`` is the number of processes.
+    ``fast`` is how chains compute values and gradients (`ebmsuite.sampling.fast`): "auto" measures what pays in runs
+    that are long enough to pay for it, and stores it in the run.
+    """
 
     device: str = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     devices: int = 1
+    fast: Literal["auto", "eager", "compiled", "graphed"] = "auto"
 
 
 @dataclass(frozen=True)

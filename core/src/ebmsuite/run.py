@@ -87,6 +87,7 @@ class Run:
         self.pending: list[tuple[int, Mapping[str, Tensor | float]]] = []
         self.rollback: Rollback | None = None
         self.stop: str | None = None
+        self._routes: Mapping[str, Any] = {}
         self.rng = torch.Generator(experiment.device)
         self.seed_generators()
 
@@ -105,6 +106,22 @@ class Run:
     def ask_stop(self, reason: str) -> None:
         """End the run after this step, as stopped."""
         self.stop = self.stop or reason
+
+    # -- the fast path -------------------------------------------------------------------------------------------
+
+    def keep_routes(self) -> None:
+        """Store what the fast path has chosen: it was measured, and a resumed run must compute as this one did."""
+        routes = self.experiment.routes
+        if self.ranks.main and routes != self._routes:
+            write_text(self.folder / "fast.json", json.dumps(routes, indent=1))
+            self._routes = routes
+
+    def take_routes(self) -> None:
+        """Compute as the run did before it was interrupted."""
+        file = self.folder / "fast.json"
+        stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        for name, routes in stored.items():
+            self.experiment.trainer.phases[name].fast.routes = routes
 
     # -- history -------------------------------------------------------------------------------------------------
 

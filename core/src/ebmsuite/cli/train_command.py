@@ -31,6 +31,8 @@ def command(
 
     Any unique end of a dotted key will do: `ebm train image/digits energy.lr=1e-4 budget.steps=200`.
     """
+    import torch.distributed as dist
+
     from ebmsuite.fit import train
 
     names = [w for w in words if "=" not in w]
@@ -41,6 +43,10 @@ def command(
     overrides += [f"compute.{k}={v}" for k, v in options.items() if v is not None]
     if seed is not None:
         overrides.append(f"seed={seed}")
-    folder = train(names[0] if names else None, *overrides, out=out, resume=resume, budget=budget, quiet=quiet)
+    try:
+        folder = train(names[0] if names else None, *overrides, out=out, resume=resume, budget=budget, quiet=quiet)
+    finally:
+        if dist.is_available() and dist.is_initialized():
+            dist.destroy_process_group()  # or its threads may outlive the interpreter
     if "EBMSUITE_LAUNCHED" not in os.environ and os.environ.get("RANK", "0") == "0":
         click.echo(folder)

@@ -7,6 +7,7 @@ is one way of drawing: energy, kernel, chains and number of steps.
 from ebmsuite.sampling.annealed import AnnealedLangevin
 from ebmsuite.sampling.chains import Augmentation, Buffer, Chains, Data, Memory, Noise, Proposal, Start
 from ebmsuite.sampling.descent import Descent
+from ebmsuite.sampling.fast import FastPath
 from ebmsuite.sampling.gibbs import GibbsWithGradients
 from ebmsuite.sampling.hmc import HMC
 from ebmsuite.sampling.kernel import Held, Sampler, Target, run, target_of, tempered
@@ -28,6 +29,7 @@ __all__ = [
     "Data",
     "Descent",
     "Draw",
+    "FastPath",
     "GibbsWithGradients",
     "Held",
     "Langevin",

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ebmsuite.energy import Energy
 from ebmsuite.sampling.chains import Chains, Start
+from ebmsuite.sampling.fast import FastPath
 from ebmsuite.sampling.kernel import Sampler, run, target_of
 from ebmsuite.schedule import Schedule, at
 from ebmsuite.space import Batch
@@ -36,7 +37,7 @@ class Phase:
     """Energy + sampler + chains + steps.
 
     The trainer gives the energy, the recipe the rest, by the phase's name. ``nets`` is the mode of the nets
-    while the chains run ("eval" turns dropout off).
+    while the chains run ("eval" turns dropout off). ``fast`` says how values and gradients are computed.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class Phase:
         chains: Chains,
         steps: int | Schedule,
         nets: Literal["eval", "train"] = "eval",
+        fast: FastPath | None = None,
     ) -> None:
         self.energy, self.chains, self.nets = energy, chains, nets
+        self.fast = fast or FastPath(energy)
         self._sampler, self._steps = sampler, steps
         self.at(0)
 
@@ -70,7 +73,7 @@ class Phase:
         steps, in the start.
         """
         start = self.chains.start(len(batch), rng, batch, condition, proposal)
-        x, energy = self._run(start, rng, self.steps, graph=graph)
+        x, energy = self._run(start, rng, self.steps, graph=graph, choose=True)
         self.chains.keep(start, x)
         return Draw(x, start.condition, start, energy)
 
@@ -82,13 +85,15 @@ class Phase:
         proposal: Start | None = None,
         steps: int | None = None,
         each: Each | None = None,
-        batch: int = 250,
+        batch: int | None = None,
     ) -> Tensor:
         """``n`` samples outside learning: chains start as in learning, and nothing is kept of them.
 
-        They run ``batch`` at a time, which bounds the memory; all at once when ``each`` looks on.
+        They run ``batch`` at a time, which bounds the memory (250 pictures of 28x28 unless said, and as many numbers
+        of any other event); all at once when ``each`` looks on.
         """
         start = self.chains.start(n, rng, None, condition, proposal)
+        batch = batch or max(1, 196_608 // max(1, start.x[0].numel()))
         if each is not None or n <= batch:
             return self.refine(start, rng, steps, each)
         parts = [
@@ -102,13 +107,21 @@ class Phase:
         return self._run(start, rng, self.steps if steps is None else steps, each=each)[0]
 
     def _run(
-        self, start: Start, rng: torch.Generator, steps: int, graph: int = 0, each: Each | None = None
+        self,
+        start: Start,
+        rng: torch.Generator,
+        steps: int,
+        graph: int = 0,
+        each: Each | None = None,
+        choose: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         x, info = start.x, None
         with _mode(self.energy, self.nets == "train"):
             plain, kept = max(steps - graph, 0), min(graph, steps)
             if plain:
-                target = target_of(self.energy, x, start.condition)
+                if choose:
+                    self.fast.choose(x, start.condition, steps)
+                target = self.fast.target(x, start.condition)
                 with torch.no_grad():
                     state, info = run(self.sampler, target, x, plain, rng, each)
                 x = state.x

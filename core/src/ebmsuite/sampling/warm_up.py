@@ -25,7 +25,7 @@ def warm_up(
 
     The step size follows the acceptance, averaged over chains, by dual averaging to ``accept`` (the kernel's
     ``target_acceptance`` unless said). The scale of a coordinate is its standard deviation over all chains and the
-    steps of a window. Windows are Stan's: an eighth of the steps for the step size alone, windows that double in
+    steps of a window, over the energy's own unit. Windows are Stan's: an eighth of the steps for the step size alone, windows that double in
     length, an eighth for the step size again. Both are one for all chains and frozen afterwards, so that the
     sampler that is returned leaves its target invariant. Raises `ValueError` for a sampler without a step size to
     adapt, and when the energies at ``x`` are not finite.
@@ -37,13 +37,16 @@ def warm_up(
     state = adapted.init(x, target)
     if not torch.isfinite(state.energy).all():
         raise ValueError("warm_up: the chains start at points whose energy is not finite")
+    # the kernels multiply the energy's unit of length by the scale; where the unit is 0 nothing moves
+    unit = torch.as_tensor(target.scale, dtype=x.dtype, device=x.device)
+    unit = torch.where(unit == 0, 1.0, unit)
     averaging, moments, ends = DualAveraging(fixed(adapted.step_size), wanted), Moments(x), _windows(steps)
     for i in range(steps):
         adapted = replace(adapted, step_size=averaging.step_size)
         state, info = adapted.step(state, target, rng)
         averaging = averaging.next(float(info.acceptance.mean()))
         if steps // 8 <= i < ends[-1]:
-            moments.add(state.x)
+            moments.add(state.x / unit)
         if i + 1 in ends:
             adapted = replace(adapted, scale=moments.scale())
             averaging, moments = DualAveraging(averaging.mean, wanted), Moments(x)

@@ -1,0 +1,205 @@
+"""The fast path: the same values and gradients by other kernels, where measurement says that it pays.
+
+A chain is K evaluations of dE/dx, and they are nearly all that it costs. Three routes compute them:
+
+=========  =====================================================================================================
+eager      the net as it stands
+compiled   forward and backward as one program (`torch.compile`): pays on elementwise energies, not on convolutions
+graphed    the eager kernels replayed as one CUDA graph: pays where launching them takes longer than running them
+=========  =====================================================================================================
+
+All share the parameters of the net, which are updated in place. Noise is drawn outside, so every route sees the
+same numbers. Whatever needs the autograd graph of a chain (reconstruction, improved CD) takes the net itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Literal, Protocol, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from ebmsuite.energy import Energy
+from ebmsuite.errors import RecipeError
+from ebmsuite.sampling.kernel import Target, target_of
+from ebmsuite.tree import Tree, tree_map
+
+__all__ = ["FastPath", "Mode", "Route", "channels_last", "compiled", "graphed"]
+
+log = logging.getLogger("ebmsuite")
+
+Route: TypeAlias = Literal["eager", "compiled", "graphed"]
+Mode: TypeAlias = Literal["auto", "eager", "compiled", "graphed"]
+ValueAndGrad: TypeAlias = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+
+class Program(Protocol):
+    """(x, condition) -> (E [B], dE/dx)."""
+
+    def __call__(self, x: Tensor, condition: Tree) -> tuple[Tensor, Tensor]: ...
+
+
+SECONDS: dict[Route, float] = {"compiled": 30.0, "graphed": 1.0}
+"""What trying a route costs; it is tried when the chains of a run take twenty times as long."""
+
+
+class FastPath:
+    """The routes of one energy, by the shape of its events: chosen when learning first draws it, kept in ``routes``.
+
+    ``mode`` "auto" measures; a route's name asks for it and raises `RecipeError` where it does not work. ``draws``
+    is how often a run will draw: what a compilation is paid back by. ``agree`` gives all processes of a run the
+    first one's choice.
+    """
+
+    def __init__(
+        self,
+        energy: Energy,
+        mode: Mode = "eager",
+        draws: int = 0,
+        agree: Callable[[Route], Route] = lambda route: route,
+        name: str = "chains",
+    ) -> None:
+        self.energy, self.mode, self.draws, self.agree, self.name = energy, mode, draws, agree, name
+        self.routes: dict[str, Route] = {}
+        self._checked: set[str] = set()
+        self._made: dict[str, Program] = {}
+
+    def choose(self, x: Tensor, condition: Tree, steps: int) -> None:
+        """Choose the route for events like ``x``, drawn by ``steps`` steps, unless that has been done."""
+        key = _key(x)
+        if key in self._checked:
+            return
+        route = self.routes.get(key) if self.mode == "auto" else self.mode
+        if route is None:
+            route = self.agree(self._fastest(x, condition, steps))
+        elif route != "eager":
+            try:
+                self._of(route, x, condition)(x, condition)
+            except Exception as error:  # whatever a compiler meets, and there are many kinds
+                raise RecipeError(
+                    f"compute.fast: the {route} path, asked for or chosen by this run, does not work here "
+                    f"({_first_line(error)}); set compute.fast=eager"
+                ) from error
+        self.routes[key] = route
+        self._checked.add(key)
+
+    def target(self, x: Tensor, condition: Tree) -> Target:
+        """The target of chains that start at ``x``, by the route chosen for events like it, else by the eager one."""
+        eager, route = target_of(self.energy, x, condition), self.routes.get(_key(x), "eager")
+        if route == "eager":
+            return eager
+        function = self._of(route, x, condition)
+        return Target(partial(function, condition=condition), eager.scale)
+
+    def _of(self, route: Route, x: Tensor, condition: Tree) -> Program:
+        key = f"{route} {_key(x)}"
+        if key not in self._made:
+            self._made[key] = compiled(self.energy) if route == "compiled" else graphed(self.energy, x, condition)
+        return self._made[key]
+
+    def _fastest(self, x: Tensor, condition: Tree, steps: int) -> Route:
+        eager = target_of(self.energy, x, condition).value_and_grad
+        eager(x)
+        expected = _seconds(eager, x) * steps * self.draws
+        best: Route = "eager"
+        ratio = 0.9  # less than a tenth is not worth another path
+        for route in ("graphed", "compiled") if x.is_cuda else ("compiled",):
+            if expected < 20 * SECONDS[route]:
+                continue
+            started = time.perf_counter()
+            try:
+                function = self._of(route, x, condition)
+                gradient, exact = function(x, condition)[1], eager(x)[1]
+            except Exception as error:
+                log.warning("%s: no %s path (%s); eager it is", self.name, route, _first_line(error))
+                continue
+            took = time.perf_counter() - started
+            off = float((gradient - exact).norm() / exact.norm().clamp(min=1e-30))
+            if not off < 0.02:  # bf16 fused and not fused differ by half of that
+                log.warning("%s: the %s gradient is off by %.1g of its norm; not used", self.name, route, off)
+                continue
+            fast = partial(function, condition=condition)
+            found = statistics.median(_seconds(fast, x) / _seconds(eager, x) for _ in range(5))
+            log.info("%s: %s takes %.2f of the eager time (made in %.0f s)", self.name, route, found, took)
+            if found < ratio:
+                best, ratio = route, found
+        return best
+
+
+def compiled(energy: Energy) -> Program:
+    """(x, condition) -> (E [B], dE/dx) as one compiled program. It is compiled at the first call."""
+
+    def value_and_grad(x: Tensor, condition: Tree) -> tuple[Tensor, Tensor]:
+        def total(x: Tensor) -> tuple[Tensor, Tensor]:
+            value = energy(x, condition)
+            return value.sum(), value
+
+        gradient, value = torch.func.grad(total, has_aux=True)(x)
+        return value, gradient
+
+    program: Program = torch.compile(value_and_grad, dynamic=False)
+
+    def call(x: Tensor, condition: Tree) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            value, gradient = program(x.detach(), condition)
+        return value, gradient
+
+    return call
+
+
+def graphed(energy: Energy, x: Tensor, condition: Tree) -> Program:
+    """(x, condition) -> (E [B], dE/dx) as one CUDA graph, for events and conditions of the shapes given."""
+    held = x.detach().clone()
+    kept = tree_map(lambda v: v.clone(), condition)
+    eager = target_of(energy, held, kept).value_and_grad
+    side = torch.cuda.Stream(x.device)  # type: ignore[no-untyped-call]
+    side.wait_stream(torch.cuda.current_stream(x.device))
+    with torch.cuda.stream(side):  # libraries set themselves up outside of the capture
+        for _ in range(3):
+            eager(held)
+    torch.cuda.current_stream(x.device).wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        value, gradient = eager(held)
+
+    def call(x: Tensor, condition: Tree) -> tuple[Tensor, Tensor]:
+        held.copy_(x)
+        tree_map(lambda old, new: old.copy_(new), kept, condition)
+        graph.replay()
+        return value.clone(), gradient.clone()  # the next replay writes over them
+
+    return call
+
+
+def channels_last(net: nn.Module) -> None:
+    """Put the weights of 2-D convolutions in channels-last order, in place: their gradients are faster on CPUs."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            module.to(memory_format=torch.channels_last)
+
+
+def _key(x: Tensor) -> str:
+    return f"{x.device.type} {str(x.dtype).removeprefix('torch.')} {'x'.join(map(str, x.shape))}"
+
+
+def _seconds(function: ValueAndGrad, x: Tensor, rounds: int = 3) -> float:
+    """The shortest of some evaluations at x."""
+    best = float("inf")
+    for _ in range(rounds):
+        if x.is_cuda:
+            torch.cuda.synchronize(x.device)
+        started = time.perf_counter()
+        function(x)
+        if x.is_cuda:
+            torch.cuda.synchronize(x.device)
+        best = min(best, time.perf_counter() - started)
+    return best
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).partition("\n")[0][:200]

@@ -1,0 +1,124 @@
+"""The path from a density to an energy, and step sizes along it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+from ebmsuite.density import Density
+from ebmsuite.energy import Energy
+from ebmsuite.sampling.kernel import Sampler, Target, per_row, target_of
+from ebmsuite.schedule import fixed
+from ebmsuite.tree import Tree
+
+__all__ = ["GeometricPath", "Point", "tune"]
+
+S = TypeVar("S", bound=Sampler)
+
+
+class Point(NamedTuple):
+    """A point with what is known there of both ends of the path, so that every E_b is known there."""
+
+    x: Tensor
+    reference: Tensor
+    """E_0 [B]."""
+    reference_gradient: Tensor
+    energy: Tensor
+    """E [B]."""
+    gradient: Tensor
+
+    def mixed(self, b: float) -> tuple[Tensor, Tensor]:
+        """E_b [B] and its gradient."""
+        return (
+            (1 - b) * self.reference + b * self.energy,
+            (1 - b) * self.reference_gradient + b * self.gradient,
+        )
+
+
+class GeometricPath:
+    """E_b = (1 - b) E_0 + b E with E_0 = -log p_0, for chains that start at ``x``. The unit of length is that of E."""
+
+    def __init__(self, energy: Energy, base: Density, x: Tensor, condition: Tree = None) -> None:
+        self.base, self.condition = base, condition
+        self.model = target_of(energy, x, condition)
+        if (torch.as_tensor(self.model.scale) == 0).any():
+            raise ValueError("ais: Z is an integral over all coordinates, but the energy holds some (scale 0)")
+
+    def at(self, x: Tensor) -> Point:
+        """Evaluate both ends."""
+        return Point(x, *self._reference(x), *self.model.value_and_grad(x))
+
+    def step(self, kernel: Sampler, b: float, here: Point, rng: torch.Generator) -> tuple[Point, Any]:
+        """One step of the kernel on E_b: where it leads and what it reports.
+
+        It begins at no cost, whatever the last b was: both ends are known here. MALA, HMC and Gibbs with gradients
+        also end so, as they stay or move to the point that they evaluated last; NUTS and Langevin end elsewhere,
+        which costs an evaluation more.
+        """
+        last = here
+
+        def value_and_grad(x: Tensor) -> tuple[Tensor, Tensor]:
+            nonlocal last
+            last = self.at(x)
+            return last.mixed(b)
+
+        state = kernel.init(here.x, Target(lambda x: here.mixed(b), self.model.scale))
+        state, info = kernel.step(state, Target(value_and_grad, self.model.scale), rng)
+        moved, stayed = _same(state.x, last.x), _same(state.x, here.x)
+        if not (moved | stayed).all():
+            return self.at(state.x), info
+        return Point(*(torch.where(per_row(moved, new), new, old) for new, old in zip(last, here, strict=True))), info
+
+    def _reference(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            value: Tensor = -self.base.log_prob(x, self.condition)
+            if not value.requires_grad:  # flat, as that of uniform densities
+                return value, torch.zeros_like(x)
+            (gradient,) = torch.autograd.grad(value.sum(), x)
+        return value.detach(), gradient
+
+
+def _same(a: Tensor, b: Tensor) -> Tensor:
+    return (a == b).flatten(1).all(1)
+
+
+@torch.no_grad()
+def tune(
+    energy: Energy,
+    base: Density,
+    kernel: S,
+    n: int,
+    betas: Sequence[float],
+    rng: torch.Generator,
+    condition: Tree = None,
+    accept: float | None = None,
+    steps: int = 2,
+    dtype: torch.dtype | None = None,
+) -> list[S]:
+    """Copies of ``kernel`` (MALA, HMC or NUTS) for each of betas[1:-1], from a forward run of ``n`` chains.
+
+    Each makes ``steps`` steps. The scale of a coordinate is its standard deviation over the chains, in the energy's
+    unit of length. The step size follows log h += mean acceptance - ``accept`` (the kernel's ``target_acceptance``
+    unless said) from step to step, with a gain that does not shrink since the target moves.
+    """
+    adapted: Any = kernel
+    if not (hasattr(adapted, "target_acceptance") and hasattr(adapted, "scale")):
+        raise ValueError(f"tune adapts mala, hmc and nuts; {type(kernel).__name__} has no acceptance to follow")
+    wanted = adapted.target_acceptance if accept is None else accept
+    x = base.sample(n, rng, condition).to(dtype=dtype)
+    path, log_h, tuned = GeometricPath(energy, base, x, condition), math.log(fixed(adapted.step_size)), []
+    here = path.at(x)
+    for b in betas[1:-1]:
+        scale = (here.x / path.model.scale).std(0)
+        for _ in range(steps):
+            adapted = replace(adapted, step_size=math.exp(log_h), scale=scale)
+            here, info = path.step(adapted, b, here, rng)
+            log_h += float(info.acceptance.mean()) - wanted
+        tuned.append(replace(adapted, step_size=math.exp(log_h)))
+    return tuned
