@@ -23,6 +23,7 @@ from ebmsuite.recipe import Recipe, read_recipe
 from ebmsuite.registry import Registry
 from ebmsuite.run import Checkpoints, newest
 from ebmsuite.sampling import Phase
+from ebmsuite.sampling.phase import in_mode
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree, to_host
 
@@ -70,7 +71,8 @@ class Model:
         energy = self.players[player]
         if not isinstance(energy, Energy):
             raise UserError(f'player "{player}" of {self.recipe.recipe} is not an energy')
-        value: Tensor = energy(x.to(self.device), condition)
+        with in_mode(energy, train=False):
+            value: Tensor = energy(x.to(self.device), condition)
         return value
 
     def phase(self, name: str) -> Phase:

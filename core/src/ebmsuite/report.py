@@ -16,7 +16,7 @@ from ebmsuite.run import checkpoint_steps, read_log
 if TYPE_CHECKING:
     from ebmsuite.evaluation import Row, Suite
 
-__all__ = ["write_report", "write_suite"]
+__all__ = ["page", "picture", "write_report", "write_suite"]
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
@@ -49,11 +49,12 @@ def write_report(folder: str | Path, outcome: str = "") -> Path:
     parts += _events([r for r in rows if "event" in r])
     parts.append(f"<h2>Recipe</h2><pre>{html.escape(recipe)}</pre>")
     path = folder / "report.html"
-    write_text(path, _page(title, parts))
+    write_text(path, page(title, parts))
     return path
 
 
-def _page(title: str, parts: Sequence[str]) -> str:
+def page(title: str, parts: Sequence[str]) -> str:
+    """A complete page of these parts."""
     body = "\n".join(parts)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
@@ -68,18 +69,23 @@ def _pictures(folder: Path) -> list[str]:
     parts = ["<h2>Samples</h2>"]
     files = [f for f in moments[-1].iterdir() if f.suffix in (".png", ".gif")]
     for file in sorted(files, key=lambda f: (f.stem != "samples", f.suffix != ".png", f.name)):
-        content = file.read_bytes()
-        data = base64.b64encode(content).decode()
-        parts.append(
-            f'<figure><img alt="{file.stem}" width="{_shown(content)}" '
-            f'src="data:image/{file.suffix[1:]};base64,{data}">'
-            f"<figcaption class=quiet>{html.escape(file.name)}, {moments[-1].name}</figcaption></figure>"
-        )
+        parts.append(picture(file, f"{file.name}, {moments[-1].name}"))
     return parts
 
 
+def picture(file: Path, caption: str, width: int | None = None) -> str:
+    """A .png or .gif inside the page, at a whole multiple of its own size unless a width in pixels is given."""
+    content = file.read_bytes()
+    data = base64.b64encode(content).decode()
+    return (
+        f'<figure><img alt="{html.escape(file.stem)}" width="{width or _shown(content)}" '
+        f'src="data:image/{file.suffix[1:]};base64,{data}">'
+        f"<figcaption class=quiet>{html.escape(caption)}</figcaption></figure>"
+    )
+
+
 def _shown(picture: bytes) -> int:
-    # whole multiples of the picture's own width, which both formats state in their header
+    # both formats state their width in the header
     png = picture.startswith(b"\x89PNG")
     width = int.from_bytes(picture[16:20], "big") if png else int.from_bytes(picture[6:8], "little")
     return width * max(1, min(4, 720 // max(width, 1)))
@@ -179,7 +185,7 @@ def write_suite(suite: Suite, path: Path) -> Path:
         ),
         "</ul>",
     ]
-    write_text(path, _page(f"evaluation of {suite.what}", parts))
+    write_text(path, page(f"evaluation of {suite.what}", parts))
     return path
 
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "sample": "draw from a trained model",
     "apply": "put a trained model to a task",
     "evaluate": "numbers beside the published ones, for a domain, a recipe or a run",
+    "diagnose": "do the chains of a run converge, and what does its energy mean",
     "report": "write the page of a run",
     "list": "what the installed plugins offer",
     "show": "settings, defaults, types and paper of a component",

@@ -17,7 +17,7 @@ from ebmsuite.schedule import Schedule, at
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree, tree_map
 
-__all__ = ["Draw", "Phase"]
+__all__ = ["Draw", "Phase", "in_mode"]
 
 Each = Callable[[int, Any, Any], None]
 
@@ -116,7 +116,7 @@ class Phase:
         choose: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         x, info = start.x, None
-        with _mode(self.energy, self.nets == "train"):
+        with in_mode(self.energy, self.nets == "train"):
             plain, kept = max(steps - graph, 0), min(graph, steps)
             if plain:
                 if choose:
@@ -133,7 +133,8 @@ class Phase:
 
 
 @contextmanager
-def _mode(net: torch.nn.Module, train: bool) -> Iterator[None]:
+def in_mode(net: torch.nn.Module, train: bool) -> Iterator[None]:
+    """The net in train or eval mode for as long as the block lasts; each module is left as it was."""
     was = [(m, m.training) for m in net.modules() if m.training != train]
     for module, _ in was:
         module.training = train

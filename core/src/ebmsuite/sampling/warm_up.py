@@ -25,10 +25,10 @@ def warm_up(
 
     The step size follows the acceptance, averaged over chains, by dual averaging to ``accept`` (the kernel's
     ``target_acceptance`` unless said). The scale of a coordinate is its standard deviation over all chains and the
-    steps of a window, over the energy's own unit. Windows are Stan's: an eighth of the steps for the step size alone, windows that double in
-    length, an eighth for the step size again. Both are one for all chains and frozen afterwards, so that the
-    sampler that is returned leaves its target invariant. Raises `ValueError` for a sampler without a step size to
-    adapt, and when the energies at ``x`` are not finite.
+    steps of a window, over the energy's own unit. Windows are Stan's: an eighth of the steps for the step size
+    alone, windows that double in length, an eighth for the step size again. Both are one for all chains and frozen
+    afterwards, so that the sampler that is returned leaves its target invariant. Raises `ValueError` for a sampler
+    without a step size to adapt, and when the energies at ``x`` are not finite.
     """
     if not (hasattr(sampler, "target_acceptance") and hasattr(sampler, "scale")):
         raise ValueError(f"warm_up adapts mala, hmc and nuts; {type(sampler).__name__} has no acceptance to follow")

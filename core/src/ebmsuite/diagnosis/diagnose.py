@@ -1,0 +1,224 @@
+"""All measurements of one run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ebmsuite.dataset import rows
+from ebmsuite.diagnosis.chains import LongRun, Step, energies, energy_distance, long_run, one_step, spread
+from ebmsuite.diagnosis.volume import Volume, volume
+from ebmsuite.diagnosis.words import FAR, findings, verdict
+from ebmsuite.errors import RecipeError, UserError
+from ebmsuite.files import write_text
+from ebmsuite.model import Model, load
+from ebmsuite.registry import Registry
+from ebmsuite.sampling import Phase, Start
+from ebmsuite.sampling.diagnostics import ess_bulk, ess_tail, rhat
+from ebmsuite.sampling.phase import in_mode
+from ebmsuite.space import Batch
+from ebmsuite.tree import cat, tree_map
+
+__all__ = ["Diagnosis", "diagnose"]
+
+TIMES = (1, 3, 10, 30, 100)
+SMALL = 50
+"""Coordinates up to which log Z is estimated unless said otherwise."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was measured. ``words`` says what it means."""
+
+    recipe: str
+    step_learned: int
+    weights: str
+    phase: str
+    sampler: str
+    steps: int
+    seed: int
+    runs: tuple[LongRun, ...]
+    floor: float
+    """Distance of training data from held-out data."""
+    rhat: float
+    ess_bulk: float
+    ess_tail: float
+    quantities: int
+    chains: int
+    half_steps: int
+    step: Step
+    moved: float
+    energies: dict[str, Tensor]
+    volume: Volume | None
+    no_volume: str = ""
+    """Why there is no volume."""
+
+    @property
+    def fresh(self) -> LongRun | None:
+        """The chains that start as in learning."""
+        return next((r for r in self.runs if r.start == "learning"), None)
+
+    @property
+    def temperature(self) -> float | None:
+        return self.step.temperature
+
+    def data_like(self, distance: float) -> bool:
+        """Whether samples at this distance are like the data."""
+        return distance < self.floor + FAR
+
+    @property
+    def stays(self) -> bool:
+        """Whether chains of every start end like the data."""
+        return all(self.data_like(r.moments[-1].distance) for r in self.runs)
+
+    def as_json(self) -> str:
+        """Every number of it, for a program."""
+        out: dict[str, Any] = {
+            k: getattr(self, k)
+            for k in ("recipe", "step_learned", "weights", "phase", "sampler", "steps", "seed", "floor", "rhat",
+                      "ess_bulk", "ess_tail", "chains", "half_steps", "moved")
+        }  # fmt: skip
+        out["verdict"] = verdict(self).title
+        out["step"] = self.step._asdict()
+        out["runs"] = [
+            {
+                "start": r.start,
+                "acceptance": r.acceptance,
+                "moments": [
+                    {"times": m.times, "steps": m.steps, "distance": m.distance, "energy": float(m.energy.mean())}
+                    for m in r.moments
+                ],
+            }
+            for r in self.runs
+        ]
+        out["energies"] = {k: {"mean": float(v.mean()), "sd": float(v.std())} for k, v in self.energies.items()}
+        if self.volume is not None:
+            s, likelihood = self.volume.sandwich, self.volume.likelihood
+            out["log_z"] = {
+                name: {"log_z": float(e.log_z), "low": float(e.low), "high": float(e.high), "ess": float(e.ess)}
+                for name, e in (("forward", s.lower), ("reverse", s.upper))
+            }
+            out["log_likelihood"] = {k: float(v) for k, v in likelihood._asdict().items()}
+        out["findings"] = [f._asdict() for f in findings(self)]
+        return json.dumps(out, indent=1)
+
+
+def diagnose(
+    run: str | Path,
+    checkpoint: str | None = None,
+    phase: str | None = None,
+    chains: int = 64,
+    times: Sequence[int] = TIMES,
+    log_z: bool | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    registry: Registry | None = None,
+) -> tuple[Diagnosis, Path]:
+    """Diagnose a run and write RUN/diagnosis.html and RUN/diagnosis.json; gives what was measured and the page.
+
+    ``chains`` chains of ``phase`` (the first that draws events, unless said) run for each of ``times`` multiples of
+    the steps of learning, from where learning starts them and from held-out examples. ``log_z`` asks for annealed
+    importance sampling; unless said it is done for real events of up to 50 coordinates. Raises `UserError` when no
+    phase draws events.
+    """
+    from ebmsuite.diagnosis.page import write_page
+
+    model = load(run, checkpoint, device, registry)
+    with ExitStack() as stack:
+        for net in model.players.values():
+            stack.enter_context(in_mode(net, train=False))
+        diagnosis = measure(model, phase, chains, times, log_z, seed)
+    page = write_page(diagnosis, model, Path(run))
+    write_text(Path(run) / "diagnosis.json", diagnosis.as_json())
+    return diagnosis, page
+
+
+def measure(
+    model: Model, phase: str | None, chains: int, times: Sequence[int], log_z: bool | None, seed: int
+) -> Diagnosis:
+    """The measurements, without a page."""
+    if chains < 8 or not times or min(times) < 1:
+        raise UserError(f"at least 8 chains and multiples of 1 or more are needed, got {chains} and {list(times)}")
+    times = sorted({1, *times})
+    name = _phase_name(model, phase)
+    chosen, rng = model.phase(name), model.generator(seed)
+    train, test = (_head(model, split, 1000) for split in ("train", "test"))
+    some = _part(test, chains)
+    starts = {"data": Start(some.x, some.condition)}
+    with suppress(RecipeError):  # of chains that start at the examples, or at what a trainer proposes
+        starts = {"learning": chosen.chains.start(len(some), rng, None, some.condition)} | starts
+    runs = tuple(long_run(chosen, start, kind, times, test.x, rng) for kind, start in starts.items())
+    traces = torch.cat([r.trace[len(r.trace) // 2 :] for r in runs], 1)
+    first = runs[0]
+    ends = first.moments[1]
+    condition = starts[first.start].condition
+    noise = getattr(chosen.chains, "density", None)
+    out = {
+        "training data": energies(chosen.energy, train.x, train.condition),
+        "held-out data": energies(chosen.energy, test.x, test.condition),
+        "samples": ends.energy,
+        f"samples after {times[-1]}x the steps": first.moments[-1].energy,
+    }
+    if noise is not None:
+        out["noise"] = energies(chosen.energy, noise.sample(len(some), rng, some.condition), some.condition)
+    found, why = _volume(model, chosen, train, test, log_z, rng)
+    moved = (ends.x - first.moments[0].x).flatten(1).square().mean().sqrt()
+    return Diagnosis(
+        recipe=model.recipe.recipe, step_learned=model.step, weights=model.weights, phase=name,
+        sampler=_say(model.recipe.phases[name]["sampler"]), steps=chosen.steps, seed=seed, runs=runs,
+        floor=energy_distance(train.x, test.x), rhat=_worst(rhat(traces), max),
+        ess_bulk=_worst(ess_bulk(traces), min), ess_tail=_worst(ess_tail(traces), min), quantities=traces.shape[2],
+        chains=traces.shape[1], half_steps=times[-1] * chosen.steps // 2,
+        step=one_step(chosen, ends.x, condition, rng), moved=float(moved) / spread(train.x, model.event),
+        energies=out, volume=found, no_volume=why,
+    )  # fmt: skip
+
+
+def _phase_name(model: Model, phase: str | None) -> str:
+    events = [name for name, space in model.trainer.draws.items() if space == "event"]
+    if not events:
+        raise UserError(f"{model.recipe.recipe}: none of its phases draws events, so there are no chains to compare")
+    if phase is not None and phase not in events:
+        raise UserError(f'{model.recipe.recipe}: no phase "{phase}" draws events (there are: {", ".join(events)})')
+    return phase or events[0]
+
+
+def _head(model: Model, split: str, n: int) -> Batch:
+    parts = [b.to(model.device) for b in rows(model.data[split], n)]
+    return Batch(torch.cat([b.x for b in parts]), cat([b.condition for b in parts]))
+
+
+def _part(batch: Batch, n: int) -> Batch:
+    return Batch(batch.x[:n], tree_map(lambda v: v[:n], batch.condition))
+
+
+def _volume(
+    model: Model, phase: Phase, train: Batch, test: Batch, asked: bool | None, rng: torch.Generator
+) -> tuple[Volume | None, str]:
+    event, condition = model.event, test.condition
+    if event.kind != "real" or condition is not None:
+        return None, "log Z is estimated for real events without a condition."
+    size = train.x[0].numel()
+    if asked is False or (asked is None and size > SMALL):
+        return None, f"log Z was not estimated: an event has {size} numbers. Ask for it with --log-z."
+    try:
+        return volume(phase.energy, event, train.x, test.x, rng, chains=500, betas=500), ""
+    except ValueError as error:  # weights that are not numbers, chains that ran away
+        return None, f"log Z cannot be estimated: {error}."
+
+
+def _worst(values: Tensor, which: Any) -> float:
+    known: list[float] = values[~values.isnan()].tolist()
+    return float(which(known)) if known else float("nan")
+
+
+def _say(spec: dict[str, Any]) -> str:
+    numbers = ", ".join(f"{k} {v}" for k, v in spec.items() if k != "name" and v is not None)
+    return f"{spec['name']} ({numbers})" if numbers else str(spec["name"])
