@@ -198,11 +198,12 @@ def test_the_leapfrog_error_is_of_second_order_and_the_way_back_is_the_way() -> 
     target, errors = target_of(density, x), []
     for h in (0.2, 0.1):
         state, q = hold(x, target), p
+        hs = torch.tensor(h, dtype=x.dtype)
         for _ in range(round(1 / h)):
-            state, q = leapfrog(state, q, h, target)
+            state, q = leapfrog(state, q, hs, target)
         errors.append(((state.energy + event_sum(q * q) / 2) - (density(x) + event_sum(p * p) / 2)).abs().mean())
         for _ in range(round(1 / h)):
-            state, q = leapfrog(state, q, -h, target)
+            state, q = leapfrog(state, q, -hs, target)
         assert torch.allclose(state.x, x, atol=1e-10)
     assert (errors[0] / errors[1]).item() == pytest.approx(4.0, rel=0.2)
 

@@ -25,11 +25,11 @@ def activation(name: Activation, slope: float = 0.2) -> nn.Module:
     return nn.LeakyReLU(slope) if name == "leaky-relu" else ACTIVATIONS[name]()
 
 
-def mlp(sizes: list[int], name: Activation = "silu") -> nn.Sequential:
+def mlp(sizes: list[int], name: Activation = "silu", slope: float = 0.2) -> nn.Sequential:
     """Linear layers of these sizes with an activation between them."""
     layers: list[nn.Module] = []
     for low, high in pairwise(sizes):
-        layers += [nn.Linear(low, high), activation(name)]
+        layers += [nn.Linear(low, high), activation(name, slope)]
     return nn.Sequential(*layers[:-1])
 
 
@@ -44,10 +44,11 @@ def mlp_energy(
     depth: int = 3,
     activation: Activation = "silu",
     reference_sd: float | None = None,
+    slope: float = 0.2,
 ) -> Tilted:
-    """An MLP on the flattened event: ``depth`` hidden layers of ``width`` units."""
-    net = nn.Sequential(nn.Flatten(), mlp([event.size, *[width] * depth, 1], activation), nn.Flatten(start_dim=0))
-    return Tilted(net, reference(event, reference_sd))
+    """An MLP on the flattened event: ``depth`` hidden layers of ``width`` units. ``slope`` is that of leaky-relu."""
+    layers = mlp([event.size, *[width] * depth, 1], activation, slope)
+    return Tilted(nn.Sequential(nn.Flatten(), layers, nn.Flatten(start_dim=0)), reference(event, reference_sd))
 
 
 def mlp_generator(

@@ -9,9 +9,7 @@ import click
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--phase", help="Whose chains; the first that draws events unless said.")
 @click.option("-n", "chains", default=64, show_default=True, help="Number of chains of each start.")
-@click.option(
-    "--times", default=100, show_default=True, help="The longest run, in multiples of that of learning."
-)
+@click.option("--times", default=100, show_default=True, help="The longest run, in multiples of that of learning.")
 @click.option("--log-z/--no-log-z", default=None, help="Annealed importance sampling; up to 50 numbers unless said.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--checkpoint", help='"best", or a step; the newest unless said.')

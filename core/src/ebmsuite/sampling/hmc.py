@@ -69,8 +69,8 @@ class HMC:
         return state, Info(state.energy, acceptance, accepted)
 
 
-def leapfrog(state: Held, p: Tensor, hs: Tensor | float, target: Target) -> tuple[Held, Tensor]:
-    """One step of size h of H = E(x) + |p|^2 / 2 in units s of length; a negative h goes back."""
-    p = p - hs / 2 * state.gradient
-    state = hold(state.x + hs * p, target)
-    return state, p - hs / 2 * state.gradient
+def leapfrog(state: Held, p: Tensor, hs: Tensor, target: Target) -> tuple[Held, Tensor]:
+    """One step of size h of H = E(x) + |p|^2 / 2 in units s of length; a negative h goes back. hs broadcasts to x."""
+    p = torch.addcmul(p, hs, state.gradient, value=-0.5)
+    state = hold(torch.addcmul(state.x, hs, p), target)
+    return state, torch.addcmul(p, hs, state.gradient, value=-0.5)

@@ -49,7 +49,7 @@ def warm_up(
             moments.add(state.x / unit)
         if i + 1 in ends:
             adapted = replace(adapted, scale=moments.scale())
-            averaging, moments = DualAveraging(averaging.mean, wanted), Moments(x)
+            averaging, moments = DualAveraging(averaging.mean, wanted, bold=1.0), Moments(x)
     return replace(adapted, step_size=averaging.mean), state.x
 
 
@@ -74,6 +74,8 @@ class DualAveraging:
 
     start: float
     wanted: float
+    bold: float = 10.0
+    """How far above the start to look first: theirs is 10. 1 goes on from a step size that is about right."""
     t: int = 0
     h_bar: float = 0.0
     log_mean: float = 0.0
@@ -83,7 +85,7 @@ class DualAveraging:
         """The step size of the next step."""
         if self.t == 0:
             return self.start
-        return math.exp(math.log(10 * self.start) - math.sqrt(self.t) / GAMMA * self.h_bar)
+        return math.exp(math.log(self.bold * self.start) - math.sqrt(self.t) / GAMMA * self.h_bar)
 
     @property
     def mean(self) -> float:
@@ -95,7 +97,7 @@ class DualAveraging:
         t = self.t + 1
         weight = 1 / (t + 10)
         h_bar = (1 - weight) * self.h_bar + weight * (self.wanted - acceptance)
-        log_h = math.log(10 * self.start) - math.sqrt(t) / GAMMA * h_bar
+        log_h = math.log(self.bold * self.start) - math.sqrt(t) / GAMMA * h_bar
         eta = t**-0.75
         return replace(self, t=t, h_bar=h_bar, log_mean=eta * log_h + (1 - eta) * self.log_mean)
 

@@ -1,0 +1,89 @@
+"""The codec ``toy/points``: points to .csv and .png, and .csv to points."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.files import replacing, write_text
+from ebmsuite.space import Batch
+
+__all__ = ["PointFiles"]
+
+
+@dataclass(frozen=True)
+class PointFiles:
+    """Points of ``columns`` coordinates as events [columns], in the units of the files."""
+
+    name: ClassVar[str] = "toy/points"
+
+    columns: int = 2
+
+    def __post_init__(self) -> None:
+        if self.columns < 1:
+            raise RecipeError(f"columns: a point has at least one coordinate, got {self.columns}")
+
+    def read(self, path: Path) -> Batch:
+        """The points of a .csv file: x float32 [N, columns], index 0..N-1.
+
+        One point a row, coordinates separated by commas, no header; blank rows are left out. Anything else is a
+        `DataError` that names the file and the row (1 is the first line).
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".csv":
+            raise DataError(f'{path}: points are read from .csv files, not "{path.suffix}"')
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path}: not a readable text file ({error})") from error
+        rows = [self._row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
+        if not rows:
+            raise DataError(f"{path}: holds no point")
+        return Batch(torch.tensor(rows, dtype=torch.float32), index=torch.arange(len(rows)))
+
+    def _row(self, path: Path, number: int, line: str) -> list[float]:
+        cells = line.split(",")
+        if len(cells) != self.columns:
+            raise DataError(f"{path}: row {number} has {len(cells)} numbers, a point here has {self.columns}")
+        try:
+            row = [float(cell) for cell in cells]
+        except ValueError:
+            row = [math.nan]
+        if not all(map(math.isfinite, row)):
+            raise DataError(f'{path}: row {number}, "{line.strip()}", is not {self.columns} finite numbers')
+        return row
+
+    def write(self, x: Tensor, path: Path) -> None:
+        """Write points x [N, columns]: .csv, one a row; .png, the first two coordinates as a scatter plot.
+
+        The file is complete or absent. Another ending is a `DataError`.
+        """
+        path = Path(path)
+        if x.dim() != 2 or x.shape[1] != self.columns or not len(x):
+            raise DataError(f"{path}: points here are [N, {self.columns}] with N > 0, not {list(x.shape)}")
+        if path.suffix.lower() == ".csv":
+            write_text(path, "".join(",".join(f"{v:.9g}" for v in row) + "\n" for row in x.tolist()))
+        elif path.suffix.lower() == ".png":
+            self._scatter(x.detach().cpu(), path)
+        else:
+            raise DataError(f'{path}: points are written as .csv, .png, .npy or .safetensors, not "{path.suffix}"')
+
+    def _scatter(self, x: Tensor, path: Path) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        if self.columns < 2:
+            raise DataError(f"{path}: a picture needs two coordinates, these points have one; write a .csv")
+        figure = Figure(figsize=(6, 6), layout="constrained")
+        axes = figure.subplots()
+        axes.scatter(x[:, 0], x[:, 1], s=min(20.0, 2 + 2000 / len(x)), color="#1f5f99", alpha=0.6, linewidths=0)
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.spines[["top", "right"]].set_visible(False)
+        with replacing(path) as aside:
+            FigureCanvasAgg(figure).print_png(aside)

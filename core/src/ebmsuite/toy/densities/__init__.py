@@ -1,0 +1,18 @@
+"""Densities that are normalised and drawn from exactly, mostly in the plane."""
+
+from ebmsuite.toy.densities.checkerboard import Checkerboard
+from ebmsuite.toy.densities.hard import Banana, Funnel, IllConditioned
+from ebmsuite.toy.densities.mixture import Mixture, eight_gaussians, two_moons
+from ebmsuite.toy.densities.polar import Pinwheel, Rings
+
+__all__ = [
+    "Banana",
+    "Checkerboard",
+    "Funnel",
+    "IllConditioned",
+    "Mixture",
+    "Pinwheel",
+    "Rings",
+    "eight_gaussians",
+    "two_moons",
+]

@@ -1,0 +1,61 @@
+"""Mixtures of Gaussians: on a circle, and along two arcs."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ebmsuite.density import Density
+from ebmsuite.space import Space
+from ebmsuite.toy.densities.parts import positive, single, vectors
+from ebmsuite.tree import Tree
+
+__all__ = ["Mixture", "eight_gaussians", "two_moons"]
+
+
+class Mixture(Density):
+    """(1/K) sum_k N(x; means[k], sd^2 I), with ``means`` [K, D]."""
+
+    means: Tensor
+
+    def __init__(self, means: Tensor, sd: float, event: Space | None = None) -> None:
+        super().__init__()
+        positive(sd=sd)
+        self.event, self.sd = vectors(means.shape[1], event), sd
+        # moves with the module, but is no weight: the settings say it all
+        self.register_buffer("means", means.double(), persistent=False)
+
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        which = torch.randint(len(self.means), (n,), generator=rng, device=rng.device)
+        noise = torch.randn((n, self.event.size), generator=rng, device=rng.device, dtype=torch.float64)
+        return single(self.means.to(rng.device)[which] + self.sd * noise)
+
+    def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
+        count, dim = self.means.shape
+        # [K, B], the batch innermost: two numbers a row leave nothing to vectorise over
+        away = (x.T[:, None] - self.means.to(x).T[:, :, None]).square().sum(0) / (2 * self.sd**2)
+        constant = math.log(count) + dim * (math.log(self.sd) + math.log(2 * math.pi) / 2)
+        return torch.logsumexp(-away, 0) - constant
+
+
+def eight_gaussians(radius: float = 1.0, sd: float = 0.15, modes: int = 8, event: Space | None = None) -> Mixture:
+    """Gaussians evenly on a circle, the first at angle 0. Defaults: Nijkamp et al., AAAI 2020 (code, gmm)."""
+    positive(radius=radius, modes=modes)
+    angle = 2 * math.pi / modes * torch.arange(modes, dtype=torch.float64)
+    return Mixture(radius * torch.stack([angle.cos(), angle.sin()], 1), sd, event)
+
+
+def two_moons(sd: float = 0.1, radius: float = 1.0, modes: int = 64, event: Space | None = None) -> Mixture:
+    """Two half circles that reach into one another: ``modes`` Gaussians evenly along each.
+
+    Exact for what it is, a mixture. It is within rounding of the integral along the arcs while the modes are
+    no more than ``sd`` apart.
+    """
+    positive(radius=radius, modes=modes)
+    angle = math.pi / modes * (torch.arange(modes, dtype=torch.float64) + 0.5)
+    upper = torch.stack([angle.cos(), angle.sin()], 1)
+    lower = torch.stack([1 - angle.cos(), 0.5 - angle.sin()], 1)
+    middle = torch.tensor([0.5, 0.25], dtype=torch.float64)
+    return Mixture(radius * (torch.cat([upper, lower]) - middle), sd, event)

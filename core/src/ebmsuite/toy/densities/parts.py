@@ -1,0 +1,44 @@
+"""What the densities share."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ebmsuite.errors import RecipeError
+from ebmsuite.space import Space
+
+__all__ = ["log_normal", "positive", "single", "vectors"]
+
+
+def vectors(dim: int, event: Space | None) -> Space:
+    """The space of vectors [dim].
+
+    A density knows its dimension itself, since a data set has no event before it is drawn. Where there is an
+    event, in a phase or a player, it must be the same (`RecipeError`).
+    """
+    if dim < 1:
+        raise RecipeError(f"dim: a density has at least one dimension, got {dim}")
+    if event is not None and event.shape != (dim,):
+        raise RecipeError(f"this density is one of vectors [{dim}], and the events are {list(event.shape)}")
+    return Space((dim,))
+
+
+def positive(**values: float) -> None:
+    """`RecipeError` that names the first setting that is not above 0."""
+    for name, value in values.items():
+        if not value > 0:
+            raise RecipeError(f"{name}: must be above 0, got {value:g}")
+
+
+def log_normal(x: Tensor, sd: Tensor | float) -> Tensor:
+    """log N(x; 0, sd^2), elementwise."""
+    log_sd = sd.log() if isinstance(sd, Tensor) else math.log(sd)
+    return -(x / sd).square() / 2 - log_sd - math.log(2 * math.pi) / 2
+
+
+def single(x: Tensor) -> Tensor:
+    """Draws are made in float64, where tails and borders are exact, and given in the default precision."""
+    return x.to(torch.get_default_dtype())

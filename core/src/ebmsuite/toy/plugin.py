@@ -1,0 +1,76 @@
+"""What the toy domain offers: names and import strings only."""
+
+from __future__ import annotations
+
+from ebmsuite.hookspecs import Component, hookimpl
+
+ebm_api = 1
+
+NIJKAMP_2020 = (
+    "Nijkamp, Hill, Han, Zhu, Wu. On the Anatomy of MCMC-Based Maximum Likelihood Learning of EBMs. AAAI 2020"
+)
+NEAL_2003 = "Neal. Slice Sampling. Annals of Statistics 2003"
+HAARIO_1999 = "Haario, Saksman, Tamminen. Adaptive Proposal Distribution for Random Walk Metropolis Algorithm. 1999"
+
+AT = "ebmsuite.toy.densities:"
+SMOOTH = [
+    Component("toy/eight-gaussians", AT + "eight_gaussians", "Gaussians on a circle", NIJKAMP_2020),
+    Component("toy/rings", AT + "Rings", "rings within rings", NIJKAMP_2020),
+    Component("toy/pinwheel", AT + "Pinwheel", "bent arms around a centre"),
+    Component("toy/two-moons", AT + "two_moons", "two half circles that reach into one another"),
+    Component("toy/funnel", AT + "Funnel", "Neal's funnel, of any dimension", NEAL_2003),
+    Component("toy/banana", AT + "Banana", "a bent Gaussian", HAARIO_1999),
+    Component("toy/ill-conditioned", AT + "IllConditioned", "a Gaussian of very unequal widths, of any dimension"),
+]
+"""Known densities are energies too: for what samples, or compares itself with, an energy that is not learned."""
+
+
+@hookimpl
+def ebm_energies() -> list[Component]:
+    return SMOOTH
+
+
+@hookimpl
+def ebm_densities() -> list[Component]:
+    return [*SMOOTH, Component("toy/checkerboard", AT + "Checkerboard", "uniform on every other square")]
+
+
+@hookimpl
+def ebm_datasets() -> list[Component]:
+    return [Component("toy/points", "ebmsuite.toy.data:Points", "draws of a density that is known")]
+
+
+@hookimpl
+def ebm_codecs() -> list[Component]:
+    return [Component("toy/points", "ebmsuite.toy.codec:PointFiles", "points in .csv files, and as a scatter plot")]
+
+
+@hookimpl
+def ebm_metrics() -> list[Component]:
+    return [
+        Component("toy/divergence", "ebmsuite.toy.metrics:Divergence",
+                  "KL(data || model) and log-likelihood of held-out points, normalised on a grid"),
+    ]  # fmt: skip
+
+
+@hookimpl
+def ebm_tasks() -> list[Component]:
+    return [Component("toy/log-density", "ebmsuite.toy.tasks:LogDensityOfPoints", "a user's points under the model")]
+
+
+@hookimpl
+def ebm_renderers() -> list[Component]:
+    return [
+        Component("toy/picture", "ebmsuite.toy.render:Picture", "truth, model, samples and chains side by side"),
+    ]
+
+
+@hookimpl
+def ebm_recipes() -> list[Component]:
+    at = "ebmsuite.toy:recipes/"
+    return [
+        Component("toy/rings", at + "rings.yaml", "four rings by persistent chains", NIJKAMP_2020),
+        Component("toy/eight-gaussians", at + "eight-gaussians.yaml", "eight modes by persistent chains", NIJKAMP_2020),
+        Component("toy/rings-short-run", at + "rings-short-run.yaml",
+                  "four rings by chains too short to converge: good samples, no density", NIJKAMP_2020),
+    ]  # fmt: skip
