@@ -90,7 +90,7 @@ def test_each_verdict(convergent: Path) -> None:
     cold = dataclasses.replace(d, step=d.step._replace(temperature=0.5))
     assert "T = 0.5" in verdict(cold).title
     learning, data = d.runs
-    off = [m._replace(distance=0.4) for m in learning.moments]
+    off = [m._replace(nearest=3.0) for m in learning.moments]
     unlearned = dataclasses.replace(d, runs=(dataclasses.replace(learning, moments=tuple(off)), data))
     assert verdict(unlearned).title == "The chains of this model do not reach the data"
     left = (*data.moments[:-1], data.moments[-1]._replace(distance=0.4))

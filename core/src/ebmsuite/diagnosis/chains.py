@@ -30,7 +30,9 @@ class Moment(NamedTuple):
     energy: Tensor
     """[B]."""
     distance: float
-    """From held-out data, see `energy_distance`."""
+    """From held-out data, see `energy_distance`: grows when parts of the data are left out."""
+    nearest: float
+    """Median distance to the nearest training example, over that of held-out data: grows when samples leave the data."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class LongRun:
 
 
 def long_run(
-    phase: Phase, start: Start, name: str, times: Sequence[int], data: Tensor, rng: torch.Generator
+    phase: Phase, start: Start, name: str, times: Sequence[int], train: Tensor, test: Tensor, rng: torch.Generator
 ) -> LongRun:
     """Run the chains of ``start`` for the largest of ``times`` multiples of the phase's steps."""
     directions = quantities(start.x[0])
@@ -77,10 +79,14 @@ def long_run(
                 rates.append(info.acceptance.mean())
 
     phase.refine(start, rng, total, each)
-    moments = tuple(
-        Moment(m, s, seen[s], energies(phase.energy, seen[s], start.condition), energy_distance(seen[s], data))
-        for s, m in sorted({0: 0, **wanted}.items())
-    )
+    usual = nearest(test, train)
+
+    def moment(steps: int, times: int) -> Moment:
+        x = seen[steps]
+        energy = energies(phase.energy, x, start.condition)
+        return Moment(times, steps, x, energy, energy_distance(x, test), nearest(x, train) / usual)
+
+    moments = tuple(moment(steps, m) for steps, m in sorted({0: 0, **wanted}.items()))
     return LongRun(name, moments, torch.stack(rows), float(torch.stack(rates).mean()) if rates else None)
 
 
@@ -113,6 +119,11 @@ def energy_distance(x: Tensor, y: Tensor) -> float:
     between = torch.cdist(x, y).mean()
     inside = [torch.cdist(v, v).sum() / (len(v) * (len(v) - 1)) for v in (x, y)]
     return float(1 - (inside[0] + inside[1]) / (2 * between))
+
+
+def nearest(x: Tensor, data: Tensor) -> float:
+    """Median distance from events to the nearest of ``data``, as vectors."""
+    return float(torch.cdist(x.detach().flatten(1).float(), data.flatten(1).float()).amin(1).median())
 
 
 class Step(NamedTuple):

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from ebmsuite.dataset import rows
-from ebmsuite.diagnosis.chains import LongRun, Step, energies, energy_distance, long_run, one_step, spread
+from ebmsuite.diagnosis.chains import LongRun, Moment, Step, energies, energy_distance, long_run, one_step, spread
 from ebmsuite.diagnosis.volume import Volume, volume
-from ebmsuite.diagnosis.words import FAR, findings, verdict
+from ebmsuite.diagnosis.words import FAR, OFF, findings, verdict
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.files import write_text
 from ebmsuite.model import Model, load
@@ -69,14 +69,19 @@ class Diagnosis:
     def temperature(self) -> float | None:
         return self.step.temperature
 
-    def data_like(self, distance: float) -> bool:
-        """Whether samples at this distance are like the data."""
-        return distance < self.floor + FAR
+    def data_like(self, moment: Moment) -> bool:
+        """Whether samples are where the data are, and everywhere where they are."""
+        return moment.distance < self.floor + FAR and moment.nearest < OFF
+
+    def below(self, energy: Tensor) -> float:
+        """Share of energies [B] below those of 99.5 % of held-out data."""
+        return float((energy < self.energies["held-out data"].quantile(0.005)).double().mean())
 
     @property
     def stays(self) -> bool:
-        """Whether chains of every start end like the data."""
-        return all(self.data_like(r.moments[-1].distance) for r in self.runs)
+        """Whether chains of every start end like the data, and not at energies that data do not have."""
+        ends = [r.moments[-1] for r in self.runs]
+        return all(self.data_like(m) and self.below(m.energy) < 0.05 for m in ends)
 
     def as_json(self) -> str:
         """Every number of it, for a program."""
@@ -92,7 +97,13 @@ class Diagnosis:
                 "start": r.start,
                 "acceptance": r.acceptance,
                 "moments": [
-                    {"times": m.times, "steps": m.steps, "distance": m.distance, "energy": float(m.energy.mean())}
+                    {
+                        "times": m.times,
+                        "steps": m.steps,
+                        "distance": m.distance,
+                        "nearest": m.nearest,
+                        "energy": float(m.energy.mean()),
+                    }
                     for m in r.moments
                 ],
             }
@@ -154,7 +165,7 @@ def measure(
     starts = {"data": Start(some.x, some.condition)}
     with suppress(RecipeError):  # of chains that start at the examples, or at what a trainer proposes
         starts = {"learning": chosen.chains.start(len(some), rng, None, some.condition)} | starts
-    runs = tuple(long_run(chosen, start, kind, times, test.x, rng) for kind, start in starts.items())
+    runs = tuple(long_run(chosen, start, kind, times, train.x, test.x, rng) for kind, start in starts.items())
     traces = torch.cat([r.trace[len(r.trace) // 2 :] for r in runs], 1)
     first = runs[0]
     ends = first.moments[1]

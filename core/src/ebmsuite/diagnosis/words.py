@@ -11,6 +11,8 @@ __all__ = ["Finding", "findings", "verdict"]
 
 FAR = 0.05
 """Distance from the data, beyond that of other data, from which on samples are not data-like."""
+OFF = 1.75
+"""Distance to the nearest training example, over that of held-out data, from which on samples are beside the data."""
 
 
 class Finding(NamedTuple):
@@ -23,7 +25,7 @@ class Finding(NamedTuple):
 
 def verdict(d: Diagnosis) -> Finding:
     """The one sentence that a reader should take away."""
-    if d.fresh and not d.data_like(d.fresh.moments[1].distance):
+    if d.fresh and not d.data_like(d.fresh.moments[1]):
         return Finding(
             "The chains of this model do not reach the data",
             "After as many steps as in learning the samples are still far from held-out data. Learn longer, or with "
@@ -44,7 +46,7 @@ def verdict(d: Diagnosis) -> Finding:
             "The chains stay with the data but do not mix",
             f"R-hat is {d.rhat:.2f} (1.01 at most for chains that agree): chains that start in different places are "
             "still in different places at the end. The energy is right about what is near, as far as this shows; how "
-            "much probability it gives to one mode against another was not tested.",
+            "much probability it gives to one mode against another was not tested. A longer run (--times) may show it.",
             "open",
         )
     if d.temperature is not None and abs(d.temperature - 1) > 0.05:
@@ -72,10 +74,12 @@ def _long(d: Diagnosis) -> list[Finding]:
     for r in d.runs:
         first, last = r.moments[1], r.moments[-1]
         numbers = ", ".join(f"{m.distance:.3f} at {m.times}x" for m in r.moments)
-        good = d.data_like(last.distance)
+        near = ", ".join(f"{m.nearest:.2f} at {m.times}x" for m in r.moments)
+        good = d.data_like(last)
         text = (
             f"Chains that start {r.where} and run up to {last.times} times the {first.steps} steps of learning. "
             f"Distance from held-out data (0 the same, 1 far apart; training data {d.floor:.3f}): {numbers}. "
+            f"Distance to the nearest training example (1 for held-out data): {near}. "
             + ("They end like data." if good else "They end away from the data.")
         )
         found.append(Finding(f"Long run, {r.label}", text, "good" if good else "bad"))
@@ -90,7 +94,7 @@ def _mixing(d: Diagnosis) -> Finding:
         f"{d.ess_bulk:.0f} in the bulk and {d.ess_tail:.0f} in the tails, from {d.chains} chains of {d.half_steps} "
         f"steps: one independent draw in {d.chains * d.half_steps / max(d.ess_bulk, 1e-9):,.0f} steps. "
         + ("Chains agree" if good else "Above 1.01, chains have not forgotten where they began")
-        + ("." if d.stays else "; but where they agree is not where the data are.")
+        + ("." if d.stays or not good else ", but where they agree is not where the data are.")
     )
     return Finding("Mixing", text, "good" if good else "open" if d.rhat <= 1.05 else "bad")
 
@@ -127,9 +131,8 @@ def _energies(d: Diagnosis) -> list[Finding]:
         + ("the energy knows its training data by heart." if gap > spread / 2 else "no sign of memorising.")
     )
     found = [Finding("Energies", seen, "bad" if gap > spread / 2 else "good")]
-    low = float(e["held-out data"].quantile(0.005))
     for name, values in e.items():
-        below = float((values < low).double().mean())
+        below = d.below(values)
         if name not in ("training data", "held-out data") and below > 0.05:
             text = f"{below:.0%} of {name} have less energy than nearly all (99.5 %) of the held-out data."
             found.append(Finding("Energies", text, "bad"))
@@ -144,11 +147,14 @@ def _volume(d: Diagnosis) -> list[Finding]:
         f"log Z is between {float(s.lower.log_z):.3f} (forward) and {float(s.upper.log_z):.3f} (reverse), by annealed "
         f"importance sampling from {d.volume.base} with {d.volume.chains} chains and {d.volume.betas} temperatures. "
     )
+    cold = d.temperature is not None and abs(d.temperature - 1) > 0.05
+    if cold:
+        text += f"This is the density exp(-E); the chains of this run are at temperature {d.temperature:.2g}. "
     if d.volume.closed:
         text += (
             f"Held-out log-likelihood: {float(l.value):.3f} nats an event, [{float(l.low):.3f}, {float(l.high):.3f}] "
             f"from log Z, and ± {float(l.error):.3f} from the size of the held-out set."
         )
-        return [Finding("log Z and likelihood", text, "good")]
+        return [Finding("log Z and likelihood", text, "open" if cold else "good")]
     text += "The bounds do not meet, so no likelihood is stated; use more temperatures, or read the verdict above."
     return [Finding("log Z", text, "bad")]
