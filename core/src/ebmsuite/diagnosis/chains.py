@@ -32,7 +32,7 @@ class Moment(NamedTuple):
     distance: float
     """From held-out data, see `energy_distance`: grows when parts of the data are left out."""
     nearest: float
-    """Median distance to the nearest training example, over that of held-out data: grows when samples leave the data."""
+    """Median distance to the nearest training example over that of held-out data: grows when samples leave them."""
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,7 @@ def _distances(axes: Any, d: Diagnosis) -> None:
     axes.axvline(d.steps, color="grey", linewidth=0.8, label="steps of learning")
     axes.set(xscale="symlog", xlabel="steps of the chain", ylabel="distance from\nheld-out data")
     axes.set_xlim(left=0)
+    axes.set_ylim(-0.03, max(0.2, *axes.get_ylim()))  # below 0.05 it is noise
     axes.legend(fontsize=8, frameon=False)
 
 

@@ -112,11 +112,10 @@ def _step(d: Diagnosis) -> list[Finding]:
         rare = d.step.acceptance is not None and d.step.acceptance < 0.5
         text += ": too large for the chain to sample from what it follows." if rare else "."
         found.append(Finding("One step", text, "bad" if rare else "open" if cold else "good"))
-    for r in d.runs:
-        if r.acceptance is not None:
-            usual = 0.3 < r.acceptance < 0.98
-            text = f"The sampler accepts {r.acceptance:.0%} of its proposals, {r.label}."
-            found.append(Finding("Acceptance", text, "good" if usual else "open"))
+    rate = d.runs[0].acceptance
+    if rate is not None:
+        kind: Literal["good", "open"] = "good" if 0.3 < rate < 0.99 else "open"
+        found.append(Finding("Acceptance", f"The sampler accepts {rate:.0%} of its proposals.", kind))
     text = f"In the {d.steps} steps of learning a coordinate moves by {d.moved:.2g} times the spread of the data."
     return [*found, Finding("Displacement", text, "open")]
 

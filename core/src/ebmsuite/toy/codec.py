@@ -82,7 +82,7 @@ class PointFiles:
             raise DataError(f"{path}: a picture needs two coordinates, these points have one; write a .csv")
         figure = Figure(figsize=(6, 6), layout="constrained")
         axes = figure.subplots()
-        axes.scatter(x[:, 0], x[:, 1], s=min(20.0, 2 + 2000 / len(x)), color="#1f5f99", alpha=0.6, linewidths=0)
+        axes.scatter(x[:, 0], x[:, 1], s=min(120.0, 3 + 4000 / len(x)), color="#1f5f99", alpha=0.6, linewidths=0)
         axes.set_aspect("equal", adjustable="datalim")
         axes.spines[["top", "right"]].set_visible(False)
         with replacing(path) as aside:

@@ -53,7 +53,7 @@ class Grid:
         """The share of the mass of log p [n * n] in the outer frame, a twentieth of the side wide."""
         wide = max(1, self.n // 20)
         mass = log_p.exp().view(self.n, self.n)
-        return float(1 - mass[wide:-wide, wide:-wide].sum() / mass.sum())
+        return max(0.0, float(1 - mass[wide:-wide, wide:-wide].sum() / mass.sum()))
 
     def __str__(self) -> str:
         left, right, bottom, top = self.extent()
