@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,15 @@ import torch
 PROBES = str(Path(__file__).parent / "probes")
 sys.path.insert(0, PROBES)
 os.environ["PYTHONPATH"] = os.pathsep.join([PROBES, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Small operations are faster so, and on busy cores very much faster."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

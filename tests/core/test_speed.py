@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,15 +27,9 @@ OVERHEAD = 60e-6
 """Most seconds a step above the gradient; the goal is 30e-6."""
 ATTEMPTS = 3
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 Work = Callable[[], object]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Bowl(Energy):

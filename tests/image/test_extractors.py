@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,14 +17,7 @@ from ebmsuite_image.data.pictures import Pictures
 from ebmsuite_image.extractors import DigitClassifier, EfficientNetLite0, InceptionV3
 from ebmsuite_image.metrics import Fid
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Operations of this size are faster so, and on busy cores very much faster."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from ebmsuite.run import checkpoint_steps, read_log
 if TYPE_CHECKING:
     from ebmsuite.evaluation import Row, Suite
 
-__all__ = ["page", "picture", "write_report", "write_suite"]
+__all__ = ["inline_svg", "page", "picture", "write_report", "write_suite"]
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
@@ -146,14 +146,21 @@ def _curves(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         axis.spines[["top", "right"]].set_visible(False)
     axes[-1, 0].set_xlabel("learning step")
     figure.tight_layout()
+    return [
+        "<h2>Learning</h2><p class=quiet>A healthy run's gap, mean E(data) - mean E(samples), moves about 0.</p>",
+        inline_svg(figure),
+    ]
+
+
+def inline_svg(figure: Any) -> str:
+    """A matplotlib figure as SVG inside a page; the figure is closed."""
+    from matplotlib import pyplot as plt
+
     text = io.StringIO()
     figure.savefig(text, format="svg")
     plt.close(figure)
     svg = text.getvalue()
-    return [
-        "<h2>Learning</h2><p class=quiet>A healthy run's gap, mean E(data) - mean E(samples), moves about 0.</p>",
-        svg[svg.index("<svg") :],
-    ]
+    return svg[svg.index("<svg") :]
 
 
 def _events(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from ebmsuite.density import event_sum
 from ebmsuite.energy import Energy
-from ebmsuite.sampling import MALA, Langevin, Phase, Start, Target, run, target_of
-from ebmsuite.space import Space
+from ebmsuite.sampling import MALA, Langevin, Phase, Start, run, target_of, tempered
 
 __all__ = ["LongRun", "Moment", "Step", "energy_distance", "long_run", "one_step", "quantities"]
 
@@ -145,20 +144,15 @@ def one_step(phase: Phase, x: Tensor, condition: Any, rng: torch.Generator) -> S
     (w, n), target = sampler.weights(), target_of(phase.energy, x, condition)
     if n == 0 or w == 0:
         return Step(0.0 if w else None, None, None)
-    T, gradient = n * n / (2 * w), target.value_and_grad(x)[1]
+    T, gradient = sampler.implied_temperature(), target.value_and_grad(x)[1]
     s = torch.as_tensor(target.scale, dtype=x.dtype, device=x.device).expand_as(x)
     drift = (event_sum((w * s * gradient).square()) / event_sum(n * n * (s != 0))).sqrt().mean()
-
-    def divided(x: Tensor) -> tuple[Tensor, Tensor]:
-        value, gradient = target.value_and_grad(x)
-        return value / T, gradient / T
-
-    # x - (n^2 / 2) s^2 (dE/dx) / T + n s e is Langevin's step
+    # the unit of length of E / T is sqrt(T) times that of E: this is Langevin's step, and the test that it lacks
     with torch.no_grad():
-        _, info = run(MALA(n), Target(divided, target.scale), x, 1, rng)
+        _, info = run(MALA(n / T**0.5), tempered(target, T), x, 1, rng)
     return Step(T, float(drift), float(info.acceptance.mean()))
 
 
-def spread(x: Tensor, event: Space) -> float:
+def spread(x: Tensor) -> float:
     """Root mean square distance of the coordinates of events from their means."""
     return float(x.flatten(1).double().var(0).mean().sqrt())

@@ -69,6 +69,11 @@ class Diagnosis:
     def temperature(self) -> float | None:
         return self.step.temperature
 
+    @property
+    def other_temperature(self) -> bool:
+        """Whether the chains are known to sample exp(-E / T) at a T that is not 1."""
+        return self.temperature is not None and abs(self.temperature - 1) > 0.05
+
     def data_like(self, moment: Moment) -> bool:
         """Whether samples are where the data are, and everywhere where they are."""
         return moment.distance < self.floor + FAR and moment.nearest < OFF
@@ -187,7 +192,7 @@ def measure(
         floor=energy_distance(train.x, test.x), rhat=_worst(rhat(traces), max),
         ess_bulk=_worst(ess_bulk(traces), min), ess_tail=_worst(ess_tail(traces), min), quantities=traces.shape[2],
         chains=traces.shape[1], half_steps=times[-1] * chosen.steps // 2,
-        step=one_step(chosen, ends.x, condition, rng), moved=float(moved) / spread(train.x, model.event),
+        step=one_step(chosen, ends.x, condition, rng), moved=float(moved) / spread(train.x),
         energies=out, volume=found, no_volume=why,
     )  # fmt: skip
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import io
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,12 @@ from ebmsuite.diagnosis.words import Finding, findings, verdict
 from ebmsuite.errors import DataError
 from ebmsuite.files import write_text
 from ebmsuite.model import Model
-from ebmsuite.report import page, picture
+from ebmsuite.report import inline_svg, page, picture
 
 __all__ = ["write_page"]
 
 SHOWN = 36
+"""Events in a picture."""
 
 STYLE = """<style>
 .finding { border-left: .3rem solid #bbb; padding: .1rem 0 .1rem 1rem; margin: 1rem 0 } .finding p { margin: .2rem 0 }
@@ -102,11 +102,7 @@ def _figure(draw: Any, d: Diagnosis) -> str:
     draw(axes, d)
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
-    text = io.StringIO()
-    figure.savefig(text, format="svg")
-    plt.close(figure)
-    svg = text.getvalue()
-    return svg[svg.index("<svg") :]
+    return inline_svg(figure)
 
 
 def _distances(axes: Any, d: Diagnosis) -> None:

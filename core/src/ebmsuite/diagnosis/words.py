@@ -49,7 +49,7 @@ def verdict(d: Diagnosis) -> Finding:
             "much probability it gives to one mode against another was not tested. A longer run (--times) may show it.",
             "open",
         )
-    if d.temperature is not None and abs(d.temperature - 1) > 0.05:
+    if d.other_temperature:
         return Finding(
             f"The chains have converged, to the density of E / T at T = {d.temperature:.2g}",
             "Long chains stay with the data and agree with one another. The step's gradient weight and noise belong "
@@ -146,14 +146,13 @@ def _volume(d: Diagnosis) -> list[Finding]:
         f"log Z is between {float(s.lower.log_z):.3f} (forward) and {float(s.upper.log_z):.3f} (reverse), by annealed "
         f"importance sampling from {d.volume.base} with {d.volume.chains} chains and {d.volume.betas} temperatures. "
     )
-    cold = d.temperature is not None and abs(d.temperature - 1) > 0.05
-    if cold:
+    if d.other_temperature:
         text += f"This is the density exp(-E); the chains of this run are at temperature {d.temperature:.2g}. "
     if d.volume.closed:
         text += (
             f"Held-out log-likelihood: {float(l.value):.3f} nats an event, [{float(l.low):.3f}, {float(l.high):.3f}] "
             f"from log Z, and ± {float(l.error):.3f} from the size of the held-out set."
         )
-        return [Finding("log Z and likelihood", text, "open" if cold else "good")]
+        return [Finding("log Z and likelihood", text, "open" if d.other_temperature else "good")]
     text += "The bounds do not meet, so no likelihood is stated; use more temperatures, or read the verdict above."
     return [Finding("log Z", text, "bad")]

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ebmsuite.sampling.kernel import Target
+from ebmsuite.sampling.langevin import Info, State
 from ebmsuite.schedule import Number, fixed
 
 __all__ = ["Descent", "Info", "State"]
-
-
-class State(NamedTuple):
-    x: Tensor
-
-
-class Info(NamedTuple):
-    energy: Tensor
-    """E [B] at the point that the step left."""
 
 
 @dataclass(frozen=True)

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from ebmsuite.sampling.kernel import Held, Target, hold, metropolis
+from ebmsuite.sampling.kernel import Held, Info, Target, hold, metropolis
 
 __all__ = ["GibbsWithGradients", "Info"]
-
-
-class Info(NamedTuple):
-    energy: Tensor
-    """E [B] at the point reached."""
-    acceptance: Tensor
-    """Probability [B] of the proposal."""
-    accepted: Tensor
-    """[B], boolean."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +44,7 @@ class GibbsWithGradients:
         back = (x * chosen).flatten(1).argmax(1, keepdim=True)
         log_a = energy - new.energy + (back_q.gather(1, back) - log_q.gather(1, flat)).squeeze(1)
         log_a = torch.where(movable, log_a, -torch.inf)
-        state, acceptance, accepted = metropolis(log_a, new, state, rng)
-        return state, Info(state.energy, acceptance, accepted)
+        return metropolis(log_a, new, state, rng)
 
 
 def _proposals(x: Tensor, gradient: Tensor, free: Tensor) -> tuple[Tensor, Tensor]:

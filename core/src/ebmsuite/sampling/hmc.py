@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ebmsuite.density import event_sum
-from ebmsuite.sampling.kernel import Held, Target, hold, metropolis, normal_like, per_row
+from ebmsuite.sampling.kernel import Held, Info, Target, hold, metropolis, normal_like, per_row, uniform_like, unit
 from ebmsuite.schedule import Number, fixed
 
 __all__ = ["HMC", "Info", "leapfrog"]
-
-
-class Info(NamedTuple):
-    energy: Tensor
-    """E [B] at the point reached."""
-    acceptance: Tensor
-    """Probability [B] of the end of the trajectory."""
-    accepted: Tensor
-    """[B], boolean."""
 
 
 @dataclass(frozen=True)
@@ -57,16 +48,15 @@ class HMC:
         return hold(x, target)
 
     def step(self, state: Held, target: Target, rng: torch.Generator) -> tuple[Held, Info]:
-        s = target.scale if self.scale is None else target.scale * self.scale
+        s = unit(target, self.scale)
         p = start = normal_like(state.x, rng)
-        u = torch.rand(state.energy.shape, generator=rng, dtype=p.dtype, device=p.device)
+        u = uniform_like(state.energy, rng)
         h = per_row(fixed(self.step_size) * (1 + self.jitter * (2 * u - 1)), p)
         new = state
         for _ in range(self.leapfrog):
             new, p = leapfrog(new, p, h * s, target)
         log_a = state.energy - new.energy + event_sum((start - p) * (start + p)) / 2
-        state, acceptance, accepted = metropolis(log_a, new, state, rng)
-        return state, Info(state.energy, acceptance, accepted)
+        return metropolis(log_a, new, state, rng)
 
 
 def leapfrog(state: Held, p: Tensor, hs: Tensor, target: Target) -> tuple[Held, Tensor]:

@@ -11,7 +11,22 @@ from torch import Tensor
 from ebmsuite.energy import Energy
 from ebmsuite.tree import Tree
 
-__all__ = ["Held", "Sampler", "Target", "hold", "metropolis", "normal_like", "per_row", "run", "target_of", "tempered"]
+__all__ = [
+    "Held",
+    "Info",
+    "Sampler",
+    "Target",
+    "hold",
+    "metropolis",
+    "normal_like",
+    "per_row",
+    "run",
+    "select",
+    "target_of",
+    "tempered",
+    "uniform_like",
+    "unit",
+]
 
 
 class Target(NamedTuple):
@@ -58,14 +73,23 @@ def hold(x: Tensor, target: Target) -> Held:
     return Held(x, *target.value_and_grad(x))
 
 
-def metropolis(log_ratio: Tensor, new: Held, old: Held, rng: torch.Generator) -> tuple[Held, Tensor, Tensor]:
-    """Each row of ``new`` with probability min(1, exp(log_ratio)), else of ``old``.
+class Info(NamedTuple):
+    """What a step that ends in a Metropolis test reports."""
 
-    Gives the state, the probabilities [B] and what was accepted [B]. A ratio that is not a number is a rejection.
-    """
+    energy: Tensor
+    """E [B] at the point reached."""
+    acceptance: Tensor
+    """Probability [B] of what was proposed."""
+    accepted: Tensor
+    """[B], boolean."""
+
+
+def metropolis(log_ratio: Tensor, new: Held, old: Held, rng: torch.Generator) -> tuple[Held, Info]:
+    """Each row of ``new`` with probability min(1, exp(log_ratio)), else of ``old``; one that is NaN is a rejection."""
     probability = log_ratio.clamp(max=0).exp().nan_to_num(0.0)
     accepted = torch.rand(probability.shape, generator=rng, device=probability.device) < probability
-    return select(accepted, new, old), probability, accepted
+    state = select(accepted, new, old)
+    return state, Info(state.energy, probability, accepted)
 
 
 def select(mask: Tensor, new: Held, old: Held) -> Held:
@@ -81,6 +105,16 @@ def per_row(v: Tensor, x: Tensor) -> Tensor:
 def normal_like(x: Tensor, rng: torch.Generator) -> Tensor:
     """Standard normal noise of the shape, type and device of x."""
     return torch.randn(x.shape, generator=rng, dtype=x.dtype, device=x.device)
+
+
+def uniform_like(x: Tensor, rng: torch.Generator) -> Tensor:
+    """Uniform numbers in [0, 1) of the shape, type and device of x."""
+    return torch.rand(x.shape, generator=rng, dtype=x.dtype, device=x.device)
+
+
+def unit(target: Target, scale: Tensor | None) -> Tensor | float:
+    """The energy's unit of length times what `warm_up` learned, if it did."""
+    return target.scale if scale is None else target.scale * scale
 
 
 def target_of(energy: Energy, x: Tensor, condition: Tree = None, graph: bool = False) -> Target:

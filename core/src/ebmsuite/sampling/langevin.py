@@ -61,6 +61,11 @@ class Langevin:
             n = cast("float", h) * math.sqrt(1.0 if T is None else T)
         return w, n
 
+    def implied_temperature(self) -> float:
+        """T = n^2 / 2w, at which these chains sample exp(-E / T); weight and noise must both be positive."""
+        w, n = self.weights()
+        return n * n / (2 * w)
+
     def init(self, x: Tensor, target: Target) -> State:
         return State(x)
 

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ebmsuite.density import event_sum
-from ebmsuite.sampling.kernel import Held, Target, hold, metropolis, normal_like
+from ebmsuite.sampling.kernel import Held, Info, Target, hold, metropolis, normal_like, unit
 from ebmsuite.schedule import Number, fixed
 
 __all__ = ["MALA", "Info"]
-
-
-class Info(NamedTuple):
-    energy: Tensor
-    """E [B] at the point reached."""
-    acceptance: Tensor
-    """Probability [B] of the proposal."""
-    accepted: Tensor
-    """[B], boolean."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +40,10 @@ class MALA:
         return hold(x, target)
 
     def step(self, state: Held, target: Target, rng: torch.Generator) -> tuple[Held, Info]:
-        h, s = fixed(self.step_size), target.scale
-        if self.scale is not None:
-            s = s * self.scale
+        h, s = fixed(self.step_size), unit(target, self.scale)
         x, energy, gradient = state
         e = normal_like(x, rng)
         new = hold(x - (h * h / 2 * s * s) * gradient + (h * s) * e, target)
         d = (h / 2 * s) * (gradient + new.gradient)
         log_a = energy - new.energy + event_sum(d * (e - d / 2))
-        state, acceptance, accepted = metropolis(log_a, new, state, rng)
-        return state, Info(state.energy, acceptance, accepted)
+        return metropolis(log_a, new, state, rng)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ebmsuite.density import event_sum
 from ebmsuite.sampling.hmc import leapfrog
-from ebmsuite.sampling.kernel import Held, Target, hold, normal_like, per_row, select
+from ebmsuite.sampling.kernel import Held, Target, hold, normal_like, per_row, select, uniform_like, unit
 from ebmsuite.schedule import Number, fixed
 
 __all__ = ["NUTS", "Info"]
@@ -84,7 +84,7 @@ class NUTS:
         return hold(x, target)
 
     def step(self, state: Held, target: Target, rng: torch.Generator) -> tuple[Held, Info]:
-        s = target.scale if self.scale is None else target.scale * self.scale
+        s = unit(target, self.scale)
         # coordinates that do not move take no part in the U-turn either
         p = normal_like(state.x, rng) * (s != 0)
         h0 = state.energy + event_sum(p * p) / 2
@@ -93,13 +93,13 @@ class NUTS:
         active = torch.ones_like(h0, dtype=torch.bool)
         counts = Counts(h0)
         for depth in range(self.max_depth):
-            forwards = _uniform(h0, rng) < 0.5
+            forwards = uniform_like(h0, rng) < 0.5
             h = per_row(torch.where(forwards, 1.0, -1.0).to(p.dtype), p) * fixed(self.step_size)
             edge = _select(forwards, right, left)
             end, grown, near, whole = _grow(edge, depth, h * s, target, h0, active, counts, rng)
             # a new half that turned or diverged is dropped, and the trajectory ends
             before = stretch.rho
-            draw = whole & (_uniform(h0, rng) < (grown.log_weight - stretch.log_weight).exp())
+            draw = whole & (uniform_like(h0, rng) < (grown.log_weight - stretch.log_weight).exp())
             stretch = Stretch(
                 select(draw, grown.draw, stretch.draw),
                 torch.where(whole, torch.logaddexp(stretch.log_weight, grown.log_weight), stretch.log_weight),
@@ -147,7 +147,7 @@ def _grow(
         counts.acceptance += log_w.clamp(max=0).exp() * going
         counts.diverged |= going & (log_w < -1000)
         log_weight = torch.logaddexp(stretch.log_weight, log_w)
-        taken = _uniform(h0, rng) < (log_w - log_weight).exp()
+        taken = uniform_like(h0, rng) < (log_w - log_weight).exp()
         # a subtree of 2^k leaves that ends at leaf n begins at leaf n - 2^k + 1, which has k ones less than n, and
         # its second half at leaf n - 2^(k-1) + 1, which has k - 1 less: one mark a number of ones is enough
         ones = n.bit_count()
@@ -181,7 +181,3 @@ def _against(first: Tensor, last: Tensor, rho: Tensor) -> Tensor:
 
 def _select(mask: Tensor, new: Edge, old: Edge) -> Edge:
     return Edge(select(mask, new.point, old.point), torch.where(per_row(mask, new.p), new.p, old.p))
-
-
-def _uniform(like: Tensor, rng: torch.Generator) -> Tensor:
-    return torch.rand(like.shape, generator=rng, dtype=like.dtype, device=like.device)

@@ -13,6 +13,7 @@ from torch import Tensor
 from ebmsuite.density import Density
 from ebmsuite.energy import Energy
 from ebmsuite.sampling.kernel import Sampler, Target, per_row, target_of
+from ebmsuite.sampling.warm_up import wanted_acceptance
 from ebmsuite.schedule import fixed
 from ebmsuite.tree import Tree
 
@@ -108,9 +109,7 @@ def tune(
     unless said) from step to step, with a gain that does not shrink since the target moves.
     """
     adapted: Any = kernel
-    if not (hasattr(adapted, "target_acceptance") and hasattr(adapted, "scale")):
-        raise ValueError(f"tune adapts mala, hmc and nuts; {type(kernel).__name__} has no acceptance to follow")
-    wanted = adapted.target_acceptance if accept is None else accept
+    wanted = wanted_acceptance(kernel, accept, "tune")
     x = base.sample(n, rng, condition).to(dtype=dtype)
     path, log_h, tuned = GeometricPath(energy, base, x, condition), math.log(fixed(adapted.step_size)), []
     here = path.at(x)

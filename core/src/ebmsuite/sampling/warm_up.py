@@ -12,7 +12,7 @@ from torch import Tensor
 from ebmsuite.sampling.kernel import Target
 from ebmsuite.schedule import fixed
 
-__all__ = ["DualAveraging", "warm_up"]
+__all__ = ["DualAveraging", "wanted_acceptance", "warm_up"]
 
 S = TypeVar("S")
 GAMMA = 0.2
@@ -30,10 +30,8 @@ def warm_up(
     afterwards, so that the sampler that is returned leaves its target invariant. Raises `ValueError` for a sampler
     without a step size to adapt, and when the energies at ``x`` are not finite.
     """
-    if not (hasattr(sampler, "target_acceptance") and hasattr(sampler, "scale")):
-        raise ValueError(f"warm_up adapts mala, hmc and nuts; {type(sampler).__name__} has no acceptance to follow")
     adapted: Any = sampler
-    wanted = adapted.target_acceptance if accept is None else accept
+    wanted = wanted_acceptance(sampler, accept, "warm_up")
     state = adapted.init(x, target)
     if not torch.isfinite(state.energy).all():
         raise ValueError("warm_up: the chains start at points whose energy is not finite")
@@ -51,6 +49,13 @@ def warm_up(
             adapted = replace(adapted, scale=moments.scale())
             averaging, moments = DualAveraging(averaging.mean, wanted, bold=1.0), Moments(x)
     return replace(adapted, step_size=averaging.mean), state.x
+
+
+def wanted_acceptance(sampler: object, accept: float | None, who: str) -> float:
+    """``accept``, or else what the sampler aims at; a `ValueError` by ``who`` for one that cannot be adapted."""
+    if not (hasattr(sampler, "target_acceptance") and hasattr(sampler, "scale")):
+        raise ValueError(f"{who} adapts mala, hmc and nuts; {type(sampler).__name__} has no acceptance to follow")
+    return float(sampler.target_acceptance if accept is None else accept)
 
 
 def _windows(steps: int) -> list[int]:

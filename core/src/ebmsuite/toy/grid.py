@@ -95,7 +95,7 @@ def temperature(phase: Phase) -> float:
     w, n = phase.sampler.weights()
     if n <= 0 or w <= 0:
         raise UserError("chains without noise, or without gradient, sample no density of the energy")
-    return n * n / (2 * w)
+    return phase.sampler.implied_temperature()
 
 
 def all_points(dataset: Dataset, n: int | None = None) -> Tensor:

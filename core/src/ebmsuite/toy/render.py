@@ -49,7 +49,8 @@ class Picture:
         shown = Grid.around(data, self.grid, margin=0.08)
         # normalised over the metric's wider square: what the model has outside the picture is not forgotten
         log_p = log_density(model, Grid.around(data, self.grid), temperature(phase))
-        energy, p = -log_p(shown.points()), log_p(shown.points()).exp()
+        on_shown = log_p(shown.points())
+        energy, p = -on_shown, on_shown.exp()
         figure = Figure(figsize=(9, 10), layout="constrained")
         truth, learned, drawn, flow = figure.subplots(2, 2).ravel()
 
