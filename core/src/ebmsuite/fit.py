@@ -387,10 +387,11 @@ def launch(recipe: Recipe, folder: Path, resume: Sequence[str] | None) -> Path:
                 if told:
                     for process in processes:
                         process.wait()
+                codes = [p.poll() for p in processes]  # None: killed below, because another failed
         finally:
             for process in processes:
                 process.kill()
-    codes = [p.wait() for p in processes]
+                process.wait()
     if told and all(code == 130 for code in codes):
         raise Interrupted(f"go on with: ebm train --resume {folder}")
     if any(codes):

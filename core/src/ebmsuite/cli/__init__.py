@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -83,7 +83,7 @@ def cli() -> None:
     """
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The console script; exits 0, 1 (the run was stopped), 2 (the user can mend it) or 130 (interrupted)."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
@@ -110,7 +110,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if error.filename is None:
             raise
         code = _say(f"{error.filename}: {error.strerror}", 2, debug)
-    sys.exit(code if isinstance(code, int) else 0)
+    _leave(code if isinstance(code, int) else 0)
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit. One of several processes leaves without unwinding the interpreter.
+
+    Threads of its process group may still run then, and one that outlives what it uses aborts a process that has
+    done all its work ("terminate called without an active exception").
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _say(text: str, code: int, debug: bool) -> int:

@@ -47,6 +47,6 @@ def command(
         folder = train(names[0] if names else None, *overrides, out=out, resume=resume, budget=budget, quiet=quiet)
     finally:
         if dist.is_available() and dist.is_initialized():
-            dist.destroy_process_group()  # or its threads may outlive the interpreter
+            dist.destroy_process_group()
     if "EBMSUITE_LAUNCHED" not in os.environ and os.environ.get("RANK", "0") == "0":
         click.echo(folder)
