@@ -26,7 +26,7 @@ from ebmsuite.ranks import Ranks
 from ebmsuite.recipe import Recipe, read_recipe
 from ebmsuite.registry import Registry, import_target
 from ebmsuite.run import newest
-from ebmsuite.sampling import Proposal
+from ebmsuite.sampling import Draw, Phase
 from ebmsuite.tree import tree_map
 
 __all__ = ["Outcome", "check_plugin", "interrupted_run", "same_end"]
@@ -149,14 +149,13 @@ def _learns(recipe: Recipe, registry: Registry, zero: set[str]) -> None:
         rng = torch.Generator().manual_seed(0)
         batches = {k: s.batch(0) for k, s in experiment.streams.items()}
         experiment.at(0)
+        draws = _remembered(experiment.trainer.phases)
         logs = experiment.trainer.step(0, batches, rng)
         for key, value in logs.items():
             _true(value.dim() == 0 and bool(torch.isfinite(value)), f"log {key} is {value}")
-        for phase_name, phase in experiment.trainer.phases.items():
-            if not isinstance(phase.chains, Proposal):  # only a trainer can propose
-                batch = next(iter(batches.values()))
-                draw = phase.draw(batch, rng, batch.condition)
-                _energy_is_sound(phase.energy, draw.x, draw.condition, phase_name)
+        for name, phase in experiment.trainer.phases.items():
+            _true(name in draws, f"the phase {name} was not drawn in a step")
+            _energy_is_sound(phase.energy, draws[name].x, draws[name].condition, name)
         model = Model(experiment, 1, "raw")
         data = next(iter(experiment.splits.values()))
         for spec in recipe.metrics:
@@ -168,6 +167,19 @@ def _learns(recipe: Recipe, registry: Registry, zero: set[str]) -> None:
                     _true(abs(s.value) < 1e-3, f"{key} of a set against itself is {s.value}")
     finally:
         experiment.close()
+
+
+def _remembered(phases: Mapping[str, Phase]) -> dict[str, Draw]:
+    """What every phase draws from here on, by its name."""
+    draws: dict[str, Draw] = {}
+    for name, phase in phases.items():
+
+        def draw(*given: Any, name: str = name, of: Callable[..., Draw] = phase.draw, **named: Any) -> Draw:
+            draws[name] = of(*given, **named)
+            return draws[name]
+
+        phase.draw = draw  # type: ignore[method-assign]
+    return draws
 
 
 def _energy_is_sound(energy: Any, x: torch.Tensor, condition: Any, name: str) -> None:

@@ -18,6 +18,9 @@ from ebmsuite.tree import Tree, tree_map
 
 __all__ = ["Codec", "Dataset", "InMemory", "NormalSamples", "Stream", "rows"]
 
+WINDOW = 50
+"""Batches that examples of like length are sought in."""
+
 
 @runtime_checkable
 class Codec(Protocol):
@@ -36,7 +39,10 @@ class Codec(Protocol):
 
 @runtime_checkable
 class Dataset(Protocol):
-    """Examples by number. ``event`` and ``condition`` are their spaces."""
+    """Examples by number. ``event`` and ``condition`` are their spaces.
+
+    Where a length varies it may have ``lengths``, an int64 tensor [N]: a `Stream` then batches the alike together.
+    """
 
     event: Space
     condition: Space | None
@@ -87,7 +93,8 @@ class Stream:
 
     The batch of step t is a function of (seed, epoch, position) and of nothing else, so a resumed run reads
     on where it stopped: position t * batch + i lies in epoch ``position // len``, whose permutation is drawn
-    from (seed, epoch). ``batch`` is global; rank r of w reads the r-th part of every batch.
+    from (seed, epoch). ``batch`` is global; rank r of w reads the r-th part of every batch. Examples of varying length
+    are sorted within `WINDOW` batches of the permutation, and these batches shuffled.
     """
 
     def __init__(self, dataset: Dataset, batch: int, seed: int, rank: int = 0, world: int = 1) -> None:
@@ -127,8 +134,22 @@ class Stream:
             generator = torch.Generator().manual_seed((self.seed << 24) + epoch)
             while len(self._epochs) > 1:
                 self._epochs.pop(min(self._epochs))
-            self._epochs[epoch] = torch.randperm(len(self.dataset), generator=generator)
+            order = torch.randperm(len(self.dataset), generator=generator)
+            lengths: Tensor | None = getattr(self.dataset, "lengths", None)
+            if lengths is not None:
+                begun = -epoch * len(order) % self._global  # what the last batch of the epoch before still takes
+                order = torch.cat([order[:begun], _alike(order[begun:], lengths, self._global, generator)])
+            self._epochs[epoch] = order
         return self._epochs[epoch]
+
+
+def _alike(order: Tensor, lengths: Tensor, batch: int, rng: torch.Generator) -> Tensor:
+    """The order with examples of like length in the same batch; a last, smaller batch stays the last."""
+    windows = [w[lengths[w].argsort(stable=True)] for w in torch.split(order, WINDOW * batch)]
+    batches = [b for w in windows for b in torch.split(w, batch)]
+    whole = len(order) // batch
+    shuffled = [batches[i] for i in torch.randperm(whole, generator=rng).tolist()]
+    return torch.cat([*shuffled, *batches[whole:]]) if batches else order
 
 
 class NormalSamples(InMemory):

@@ -6,13 +6,13 @@ import math
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ebmsuite.energy import Energy
+from ebmsuite.energy import Energy, full_precision, in_precision
 from ebmsuite.space import Space
-from ebmsuite.tree import Tree
+from ebmsuite.tree import Tree, flatten
 
-__all__ = ["Categorical", "Density", "Gaussian", "Uniform", "event_sum"]
+__all__ = ["Categorical", "Density", "Diagonal", "Encoder", "Gaussian", "Uniform", "event_sum"]
 
 
 def event_sum(x: Tensor) -> Tensor:
@@ -86,6 +86,52 @@ class Uniform(Density):
         inside = ((x >= self.low) & (x <= self.high)).flatten(1).all(1)
         log_volume = x[0].numel() * math.log(self.high - self.low)
         return torch.where(inside, -log_volume, -math.inf).to(x.dtype)
+
+
+class Diagonal(Density):
+    """N(mean, diag(sd^2)) with a learned mean and sd for every coordinate: the least that a density can learn."""
+
+    def __init__(self, event: Space) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.zeros(event.fixed))
+        self.log_sd = nn.Parameter(torch.zeros(event.fixed))
+
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        noise = torch.randn((n, *self.mean.shape), generator=rng, device=rng.device)
+        return self.mean + self.log_sd.exp() * noise
+
+    def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
+        return -event_sum(((x - self.mean) / self.log_sd.exp()).square() / 2 + self.log_sd + math.log(2 * math.pi) / 2)
+
+
+class Encoder(Density):
+    """q(z | x) = N(mean(x), sd(x)^2): amortised inference (Kingma & Welling, ICLR 2014).
+
+    ``net`` maps what it looks at, the condition, to means and logarithms of standard deviations [B, 2 * latent].
+    Draws can be differentiated in its parameters.
+    """
+
+    autocast: torch.dtype | None = None
+
+    def __init__(self, net: nn.Module, latent: Space) -> None:
+        super().__init__()
+        self.net, self.latent = net, latent
+
+    def moments(self, condition: Tree) -> tuple[Tensor, Tensor]:
+        """Mean and logarithm of the standard deviation, [B, *latent] each."""
+        leaf = next(iter(flatten(condition).values()))
+        with in_precision(self.autocast, leaf):
+            mean, log_sd = full_precision(self.net(condition)).chunk(2, 1)
+        shape = (-1, *self.latent.fixed)
+        return mean.reshape(shape), log_sd.clamp(-7.0, 3.0).reshape(shape)
+
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        mean, log_sd = self.moments(condition)
+        return mean + log_sd.exp() * torch.randn(mean.shape, generator=rng, device=mean.device, dtype=mean.dtype)
+
+    def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
+        mean, log_sd = self.moments(condition)
+        return -event_sum(((x - mean) / log_sd.exp()).square() / 2 + log_sd + math.log(2 * math.pi) / 2)
 
 
 class Categorical(Density):

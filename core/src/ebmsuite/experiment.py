@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ebmsuite.dataset import Codec, Dataset, Stream
+from ebmsuite.density import Encoder
 from ebmsuite.energy import Tilted
 from ebmsuite.errors import RecipeError
 from ebmsuite.generator import Generator
@@ -144,11 +145,16 @@ class Experiment:
             chains = self.registry.build("chains", spec["chains"], **given)
         except ValueError as error:  # numbers that contradict each other
             raise RecipeError(f"phases.{name}: {error}") from error
-        if sampler.continuous == (given["event"].kind == "one-hot"):
+        kind = given["event"].kind
+        if kind == "tokens":
+            raise RecipeError(
+                f"phases.{name}: tokens are observed, not sampled; a trainer that draws latent vectors can"
+            )
+        if sampler.continuous == (kind == "one-hot"):
             moves = "along gradients" if sampler.continuous else "one-hot events"
             raise RecipeError(
                 f'phases.{name}.sampler: "{spec["sampler"]["name"]}" moves {moves}, but the events are '
-                f"{given['event'].kind}; use {'gibbs-with-gradients' if sampler.continuous else 'langevin or hmc'}"
+                f"{kind}; use {'gibbs-with-gradients' if sampler.continuous else 'langevin or hmc'}"
             )
         if sampler.adjusted and spec["nets"] == "train" and any(isinstance(m, _BatchNorm) for m in energy.modules()):
             raise RecipeError(
@@ -209,7 +215,7 @@ def pick_device(name: str) -> torch.device:
 
 def _autocast(net: nn.Module, dtype: torch.dtype | None) -> None:
     for module in net.modules():
-        if isinstance(module, Tilted | Generator):
+        if isinstance(module, Tilted | Generator | Encoder):
             module.autocast = dtype
 
 

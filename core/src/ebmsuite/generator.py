@@ -18,7 +18,7 @@ __all__ = ["Generator"]
 class Generator(nn.Module):
     """x = g(z, condition) + e, with z from ``latent`` and e ~ N(0, sd^2 I) (Han et al., AAAI 2017).
 
-    Override `log_prob` and `sample` for another observation model (an autoregressive decoder, say).
+    Override `log_prob` and `decode` for another observation model (an autoregressive decoder, say).
     """
 
     component_kind: ClassVar[str] = "generator"
@@ -42,12 +42,11 @@ class Generator(nn.Module):
         squares = event_sum((x - self(z, condition)).square())
         return -squares / (2 * self.sd**2) - size * (math.log(self.sd) + math.log(2 * math.pi) / 2)
 
-    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """``n`` means g(z) of latent vectors from ``latent``."""
-        mean: Tensor = self(self.latent.sample(n, rng, condition), condition)
+    def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        """One event for every z: here the mean, as the papers show it; an autoregressive generator draws."""
+        mean: Tensor = self(z, condition)
         return mean
 
-    def draw(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """One x for every z, with the observation noise."""
-        mean: Tensor = self(z, condition)
-        return mean + self.sd * torch.randn(mean.shape, generator=rng, device=mean.device, dtype=mean.dtype)
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        """``n`` events of latent vectors from ``latent``."""
+        return self.decode(self.latent.sample(n, rng, condition), rng, condition)

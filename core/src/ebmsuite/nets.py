@@ -8,13 +8,23 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ebmsuite.density import Density, Gaussian, Uniform, event_sum
+from ebmsuite.density import Density, Encoder, Gaussian, Uniform, event_sum
 from ebmsuite.energy import Energy, Tilted
 from ebmsuite.generator import Generator
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
 
-__all__ = ["ACTIVATIONS", "Activation", "Quadratic", "activation", "mlp", "mlp_energy", "mlp_generator", "reference"]
+__all__ = [
+    "ACTIVATIONS",
+    "Activation",
+    "Quadratic",
+    "activation",
+    "mlp",
+    "mlp_encoder",
+    "mlp_energy",
+    "mlp_generator",
+    "reference",
+]
 
 Activation = Literal["leaky-relu", "relu", "silu", "gelu", "elu"]
 ACTIVATIONS = {"relu": nn.ReLU, "silu": nn.SiLU, "gelu": nn.GELU, "elu": nn.ELU}
@@ -62,6 +72,14 @@ def mlp_generator(
     """An MLP from a standard normal latent vector to the event; ``sd`` is that of the observation noise."""
     net = nn.Sequential(mlp([latent.size, *[width] * depth, event.size], activation), nn.Unflatten(1, event.fixed))
     return Generator(net, Gaussian(latent), sd)
+
+
+def mlp_encoder(
+    event: Space, latent: Space, width: int = 128, depth: int = 2, activation: Activation = "silu"
+) -> Encoder:
+    """An MLP from the event to a normal distribution of the latent vector."""
+    net = nn.Sequential(nn.Flatten(), mlp([event.size, *[width] * depth, 2 * latent.size], activation))
+    return Encoder(net, latent)
 
 
 class Quadratic(Energy):

@@ -11,6 +11,9 @@ XIE_2016 = "Xie, Lu, Zhu, Wu. A Theory of Generative ConvNet. ICML 2016"
 DU_2019 = "Du, Mordatch. Implicit Generation and Modeling with Energy-Based Models. NeurIPS 2019"
 HAN_2017 = "Han, Lu, Zhu, Wu. Alternating Back-Propagation for Generator Network. AAAI 2017"
 
+PANG_2020 = "Pang, Han, Nijkamp, Zhu, Wu. Learning Latent Space Energy-Based Prior Model. NeurIPS 2020"
+KINGMA_2014 = "Kingma, Welling. Auto-Encoding Variational Bayes. ICLR 2014"
+
 MLE_EXAMPLE = {
     "recipe": "mle-example",
     "data": {"data": {"name": "normal", "n": 256, "mean": 1.0, "sd": 0.5}},
@@ -33,6 +36,50 @@ MLE_EXAMPLE = {
 }
 
 
+NOISE = {"name": "noise", "density": {"name": "gaussian"}}
+ADAM = {"name": "adam", "lr": 1e-3}
+SMALL = {"width": 16, "depth": 1}
+PLANE = {"data": {"name": "normal", "n": 256, "dim": 2, "mean": 1.0, "sd": 0.5}}
+LATENT_EXAMPLE = {
+    "recipe": "latent-example",
+    "data": PLANE,
+    "latent": 2,
+    "players": {
+        "energy": {"name": "mlp", "of": "latent", "reference_sd": 1.0, **SMALL},
+        "generator": {"name": "mlp", **SMALL},
+        "encoder": {"name": "mlp-encoder", **SMALL},
+    },
+    "trainer": {"name": "latent"},
+    "phases": {
+        "posterior": {
+            "chains": {"name": "proposal"},
+            "sampler": {"name": "langevin", "step_size": 0.1},
+            "steps": 3,
+        },
+        "prior": {"chains": NOISE, "sampler": {"name": "langevin", "step_size": 0.4}, "steps": 5},
+    },
+    "optimisers": {"energy": ADAM, "generator": {**ADAM, "ema": 0.9}, "encoder": ADAM},
+    "budget": {"steps": 12, "batch": 16},
+}
+LIKELIHOOD_EXAMPLE = {
+    "recipe": "likelihood-example",
+    "data": PLANE,
+    "players": {"density": {"name": "diagonal"}},
+    "trainer": {"name": "likelihood"},
+    "optimisers": {"density": ADAM},
+    "budget": {"steps": 12, "batch": 16},
+}
+VAE_EXAMPLE = {
+    "recipe": "vae-example",
+    "data": PLANE,
+    "latent": 2,
+    "players": {"generator": {"name": "mlp", **SMALL}, "encoder": {"name": "mlp-encoder", **SMALL}},
+    "trainer": {"name": "vae"},
+    "optimisers": {"generator": ADAM, "encoder": ADAM},
+    "budget": {"steps": 12, "batch": 16},
+}
+
+
 @hookimpl
 def ebm_energies() -> list[Component]:
     return [
@@ -46,6 +93,13 @@ def ebm_densities() -> list[Component]:
     return [
         Component("gaussian", "ebmsuite.density:Gaussian", "N(mean, sd^2 I)"),
         Component("uniform", "ebmsuite.density:Uniform", "uniform on [low, high] in every coordinate"),
+        Component("diagonal", "ebmsuite.density:Diagonal", "a normal distribution with learned means and deviations"),
+        Component(
+            "mlp-encoder",
+            "ebmsuite.nets:mlp_encoder",
+            "normal distribution of the latent vector, by an MLP",
+            KINGMA_2014,
+        ),
         Component("categorical", "ebmsuite.density:Categorical", "uniform over the categories of one-hot events"),
     ]
 
@@ -100,7 +154,27 @@ def ebm_trainers() -> list[Component]:
             "maximum likelihood: E(data) down, E(samples) up",
             XIE_2016,
             example=MLE_EXAMPLE,
-        )
+        ),
+        Component(
+            "latent",
+            "ebmsuite.learning.latent:LatentPrior",
+            "an energy on the latent vector of a generator, posterior and prior by short chains",
+            PANG_2020,
+            example=LATENT_EXAMPLE,
+        ),
+        Component(
+            "vae",
+            "ebmsuite.learning.vae:VariationalAutoencoder",
+            "the variational auto-encoder, for comparison",
+            KINGMA_2014,
+            example=VAE_EXAMPLE,
+        ),
+        Component(
+            "likelihood",
+            "ebmsuite.learning.density:NormalisedLikelihood",
+            "maximum likelihood of a density that is normalised as it stands",
+            example=LIKELIHOOD_EXAMPLE,
+        ),
     ]
 
 

@@ -234,11 +234,11 @@ def _fill(raw: Mapping[str, Any], registry: Registry) -> Recipe:
 
     _same_keys(raw["data"], trainer.streams, "data", "stream")
     filled["data"] = {k: registry.fill("dataset", v, f"data.{k}") for k, v in raw["data"].items()}
-    _same_keys(raw["players"], tuple(trainer.roles), "players", "player")
+    _same_keys(raw["players"], tuple(trainer.roles), "players", "player", trainer.optional)
     filled["players"] = {
         k: registry.fill(trainer.roles[k], v, f"players.{k}", _PLAYER) for k, v in raw["players"].items()
     }
-    _same_keys(raw["optimisers"], tuple(trainer.roles), "optimisers", "player")
+    _same_keys(raw["optimisers"], tuple(raw["players"]), "optimisers", "player")
     filled["optimisers"] = {
         k: registry.fill("optimiser", v, f"optimisers.{k}", _OPTIMISER) for k, v in raw["optimisers"].items()
     }
@@ -292,14 +292,16 @@ def _fill_phase(spec: Any, where: str, registry: Registry) -> dict[str, Any]:
     }
 
 
-def _same_keys(given: Mapping[str, Any], wanted: tuple[str, ...], where: str, what: str) -> None:
+def _same_keys(
+    given: Mapping[str, Any], wanted: tuple[str, ...], where: str, what: str, optional: frozenset[str] = frozenset()
+) -> None:
     for key in given:
         if key not in wanted:
             close = difflib.get_close_matches(str(key), wanted, n=1)
             hint = f"; did you mean {close[0]}?" if close else f" (it has: {', '.join(wanted) or 'none'})"
             raise RecipeError(f'{where}.{key}: the trainer has no {what} "{key}"{hint}')
     for key in wanted:
-        if key not in given:
+        if key not in given and key not in optional:
             raise RecipeError(f'{where}.{key}: the trainer needs its {what} "{key}"')
 
 

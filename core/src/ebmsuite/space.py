@@ -20,12 +20,13 @@ class Space:
     """The set that an event, a latent vector or a condition lives in.
 
     ``shape`` is without the batch; None where a length varies. ``range`` is the interval of data values, or
-    None when unbounded. ``classes`` counts the labels of an integer condition.
+    None when unbounded. ``classes`` counts the labels of an integer condition, or the tokens of a sequence: int64
+    [B, L] with 1 at the end of a row and 0 after it. Tokens are observed; what is sampled is real or one-hot.
     """
 
     shape: tuple[int | None, ...]
     range: tuple[float, float] | None = None
-    kind: Literal["real", "one-hot", "label"] = "real"
+    kind: Literal["real", "one-hot", "label", "tokens"] = "real"
     classes: int | None = None
 
     @property
@@ -57,6 +58,11 @@ class Batch:
 
     def __len__(self) -> int:
         return self.x.shape[0]
+
+    @property
+    def seen(self) -> Tree:
+        """What an encoder looks at: the view, or else the events."""
+        return self.x if self.view is None else self.view
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""

@@ -85,15 +85,22 @@ class Players(Mapping[str, nn.Module]):
     def update(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """All gradients, then the mean over processes, clipping, all optimiser steps and moving averages.
 
-        Returns ``loss/NAME`` and ``gradient/NAME`` (the norm before clipping).
+        A loss that several players share is differentiated once. Returns ``loss/NAME`` and ``gradient/NAME`` (the
+        norm before clipping).
         """
         gradients: dict[str, list[Tensor]] = {}
         params = {name: [p for p in self.nets[name].parameters() if p.requires_grad] for name in losses}
+        sharing: dict[int, list[str]] = {}
         for name, loss in losses.items():
-            last = name == list(losses)[-1]
-            gradients[name] = list(
-                torch.autograd.grad(loss, params[name], retain_graph=not last, materialize_grads=True)
+            sharing.setdefault(id(loss), []).append(name)
+        for number, names in enumerate(sharing.values(), 1):
+            wanted = [p for name in names for p in params[name]]
+            found = iter(
+                torch.autograd.grad(
+                    losses[names[0]], wanted, retain_graph=number < len(sharing), materialize_grads=True
+                )
             )
+            gradients |= {name: [next(found) for _ in params[name]] for name in names}
         logs: dict[str, Tensor] = {}
         for name, loss in losses.items():
             self.ranks.mean_(gradients[name])

@@ -10,12 +10,16 @@ import torch
 from torch import Tensor
 
 from ebmsuite.energy import Energy
+from ebmsuite.errors import UserError
 from ebmsuite.learning.players import Players
 from ebmsuite.sampling import Phase
 from ebmsuite.space import Batch
-from ebmsuite.tree import Tree
+from ebmsuite.tree import Tree, cat, tree_map
 
 __all__ = ["Logs", "Trainer"]
+
+DECODED = 1000
+"""Events decoded at once: it bounds the memory."""
 
 Logs: TypeAlias = dict[str, Tensor]
 """0-d tensors by name. ``gap`` is mean E(data) - mean E(samples)."""
@@ -35,6 +39,8 @@ class Trainer:
 
     roles: ClassVar[Mapping[str, str]] = {}
     """Player -> kind of component."""
+    optional: ClassVar[frozenset[str]] = frozenset()
+    """Players that a recipe may leave out."""
     draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {}
     """Phase -> the space that it draws from."""
     streams: ClassVar[tuple[str, ...]] = ("data",)
@@ -51,6 +57,21 @@ class Trainer:
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tree:
         """``n`` events from the model as it stands."""
         raise NotImplementedError(f"{type(self).__name__} defines no sample")
+
+    def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        """One latent vector for every event, [B, *latent], where the model has one."""
+        raise UserError(f"{type(self).__name__} has no latent vector to infer")
+
+    def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        """One event for every latent vector, where the model has a generator; `DECODED` at a time."""
+        if "generator" not in self.players:
+            raise UserError(f"{type(self).__name__} has no generator to decode a latent vector with")
+        decode, parts = self.players["generator"].decode, range(0, len(z), DECODED)
+        with torch.no_grad():
+            x: Tensor = cat(
+                [decode(z[i : i + DECODED], rng, tree_map(lambda v, i=i: v[i : i + DECODED], condition)) for i in parts]
+            )
+        return x
 
     def state(self) -> dict[str, Tensor]:
         """What a resumed run needs beyond players and phases."""

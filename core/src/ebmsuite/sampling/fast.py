@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
 from ebmsuite.sampling.kernel import Target, target_of
-from ebmsuite.tree import Tree, tree_map
+from ebmsuite.tree import Tree, flatten, tree_map
 
 __all__ = ["FastPath", "Mode", "Route", "channels_last", "compiled", "graphed"]
 
@@ -49,7 +49,8 @@ SECONDS: dict[Route, float] = {"compiled": 30.0, "graphed": 1.0}
 
 
 class FastPath:
-    """The routes of one energy, by the shape of its events: chosen when learning first draws it, kept in ``routes``.
+    """The routes of one energy, by the shapes of events and conditions: chosen when learning first draws such, and kept
+    in ``routes``.
 
     ``mode`` "auto" measures; a route's name asks for it and raises `RecipeError` where it does not work. ``draws``
     is how often a run will draw: what a compilation is paid back by. ``agree`` gives all processes of a run the
@@ -71,7 +72,7 @@ class FastPath:
 
     def choose(self, x: Tensor, condition: Tree, steps: int) -> None:
         """Choose the route for events like ``x``, drawn by ``steps`` steps, unless that has been done."""
-        key = _key(x)
+        key = _key(x, condition)
         if key in self._checked:
             return
         route = self.routes.get(key) if self.mode == "auto" else self.mode
@@ -90,14 +91,14 @@ class FastPath:
 
     def target(self, x: Tensor, condition: Tree) -> Target:
         """The target of chains that start at ``x``, by the route chosen for events like it, else by the eager one."""
-        eager, route = target_of(self.energy, x, condition), self.routes.get(_key(x), "eager")
+        eager, route = target_of(self.energy, x, condition), self.routes.get(_key(x, condition), "eager")
         if route == "eager":
             return eager
         function = self._of(route, x, condition)
         return Target(partial(function, condition=condition), eager.scale)
 
     def _of(self, route: Route, x: Tensor, condition: Tree) -> Program:
-        key = f"{route} {_key(x)}"
+        key = f"{route} {_key(x, condition)}"
         if key not in self._made:
             self._made[key] = compiled(self.energy) if route == "compiled" else graphed(self.energy, x, condition)
         return self._made[key]
@@ -183,8 +184,10 @@ def channels_last(net: nn.Module) -> None:
             module.to(memory_format=torch.channels_last)
 
 
-def _key(x: Tensor) -> str:
-    return f"{x.device.type} {str(x.dtype).removeprefix('torch.')} {'x'.join(map(str, x.shape))}"
+def _key(x: Tensor, condition: Tree) -> str:
+    """Device, dtype and shape of the events, and the shapes of what they are conditioned on."""
+    shapes = ["x".join(map(str, v.shape)) for v in (x, *flatten(condition).values())]
+    return f"{x.device.type} {str(x.dtype).removeprefix('torch.')} {' | '.join(shapes)}"
 
 
 def _seconds(function: ValueAndGrad, x: Tensor, rounds: int = 3) -> float:

@@ -1,0 +1,86 @@
+"""The latent-space energy-based prior."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ebmsuite.energy import Energy, Posterior
+from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.sampling import Start
+from ebmsuite.space import Batch
+from ebmsuite.tree import Tree
+
+__all__ = ["LatentPrior"]
+
+
+@dataclass
+class LatentPrior(Trainer):
+    """p(z) p(x | z) with an energy on the latent vector and a generator (Pang et al., NeurIPS 2020, algorithm 1).
+
+    With z+ ~ p(z | x) and z- ~ p(z), both by short chains, the gradients of log p(x) are
+
+        energy:     E[dE(z-)] - E[dE(z+)]          generator:  E[d log p(x | z+)]
+
+    An ``encoder`` q(z | x), where a recipe has one, starts the posterior's chains (``chains: {name: proposal}``) and
+    learns where they end, by log q(z+ | x): amortised inference corrected by a few Langevin steps (Yu et al., NeurIPS
+    2023). It looks at the batch's ``view`` when there is one.
+
+    The condition c is given to all by default: p(x | c). With ``joint`` it is modelled as well, p(x, c), by an energy
+    whose value without a condition is its marginal, and samples under a condition are of p(x | c) all the same.
+    ``energy_l2`` is the weight of E(z+)^2 + E(z-)^2 in the energy's loss.
+    """
+
+    joint: bool = False
+    energy_l2: float = 0.0
+
+    roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "generator": "generator", "encoder": "density"}
+    optional: ClassVar[frozenset[str]] = frozenset({"encoder"})
+    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"posterior": "latent", "prior": "latent"}
+
+    @staticmethod
+    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
+        return {"posterior": Posterior(players["energy"], players["generator"]), "prior": players["energy"]}
+
+    def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
+        data, energy, generator = batches["data"], self.players["energy"], self.players["generator"]
+        given = data.condition
+        # inference and synthesis
+        posterior = self.phases["posterior"].draw(data, rng, (data.x, given), self._proposal(data, rng))
+        prior = self.phases["prior"].draw(data, rng, None if self.joint else given)
+        # learning
+        plus, minus = energy(posterior.x, given), energy(prior.x, prior.condition)
+        l2 = self.energy_l2 * (plus.square() + minus.square()).mean()
+        losses = {
+            "energy": (plus - minus).mean() + l2,
+            "generator": -generator.log_prob(data.x, posterior.x, given).mean(),
+        }
+        if "encoder" in self.players:
+            losses["encoder"] = -self.players["encoder"].log_prob(posterior.x, data.seen).mean()
+        logs = self.players.update(losses)
+        plus, minus = plus.detach(), minus.detach()
+        return {
+            "gap": (plus.mean() - minus.mean()),
+            "z/posterior": posterior.x.square().mean().sqrt(),
+            "z/prior": prior.x.square().mean().sqrt(),
+            "moved/posterior": (posterior.x - posterior.start.x).square().mean().sqrt(),
+            **logs,
+        }
+
+    @torch.no_grad()
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        return self.decode(self.phases["prior"].sample(n, rng, condition), rng, condition)
+
+    @torch.no_grad()
+    def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        return self.phases["posterior"].sample(len(batch), rng, (batch.x, batch.condition), self._proposal(batch, rng))
+
+    @torch.no_grad()
+    def _proposal(self, batch: Batch, rng: torch.Generator) -> Start | None:
+        if "encoder" not in self.players:
+            return None
+        return Start(self.players["encoder"].sample(len(batch), rng, batch.seen))

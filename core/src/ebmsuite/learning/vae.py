@@ -1,0 +1,48 @@
+"""The variational auto-encoder: what a latent-space energy is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.schedule import Schedule, value_at
+from ebmsuite.space import Batch
+from ebmsuite.tree import Tree
+
+__all__ = ["VariationalAutoencoder"]
+
+
+@dataclass
+class VariationalAutoencoder(Trainer):
+    """max E_q[log p(x | z) + w (log p(z) - log q(z | x))], z drawn from the encoder (Kingma & Welling, ICLR 2014).
+
+    p(z) is the generator's own latent density. ``kl_weight`` w is 1 for the bound on log p(x); below 1, or rising
+    to it, it keeps a strong generator from ignoring z.
+    """
+
+    kl_weight: float | Schedule = 1.0
+
+    roles: ClassVar[Mapping[str, str]] = {"generator": "generator", "encoder": "density"}
+
+    def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
+        data, generator, encoder = batches["data"], self.players["generator"], self.players["encoder"]
+        z = encoder.sample(len(data), rng, data.seen)
+        reconstruction = generator.log_prob(data.x, z, data.condition)
+        kl = encoder.log_prob(z, data.seen) - generator.latent.log_prob(z)
+        loss = (value_at(self.kl_weight, t) * kl - reconstruction).mean()
+        logs = self.players.update({"generator": loss, "encoder": loss})
+        return {"reconstruction": -reconstruction.detach().mean(), "kl": kl.detach().mean(), **logs}
+
+    @torch.no_grad()
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        return self.decode(self.players["generator"].latent.sample(n, rng, condition), rng, condition)
+
+    @torch.no_grad()
+    def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        z: Tensor = self.players["encoder"].sample(len(batch), rng, batch.seen)
+        return z
