@@ -12,7 +12,7 @@ from ebmsuite.density import Gaussian, Uniform
 from ebmsuite.energy import Clamped, Posterior, Sum, Tilted
 from ebmsuite.errors import DataError, MissingData, RecipeError
 from ebmsuite.files import find, replacing, write_text
-from ebmsuite.generator import Generator
+from ebmsuite.generator import NormalGenerator
 from ebmsuite.nets import Quadratic, mlp_energy
 from ebmsuite.sampling import Langevin
 from ebmsuite.schedule import Schedule, at, value_at
@@ -91,7 +91,7 @@ def test_posterior_of_a_linear_gaussian_is_known() -> None:
     net = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.constant_(net.weight, 2.0)
     latent = Gaussian(Space((1,)))
-    energy = Posterior(latent, Generator(net, latent, 0.5))
+    energy = Posterior(latent, NormalGenerator(net, latent, 0.5))
     z = torch.linspace(-1, 1, 9)[:, None].requires_grad_()
     x = torch.full((9, 1), 1.5)
     (gradient,) = torch.autograd.grad(energy(z, (x, None)).sum(), z)

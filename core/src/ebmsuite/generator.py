@@ -12,23 +12,43 @@ from ebmsuite.density import Density, event_sum
 from ebmsuite.energy import full_precision, in_precision
 from ebmsuite.tree import Tree
 
-__all__ = ["Generator"]
+__all__ = ["Generator", "NormalGenerator"]
 
 
 class Generator(nn.Module):
-    """x = g(z, condition) + e, with z from ``latent`` and e ~ N(0, sd^2 I) (Han et al., AAAI 2017).
+    """p(x | z, condition), with z from ``latent``.
 
-    Override `log_prob` and `decode` for another observation model (an autoregressive decoder, say).
+    A subclass says how likely an event is (`log_prob`, which chains on z differentiate) and which event it shows for
+    a latent vector (`decode`).
     """
 
     component_kind: ClassVar[str] = "generator"
     autocast: torch.dtype | None = None
+    """The precision that its nets compute in; None is that of their weights."""
+
+    def __init__(self, latent: Density) -> None:
+        super().__init__()
+        self.latent = latent
+
+    def log_prob(self, x: Tensor, z: Tensor, condition: Tree = None) -> Tensor:
+        """log p(x | z, condition), [B]."""
+        raise NotImplementedError(f"{type(self).__name__} defines no log_prob")
+
+    def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        """One event for every z, [B, *event]."""
+        raise NotImplementedError(f"{type(self).__name__} defines no decode")
+
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        """``n`` events of latent vectors from ``latent``."""
+        return self.decode(self.latent.sample(n, rng, condition), rng, condition)
+
+
+class NormalGenerator(Generator):
+    """x = g(z, condition) + e, e ~ N(0, sd^2 I) (Han et al., AAAI 2017). It shows the mean, as the papers do."""
 
     def __init__(self, net: nn.Module, latent: Density, sd: float) -> None:
-        super().__init__()
-        self.net = net
-        self.latent = latent
-        self.sd = sd
+        super().__init__(latent)
+        self.net, self.sd = net, sd
 
     def forward(self, z: Tensor, condition: Tree = None) -> Tensor:
         """The mean of x, [B, *event]."""
@@ -37,16 +57,10 @@ class Generator(nn.Module):
         return full_precision(mean)
 
     def log_prob(self, x: Tensor, z: Tensor, condition: Tree = None) -> Tensor:
-        """log p(x | z, condition), [B]."""
         size = x[0].numel()
         squares = event_sum((x - self(z, condition)).square())
         return -squares / (2 * self.sd**2) - size * (math.log(self.sd) + math.log(2 * math.pi) / 2)
 
     def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """One event for every z: here the mean, as the papers show it; an autoregressive generator draws."""
         mean: Tensor = self(z, condition)
         return mean
-
-    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """``n`` events of latent vectors from ``latent``."""
-        return self.decode(self.latent.sample(n, rng, condition), rng, condition)

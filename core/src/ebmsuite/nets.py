@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ebmsuite.density import Density, Encoder, Gaussian, Uniform, event_sum
 from ebmsuite.energy import Energy, Tilted
-from ebmsuite.generator import Generator
+from ebmsuite.generator import NormalGenerator
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
 
@@ -68,10 +68,10 @@ def mlp_generator(
     depth: int = 2,
     activation: Activation = "silu",
     sd: float = 0.3,
-) -> Generator:
+) -> NormalGenerator:
     """An MLP from a standard normal latent vector to the event; ``sd`` is that of the observation noise."""
     net = nn.Sequential(mlp([latent.size, *[width] * depth, event.size], activation), nn.Unflatten(1, event.fixed))
-    return Generator(net, Gaussian(latent), sd)
+    return NormalGenerator(net, Gaussian(latent), sd)
 
 
 def mlp_encoder(

@@ -3,7 +3,6 @@ from ebmsuite.hookspecs import Component, hookimpl
 ebm_api = 1
 
 DATA = {"data": {"name": "normal", "dim": 2, "n": 256, "mean": 1.0, "sd": 0.5}}
-NOISE = {"name": "noise", "density": {"name": "gaussian"}}
 MLP = {"name": "mlp", "width": 16, "depth": 1}
 ADAM = {"name": "adam", "lr": 1e-3}
 COOPERATIVE = {
@@ -22,23 +21,6 @@ COOPERATIVE = {
     "optimisers": {"energy": ADAM, "generator": {**ADAM, "ema": 0.9}},
     "budget": {"steps": 12, "batch": 16},
 }
-LATENT = {
-    "recipe": "latent-probe",
-    "data": DATA,
-    "latent": 2,
-    "players": {"energy": {**MLP, "of": "latent", "reference_sd": 1.0}, "generator": MLP},
-    "trainer": {"name": "probe/latent"},
-    "phases": {
-        "posterior": {
-            "chains": {"name": "memory", "density": {"name": "gaussian"}},
-            "sampler": {"name": "langevin", "step_size": 0.1},
-            "steps": 5,
-        },
-        "prior": {"chains": NOISE, "sampler": {"name": "langevin", "step_size": 0.4}, "steps": 5},
-    },
-    "optimisers": {"energy": ADAM, "generator": ADAM},
-    "budget": {"steps": 12, "batch": 16},
-}
 
 
 @hookimpl
@@ -46,7 +28,6 @@ def ebm_trainers():
     at = "ebmsuite_probe.trainers:"
     return [
         Component("probe/cooperative", at + "Cooperative", "cooperative learning", example=COOPERATIVE),
-        Component("probe/latent", at + "LatentPrior", "latent-space prior", example=LATENT),
     ]
 
 

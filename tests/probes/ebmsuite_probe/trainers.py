@@ -1,4 +1,4 @@
-"""Probes: each trainer at most 30 lines, with no special case anywhere in the core."""
+"""A probe: a trainer of at most 30 lines, with no special case anywhere in the core."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import ClassVar
 
 import torch
 
-from ebmsuite.energy import Posterior
 from ebmsuite.learning import Trainer
 from ebmsuite.sampling import Start
 
@@ -37,31 +36,6 @@ class Cooperative(Trainer):
     def sample(self, n, rng, condition=None):
         g = self.players["generator"]
         return self.phases["negative"].sample(n, rng, proposal=Start(g.sample(n, rng)))
-
-
-@dataclass
-class LatentPrior(Trainer):
-    """An energy on the latent vector and a generator from it (Pang et al., NeurIPS 2020)."""
-
-    roles: ClassVar[Mapping] = {"energy": "energy", "generator": "generator"}
-    draws: ClassVar[Mapping] = {"posterior": "latent", "prior": "latent"}
-
-    @staticmethod
-    def energies(players):
-        prior = players["energy"]
-        return {"prior": prior, "posterior": Posterior(prior, players["generator"])}
-
-    def step(self, t, batches, rng):
-        data, energy, g = batches["data"], self.players["energy"], self.players["generator"]
-        posterior = self.phases["posterior"].draw(data, rng, (data.x, data.condition))
-        prior = self.phases["prior"].draw(data, rng)
-        gap = (energy(posterior.x) - energy(prior.x)).mean()
-        reconstruct = -g.log_prob(data.x, posterior.x).mean()
-        return {"gap": gap.detach(), **self.players.update({"energy": gap, "generator": reconstruct})}
-
-    @torch.no_grad()
-    def sample(self, n, rng, condition=None):
-        return self.players["generator"](self.phases["prior"].sample(n, rng))
 
 
 @dataclass(frozen=True)
