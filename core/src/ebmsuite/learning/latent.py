@@ -26,15 +26,17 @@ class LatentPrior(Trainer):
 
         energy:     E[dE(z-)] - E[dE(z+)]          generator:  E[d log p(x | z+)]
 
-    An ``encoder`` q(z | x), where a recipe has one, starts the posterior's chains (``chains: {name: proposal}``) and
-    learns where they end, by log q(z+ | x): amortised inference corrected by a few Langevin steps (Yu et al., NeurIPS
-    2023). It looks at the batch's ``view`` when there is one.
+    An ``encoder`` q(z | x), where a recipe has one, starts the posterior's chains (``chains: {name: proposal}``), so
+    that a few steps do. It learns where they ``"end"``, by log q(z+ | x) (Yu et al., NeurIPS 2023): chains must then
+    forget some of their start, or it follows itself; or by the ``"bound"``, KL(q(z | x), p(z | x)), at the cost of one
+    more pass through the generator. It looks at the batch's ``view`` when there is one.
 
     The condition c is given to all by default: p(x | c). With ``joint`` it is modelled as well, p(x, c), by an energy
     whose value without a condition is its marginal, and samples under a condition are of p(x | c) all the same.
     ``energy_l2`` is the weight of E(z+)^2 + E(z-)^2 in the energy's loss.
     """
 
+    encoder_learns: Literal["end", "bound"] = "end"
     joint: bool = False
     energy_l2: float = 0.0
 
@@ -48,9 +50,10 @@ class LatentPrior(Trainer):
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy, generator = batches["data"], self.players["energy"], self.players["generator"]
-        given = data.condition
+        given, proposed = data.condition, self._proposed(data, rng)
         # inference and synthesis
-        posterior = self.phases["posterior"].draw(data, rng, (data.x, given), self._proposal(data, rng))
+        start = None if proposed is None else Start(proposed.detach())
+        posterior = self.phases["posterior"].draw(data, rng, (data.x, given), start)
         prior = self.phases["prior"].draw(data, rng, None if self.joint else given)
         # learning
         plus, minus = energy(posterior.x, given), energy(prior.x, prior.condition)
@@ -59,8 +62,13 @@ class LatentPrior(Trainer):
             "energy": (plus - minus).mean() + l2,
             "generator": -generator.log_prob(data.x, posterior.x, given).mean(),
         }
-        if "encoder" in self.players:
-            losses["encoder"] = -self.players["encoder"].log_prob(posterior.x, data.seen).mean()
+        if proposed is not None:
+            encoder = self.players["encoder"]
+            if self.encoder_learns == "end":
+                losses["encoder"] = -encoder.log_prob(posterior.x, data.seen).mean()
+            else:
+                energies = self.phases["posterior"].energy(proposed, (data.x, given))
+                losses["encoder"] = (energies + encoder.log_prob(proposed, data.seen)).mean()
         logs = self.players.update(losses)
         plus, minus = plus.detach(), minus.detach()
         return {
@@ -77,10 +85,12 @@ class LatentPrior(Trainer):
 
     @torch.no_grad()
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        return self.phases["posterior"].sample(len(batch), rng, (batch.x, batch.condition), self._proposal(batch, rng))
+        proposed = self._proposed(batch, rng)
+        start = None if proposed is None else Start(proposed)
+        return self.phases["posterior"].sample(len(batch), rng, (batch.x, batch.condition), start)
 
-    @torch.no_grad()
-    def _proposal(self, batch: Batch, rng: torch.Generator) -> Start | None:
+    def _proposed(self, batch: Batch, rng: torch.Generator) -> Tensor | None:
         if "encoder" not in self.players:
             return None
-        return Start(self.players["encoder"].sample(len(batch), rng, batch.seen))
+        z: Tensor = self.players["encoder"].sample(len(batch), rng, batch.seen)
+        return z
