@@ -1,0 +1,53 @@
+"""Importance sampling of an integral over latent vectors: how likely an event is under a model with a latent vector.
+
+    log p(x) = log int exp(-E(z; x)) dz - log Z,   E(z; x) = E(z) - log p(x | z),   Z = int exp(-E(z)) dz
+
+Each integral is a mean of weights exp(-E(z)) / q(z) over draws of a normal q near the mass (Burda, Grosse,
+Salakhutdinov, ICLR 2016). The log of such a mean is too low on average, by less the more draws there are.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ebmsuite.density import event_sum
+from ebmsuite.energy import Energy
+from ebmsuite.tree import Tree, tree_map
+
+__all__ = ["Integral", "integral"]
+
+
+class Integral(NamedTuple):
+    """log int exp(-E(z)) dz for every row."""
+
+    log_z: Tensor
+    """[B], float64."""
+    ess: Tensor
+    """[B]: (sum w)^2 / sum w^2, from 1 to the number of draws. Where it is near 1 log_z means nothing."""
+
+
+@torch.no_grad()
+def integral(
+    energy: Energy, mean: Tensor, sd: Tensor, n: int, rng: torch.Generator, condition: Tree = None, batch: int = 1024
+) -> Integral:
+    """``n`` draws of q = N(mean, sd^2), [B, *event] each, a row; ``batch`` rows and draws are evaluated at a time."""
+    weights = []
+    rows = max(1, batch // n)
+    for i in range(0, len(mean), rows):
+        m, s = mean[i : i + rows], sd[i : i + rows]
+        given = tree_map(lambda v, i=i: v[i : i + rows].repeat_interleave(n, 0), condition)
+        m, s = m.repeat_interleave(n, 0), s.repeat_interleave(n, 0)
+        noise = torch.randn(m.shape, generator=rng, device=m.device, dtype=m.dtype)
+        log_q = -event_sum((noise.square() / 2 + s.log() + math.log(2 * math.pi) / 2).double())
+        parts = [
+            energy((m + s * noise)[j : j + batch], tree_map(lambda v, j=j: v[j : j + batch], given)).double()
+            for j in range(0, len(m), batch)
+        ]
+        weights.append((-torch.cat(parts) - log_q).view(-1, n))
+    log_w = torch.cat(weights)
+    log_z = log_w.logsumexp(1) - math.log(n)
+    return Integral(log_z, (2 * log_w.logsumexp(1) - (2 * log_w).logsumexp(1)).exp())

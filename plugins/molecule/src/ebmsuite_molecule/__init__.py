@@ -1,0 +1,1 @@
+"""Molecules for ebmsuite: SMILES and SELFIES as tokens, judged by chemistry."""

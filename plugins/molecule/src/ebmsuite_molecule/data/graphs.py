@@ -1,0 +1,36 @@
+"""Molecules as graphs, in tensors that can be batched: what a graph encoder looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from ebmsuite.errors import DataError, PluginError
+
+__all__ = ["graphs"]
+
+
+def graphs(strings: Sequence[str]) -> dict[str, Tensor]:
+    """Atoms int64 [B, N, 9], bonds [B, M, 3] and the two atoms of each ``ends`` [B, M, 2], filled up with -1.
+
+    Features and both directions of every bond are those of `torch_geometric.utils.from_smiles`. A string that is no
+    molecule is a `DataError`.
+    """
+    try:
+        from torch_geometric.utils import from_smiles
+    except ImportError as error:
+        raise PluginError("view: graph needs torch_geometric: pip install 'ebmsuite-molecule[graphs]'") from error
+    made: list[Any] = []
+    for i, smiles in enumerate(strings):
+        try:
+            made.append(from_smiles(smiles))
+        except Exception as error:  # whatever RDKit says of a string
+            raise DataError(f"molecule {i + 1} of {len(strings)}, {smiles!r}: no graph ({error})") from error
+    return {
+        "atoms": pad_sequence([g.x for g in made], batch_first=True, padding_value=-1),
+        "bonds": pad_sequence([g.edge_attr for g in made], batch_first=True, padding_value=-1),
+        "ends": pad_sequence([g.edge_index.T for g in made], batch_first=True, padding_value=-1),
+    }

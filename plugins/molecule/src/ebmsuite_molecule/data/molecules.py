@@ -1,0 +1,128 @@
+"""What every data set of molecules is: one array of tokens, and rows of them by the batch."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ebmsuite.dataset import Codec
+from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.space import Batch, Space
+from ebmsuite_molecule import selfies_words, tokens, workers
+from ebmsuite_molecule.chemistry import Property
+from ebmsuite_molecule.codec import Strings, padded
+from ebmsuite_molecule.tokens import Tokeniser
+
+__all__ = ["SPLITS", "Molecules", "Source", "of_source"]
+
+SPLITS = ("train", "valid", "test")
+
+
+class Molecules:
+    """A data set of molecules: events are rows of tokens, int64 [L], by the codec ``codec``.
+
+    ``strings`` are the SMILES, as the source writes them; ``lengths`` int64 [N] counts tokens, the end included;
+    ``tokens`` are all of them in one array. ``values`` float64 [N, P] are the properties that the codec names:
+    standardised, they are the condition. ``note`` says what part of the source this is, for results to state; it is
+    empty when nothing is missing.
+    """
+
+    def __init__(self, strings: list[str], codec: Strings, values: Tensor | None = None, note: str = "") -> None:
+        encoded, bad = codec.encoded(strings)
+        for i, why in sorted(bad.items()):
+            raise DataError(f"molecule {i + 1} of {len(strings)}, {strings[i]!r}: {why}")
+        self.tokens = encoded
+        self._flat, self._starts = torch.from_numpy(encoded.flat), torch.from_numpy(encoded.starts)
+        self.lengths = self._starts.diff()
+        self.strings, self.values, self.note = strings, values, note
+        self.event = Space((None,), kind="tokens", classes=codec.classes)
+        self.codec: Codec | None = codec
+        self.condition: Space | None = None
+        self._standardised: Tensor | None = None
+        if values is not None:
+            self.condition = Space((len(codec.properties),))
+            mean, sd = torch.tensor(codec.means).double(), torch.tensor(codec.sds).double()
+            self._standardised = ((values - mean) / sd).float()
+
+    def __len__(self) -> int:
+        return len(self.strings)
+
+    def batch(self, index: Tensor, seeds: Tensor) -> Batch:
+        """Examples ``index`` [B]: x int64 [B, L], L the longest of them; condition float32 [B, P] or None."""
+        known = None if self._standardised is None else self._standardised[index]
+        return Batch(padded(self._flat, self._starts, index), known, index)
+
+
+class Source(Protocol):
+    """Where strings come from; hashable, so that what is made of them can be kept."""
+
+    def __hash__(self) -> int: ...
+
+    def strings(self, split: str) -> Sequence[str]:
+        """All SMILES of a split; `RecipeError` for a split that there is not."""
+        ...
+
+    def note(self, split: str) -> str:
+        """What part of a public set the split is; empty for all of it."""
+        ...
+
+
+def of_source(
+    source: Source, split: str, tokeniser: Tokeniser, properties: Sequence[Property], n: int | None
+) -> Molecules:
+    """The first ``n`` molecules (all, when None) of a split, with the vocabulary of the whole training split.
+
+    Molecules of another split that have a symbol, or a length, that the training split has not are left out, and the
+    note says how many. Means and standard deviations of properties are those of the first ``n`` training molecules.
+    """
+    if n is not None and n < 1:
+        raise RecipeError(f"n: {n} must be at least 1")
+    if len(set(properties)) < len(properties):
+        raise RecipeError(f"properties: {', '.join(properties)} names one twice")
+    vocabulary, longest = _fitted(source, tokeniser)
+    codec = Strings(tokeniser, vocabulary, longest)
+    found, left_out = _usable(source, split, codec)
+    strings, notes = list(found[:n]), [source.note(split)]
+    if left_out:
+        notes.append(f"{left_out:,} left out for what the training molecules have not, or {tokeniser} cannot write")
+    if len(strings) < len(found):
+        notes.append(f"the first {n:,} of {len(found):,}")
+    values = None
+    if properties:
+        names = tuple(properties)
+        train, _ = _usable(source, "train", codec)
+        of_train = _values(train[:n], names)
+        sds = of_train.std(0, correction=0)
+        sds = torch.where(sds > 0, sds, 1.0)
+        codec = Strings(tokeniser, vocabulary, longest, names, tuple(of_train.mean(0).tolist()), tuple(sds.tolist()))
+        values = of_train if split == "train" else _values(strings, names)
+    return Molecules(strings, codec, values, ", ".join(filter(None, notes)))
+
+
+def _values(strings: Sequence[str], names: Sequence[Property]) -> Tensor:
+    columns = [workers.each(name, strings, remember=True) for name in names]
+    return torch.tensor(columns, dtype=torch.float64).T.contiguous()
+
+
+@functools.lru_cache(maxsize=8)
+def _fitted(source: Source, tokeniser: Tokeniser) -> tuple[tuple[str, ...], int]:
+    """The vocabulary of the training split and the most tokens of a string in it."""
+    strings = source.strings("train")
+    if tokeniser == "selfies":
+        selfies_words.library()
+        strings = [s for s in workers.each("selfies", strings, remember=True) if s]
+    vocabulary = tokens.vocabulary_of(tokeniser, strings)
+    return vocabulary, int(np.diff(tokens.encode(tokeniser, vocabulary, strings).starts).max())
+
+
+@functools.lru_cache(maxsize=8)
+def _usable(source: Source, split: str, codec: Strings) -> tuple[Sequence[str], int]:
+    """The strings of a split that are rows of the codec, and how many are not."""
+    strings = source.strings(split)
+    _, bad = codec.encoded(strings)
+    return ([s for i, s in enumerate(strings) if i not in bad] if bad else strings), len(bad)

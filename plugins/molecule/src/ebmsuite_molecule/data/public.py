@@ -1,0 +1,106 @@
+"""Public data sets: MOSES and QM9, from the folder that EBMSUITE_DATA names (see `ebmsuite_molecule.data.where`)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ebmsuite.errors import RecipeError
+from ebmsuite_molecule.chemistry import Property
+from ebmsuite_molecule.data.molecules import SPLITS, Molecules, of_source
+from ebmsuite_molecule.data.where import File, missing, public_file, strings_of
+from ebmsuite_molecule.tokens import Tokeniser
+
+__all__ = ["moses", "qm9"]
+
+SEED = 20261125
+MOSES_VALID = 10_000
+QM9_VALID, QM9_TEST = 10_000, 10_000
+
+_MOSES = ("train", "test", "test_scaffolds")
+
+
+def moses(
+    split: Literal["train", "valid", "test", "test_scaffolds"] = "train",
+    tokeniser: Tokeniser = "atoms",
+    properties: tuple[Property, ...] = (),
+    n: int | None = None,
+) -> Molecules:
+    """MOSES: 1,574,663 train, 10,000 valid, 176,074 test molecules, and 176,225 whose scaffolds train has not.
+
+    The source has no valid split: it is drawn from its 1,584,663 training molecules with a fixed seed. SMILES are
+    canonical, without charges and stereochemistry. ``properties`` are the condition, standardised; ``n`` takes the
+    first n molecules of the split.
+    """
+    files = tuple(public_file(f"moses.{part}.smi.gz") for part in _MOSES)
+    return of_source(_Moses(files), split, tokeniser, properties, n)
+
+
+def qm9(
+    split: Literal["train", "valid", "test"] = "train",
+    tokeniser: Tokeniser = "atoms",
+    properties: tuple[Property, ...] = (),
+    n: int | None = None,
+) -> Molecules:
+    """QM9: molecules of at most 9 atoms C, N, O, F; 113,885 train, 10,000 valid, 10,000 test.
+
+    The source has no splits: they are drawn with a fixed seed. Its SMILES are not RDKit's canonical ones.
+    ``properties`` are the condition, standardised; ``n`` takes the first n molecules of the split.
+    """
+    file = public_file("qm9.smi.gz")
+    if file is None:
+        raise missing("qm9.smi.gz", "molecule/qm9")
+    return of_source(_Qm9(file), split, tokeniser, properties, n)
+
+
+@dataclass(frozen=True)
+class _Moses:
+    files: tuple[File | None, ...]
+    """In the order of `_MOSES`."""
+
+    def strings(self, split: str) -> Sequence[str]:
+        if split not in (*SPLITS, "test_scaffolds"):
+            raise RecipeError(f'split: "{split}" is not one of {", ".join(SPLITS)}, test_scaffolds')
+        part = "train" if split == "valid" else split
+        file = self.files[_MOSES.index(part)]
+        if file is None:
+            raise missing(f"moses.{part}.smi.gz", "molecule/moses")
+        return _carved(file)[split] if part == "train" else strings_of(file)
+
+    def note(self, split: str) -> str:
+        return ""
+
+
+@dataclass(frozen=True)
+class _Qm9:
+    file: File
+
+    def strings(self, split: str) -> Sequence[str]:
+        if split not in SPLITS:
+            raise RecipeError(f'split: "{split}" is not one of {", ".join(SPLITS)}')
+        strings = strings_of(self.file)
+        # the source is sorted by size: the first n are to be like the rest
+        order = np.random.RandomState(SEED).permutation(len(strings)).tolist()
+        valid, test = min(QM9_VALID, len(order) // 10), min(QM9_TEST, len(order) // 10)
+        cut = {"valid": order[:valid], "test": order[valid : valid + test], "train": order[valid + test :]}
+        return [strings[i] for i in cut[split]]
+
+    def note(self, split: str) -> str:
+        return ""
+
+
+@functools.lru_cache(maxsize=1)
+def _carved(file: File) -> dict[str, list[str]]:
+    """The training strings without those that were drawn to be the valid split, and these, both in their order."""
+    strings = strings_of(file)
+    valid = min(MOSES_VALID, len(strings) // 10)
+    drawn = np.zeros(len(strings), bool)
+    drawn[np.random.RandomState(SEED).permutation(len(strings))[:valid]] = True
+    parts: dict[str, list[str]] = {"train": [], "valid": []}
+    for string, held in zip(strings, drawn.tolist(), strict=True):
+        parts["valid" if held else "train"].append(string)
+    return parts

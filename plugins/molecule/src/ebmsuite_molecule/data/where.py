@@ -1,0 +1,65 @@
+"""Where public data sets lie on this machine.
+
+``EBMSUITE_DATA`` names a folder with, one SMILES a line::
+
+    molecule/zinc250k.train.smi.gz   molecule/zinc250k.valid.smi.gz   molecule/zinc250k.test.smi.gz
+    molecule/moses.train.smi.gz      molecule/moses.test.smi.gz       molecule/moses.test_scaffolds.smi.gz
+    molecule/qm9.smi.gz
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import os
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+from ebmsuite.errors import DataError, MissingData
+
+__all__ = ["File", "missing", "public_file", "strings_of"]
+
+
+class File(NamedTuple):
+    """A file as it is now: what was made of it is out of date when it has changed."""
+
+    path: Path
+    changed: int
+
+    @classmethod
+    def at(cls, path: Path) -> File:
+        return cls(path, path.stat().st_mtime_ns)
+
+
+def public_file(name: str) -> File | None:
+    """The file molecule/NAME below EBMSUITE_DATA, or None. A name of no folder is a `DataError`."""
+    named = os.environ.get("EBMSUITE_DATA")
+    if not named:
+        return None
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"EBMSUITE_DATA names {folder}, which is not a folder; create it or correct the name")
+    path = folder / "molecule" / name
+    return File.at(path) if path.is_file() else None
+
+
+def missing(name: str, dataset: str) -> MissingData:
+    """The error that says where a file must lie."""
+    named = os.environ.get("EBMSUITE_DATA")
+    where = f"the folder {named} (EBMSUITE_DATA)" if named else "a folder that EBMSUITE_DATA names"
+    return MissingData(
+        f"data set {dataset} is not on this machine: put molecule/{name}, one SMILES a line, into {where}"
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def strings_of(file: File) -> tuple[str, ...]:
+    """The lines of a .gz, kept from call to call. `DataError` when it cannot be read."""
+    try:
+        lines = gzip.decompress(file.path.read_bytes()).decode("ascii").split()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise DataError(f"{file.path} cannot be read ({error}): the file is damaged; get it again") from error
+    if not lines:
+        raise DataError(f"{file.path} is empty; get it again")
+    return tuple(lines)

@@ -1,0 +1,62 @@
+"""ZINC250k: the whole where EBMSUITE_DATA has it, else the part that comes with the package."""
+
+from __future__ import annotations
+
+import functools
+import importlib.resources
+import lzma
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ebmsuite.errors import RecipeError
+from ebmsuite_molecule.chemistry import Property
+from ebmsuite_molecule.data.molecules import SPLITS, Molecules, of_source
+from ebmsuite_molecule.data.where import File, public_file, strings_of
+from ebmsuite_molecule.tokens import Tokeniser
+
+__all__ = ["zinc250k"]
+
+SIZES = {"train": 220_010, "valid": 24_445, "test": 5_000}
+_WORDS = {"train": "training", "valid": "validation", "test": "test"}
+
+
+def zinc250k(
+    split: Literal["train", "valid", "test"] = "train",
+    tokeniser: Tokeniser = "atoms",
+    properties: tuple[Property, ...] = (),
+    n: int | None = None,
+    embedded: bool = False,
+) -> Molecules:
+    """ZINC250k: drug-like molecules, at most 38 heavy atoms; 220,010 train, 24,445 valid, 5,000 test.
+
+    Where EBMSUITE_DATA has no molecule/zinc250k.*, or with ``embedded``, 50,000 / 5,000 / 5,000 of them that come
+    with the package. Its SMILES are RDKit's canonical ones but for 2 in 100. ``properties`` are the condition,
+    standardised; ``n`` takes the first n molecules of the split.
+    """
+    files = [None if embedded else public_file(f"zinc250k.{part}.smi.gz") for part in SPLITS]
+    return of_source(_Zinc(tuple(f for f in files if f) if all(files) else ()), split, tokeniser, properties, n)
+
+
+@dataclass(frozen=True)
+class _Zinc:
+    files: tuple[File, ...]
+    """Of train, valid and test; none for the embedded part."""
+
+    def strings(self, split: str) -> Sequence[str]:
+        if split not in SPLITS:
+            raise RecipeError(f'split: "{split}" is not one of {", ".join(SPLITS)}')
+        at = SPLITS.index(split)
+        return strings_of(self.files[at]) if self.files else _embedded()[at]
+
+    def note(self, split: str) -> str:
+        found, whole = len(self.strings(split)), SIZES[split]
+        return f"{found:,} of {whole:,} {_WORDS[split]} molecules" if found < whole else ""
+
+
+@functools.cache
+def _embedded() -> list[list[str]]:
+    """Strings of train, valid and test."""
+    # see tools/make_zinc.py
+    content = importlib.resources.files(__package__).joinpath("zinc250k.txt.xz").read_bytes()
+    return [part.split() for part in lzma.decompress(content).decode("ascii").split("\n\n")]

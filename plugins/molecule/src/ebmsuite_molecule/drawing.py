@@ -1,0 +1,62 @@
+"""Pictures of molecules by RDKit: grids with a line of text below each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rdkit import Chem
+from rdkit.Chem.Draw import rdMolDraw2D
+from rdkit.Geometry import Point2D
+
+from ebmsuite.errors import DataError
+from ebmsuite.files import replacing
+from ebmsuite_molecule.chemistry import parse, quiet
+
+__all__ = ["MOST", "grid", "write_grid"]
+
+MOST = 400
+"""Molecules in one picture."""
+
+
+def grid(strings: Sequence[str], legends: Sequence[str] | None = None, columns: int = 5, vector: bool = False) -> bytes:
+    """Molecules row by row, as PNG or (``vector``) SVG, each above its legend.
+
+    The place of a string that is no molecule holds words: its legend, or that it is none.
+    """
+    columns = min(columns, len(strings))
+    rows = -(-len(strings) // columns)
+    size, cell = (columns * _CELL[0], rows * _CELL[1]), _CELL
+    make = rdMolDraw2D.MolDraw2DSVG if vector else rdMolDraw2D.MolDraw2DCairo
+    canvas = make(*size, *cell)
+    options: Any = canvas.drawOptions()
+    options.legendFontSize, options.legendFraction, options.padding = 14, 0.14, 0.06
+    molecules = [parse(s) for s in strings]
+    legends = list(legends or [""] * len(molecules))
+    with quiet():
+        canvas.DrawMolecules([Chem.Mol() if m is None else m for m in molecules], legends=legends)
+        # RDKit draws no legend below nothing
+        canvas.SetOffset(0, 0)
+        canvas.SetFontSize(14)
+        canvas.SetColour((0.5, 0.5, 0.5))
+        for i, (molecule, legend) in enumerate(zip(molecules, legends, strict=True)):
+            if molecule is None:
+                middle = Point2D((i % columns + 0.5) * cell[0], (i // columns + 0.5) * cell[1])
+                canvas.DrawString(legend or "no molecule", middle, rawCoords=True)
+        canvas.FinishDrawing()
+    drawn = canvas.GetDrawingText()
+    return drawn.encode() if isinstance(drawn, str) else bytes(drawn)
+
+
+def write_grid(strings: Sequence[str], path: Path, legends: Sequence[str] | None = None, columns: int = 5) -> None:
+    """Write a grid as .png or .svg, whole or not at all. `DataError` for none, or more than `MOST`, molecules."""
+    if not 0 < len(strings) <= MOST:
+        raise DataError(f"{path}: a picture shows 1 to {MOST} molecules, not {len(strings)}")
+    drawn = grid(strings, legends, columns, vector=path.suffix.lower() == ".svg")
+    with replacing(path) as aside:
+        aside.write_bytes(drawn)
+
+
+_CELL = (180, 150)
+"""Width and height of a place, in pixels."""

@@ -1,0 +1,36 @@
+"""Scores of sets of molecules: validity, distances from held-out molecules, and what they stand beside."""
+
+from __future__ import annotations
+
+from ebmsuite_molecule.metrics.chemnet import ChemNet
+from ebmsuite_molecule.metrics.distances import (
+    cosine,
+    frechet,
+    internal_diversity,
+    nearest,
+    tanimoto,
+    wasserstein,
+    wilson,
+)
+from ebmsuite_molecule.metrics.distribution import Distribution
+from ebmsuite_molecule.metrics.samples import Of, Sampler, drawn
+from ebmsuite_molecule.metrics.validity import Counted, Validity, counted, training_forms
+
+__all__ = [
+    "ChemNet",
+    "Counted",
+    "Distribution",
+    "Of",
+    "Sampler",
+    "Validity",
+    "cosine",
+    "counted",
+    "drawn",
+    "frechet",
+    "internal_diversity",
+    "nearest",
+    "tanimoto",
+    "training_forms",
+    "wasserstein",
+    "wilson",
+]

@@ -1,0 +1,101 @@
+"""Distances between sets of molecules, given as numbers: pure functions, in float64 where it matters."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ebmsuite.errors import UserError
+from ebmsuite_molecule.chemistry import BITS
+
+__all__ = [
+    "bit_rows",
+    "cosine",
+    "frechet",
+    "internal_diversity",
+    "nearest",
+    "tanimoto",
+    "wasserstein",
+    "wilson",
+]
+
+_ROWS = 2_000
+"""Rows of a block of similarities held at once."""
+
+
+def bit_rows(on: Sequence[Sequence[int]], bits: int = BITS) -> Tensor:
+    """Fingerprints given by the numbers of their set bits, as float32 [N, bits] of 0 and 1."""
+    rows = torch.zeros(len(on), bits)
+    for i, numbers in enumerate(on):
+        rows[i, list(numbers)] = 1
+    return rows
+
+
+def tanimoto(a: Tensor, b: Tensor) -> Tensor:
+    """Similarity [N, M] of bit rows [N, D] and [M, D]: common bits over bits of either; 0 where neither has any."""
+    common = a @ b.T
+    either = a.sum(1)[:, None] + b.sum(1) - common
+    return common / either.clamp(min=1)
+
+
+def nearest(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """For each bit row of ``a`` the number of its most similar row of ``b``, [N] int64, and the similarity, [N]."""
+    found = [tanimoto(part, b).max(1) for part in torch.split(a, _ROWS)]
+    return torch.cat([f.indices for f in found]), torch.cat([f.values for f in found])
+
+
+def internal_diversity(a: Tensor) -> float:
+    """1 - the mean similarity of all ordered pairs of bit rows, a row and itself included (MOSES, IntDiv_1)."""
+    total = sum(float(tanimoto(part, a).sum(dtype=torch.float64)) for part in torch.split(a, _ROWS))
+    return 1 - total / len(a) ** 2
+
+
+def cosine(a: Counter[str], b: Counter[str]) -> float:
+    """Cosine of the angle between two vectors of counts (MOSES, Frag and Scaf); 0 when either is empty."""
+    product = sum(n * b[key] for key, n in a.items())
+    norms = math.sqrt(sum(n * n for n in a.values()) * sum(n * n for n in b.values()))
+    return product / norms if norms else 0.0
+
+
+def wasserstein(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Wasserstein-1 distance of two samples of a number: the area between their distribution functions."""
+    both = np.sort(np.concatenate([a, b]))
+    below = [np.searchsorted(np.sort(x), both[:-1], side="right") / len(x) for x in (a, b)]
+    return float(np.sum(np.abs(below[0] - below[1]) * np.diff(both)))
+
+
+def frechet(a: Tensor, b: Tensor) -> float:
+    """Squared Frechet distance between Gaussians fitted to features ``a`` [N, D] and ``b`` [M, D].
+
+    ``|mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2))`` with unbiased covariances; the trace of the root is that of
+    the symmetric ``(A^(1/2) B A^(1/2))^(1/2)``. Biased upwards by O(1/N): compare equal counts only.
+
+    Errors: `UserError` when either set has fewer than two rows.
+    """
+    if min(len(a), len(b)) < 2:
+        raise UserError(f"at least 2 molecules a set are needed, got {len(a)} and {len(b)}")
+    a, b = a.double(), b.double()
+    one, other = torch.cov(a.T), torch.cov(b.T)
+    values, vectors = torch.linalg.eigh(one)
+    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    product = root @ other @ root
+    spectrum = torch.linalg.eigvalsh((product + product.T) / 2)
+    trace = one.trace() + other.trace() - 2 * spectrum.clamp(min=0).sqrt().sum()
+    # rounding can leave about -1e-10 where the sets are equal
+    return max(0.0, float((a.mean(0) - b.mean(0)).square().sum() + trace))
+
+
+def wilson(k: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """The interval of a share of ``k`` in ``n``, at 95% (Wilson 1927); (0, 1) when n is 0."""
+    if n == 0:
+        return 0.0, 1.0
+    share, z2 = k / n, z * z
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = z / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return max(0.0, middle - half), min(1.0, middle + half)

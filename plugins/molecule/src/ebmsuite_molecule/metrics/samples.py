@@ -1,0 +1,94 @@
+"""Whose molecules a metric judges: those of a model, held-out ones, or those of a model that learned little."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from ebmsuite.dataset import Codec, Dataset
+from ebmsuite.errors import UserError
+from ebmsuite_molecule.codec import Strings
+from ebmsuite_molecule.data.molecules import Molecules
+from ebmsuite_molecule.ngram import NGram
+
+__all__ = ["ORDER", "Of", "Sampler", "Split", "drawn", "facts_of", "fixed_part", "split_of", "strings_codec"]
+
+Of = Literal["samples", "held-out", "n-gram"]
+"""``samples`` of the model; ``held-out`` molecules, the best that a model can do up to chance; ``n-gram``, samples
+of an n-gram model of the training tokens (see `ebmsuite_molecule.ngram`)."""
+
+Split = Literal["train", "valid", "test", "test_scaffolds"]
+
+ORDER = 6
+"""Of the n-gram model: five tokens decide the next."""
+
+
+class Sampler(Protocol):
+    """What a metric needs of a model: rows of tokens [n, L] and the codec that reads them."""
+
+    @property
+    def codec(self) -> Codec | None: ...
+
+    def sample(self, n: int, *, rng: torch.Generator) -> Tensor: ...
+
+
+def drawn(model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int, of: Of, against: str) -> list[str]:
+    """``n`` strings, drawn in one go. Held-out molecules can be fewer.
+
+    They are those of "valid", or of "test" where "valid" is the reference ``against`` itself.
+    """
+    if n < 1:
+        raise UserError(f"at least one sample is needed, got n = {n}")
+    if of == "samples":
+        with torch.no_grad():
+            return strings_codec(model.codec).decode(model.sample(n, rng=rng))
+    if of == "held-out":
+        held = split_of(data, "test" if against == "valid" else "valid")
+        order = torch.randperm(len(held), generator=rng, device=rng.device)[:n]
+        return [held.strings[i] for i in order.tolist()]
+    train = split_of(data, "train")
+    codec = strings_codec(train.codec)
+    ngram = NGram(train.tokens.flat, train.tokens.starts, codec.classes, ORDER)
+    return codec.decode(ngram.sample(n, codec.longest, rng))
+
+
+def strings_codec(codec: Codec | None) -> Strings:
+    """The codec of molecules, or `UserError`."""
+    if not isinstance(codec, Strings):
+        raise UserError("metrics of molecules judge rows of tokens with the codec molecule/strings")
+    return codec
+
+
+def split_of(data: Mapping[str, Dataset], name: str) -> Molecules:
+    """The split ``name``, or a `UserError` that lists those there are."""
+    if name not in data or len(data[name]) == 0:
+        there = ", ".join(k for k, v in data.items() if len(v)) or "none"
+        raise UserError(f'the data have no split "{name}" (they have: {there})')
+    dataset = data[name]
+    if not isinstance(dataset, Molecules):
+        raise UserError(f"metrics of molecules need a data set of molecules, not {type(dataset).__name__}")
+    return dataset
+
+
+def fixed_part(strings: list[str], n: int) -> list[str]:
+    """All strings when they are no more than ``n``, else ``n`` of them, the same always."""
+    if len(strings) <= n:
+        return strings
+    order = torch.randperm(len(strings), generator=torch.Generator().manual_seed(0))[:n].sort().values
+    return [strings[i] for i in order.tolist()]
+
+
+def facts_of(model: Sampler, of: Of, n: int) -> dict[str, Any]:
+    """What every score says of the strings that were judged."""
+    facts: dict[str, Any] = {"of": of, "n_samples": n}
+    if of == "n-gram":
+        facts["order"] = ORDER
+    if isinstance(model.codec, Strings):
+        facts["tokeniser"] = model.codec.tokeniser
+    describe = getattr(model, "describe", None)
+    if of == "samples" and describe is not None:
+        facts["model"] = dict(describe())
+    return facts

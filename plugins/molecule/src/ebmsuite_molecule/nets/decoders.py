@@ -1,0 +1,240 @@
+"""Autoregressive generators of strings: p(x | z) = prod_t p(x_t | x_1 ... x_{t-1}, z).
+
+An event is a row of tokens [L]: 1 ends it, 0 fills up after the end and counts for nothing. As the first input token,
+0 means the beginning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ebmsuite.density import Density, Gaussian
+from ebmsuite.energy import full_precision, in_precision
+from ebmsuite.generator import Generator
+from ebmsuite.space import Space
+from ebmsuite.tree import Tree
+
+__all__ = ["LSTM", "SequenceDensity", "SequenceGenerator", "Transformer", "initialise", "recurrent"]
+
+END = 1
+
+
+class SequenceGenerator(Generator):
+    """What recurrent and attending decoders share. The condition is not looked at: it may act on z.
+
+    ``longest`` is the number of tokens after which a draw that has not ended is cut off.
+    """
+
+    def __init__(self, event: Space, latent: Density, longest: int) -> None:
+        super().__init__(latent)
+        if event.kind != "tokens" or event.classes is None:
+            raise ValueError(f"a decoder of strings is for events that are tokens, not {event.kind}")
+        self.classes, self.longest = event.classes, longest
+
+    def logits(self, before: Tensor, z: Tensor) -> Tensor:
+        """Of every token [B, L, classes - 1], given those ``before`` it: [B, L], the first of a row 0.
+
+        The first logit is that of the end, token 1: padding has none.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no logits")
+
+    def begin(self, z: Tensor) -> Any:
+        """What `advance` needs to know at the first token."""
+        raise NotImplementedError(f"{type(self).__name__} defines no begin")
+
+    def advance(self, last: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """Logits [B, classes - 1] of the token after ``last`` [B], and the state after it."""
+        raise NotImplementedError(f"{type(self).__name__} defines no advance")
+
+    def log_prob(self, x: Tensor, z: Tensor, condition: Tree = None) -> Tensor:
+        """[B]: summed over the tokens of a row up to and with its end."""
+        before = nn.functional.pad(x[:, :-1], (1, 0))
+        with in_precision(self.autocast, z):
+            logits = self.logits(before, z)
+        loss = nn.functional.cross_entropy(
+            full_precision(logits).transpose(1, 2), x - 1, ignore_index=-1, reduction="none"
+        )
+        return -loss.sum(1)
+
+    def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        """Tokens [B, longest], each drawn given those before it."""
+        return self._unrolled(z, lambda logits: torch.multinomial(logits.softmax(1), 1, generator=rng)[:, 0])
+
+    def likeliest(self, z: Tensor) -> Tensor:
+        """Tokens [B, longest], each the likeliest given those before it."""
+        return self._unrolled(z, lambda logits: logits.argmax(1))
+
+    @torch.no_grad()
+    def _unrolled(self, z: Tensor, pick: Callable[[Tensor], Tensor]) -> Tensor:
+        x = torch.zeros(len(z), self.longest, dtype=torch.int64, device=z.device)
+        last, state = x.new_zeros(len(z)), self.begin(z)
+        going = torch.ones(len(z), dtype=torch.bool, device=z.device)
+        for t in range(self.longest):
+            logits, state = self.advance(last, state)
+            last = torch.where(going, 1 + pick(full_precision(logits)), 0)
+            x[:, t] = last
+            going = going & (last != END)
+            if t % 16 == 15 and not bool(going.any()):
+                break
+        return x
+
+
+class LSTM(SequenceGenerator):
+    """h_t = LSTM([embedding(x_{t-1}), z], h_{t-1}), h_0 linear in z, c_0 = 0 (Pang, Han, Wu, 2020).
+
+    ``dropout`` acts on the inputs and the outputs of the recurrence.
+    """
+
+    def __init__(
+        self, event: Space, latent: Density, size: int, embedding: int, width: int, dropout: float, longest: int
+    ) -> None:
+        super().__init__(event, latent, longest)
+        self.embedding = nn.Embedding(self.classes, embedding)
+        self.rnn = nn.LSTM(embedding + size, width, batch_first=True)
+        self.first = nn.Parameter(torch.empty(width, size))
+        self.out = nn.Linear(width, self.classes - 1)
+        self.dropout = nn.Dropout(dropout)
+        initialise(self)
+
+    def logits(self, before: Tensor, z: Tensor) -> Tensor:
+        h, _ = recurrent(self.rnn, self._inputs(before, z), self.begin(z)[1])
+        logits: Tensor = self.out(self.dropout(h))
+        return logits
+
+    def begin(self, z: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        h = nn.functional.linear(z, self.first)[None]
+        return z, (h, torch.zeros_like(h))
+
+    def advance(self, last: Tensor, state: Any) -> tuple[Tensor, Any]:
+        z, held = state
+        h, held = recurrent(self.rnn, self._inputs(last[:, None], z), held)
+        return self.out(h[:, 0]), (z, held)
+
+    def _inputs(self, tokens: Tensor, z: Tensor) -> Tensor:
+        embedded = self.dropout(self.embedding(tokens))
+        return torch.cat([embedded, z[:, None].expand(-1, tokens.shape[1], -1)], 2)
+
+
+class Transformer(SequenceGenerator):
+    """A small causal Transformer that attends to z, made into ``memories`` vectors, before the tokens (prefix)."""
+
+    def __init__(
+        self,
+        event: Space,
+        latent: Density,
+        size: int,
+        width: int,
+        depth: int,
+        heads: int,
+        memories: int,
+        dropout: float,
+        longest: int,
+    ) -> None:
+        super().__init__(event, latent, longest)
+        self.memories = memories
+        self.embedding = nn.Embedding(self.classes, width)
+        self.position = nn.Parameter(0.02 * torch.randn(memories + longest, width))
+        self.prefix = nn.Linear(size, memories * width)
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                width, heads, 4 * width, dropout, activation="gelu", batch_first=True, norm_first=True
+            )
+            for _ in range(depth)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.out = nn.Linear(width, self.classes - 1)
+
+    def logits(self, before: Tensor, z: Tensor) -> Tensor:
+        length = self.memories + before.shape[1]
+        if before.shape[1] > self.longest:
+            raise ValueError(f"a string of {before.shape[1]} tokens, but the decoder's longest is {self.longest}")
+        prefix = self.prefix(z).view(len(z), self.memories, -1)
+        h = torch.cat([prefix, self.embedding(before)], 1) + self.position[:length]
+        mask = nn.Transformer.generate_square_subsequent_mask(length, device=z.device, dtype=h.dtype)
+        for layer in self.layers:
+            h = layer(h, src_mask=mask, is_causal=True)
+        logits: Tensor = self.out(self.norm(h[:, self.memories :]))
+        return logits
+
+    def begin(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        return z, torch.zeros(len(z), 0, dtype=torch.int64, device=z.device)
+
+    def advance(self, last: Tensor, state: Any) -> tuple[Tensor, Any]:
+        z, before = state
+        before = torch.cat([before, last[:, None]], 1)
+        return self.logits(before, z)[:, -1], (z, before)
+
+
+class SequenceDensity(Density):
+    """p(x) of a decoder whose latent vector has no coordinates: the language model to compare with."""
+
+    def __init__(self, decoder: SequenceGenerator) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        return self.decoder.decode(torch.zeros(n, 0, device=rng.device), rng)
+
+    def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
+        return self.decoder.log_prob(x, torch.zeros(len(x), 0, device=x.device))
+
+
+def recurrent(rnn: nn.RNNBase, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+    """Run a recurrent net, whose dropout is 0, so that the gradient in its inputs is as cheap as can be.
+
+    cuDNN differentiates in train mode only. On a CPU oneDNN's recurrence computes the gradients of the weights even
+    where only those of the inputs are asked for: torch's own takes 0.4 of its time for a chain.
+    """
+    rnn.training = True
+    with nullcontext() if x.is_cuda else _without_onednn():
+        h, state = rnn(x, state)
+    return h, state
+
+
+@contextmanager
+def _without_onednn() -> Iterator[None]:
+    settings: Any = torch.backends.mkldnn
+    was, settings.enabled = settings.enabled, False
+    try:
+        yield
+    finally:
+        settings.enabled = was
+
+
+def initialise(net: nn.Module) -> None:
+    """Every parameter uniform on (-0.1, 0.1), as in the papers' code."""
+    for parameter in net.parameters():
+        nn.init.uniform_(parameter, -0.1, 0.1)
+
+
+def lstm(
+    event: Space, latent: Space, embedding: int = 512, width: int = 1024, dropout: float = 0.2, longest: int = 110
+) -> LSTM:
+    """An LSTM from a standard normal latent vector."""
+    return LSTM(event, Gaussian(latent), latent.size, embedding, width, dropout, longest)
+
+
+def transformer(
+    event: Space,
+    latent: Space,
+    width: int = 256,
+    depth: int = 4,
+    heads: int = 8,
+    memories: int = 4,
+    dropout: float = 0.1,
+    longest: int = 110,
+) -> Transformer:
+    """A causal Transformer from a standard normal latent vector."""
+    return Transformer(event, Gaussian(latent), latent.size, width, depth, heads, memories, dropout, longest)
+
+
+def lstm_density(
+    event: Space, embedding: int = 512, width: int = 1024, dropout: float = 0.2, longest: int = 110
+) -> SequenceDensity:
+    """An LSTM without a latent vector."""
+    return SequenceDensity(LSTM(event, Gaussian(Space((0,))), 0, embedding, width, dropout, longest))

@@ -1,0 +1,47 @@
+"""An energy on the latent vector that knows properties of the molecule."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ebmsuite.energy import Energy
+from ebmsuite.nets import Activation, mlp, mlp_energy
+from ebmsuite.space import Space
+from ebmsuite.tree import Tree
+
+__all__ = ["PropertyEnergy", "property_energy"]
+
+
+class PropertyEnergy(Energy):
+    """E(z, y) = E(z) + |r(z) - y|^2 / (2 sd^2): p(z, y) = p(z) N(y; r(z), sd^2), so E(z) is the marginal's.
+
+    ``y`` [B, P] are properties in units of the training set's deviations; a NaN is one that is not known, or not asked
+    for. ``regression`` gives r.
+    """
+
+    def __init__(self, prior: Energy, regression: nn.Module, sd: float) -> None:
+        super().__init__()
+        self.prior, self.regression, self.sd = prior, regression, sd
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        energy: Tensor = self.prior(x)
+        if condition is None:
+            return energy
+        missed: Tensor = (self.regression(x) - condition).nan_to_num(0.0)
+        return energy + missed.square().sum(1) / (2 * self.sd**2)
+
+
+def property_energy(
+    event: Space,
+    condition: Space,
+    width: int = 200,
+    depth: int = 2,
+    activation: Activation = "gelu",
+    reference_sd: float = 1.0,
+    head_width: int = 50,
+    sd: float = 0.3,
+) -> PropertyEnergy:
+    """An MLP energy and an MLP regression on a latent vector."""
+    prior = mlp_energy(event, width, depth, activation, reference_sd)
+    regression = mlp([event.size, head_width, head_width, condition.size], "relu")
+    return PropertyEnergy(prior, nn.Sequential(nn.Flatten(), regression), sd)

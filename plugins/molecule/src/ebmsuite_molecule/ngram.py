@@ -1,0 +1,131 @@
+"""An n-gram model of tokens: what a string looks like to someone who sees only the last few symbols.
+
+Interpolated with the shorter contexts by the rule of Witten and Bell (1991): with c(h) the times that a context h was
+seen and t(h) the number of different tokens after it::
+
+    p(w | h) = (c(h, w) + t(h) p(w | h')) / (c(h) + t(h))
+
+where h' is h without its oldest token; below the empty context, all tokens but padding are equally likely.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ebmsuite_molecule.tokens import END, FIRST, PAD
+
+__all__ = ["NGram"]
+
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """What followed the contexts of one length: sorted codes ``context * classes + token`` and their counts.
+
+    ``before[i]`` is the sum of the counts of ``codes[:i]``.
+    """
+
+    codes: Codes
+    before: Codes
+
+
+class NGram:
+    """Contexts of up to ``order`` - 1 tokens; ``classes`` counts padding and end. Before its start a string is 0."""
+
+    def __init__(self, flat: NDArray[Any], starts: Codes, classes: int, order: int = 6) -> None:
+        """Fit to strings ``flat[starts[i]:starts[i + 1]]`` that carry their end."""
+        if order < 1 or classes**order >= 2**63:
+            raise ValueError(f"order {order} with {classes} tokens does not fit into 63 bits")
+        self.classes, self.order = classes, order
+        token = np.asarray(flat, np.int64)
+        place = np.arange(len(token)) - np.repeat(starts[:-1], np.diff(starts))
+        self._counts: list[_Counts] = []
+        context = np.zeros_like(token)
+        for k in range(order):
+            if k:  # one token older in front of the context
+                older = np.where(place >= k, np.roll(token, k), PAD)
+                context = older * classes ** (k - 1) + context
+            codes, counts = np.unique(context * classes + token, return_counts=True)
+            self._counts.append(_Counts(codes, np.concatenate([[0], counts.cumsum()])))
+
+    def probabilities(self, context: Codes) -> NDArray[np.float64]:
+        """p of every token [B, classes] after contexts [B, order - 1], oldest first; 0 for padding."""
+        p = np.full((len(context), self.classes), 1 / (self.classes - 1))
+        p[:, PAD] = 0
+        for k, counts in enumerate(self._counts):
+            h = self._code(context, k)
+            first, last = _range(counts, h, self.classes)
+            seen, kinds = counts.before[last] - counts.before[first], last - first
+            wanted = h[:, None] * self.classes + np.arange(self.classes)
+            at = np.searchsorted(counts.codes, wanted)
+            there = counts.codes[np.minimum(at, len(counts.codes) - 1)] == wanted
+            times = np.where(there, counts.before[np.minimum(at + 1, len(counts.before) - 1)] - counts.before[at], 0)
+            known = seen > 0
+            p[known] = ((times + kinds[:, None] * p) / np.maximum(seen + kinds, 1)[:, None])[known]
+        return p
+
+    def sample(self, n: int, longest: int, rng: torch.Generator) -> Tensor:
+        """``n`` strings of at most ``longest`` tokens, the end included: int64 [n, longest], 0 after the end."""
+        x = np.zeros((n, longest), np.int64)
+        context = np.zeros((n, self.order - 1), np.int64)
+        going = np.arange(n)
+        for i in range(longest - 1):
+            token = self._next(context[going], rng)
+            x[going, i] = token
+            context[going] = np.concatenate([context[going, 1:], token[:, None]], 1) if self.order > 1 else 0
+            going = going[token != END]
+            if not len(going):
+                break
+        x[going, longest - 1] = END
+        return torch.from_numpy(x)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """log p [B] of rows of tokens [B, L], float64, in nats; the end counts, padding does not."""
+        rows = x.cpu().numpy()
+        padded = np.concatenate([np.zeros((len(rows), self.order - 1), np.int64), rows], 1)
+        total = np.zeros(len(rows))
+        for i in range(rows.shape[1]):
+            on = np.flatnonzero(rows[:, i] != PAD)
+            p = self.probabilities(padded[on, i : i + self.order - 1])
+            total[on] += np.log(p[np.arange(len(on)), rows[on, i]])
+        return torch.from_numpy(total)
+
+    def _next(self, context: Codes, rng: torch.Generator) -> Codes:
+        # the rule above is a mixture: with chance c / (c + t) a token that followed h, else one of the shorter context
+        draws = torch.rand((self.order + 1, len(context)), generator=rng, device=rng.device, dtype=torch.float64)
+        u = draws.cpu().numpy()
+        others: Codes = np.array([END, *range(FIRST, self.classes)])
+        token: Codes = others[(u[-1] * len(others)).astype(np.int64)]
+        left = np.arange(len(context))
+        for k in reversed(range(self.order)):
+            counts = self._counts[k]
+            first, last = _range(counts, self._code(context[left], k), self.classes)
+            seen, kinds = counts.before[last] - counts.before[first], last - first
+            # one uniform number chooses whether and, given that, which
+            target = u[k, left] * (seen + kinds)
+            hit = target < seen
+            number = counts.before[first] + np.floor(target).astype(np.int64)
+            at = np.searchsorted(counts.before, number, side="right") - 1
+            token[left[hit]] = counts.codes[at[hit]] % self.classes
+            left = left[~hit]
+        return token
+
+    def _code(self, context: Codes, k: int) -> Codes:
+        """The last ``k`` tokens of contexts [B, order - 1] as one number."""
+        code = np.zeros(len(context), np.int64)
+        for column in range(context.shape[1] - k, context.shape[1]):
+            code = code * self.classes + context[:, column]
+        return code
+
+
+def _range(counts: _Counts, context: Codes, classes: int) -> tuple[Codes, Codes]:
+    """Where the codes of a context begin and end."""
+    first = np.searchsorted(counts.codes, context * classes)
+    return first, np.searchsorted(counts.codes, (context + 1) * classes)

@@ -1,0 +1,48 @@
+"""Samples as files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ebmsuite.errors import UserError
+from ebmsuite_molecule import workers
+from ebmsuite_molecule.tasks.parts import Facts, codec_of, facts_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from ebmsuite.model import Model
+
+__all__ = ["Generate"]
+
+_ROUNDS = 100
+
+
+@dataclass(frozen=True)
+class Generate:
+    """``n`` samples, in the format that the ending of ``out`` names (see the codec).
+
+    With ``check``, strings that are no molecules are drawn again: ``n`` molecules, in canonical form.
+    """
+
+    n: int = 100
+    check: bool = False
+
+    def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
+        codec = codec_of(model)
+        if not self.check:
+            strings = codec.decode(model.sample(self.n, rng=rng))
+            codec.write_strings(strings, out)
+            return facts_of(strings, model)
+        found: list[str] = []
+        drawn = 0
+        for _ in range(_ROUNDS):
+            forms = workers.each("canonical", codec.decode(model.sample(self.n, rng=rng)))
+            drawn += len(forms)
+            found += [form for form in forms if form]
+            if len(found) >= self.n:
+                codec.write_strings(found[: self.n], out)
+                return facts_of(found[: self.n], model) | {"drawn": drawn}
+        raise UserError(f"generate: of {drawn:,} strings {len(found):,} are molecules, {self.n:,} are wanted")

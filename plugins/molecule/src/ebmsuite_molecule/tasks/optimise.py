@@ -1,0 +1,118 @@
+"""Molecules of a property that no training molecule has: gradual distribution shifting (Kong et al., UAI 2023)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from ebmsuite.errors import UserError
+from ebmsuite.space import Batch
+from ebmsuite_molecule import workers
+from ebmsuite_molecule.chemistry import Property
+from ebmsuite_molecule.codec import Strings
+from ebmsuite_molecule.nets.property import PropertyEnergy
+from ebmsuite_molecule.tasks.parts import Facts, codec_of, write_csv
+
+if TYPE_CHECKING:
+    from ebmsuite.model import Model
+
+__all__ = ["Optimise"]
+
+
+@dataclass(frozen=True)
+class Optimise:
+    """Raise (or, with ``lower``, lower) ``property`` round by round.
+
+    In a round ``n`` strings are drawn given a value ``shift`` training deviations beyond the mean of those that the
+    model learned from last; RDKit says what they are worth, the best ``keep`` of all so far are what it learns from
+    next, by ``steps`` learning steps at ``lr_factor`` of its last learning rates. It stops after ``rounds``, or when
+    three in a row find no better mean of the best. Lengths stay within those of the training set: a property that
+    grows with length is not won by length alone. The run itself is left as it is.
+
+    ``out`` is a .csv of the best: the molecule, its value, the round that drew it.
+    """
+
+    property: Property
+    lower: bool = False
+    rounds: int = 20
+    n: int = 512
+    keep: int = 256
+    shift: float = 0.5
+    steps: int = 20
+    lr_factor: float = 1.0
+
+    def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
+        codec = codec_of(model)
+        energy = model.players.get("energy")
+        if not isinstance(energy, PropertyEnergy) or self.property not in codec.properties:
+            known = f"it knows {', '.join(codec.properties)}" if codec.properties else "it knows none"
+            raise UserError(
+                f"optimise: {model.recipe.recipe} was not learned with {self.property} ({known}); train "
+                "molecule/zinc-property, or set the data's properties and the energy molecule/property"
+            )
+        if min(self.rounds, self.n, self.keep, self.steps) < 1:
+            raise UserError("optimise: rounds, n, keep and steps are at least 1")
+        column = codec.properties.index(self.property)
+        mean, sd = codec.means[column], codec.sds[column]
+        sign = -1.0 if self.lower else 1.0
+        found: dict[str, tuple[float, int]] = {}
+        aim, best_mean, without = 0.0, -float("inf"), 0
+        first: float | None = None
+        players, last = model.trainer.players, model.step
+        for number in range(1, self.rounds + 1):
+            target = torch.full((self.n, len(codec.properties)), torch.nan, device=model.device)
+            target[:, column] = aim + sign * self.shift
+            forms = workers.each("canonical", codec.decode(model.trainer.sample(self.n, rng, target)))
+            new = [f for f in dict.fromkeys(forms) if f and f not in found]
+            for form, value in zip(new, workers.each(self.property, new), strict=True):
+                found[form] = (value, number)
+            if not found:
+                raise UserError(f"optimise: none of {self.n} strings is a molecule; train the model longer")
+            kept = sorted(found, key=lambda f: sign * found[f][0], reverse=True)[: self.keep]
+            now = sum(sign * found[f][0] for f in kept) / len(kept)
+            first = now if first is None else first
+            without = 0 if now > best_mean else without + 1
+            best_mean = max(best_mean, now)
+            if without == 3:
+                break
+            aim = (sign * now - mean) / sd
+            players.lr_factor = self.lr_factor
+            self._learn(model, codec, kept, [(found[f][0] - mean) / sd for f in kept], column, last, rng)
+        ranked = sorted(found, key=lambda f: sign * found[f][0], reverse=True)[: self.keep]
+        write_csv(out, ("smiles", self.property, "round"), [(f, f"{found[f][0]:.6g}", found[f][1]) for f in ranked])
+        top = [found[f][0] for f in ranked[:3]]
+        return {
+            "rounds": number,
+            "distinct molecules": len(found),
+            "training mean": mean,
+            "best of the first round, mean of those kept": sign * (first or 0.0),
+            "best, mean of those kept": sign * best_mean,
+            **{f"top {i}": v for i, v in enumerate(top, 1)},
+        }
+
+    def _learn(
+        self,
+        model: Model,
+        codec: Strings,
+        forms: list[str],
+        values: list[float],
+        column: int,
+        t: int,
+        rng: torch.Generator,
+    ) -> None:
+        _, unfit = codec.encoded(forms)
+        usable = [i for i in range(len(forms)) if i not in unfit]
+        x = codec.encode([forms[i] for i in usable])
+        y = torch.full((len(usable), len(codec.properties)), torch.nan)
+        y[:, column] = torch.tensor([values[i] for i in usable])
+        size = min(len(usable), model.recipe.budget.batch)
+        model.trainer.players.at(t)
+        for phase in model.phases.values():
+            phase.at(t)
+        for _ in range(self.steps):
+            rows = torch.randperm(len(usable), generator=rng, device=rng.device)[:size].cpu()
+            batch = Batch(x[rows], y[rows], rows)
+            model.trainer.step(t, {"data": batch.to(model.device)}, rng)

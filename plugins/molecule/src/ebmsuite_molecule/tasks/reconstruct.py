@@ -1,0 +1,80 @@
+"""Molecules and what the model makes of their latent vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ebmsuite.errors import UserError
+from ebmsuite_molecule import workers
+from ebmsuite_molecule.tasks.latents import generator_of, inferred, likeliest
+from ebmsuite_molecule.tasks.parts import Facts, codec_of, molecules, similarity, write_csv
+
+if TYPE_CHECKING:
+    import torch
+
+    from ebmsuite.model import Model
+
+__all__ = ["Interpolate", "Reconstruct"]
+
+
+@dataclass(frozen=True)
+class Reconstruct:
+    """The first ``n`` molecules of a file, each through a draw of z given it, to a .csv.
+
+    Columns: the molecule, its reconstruction (the likeliest token by token), whether both are the same molecule, and
+    their Tanimoto similarity (Morgan fingerprints), empty where the reconstruction is no molecule.
+    """
+
+    n: int = 100
+
+    def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
+        codec = codec_of(model)
+        generator_of(model)
+        x, total = molecules(model, inputs, self.n, "reconstruct")
+        given = codec.decode(x)
+        made = likeliest(model, inferred(model, x, codec, rng), codec)
+        forms = workers.each("canonical", [*given, *made])
+        before, after = forms[: len(given)], forms[len(given) :]
+        alike = [similarity(a, b) if b else None for a, b in zip(before, after, strict=True)]
+        rows = [
+            (a, b, int(c == d), "" if s is None else f"{s:.4f}")
+            for a, b, c, d, s in zip(given, made, before, after, alike, strict=True)
+        ]
+        write_csv(out, ("smiles", "reconstruction", "same", "similarity"), rows)
+        known = [s for s in alike if s is not None]
+        return {
+            "molecules": len(rows),
+            "of": total,
+            "same": sum(r[2] for r in rows) / len(rows),
+            "valid": len(known) / len(rows),
+            "similarity of the valid": sum(known) / max(1, len(known)),
+        }
+
+
+@dataclass(frozen=True)
+class Interpolate:
+    """From the first molecule of a file to the second, in ``steps`` steps along a line between their latent vectors.
+
+    ``out`` is what the codec writes: .smi, .csv, .png, ... At each point the likeliest string, token by token.
+    """
+
+    steps: int = 8
+
+    def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
+        import torch
+
+        if self.steps < 1:
+            raise UserError(f"steps: at least 1, got {self.steps}")
+        codec = codec_of(model)
+        generator_of(model)
+        x, _ = molecules(model, inputs, 2, "interpolate")
+        if len(x) < 2:
+            raise UserError(f"{inputs}: interpolate goes between two molecules, here is one")
+        ends = inferred(model, x, codec, rng)
+        share = torch.linspace(0, 1, self.steps + 1, device=ends.device).view(-1, *[1] * (ends.dim() - 1))
+        strings = likeliest(model, (1 - share) * ends[:1] + share * ends[1:], codec)
+        codec.write_strings(strings, out)
+        forms = [f for f in workers.each("canonical", strings) if f]
+        return {"points": len(strings), "valid": len(forms), "distinct": len(set(forms))}

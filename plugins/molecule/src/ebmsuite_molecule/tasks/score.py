@@ -1,0 +1,57 @@
+"""How likely a model holds molecules to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ebmsuite.errors import UserError
+from ebmsuite_molecule.tasks.latents import log_probability
+from ebmsuite_molecule.tasks.parts import Facts, codec_of, molecules, write_csv
+
+if TYPE_CHECKING:
+    import torch
+
+    from ebmsuite.model import Model
+
+__all__ = ["Score"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """log p(x) of the first ``n`` molecules of a file, in nats, to a .csv, by ``draws`` importance draws each.
+
+    The string is scored as it is written: a molecule has many SMILES, and this is the probability of one. ``ess`` says
+    how many draws count; near 1 the number is not to be trusted (`ebmsuite.sampling.importance`). A model without a
+    latent vector gives its exact log p(x).
+    """
+
+    n: int = 100
+    draws: int = 256
+
+    def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
+        import torch
+
+        if self.draws < 2:
+            raise UserError(f"draws: at least 2, got {self.draws}")
+        codec = codec_of(model)
+        x, total = molecules(model, inputs, self.n, "score")
+        tokens = (x > 0).sum(1)
+        facts: Facts = {"molecules": len(x), "of": total}
+        if "density" in model.players:
+            with torch.no_grad():
+                value = model.players["density"].log_prob(x).double()
+            ess = [""] * len(x)
+        else:
+            joint, mass = log_probability(model, x, codec, rng, self.draws)
+            value = joint.log_z - mass.log_z
+            facts |= {"smallest ess": float(joint.ess.min()), "log Z": float(mass.log_z), "its ess": float(mass.ess)}
+            ess = [f"{e:.1f}" for e in joint.ess.tolist()]
+        values = [f"{v:.4f}" for v in value.tolist()]
+        rows = list(zip(codec.decode(x), values, tokens.tolist(), ess, strict=True))
+        write_csv(out, ("smiles", "log_probability", "tokens", "ess"), rows)
+        return facts | {
+            "mean log p, nats": float(value.mean()),
+            "nats a token": float(value.sum() / tokens.sum()),
+        }

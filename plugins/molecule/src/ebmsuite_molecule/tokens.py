@@ -1,0 +1,86 @@
+"""From strings to tokens and back: the symbols of a tokeniser, and arrays of their numbers.
+
+0 is padding after the end, 1 the end of a string; the symbol ``vocabulary[i]`` is token i + 2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["END", "FIRST", "PAD", "Encoded", "Tokeniser", "encode", "split", "vocabulary_of"]
+
+Tokeniser = Literal["atoms", "characters", "selfies"]
+"""``atoms``: Cl, Br, a bracket atom, a ring number %nn are one symbol each; ``selfies``: a word in brackets."""
+
+PAD, END, FIRST = 0, 1, 2
+
+_LONG = {
+    "atoms": re.compile(r"\[[^\[\]\n]*\]|Br|Cl|%\d\d"),
+    "characters": re.compile(r"(?!)"),
+    "selfies": re.compile(r"\[[^\[\]\n]*\]"),
+}
+"""What is a symbol of more than one character; every other character is a symbol."""
+
+_PRIVATE = 0xE000
+"""Long symbols become single characters from here on, a range that no text uses."""
+_CHUNK = 100_000
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Strings as one array ``flat`` of tokens, with the end of each: string i is ``flat[starts[i]:starts[i + 1]]``.
+
+    ``unknown`` maps the number of a string to its first symbol that the vocabulary lacks.
+    """
+
+    flat: NDArray[Any]
+    starts: NDArray[np.int64]
+    unknown: dict[int, str]
+
+
+def split(tokeniser: Tokeniser, string: str) -> list[str]:
+    """The symbols of a string."""
+    return re.findall(rf"{_LONG[tokeniser].pattern}|[\s\S]", string)
+
+
+def vocabulary_of(tokeniser: Tokeniser, strings: Sequence[str]) -> tuple[str, ...]:
+    """The symbols of all strings, sorted; what is not ASCII is no symbol."""
+    long = _LONG[tokeniser]
+    found: set[str] = set()
+    for start in range(0, len(strings), _CHUNK):
+        text = "\n".join(strings[start : start + _CHUNK])
+        found |= {*long.findall(text), *long.sub("", text)}
+    return tuple(sorted(s for s in found if s.isascii() and s not in "\n\0"))
+
+
+def encode(tokeniser: Tokeniser, vocabulary: Sequence[str], strings: Sequence[str]) -> Encoded:
+    """Tokens of all strings, a few million a second; uint8 where the vocabulary allows, else uint16."""
+    number = {symbol: i for i, symbol in enumerate(vocabulary, FIRST)}
+    # a table from characters to tokens: unknown ones become 0, which no string contains
+    table = np.zeros(1 << 16, np.uint8 if len(vocabulary) + FIRST <= 256 else np.uint16)
+    table[ord("\n")] = END
+    for symbol, i in number.items():
+        table[ord(symbol) if len(symbol) == 1 else _PRIVATE + i] = i
+    long = _LONG[tokeniser]
+
+    def short(match: re.Match[str]) -> str:
+        return chr(_PRIVATE + number.get(match.group(), 0))
+
+    parts = [table[:0]]
+    for start in range(0, len(strings), _CHUNK):
+        chunk = strings[start : start + _CHUNK]
+        if not all(map(str.isascii, chunk)) or any("\n" in s for s in chunk):
+            chunk = [re.sub(r"[^\x00-\x7f]|\n", "\0", s) for s in chunk]
+        text = long.sub(short, "\n".join(chunk) + "\n")
+        parts.append(table[np.frombuffer(text.encode("utf-16-le"), np.uint16)])
+    flat = np.concatenate(parts)
+    starts = np.concatenate([[0], np.flatnonzero(flat == END) + 1]).astype(np.int64)
+    holes = np.searchsorted(starts, np.flatnonzero(flat == PAD), side="right") - 1
+    unknown = {int(i): next(s for s in split(tokeniser, strings[i]) if s not in number) for i in np.unique(holes)}
+    return Encoded(flat, starts, unknown)

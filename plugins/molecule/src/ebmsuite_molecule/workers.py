@@ -1,0 +1,155 @@
+"""The same work on many strings, in several processes, remembered on disk when it took long.
+
+RDKit keeps the interpreter's lock, so threads do not help. The processes are this module run as a script, with JSON
+in and out: neither the state of the caller nor its ``__main__`` gets into them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ebmsuite.errors import DataError
+from ebmsuite.files import replacing
+from ebmsuite_molecule import chemistry, selfies_words
+
+__all__ = ["JOBS", "cache_folder", "each"]
+
+_WORTH_A_PROCESS = 2_000
+"""Strings; starting a process and importing RDKit takes about a second."""
+_WORTH_A_FILE = 20.0
+"""Seconds of work."""
+
+
+def _canonical(smiles: str) -> str:
+    molecule = chemistry.parse(smiles)
+    return "" if molecule is None else chemistry.canonical(molecule)
+
+
+def _bits(smiles: str) -> list[int] | None:
+    molecule = chemistry.parse(smiles)
+    return None if molecule is None else chemistry.fingerprint(molecule)
+
+
+def _values(smiles: str) -> list[float] | None:
+    molecule = chemistry.parse(smiles)
+    return None if molecule is None else [chemistry.property_of(molecule, name) for name in chemistry.PROPERTIES]
+
+
+def _of_property(name: chemistry.Property) -> Callable[[str], float | None]:
+    def value(smiles: str) -> float | None:
+        molecule = chemistry.parse(smiles)
+        return None if molecule is None else chemistry.property_of(molecule, name)
+
+    return value
+
+
+JOBS: Mapping[str, Callable[[str], Any]] = {
+    "canonical": _canonical,
+    "anatomy": chemistry.anatomy,
+    "bits": _bits,
+    "values": _values,
+    "selfies": selfies_words.encode,
+    **{name: _of_property(name) for name in chemistry.PROPERTIES},
+}
+"""By name, a function of a SMILES. No molecule gives "" where a text is wanted, an error of ``anatomy``, else None.
+
+``bits`` are the set bits of the fingerprint, ``values`` all the properties, in their order.
+"""
+
+_remembered: dict[str, list[Any]] = {}
+
+
+def each(job: str, strings: Sequence[str], remember: bool = False) -> list[Any]:
+    """The job's result for every string, in order.
+
+    With ``remember``, results are kept in this process, and below `cache_folder` if they took more than 20 s.
+    """
+    if not remember:
+        return _computed(job, strings)
+    key = _key(job, strings)
+    if key in _remembered:
+        return _remembered[key]
+    path = cache_folder() / f"{job}-{key}.json.gz"
+    found = _stored(path, len(strings))
+    if found is None:
+        start = time.monotonic()
+        found = _computed(job, strings)
+        if time.monotonic() - start > _WORTH_A_FILE:
+            _store(path, found)
+    _remembered[key] = found
+    return found
+
+
+def cache_folder() -> Path:
+    """Where results are kept from run to run; it can be removed at any time."""
+    return Path.home() / ".cache" / "ebmsuite" / "molecule"
+
+
+def _computed(job: str, strings: Sequence[str]) -> list[Any]:
+    processes = min(_cores(), len(strings) // _WORTH_A_PROCESS)
+    if processes < 2:
+        return [JOBS[job](s) for s in strings]
+    parts = [list(strings[i::processes]) for i in range(processes)]  # long and short strings to all
+    results: list[Any] = [None] * len(strings)
+    with ThreadPoolExecutor(processes) as pool:
+        for i, done in enumerate(pool.map(lambda part: _in_a_process(job, part), parts)):
+            results[i::processes] = done
+    return results
+
+
+def _in_a_process(job: str, strings: list[str]) -> list[Any]:
+    path = os.pathsep.join(filter(None, sys.path))
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", __name__, job],
+        input=json.dumps(strings),
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{job}: a process ended with {done.returncode}: {done.stderr.strip()[-2000:]}")
+    found: list[Any] = json.loads(done.stdout)
+    return found
+
+
+def _cores() -> int:
+    available = getattr(os, "sched_getaffinity", None)
+    return len(available(0)) if available else os.cpu_count() or 1
+
+
+def _key(job: str, strings: Sequence[str]) -> str:
+    text = "\n".join([job, chemistry.VERSION, *strings])
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+def _stored(path: Path, n: int) -> list[Any] | None:
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, EOFError, ValueError):  # not there, or damaged: computed again
+        return None
+    return found if isinstance(found, list) and len(found) == n else None
+
+
+def _store(path: Path, results: list[Any]) -> None:
+    try:
+        with replacing(path) as aside:
+            aside.write_bytes(gzip.compress(json.dumps(results).encode(), compresslevel=4))
+    except (DataError, OSError):
+        pass  # a home that cannot be written to costs time only
+
+
+if __name__ == "__main__":
+    with chemistry.quiet():
+        json.dump([JOBS[sys.argv[1]](s) for s in json.load(sys.stdin)], sys.stdout)
