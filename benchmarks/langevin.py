@@ -79,6 +79,7 @@ def pictures(opts: Options) -> Table:
         Method("ours: langevin, channels-last (as recipes build it)", ours(ordered, sampler, x, steps), steps),
         Method("ours: langevin, channels-last, bf16", ours(half, sampler, x, steps), steps),
         *(Method(f"ours: langevin, {r}", ours(ordered, sampler, x, steps, r), steps) for r in routes(opts)),
+        *(Method(f"ours: langevin, {r}, bf16", ours(half, sampler, x, steps, r), steps) for r in routes(opts)),
         Method("ours: mala, channels-last", ours(ordered, MALA(n), x, steps), steps + 1),
         *torchebm(energy, x, steps, w, n),
     ]
