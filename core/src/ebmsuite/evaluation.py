@@ -155,13 +155,13 @@ def _of_case(
         recipe = read_recipe(case.recipe, registry, [f"seed={seed}"], budget)
         model = load(_trained(recipe, folder, registry), registry=registry)
         scores = score(model, spec, model.data, registry, seed)
-        values.append(next(iter(scores.values())).value)
+        values.append(_counted(case, scores).value)
     assert model is not None
     baselines = {}
     for label, changes in case.baselines.items():
         other = fill_metric({**case.metric, **changes, "n": case.n[budget]}, registry)
-        baselines[label] = next(iter(score(model, other, model.data, registry, 0).values())).value
-    found = next(iter(scores.values()))
+        baselines[label] = _counted(case, score(model, other, model.data, registry, 0)).value
+    found = _counted(case, scores)
     bar, mean = facts["bar"], statistics.fmean(values)
     status: Status = "measured"
     if bar is not None:
@@ -170,6 +170,17 @@ def _of_case(
         case.name, case.recipe, str(found.protocol.get("metric", name)), status, tuple(values),
         baselines=baselines, protocol=found.protocol, **facts,
     )  # fmt: skip
+
+
+def _counted(case: Case, scores: Mapping[str, Score]) -> Score:
+    """The one of several numbers that the case is about."""
+    if not case.score:
+        return next(iter(scores.values()))
+    found = [s for key, s in scores.items() if key.rpartition("/")[2] == case.score]
+    if not found:
+        known = ", ".join(key.rpartition("/")[2] for key in scores)
+        raise UserError(f'{case.name}: {case.metric["name"]} gives no score "{case.score}" (it gives: {known})')
+    return found[0]
 
 
 def _trained(recipe: Recipe, folder: Path, registry: Registry) -> Path:

@@ -82,10 +82,11 @@ class Published:
 class Case:
     """One row of a domain's evaluation suite.
 
-    ``recipe`` is trained at the budget asked for and judged by ``metric``, a component spec; of several numbers the
-    first counts, and its protocol's "metric" is the name shown. ``published`` are values that the row is to be read
-    beside; ``bar`` is what counts as a pass, by budget; ``better`` says which way. ``needs`` are requirements ("gpu",
-    "data:NAME", "full-data:NAME", "extractor:NAME"): a case whose needs are not met is skipped with the reason.
+    ``recipe`` is trained at the budget asked for and judged by ``metric``, a component spec; of several numbers
+    ``score`` counts, the first unless said, and its protocol's "metric" is the name shown. ``published`` are values
+    that the row is to be read beside; ``bar`` is what counts as a pass, by budget; ``better`` says which way.
+    ``needs`` are requirements ("gpu", "data:NAME", "full-data:NAME", "extractor:NAME"): a case whose needs are not
+    met is skipped with the reason.
     ``baselines`` are changes to the metric's settings by which it judges something that learned nothing, by label.
     ``seeds`` is the number of runs by budget.
     """
@@ -96,6 +97,7 @@ class Case:
     better: Literal["lower", "higher"]
     n: Mapping[str, int]
     """Samples by budget."""
+    score: str = ""
     published: tuple[Published, ...] = ()
     bar: Mapping[str, float] = field(default_factory=dict)
     needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -119,3 +119,19 @@ def ebm_renderers() -> list[Component]:
         Component("molecule/densities", at + "Densities", "logP, QED, SA and weight of data and samples"),
         Component("molecule/pictures", at + "Pictures", "both"),
     ]
+
+
+@hookimpl
+def ebm_cases() -> list[Component]:
+    at = "ebmsuite_molecule.cases:"
+    return [
+        Component("molecule/zinc-validity", at + "ZINC_VALIDITY", "ZINC: valid without check", PANG_2020),
+        Component("molecule/zinc-uniqueness", at + "ZINC_UNIQUENESS", "ZINC: different", PANG_2020),
+        Component("molecule/zinc-novelty", at + "ZINC_NOVELTY", "ZINC: new", PANG_2020),
+        Component("molecule/zinc-fcd", at + "ZINC_FCD", "ZINC: Frechet ChemNet distance", PREUER_2018),
+        Component("molecule/zinc-lstm-validity", at + "ZINC_LSTM_VALIDITY", "ZINC, LSTM alone: valid"),
+        Component("molecule/zinc-lstm-fcd", at + "ZINC_LSTM_FCD", "ZINC, LSTM alone: Frechet ChemNet distance"),
+        Component("molecule/moses-validity", at + "MOSES_VALIDITY", "MOSES: valid without check", MOSES),
+        Component("molecule/moses-fcd", at + "MOSES_FCD", "MOSES: Frechet ChemNet distance", MOSES),
+        Component("molecule/qm9-validity", at + "QM9_VALIDITY", "QM9: valid without check"),
+    ]
