@@ -46,6 +46,8 @@ class Program(Protocol):
 
 SECONDS: dict[Route, float] = {"compiled": 30.0, "graphed": 1.0}
 """What trying a route costs; it is tried when the chains of a run take twenty times as long."""
+TRIED = 2
+"""Shapes for which nothing beat the eager path, before it is taken for all others without trying."""
 
 
 class FastPath:
@@ -76,6 +78,8 @@ class FastPath:
         if key in self._checked:
             return
         route = self.routes.get(key) if self.mode == "auto" else self.mode
+        if route is None and len(self.routes) >= TRIED and set(self.routes.values()) == {"eager"}:
+            route = "eager"  # where lengths vary there are many shapes
         if route is None:
             route = self.agree(self._fastest(x, condition, steps))
         elif route != "eager":

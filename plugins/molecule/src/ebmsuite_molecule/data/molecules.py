@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -16,9 +16,13 @@ from ebmsuite.space import Batch, Space
 from ebmsuite_molecule import selfies_words, tokens, workers
 from ebmsuite_molecule.chemistry import Property
 from ebmsuite_molecule.codec import Strings, padded
+from ebmsuite_molecule.data.graphs import graphs
 from ebmsuite_molecule.tokens import Tokeniser
 
-__all__ = ["SPLITS", "Molecules", "Source", "of_source"]
+__all__ = ["SPLITS", "Molecules", "Source", "View", "of_source"]
+
+View: TypeAlias = Literal["graph"]
+"""What an encoder may look at in the place of the tokens (see `ebmsuite_molecule.data.graphs`)."""
 
 SPLITS = ("train", "valid", "test")
 
@@ -29,17 +33,24 @@ class Molecules:
     ``strings`` are the SMILES, as the source writes them; ``lengths`` int64 [N] counts tokens, the end included;
     ``tokens`` are all of them in one array. ``values`` float64 [N, P] are the properties that the codec names:
     standardised, they are the condition. ``note`` says what part of the source this is, for results to state; it is
-    empty when nothing is missing.
+    empty when nothing is missing. With ``view`` "graph" a batch has the molecules as graphs beside the tokens.
     """
 
-    def __init__(self, strings: list[str], codec: Strings, values: Tensor | None = None, note: str = "") -> None:
+    def __init__(
+        self,
+        strings: list[str],
+        codec: Strings,
+        values: Tensor | None = None,
+        note: str = "",
+        view: View | None = None,
+    ) -> None:
         encoded, bad = codec.encoded(strings)
         for i, why in sorted(bad.items()):
             raise DataError(f"molecule {i + 1} of {len(strings)}, {strings[i]!r}: {why}")
         self.tokens = encoded
         self._flat, self._starts = torch.from_numpy(encoded.flat), torch.from_numpy(encoded.starts)
         self.lengths = self._starts.diff()
-        self.strings, self.values, self.note = strings, values, note
+        self.strings, self.values, self.note, self.view = strings, values, note, view
         self.event = Space((None,), kind="tokens", classes=codec.classes)
         self.codec: Codec | None = codec
         self.condition: Space | None = None
@@ -55,7 +66,8 @@ class Molecules:
     def batch(self, index: Tensor, seeds: Tensor) -> Batch:
         """Examples ``index`` [B]: x int64 [B, L], L the longest of them; condition float32 [B, P] or None."""
         known = None if self._standardised is None else self._standardised[index]
-        return Batch(padded(self._flat, self._starts, index), known, index)
+        view = None if self.view is None else graphs([self.strings[i] for i in index.tolist()])
+        return Batch(padded(self._flat, self._starts, index), known, index, view=view)
 
 
 class Source(Protocol):
@@ -73,7 +85,12 @@ class Source(Protocol):
 
 
 def of_source(
-    source: Source, split: str, tokeniser: Tokeniser, properties: Sequence[Property], n: int | None
+    source: Source,
+    split: str,
+    tokeniser: Tokeniser,
+    properties: Sequence[Property],
+    n: int | None,
+    view: View | None = None,
 ) -> Molecules:
     """The first ``n`` molecules (all, when None) of a split, with the vocabulary of the whole training split.
 
@@ -101,7 +118,7 @@ def of_source(
         sds = torch.where(sds > 0, sds, 1.0)
         codec = Strings(tokeniser, vocabulary, longest, names, tuple(of_train.mean(0).tolist()), tuple(sds.tolist()))
         values = of_train if split == "train" else _values(strings, names)
-    return Molecules(strings, codec, values, ", ".join(filter(None, notes)))
+    return Molecules(strings, codec, values, ", ".join(filter(None, notes)), view)
 
 
 def _values(strings: Sequence[str], names: Sequence[Property]) -> Tensor:

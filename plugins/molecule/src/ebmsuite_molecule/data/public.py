@@ -11,7 +11,7 @@ import numpy as np
 
 from ebmsuite.errors import RecipeError
 from ebmsuite_molecule.chemistry import Property
-from ebmsuite_molecule.data.molecules import SPLITS, Molecules, of_source
+from ebmsuite_molecule.data.molecules import SPLITS, Molecules, View, of_source
 from ebmsuite_molecule.data.where import File, missing, public_file, strings_of
 from ebmsuite_molecule.tokens import Tokeniser
 
@@ -29,15 +29,17 @@ def moses(
     tokeniser: Tokeniser = "atoms",
     properties: tuple[Property, ...] = (),
     n: int | None = None,
+    view: View | None = None,
 ) -> Molecules:
     """MOSES: 1,574,663 train, 10,000 valid, 176,074 test molecules, and 176,225 whose scaffolds train has not.
 
     The source has no valid split: it is drawn from its 1,584,663 training molecules with a fixed seed. SMILES are
     canonical, without charges and stereochemistry. ``properties`` are the condition, standardised; ``n`` takes the
     first n molecules of the split.
+    ``view`` adds what a graph encoder looks at.
     """
     files = tuple(public_file(f"moses.{part}.smi.gz") for part in _MOSES)
-    return of_source(_Moses(files), split, tokeniser, properties, n)
+    return of_source(_Moses(files), split, tokeniser, properties, n, view)
 
 
 def qm9(
@@ -45,16 +47,18 @@ def qm9(
     tokeniser: Tokeniser = "atoms",
     properties: tuple[Property, ...] = (),
     n: int | None = None,
+    view: View | None = None,
 ) -> Molecules:
     """QM9: molecules of at most 9 atoms C, N, O, F; 113,885 train, 10,000 valid, 10,000 test.
 
     The source has no splits: they are drawn with a fixed seed. Its SMILES are not RDKit's canonical ones.
     ``properties`` are the condition, standardised; ``n`` takes the first n molecules of the split.
+    ``view`` adds what a graph encoder looks at.
     """
     file = public_file("qm9.smi.gz")
     if file is None:
         raise missing("qm9.smi.gz", "molecule/qm9")
-    return of_source(_Qm9(file), split, tokeniser, properties, n)
+    return of_source(_Qm9(file), split, tokeniser, properties, n, view)
 
 
 @dataclass(frozen=True)

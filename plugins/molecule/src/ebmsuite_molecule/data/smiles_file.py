@@ -14,7 +14,7 @@ from ebmsuite.files import find
 from ebmsuite_molecule import workers
 from ebmsuite_molecule.chemistry import Property
 from ebmsuite_molecule.codec import bad_lines, complaint, lines_of
-from ebmsuite_molecule.data.molecules import SPLITS, Molecules, of_source
+from ebmsuite_molecule.data.molecules import SPLITS, Molecules, View, of_source
 from ebmsuite_molecule.data.where import File
 from ebmsuite_molecule.tokens import Tokeniser
 
@@ -27,6 +27,7 @@ def smiles_file(
     tokeniser: Tokeniser = "atoms",
     properties: tuple[Property, ...] = (),
     n: int | None = None,
+    view: View | None = None,
     invalid: Literal["error", "skip"] = "error",
     seed: int = 0,
 ) -> Molecules:
@@ -36,9 +37,10 @@ def smiles_file(
     come into the same split. Lines that are no molecule are a `DataError` with their numbers and reasons; with
     ``invalid: skip`` the others are used, and the note says the same of these. ``properties`` are the condition,
     standardised; ``n`` takes the first n molecules of the split.
+    ``view`` adds what a graph encoder looks at.
     """
     file = File.at(find(path).absolute())
-    return of_source(_Own(file, invalid, seed), split, tokeniser, properties, n)
+    return of_source(_Own(file, invalid, seed), split, tokeniser, properties, n, view)
 
 
 @dataclass(frozen=True)

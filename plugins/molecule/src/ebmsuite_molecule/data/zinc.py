@@ -11,7 +11,7 @@ from typing import Literal
 
 from ebmsuite.errors import RecipeError
 from ebmsuite_molecule.chemistry import Property
-from ebmsuite_molecule.data.molecules import SPLITS, Molecules, of_source
+from ebmsuite_molecule.data.molecules import SPLITS, Molecules, View, of_source
 from ebmsuite_molecule.data.where import File, public_file, strings_of
 from ebmsuite_molecule.tokens import Tokeniser
 
@@ -26,6 +26,7 @@ def zinc250k(
     tokeniser: Tokeniser = "atoms",
     properties: tuple[Property, ...] = (),
     n: int | None = None,
+    view: View | None = None,
     embedded: bool = False,
 ) -> Molecules:
     """ZINC250k: drug-like molecules, at most 38 heavy atoms; 220,010 train, 24,445 valid, 5,000 test.
@@ -33,9 +34,10 @@ def zinc250k(
     Where EBMSUITE_DATA has no molecule/zinc250k.*, or with ``embedded``, 50,000 / 5,000 / 5,000 of them that come
     with the package. Its SMILES are RDKit's canonical ones but for 2 in 100. ``properties`` are the condition,
     standardised; ``n`` takes the first n molecules of the split.
+    ``view`` adds what a graph encoder looks at.
     """
     files = [None if embedded else public_file(f"zinc250k.{part}.smi.gz") for part in SPLITS]
-    return of_source(_Zinc(tuple(f for f in files if f) if all(files) else ()), split, tokeniser, properties, n)
+    return of_source(_Zinc(tuple(f for f in files if f) if all(files) else ()), split, tokeniser, properties, n, view)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ebmsuite.errors import UserError
+from ebmsuite.sampling import Langevin, Phase
 from ebmsuite.sampling.importance import Integral, integral
 from ebmsuite.space import Batch
 from ebmsuite_molecule.codec import Strings
@@ -53,9 +55,10 @@ def likeliest(model: Model, z: Tensor, codec: Strings) -> list[str]:
 
 
 def log_prior_mass(model: Model, rng: torch.Generator, n: int = 4096) -> Integral:
-    """log Z of the prior energy, [1], by a normal of the moments of its own samples, widened by a fifth."""
-    z = model.phase("prior").sample(n, rng)
-    mean, sd = z.mean(0, keepdim=True), 1.2 * z.std(0, keepdim=True)
+    """log Z of the prior energy, [1], by a normal of the moments of its own samples."""
+    prior = model.phase("prior")
+    z = prior.sample(n, rng)
+    mean, sd = z.mean(0, keepdim=True), _wider(prior) * z.std(0, keepdim=True)
     return integral(model.players["energy"], mean, sd, n, rng)
 
 
@@ -64,15 +67,21 @@ def log_probability(
 ) -> tuple[Integral, Integral]:
     """log int p(x | z) exp(-E(z)) dz [B], and log Z [1]: their difference is log p(x).
 
-    The normal of each row has the moments of ``chains`` chains of its posterior, its deviations widened by a fifth.
+    The normal of each row has the moments of ``chains`` chains of its posterior.
     """
     generator_of(model)
     many = x.repeat_interleave(chains, 0)
     z = inferred(model, many, codec, rng).view(len(x), chains, -1)
-    mean, sd = z.mean(1), 1.2 * z.std(1) + 1e-3
+    posterior = model.phase("posterior")
+    mean, sd = z.mean(1), _wider(posterior) * z.std(1) + 1e-3
     shape = (-1, *model.players["generator"].latent.event.fixed)
-    posterior = model.phase("posterior").energy
     return (
-        integral(posterior, mean.view(shape), sd.view(shape), draws, rng, (x, None)),
+        integral(posterior.energy, mean.view(shape), sd.view(shape), draws, rng, (x, None)),
         log_prior_mass(model, rng),
     )
+
+
+def _wider(phase: Phase) -> float:
+    """What a proposal's deviations are widened by: a fifth, and to the temperature 1 where chains ran at another."""
+    temperature = phase.sampler.implied_temperature() if isinstance(phase.sampler, Langevin) else None
+    return 1.2 / math.sqrt(temperature or 1.0)
