@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 import torch
@@ -250,3 +252,27 @@ def test_tokens_are_observed_and_not_sampled(tmp_path) -> None:
     recipe = read_recipe(MLE_EXAMPLE, registry)
     with pytest.raises(RecipeError, match="tokens are observed"):
         Experiment(recipe, registry, Space((4,), kind="tokens", classes=3), None, None, 4, torch.device("cpu"))
+
+
+@dataclass(frozen=True)
+class Fitted:
+    mean: float
+    name: ClassVar[str] = "fitted"
+
+
+def test_data_that_are_read_otherwise_than_in_learning_are_refused(monkeypatch) -> None:
+    """A vocabulary or a fitted mean that differs would be a wrong number everywhere, and no error."""
+    from ebmsuite.errors import DataError
+    from ebmsuite.experiment import Splits
+
+    registry = Registry()
+    spec = {"name": "normal", "split": "train", "n": 8, "dim": 1, "mean": 0.0, "sd": 1.0}
+    splits = Splits(spec, registry, Fitted(1.0))
+    assert len(splits["test"]) == 8  # a data set without a codec cannot be checked
+
+    from ebmsuite.dataset import InMemory
+
+    monkeypatch.setattr(registry, "build", lambda kind, spec: InMemory(torch.zeros(3, 1), codec=Fitted(2.0)))
+    with pytest.raises(DataError, match=r"normal: the data on this machine are not those.*EBMSUITE_DATA"):
+        Splits(spec, registry, Fitted(1.0))["test"]
+    assert len(Splits(spec, registry, Fitted(2.0))["test"]) == 3

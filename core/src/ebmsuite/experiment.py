@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ebmsuite.dataset import Codec, Dataset, Stream
 from ebmsuite.density import Encoder
 from ebmsuite.energy import Tilted
-from ebmsuite.errors import RecipeError
+from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.generator import Generator
 from ebmsuite.learning import Optimiser, Players, Trainer
 from ebmsuite.ranks import Ranks
@@ -29,10 +29,13 @@ PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
 
 
 class Splits(Mapping[str, Dataset]):
-    """The splits of a stream's data set, each made when it is first asked for."""
+    """The splits of a stream's data set, each made when it is first asked for.
 
-    def __init__(self, spec: Mapping[str, Any], registry: Registry) -> None:
-        self._spec, self._registry = spec, registry
+    With ``codec``, that of a model, data that are read differently from those that it learned from are a `DataError`.
+    """
+
+    def __init__(self, spec: Mapping[str, Any], registry: Registry, codec: Codec | None = None) -> None:
+        self._spec, self._registry, self._codec = spec, registry, codec
         self._made: dict[str, Dataset] = {}
 
     def __getitem__(self, split: str) -> Dataset:
@@ -40,7 +43,13 @@ class Splits(Mapping[str, Dataset]):
             spec = {**self._spec, "split": split}
             if "split" not in self._registry.parameters("dataset", spec["name"]):
                 raise RecipeError(f'data set "{spec["name"]}" has no splits')
-            self._made[split] = self._registry.build("dataset", spec)
+            made: Dataset = self._registry.build("dataset", spec)
+            if self._codec is not None and made.codec is not None and made.codec != self._codec:
+                raise DataError(
+                    f"{spec['name']}: the data on this machine are not those that the model learned from "
+                    f"(their codec differs from its own); set EBMSUITE_DATA as it was then"
+                )
+            self._made[split] = made
         return self._made[split]
 
     def __iter__(self) -> Iterator[str]:
@@ -123,7 +132,7 @@ class Experiment:
         event = spaces["event"]
         assert event is not None
         self = cls(recipe, registry, event, spaces["condition"], codec, examples, pick_device(device))
-        self.splits = {k: Splits(spec, registry) for k, spec in recipe.data.items()}
+        self.splits = {k: Splits(spec, registry, codec) for k, spec in recipe.data.items()}
         return self
 
     def _space_of(self, spec: Mapping[str, Any], spaces: Mapping[str, Any], name: str) -> Space:

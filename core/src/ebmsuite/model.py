@@ -122,7 +122,7 @@ def load(
     except FileNotFoundError:
         raise DataError(f"{folder}: data.json is missing, the run ended before its first step") from None
     spaces = {k: conform(data[k], Space, k) if data[k] else None for k in ("event", "condition")}
-    codec = registry.build("codec", data["codec"]) if data["codec"] else None
+    codec = registry.build("codec", registry.fill("codec", data["codec"], "codec")) if data["codec"] else None
     experiment = Experiment.without_data(recipe, registry, spaces, codec, data["examples"], device)
     step = Checkpoints(folder, recipe).load_model(newest(folder, checkpoint, recipe), experiment)
     weights = "ema" if experiment.trainer.players.ema else "raw"

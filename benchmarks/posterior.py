@@ -1,0 +1,88 @@
+"""What inference through an autoregressive decoder costs, and what fewer steps of it lose, on a trained run.
+
+    python benchmarks/posterior.py RUN [--n 128] [--seed 0]
+
+For chains that start at noise and at the encoder's proposal, after K steps: how good the latent vector is (mean of
+E(z; x) = E(z) - log p(x | z), and its part -log p(x | z), on test examples; lower is better, with a chain of 100 steps
+for comparison), and what the K steps cost beside the decoder's own pass, forward and backward, for learning. Then
+tokens a second in learning and samples a second, beside those of the bare decoder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+from ebmsuite import load
+from ebmsuite.dataset import rows
+from ebmsuite.density import Gaussian
+from ebmsuite.sampling import Noise, Phase, Start
+
+
+def seconds(function: Callable[[], object], rounds: int = 5) -> float:
+    function()
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run")
+    parser.add_argument("--n", type=int, default=128)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int)
+    opts = parser.parse_args()
+    if opts.threads:
+        torch.set_num_threads(opts.threads)
+    model = load(opts.run)
+    rng = model.generator(opts.seed)
+    generator, energy, phase = model.players["generator"], model.players["energy"], model.phase("posterior")
+    encoder = model.players.get("encoder")
+    batch = next(rows(model.data["test"], opts.n, opts.n)).to(model.device)
+    condition, latent = (batch.x, None), generator.latent.event
+    tokens = int((batch.x > 0).sum())
+
+    def pass_for_learning() -> None:
+        z = torch.zeros(len(batch), *latent.fixed, device=model.device)
+        torch.autograd.grad(-generator.log_prob(batch.x, z).mean(), list(generator.parameters()))
+
+    floor = seconds(pass_for_learning)
+    facts = f"{len(batch)} test examples of {tokens / len(batch):.1f} tokens, {torch.get_num_threads()} threads"
+    print(f"{model.recipe.recipe} at step {model.step}, {facts}, seed {opts.seed}")
+    print(f"the decoder's pass for learning: {floor * 1e3:.0f} ms, {tokens / floor:,.0f} tokens a second\n")
+    print("| start | K | E(z; x) | -log p(x given z) | s | x decoder's pass |\n| --- | --- | --- | --- | --- | --- |")
+    starts = {"noise": lambda: Noise(Gaussian(latent)).start(len(batch), rng, batch, condition).x}
+    if encoder is not None:
+        starts["encoder"] = lambda: encoder.sample(len(batch), rng, batch.seen)
+    for name, start in starts.items():
+        for steps in (0, 1, 2, 5, 20, 100):
+            with torch.no_grad():
+                z = start()
+            chain = Start(z, condition)
+            started = time.perf_counter()
+            with torch.no_grad():
+                z = phase.refine(chain, rng, steps)
+                cost = time.perf_counter() - started if steps else 0.0
+                lost = -generator.log_prob(batch.x, z)
+                total = energy(z) + lost
+            found = f"{float(total.mean()):.2f} | {float(lost.mean()):.2f} | {cost:.3f} | {cost / floor:.1f}"
+            print(f"| {name} | {steps} | {found} |", flush=True)
+
+    prior: Phase = model.phase("prior")
+    with torch.no_grad():
+        bare = seconds(lambda: generator.sample(opts.n, rng), 3)
+        whole = seconds(lambda: model.sample(opts.n, rng=rng), 3)
+    print(f"\nsamples a second: {opts.n / whole:,.0f}, by the decoder alone {opts.n / bare:,.0f} "
+          f"(prior: {prior.steps} steps of {type(prior.sampler).__name__})")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
