@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from ebmsuite.recipe import Recipe
 from ebmsuite.registry import Registry
 from ebmsuite.sampling import Phase
 from ebmsuite.sampling.fast import FastPath, Route, channels_last
+from ebmsuite.sampling.phase import in_mode
 from ebmsuite.space import Space
 
 __all__ = ["Experiment", "Splits", "pick_device"]
@@ -186,22 +187,27 @@ class Experiment:
         return {name: dict(phase.fast.routes) for name, phase in self.trainer.phases.items() if phase.fast.routes}
 
     @contextmanager
-    def averages(self) -> Iterator[None]:
-        """The moving averages in the place of the weights, for as long as the block lasts."""
+    def in_use(self) -> Iterator[None]:
+        """The nets as `to_use` has them, for as long as the block lasts."""
         players = self.trainer.players
         backup = {name: _copy(players[name].state_dict()) for name in players.ema}
-        self.use_averages()
-        try:
-            yield
-        finally:
-            for name, state in backup.items():
-                players[name].load_state_dict(state)
+        with ExitStack() as modes:
+            for name in players:
+                modes.enter_context(in_mode(players[name], train=False))
+            self.to_use()
+            try:
+                yield
+            finally:
+                for name, state in backup.items():
+                    players[name].load_state_dict(state)
 
-    def use_averages(self) -> None:
-        """The moving averages in the place of the weights, for good."""
+    def to_use(self) -> None:
+        """The nets as they are used: moving averages in the place of the weights, and no dropout."""
         players = self.trainer.players
         for name, net in players.ema.items():
             players[name].load_state_dict(net.state_dict())
+        for name in players:
+            players[name].eval()
 
     def close(self) -> None:
         """Stop reading ahead."""

@@ -210,7 +210,7 @@ def render(run: Run, renderers: Sequence[Mapping[str, Any]]) -> None:
 def _as_model(run: Run) -> Iterator[Model]:
     cpu = torch.get_rng_state()
     weights = "ema" if run.experiment.trainer.players.ema else "raw"
-    with run.experiment.averages():
+    with run.experiment.in_use():
         yield Model(run.experiment, run.step, weights)
     torch.set_rng_state(cpu)
 

@@ -126,5 +126,5 @@ def load(
     experiment = Experiment.without_data(recipe, registry, spaces, codec, data["examples"], device)
     step = Checkpoints(folder, recipe).load_model(newest(folder, checkpoint, recipe), experiment)
     weights = "ema" if experiment.trainer.players.ema else "raw"
-    experiment.use_averages()
+    experiment.to_use()
     return Model(experiment, step, weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ebmsuite.errors import UserError
+from ebmsuite.sampling.phase import in_mode
 from ebmsuite.space import Batch
 from ebmsuite_molecule import workers
 from ebmsuite_molecule.chemistry import Property
@@ -112,7 +114,10 @@ class Optimise:
         model.trainer.players.at(t)
         for phase in model.phases.values():
             phase.at(t)
-        for _ in range(self.steps):
-            rows = torch.randperm(len(usable), generator=rng, device=rng.device)[:size].cpu()
-            batch = Batch(x[rows], y[rows], rows)
-            model.trainer.step(t, {"data": batch.to(model.device)}, rng)
+        with ExitStack() as modes:
+            for net in model.players.values():
+                modes.enter_context(in_mode(net, train=True))
+            for _ in range(self.steps):
+                rows = torch.randperm(len(usable), generator=rng, device=rng.device)[:size].cpu()
+                batch = Batch(x[rows], y[rows], rows)
+                model.trainer.step(t, {"data": batch.to(model.device)}, rng)

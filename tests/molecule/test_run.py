@@ -1,0 +1,148 @@
+"""The recipes learn, and a learned model is put to every task, on the embedded molecules."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+
+from ebmsuite.errors import UserError
+from ebmsuite.fit import train
+from ebmsuite.model import Model, load
+from ebmsuite.recipe import read_recipe
+from ebmsuite.registry import Registry
+
+registry = Registry()
+TINY = (
+    "data.data.n=300", "data.data.embedded=true", "latent=4", "log.every=2", "watch=[{name: log}]", "metrics=[]",
+    "render=[]", "compute.device=cpu", "compute.fast=eager", "checkpoint.every=4", "budget.batch=16",
+)  # fmt: skip
+LSTM = "{name: molecule/lstm, embedding: 8, width: 16, dropout: 0.1, longest: 40}"
+CONV = "{name: molecule/conv-encoder, width: 8, depth: 1}"
+
+
+def tiny(recipe: str, out: Path, *more: str) -> Model:
+    return load(train(recipe, *TINY, *more, out=out, quiet=True))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Model:
+    out = tmp_path_factory.mktemp("molecule") / "run"
+    return tiny("molecule/zinc-lebm", out, "budget.steps=4", f"players.generator={LSTM}", f"players.encoder={CONV}")
+
+
+@pytest.fixture(scope="module")
+def smiles(tmp_path_factory) -> Path:
+    file = tmp_path_factory.mktemp("input") / "some.smi"
+    file.write_text("CCOc1ccccc1\nCC(=O)NC1CCCCC1\nCCN(CC)C(=O)c1ccco1\n")
+    return file
+
+
+def apply(model: Model, task: str, inputs: Path | None, out: Path, **settings: object) -> dict:
+    spec = registry.fill("task", {"name": task, **settings}, task)
+    return registry.build("task", spec)(model, inputs, out, model.generator(0))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["zinc-lebm", "zinc-lebm-published", "zinc-lstm", "zinc-property", "moses-lebm", "qm9-lebm"],
+)
+@pytest.mark.parametrize("budget", [None, "quick"])
+def test_recipes_are_complete(name: str, budget: str | None) -> None:
+    recipe = read_recipe(f"molecule/{name}", registry, budget=budget)
+    lengths = [p["longest"] for p in recipe.players.values() if "longest" in p]
+    assert len(lengths) == 1
+    for optimiser in recipe.optimisers.values():
+        if not isinstance(optimiser["lr"], float):
+            assert optimiser["lr"].over == recipe.budget.steps
+
+
+def test_samples_are_rows_of_tokens(model: Model) -> None:
+    x = model.sample(5, seed=1)
+    assert x.dtype == torch.int64
+    assert x.shape == (5, 40)
+    assert x.max() < model.event.classes
+    ended = (x == 1).sum(1)
+    assert (ended <= 1).all()
+    assert torch.equal(x, model.sample(5, seed=1))
+    assert not torch.equal(x, model.sample(5, seed=2))
+
+
+def test_reconstruct(model: Model, smiles: Path, tmp_path: Path) -> None:
+    facts = apply(model, "molecule/reconstruct", smiles, tmp_path / "r.csv", n=2)
+    assert (facts["molecules"], facts["of"]) == (2, 3)
+    rows = list(csv.DictReader((tmp_path / "r.csv").open()))
+    assert [r["smiles"] for r in rows] == ["CCOc1ccccc1", "CC(=O)NC1CCCCC1"]
+    with pytest.raises(UserError, match=r"let the name end in \.csv"):
+        apply(model, "molecule/reconstruct", smiles, tmp_path / "r.smi", n=2)
+
+
+def test_interpolate(model: Model, smiles: Path, tmp_path: Path) -> None:
+    facts = apply(model, "molecule/interpolate", smiles, tmp_path / "i.smi", steps=3)
+    assert facts["points"] == 4
+    assert len((tmp_path / "i.smi").read_text().splitlines()) == 4
+    one = tmp_path / "one.smi"
+    one.write_text("CCO\n")
+    with pytest.raises(UserError, match="between two molecules"):
+        apply(model, "molecule/interpolate", one, tmp_path / "j.smi")
+    with pytest.raises(UserError, match="give it a file"):
+        apply(model, "molecule/interpolate", None, tmp_path / "j.smi")
+
+
+def test_score_of_a_latent_model_and_of_a_density(model: Model, smiles: Path, tmp_path: Path) -> None:
+    facts = apply(model, "molecule/score", smiles, tmp_path / "s.csv", draws=400)
+    rows = list(csv.DictReader((tmp_path / "s.csv").open()))
+    assert len(rows) == 3
+    assert facts["smallest ess"] > 20  # four dimensions and a decoder that hardly looks at them
+    density = tiny("molecule/zinc-lstm", tmp_path / "lstm", "budget.steps=2", "density.width=16", "density.embedding=8")
+    facts = apply(density, "molecule/score", smiles, tmp_path / "d.csv")
+    x = density.codec.encode(["CCOc1ccccc1"])
+    row = next(csv.DictReader((tmp_path / "d.csv").open()))
+    exact = float(density.players["density"].log_prob(x).detach())
+    assert float(row["log_probability"]) == pytest.approx(exact, abs=1e-3)
+    with pytest.raises(UserError, match="no decoder from a latent vector"):
+        apply(density, "molecule/reconstruct", smiles, tmp_path / "x.csv")
+
+
+def test_a_warm_start_from_memory_and_a_transformer_need_no_other_trainer(tmp_path: Path) -> None:
+    small = tiny(
+        "molecule/zinc-lebm-published", tmp_path / "run", "budget.steps=3",
+        "players.generator={name: molecule/transformer, width: 16, depth: 1, heads: 2, longest: 110}",
+        "posterior.chains={name: memory, density: {name: gaussian}}", "posterior.steps=2", "budget.batch=8",
+    )  # fmt: skip
+    assert small.sample(2).shape == (2, 110)
+
+
+def test_properties_are_modelled_and_raised(smiles: Path, tmp_path: Path) -> None:
+    joint = tiny(
+        "molecule/zinc-property", tmp_path / "run", "budget.steps=3", f"players.generator={LSTM}", f"players.encoder={CONV}",
+        "data.data.n=60", "prior.steps=5",
+    )  # fmt: skip
+    wanted = torch.tensor([[1.0, torch.nan]]).expand(4, -1)
+    assert joint.sample(4, condition=wanted).shape == (4, 40)
+    before = {k: v.clone() for k, v in joint.players["energy"].state_dict().items()}
+    # a net of three steps writes no molecules: let it write methane, ethane, ... and see that the loop turns
+    joint.trainer.sample = lambda n, rng, condition: joint.codec.encode(
+        ["C" * int(k) for k in torch.randint(1, 9, (n,), generator=rng)]
+    )
+    facts = apply(
+        joint, "molecule/optimise", None, tmp_path / "o.csv", property="logp", rounds=3, n=16, keep=4, steps=2
+    )
+    rows = list(csv.DictReader((tmp_path / "o.csv").open()))
+    assert rows[0]["smiles"] == "CCCCCCCC"  # logP grows with the chain
+    assert float(rows[0]["logp"]) > float(rows[-1]["logp"])
+    assert facts["rounds"] == 3
+    assert any(not torch.equal(v, before[k]) for k, v in joint.players["energy"].state_dict().items())
+    with pytest.raises(UserError, match=r"not learned with weight \(it knows logp, qed\)"):
+        apply(joint, "molecule/optimise", None, tmp_path / "o.csv", property="weight")
+
+
+def test_a_graph_encoder_is_a_setting(smiles: Path, tmp_path: Path) -> None:
+    graph = tiny(
+        "molecule/zinc-lebm", tmp_path / "run", "budget.steps=2", f"players.generator={LSTM}", "data.data.view=graph",
+        "players.encoder={name: molecule/graph-encoder, width: 8, depth: 2}",
+    )  # fmt: skip
+    facts = apply(graph, "molecule/reconstruct", smiles, tmp_path / "r.csv")
+    assert facts["molecules"] == 3
