@@ -132,9 +132,10 @@ def _resolves(registry: Registry, kind: str, component: Component) -> None:
 
 
 def _small(recipe: str | Mapping[str, Any], registry: Registry) -> Recipe:
-    """The recipe with two steps of few examples, and few samples in its metrics."""
+    """The recipe with two steps of few examples (of 400, where its data can be cut), and few samples in its metrics."""
     full = read_recipe(recipe, registry)
     changes = ["budget.steps=2", f"budget.batch={min(8, full.budget.batch)}", "log.every=1"]
+    changes += [f"data.{k}.n={min(400, s['n'] or 400)}" for k, s in full.data.items() if "n" in s]
     changes += [f"metrics.{i}.n=24" for i in range(len(full.metrics))]
     changes += [f"metrics.{i}.every=null" for i in range(len(full.metrics))]
     changes += [f"render.{i}.n=8" for i in range(len(full.render))]
