@@ -18,7 +18,7 @@ from ebmsuite.diagnosis.chains import energy_distance, one_step
 from ebmsuite.diagnosis.words import findings, verdict
 from ebmsuite.errors import UserError
 from ebmsuite.nets import Quadratic
-from ebmsuite.plugin import MLE_EXAMPLE
+from ebmsuite.plugin import LATENT_EXAMPLE, MLE_EXAMPLE, VAE_EXAMPLE
 from ebmsuite.sampling import Langevin, Noise, Phase
 from ebmsuite.space import Space
 
@@ -101,12 +101,29 @@ def test_each_verdict(convergent: Path) -> None:
 
 
 def test_what_cannot_be_diagnosed_is_said(convergent: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r'no phase "prior" draws events \(there are: negative\)'):
+    with pytest.raises(UserError, match=r'no phase "prior" draws from a model \(there are: negative\)'):
         diagnose(convergent, phase="prior")
     with pytest.raises(UserError, match="at least 8 chains"):
         diagnose(convergent, chains=2)
     with pytest.raises(UserError, match="not a run folder"):
         diagnose(tmp_path)
+
+
+def test_the_prior_of_a_latent_vector_is_diagnosed_against_what_is_inferred(tmp_path: Path, one_thread: None) -> None:
+    run = ebmsuite.train(LATENT_EXAMPLE, "budget.steps=1", "energy.lr=1e-9", out=tmp_path / "run", quiet=True)
+    found, page = diagnose(run, times=[3], chains=32)
+    assert found.phase == "prior"
+    assert found.volume is not None
+    side = torch.linspace(-7, 7, 401)
+    energy = ebmsuite.load(run).energy(torch.cartesian_prod(side, side)).double()
+    truth = float((-energy).logsumexp(0)) + 2 * math.log(14 / 400)
+    assert float(found.volume.sandwich.low) - 0.01 < truth < float(found.volume.sandwich.high) + 0.01
+    assert page.is_file()
+    with pytest.raises(UserError, match=r'no phase "posterior" draws from a model \(there are: prior\)'):
+        diagnose(run, phase="posterior")
+    vae = ebmsuite.train(VAE_EXAMPLE, "budget.steps=1", out=tmp_path / "vae", quiet=True)
+    with pytest.raises(UserError, match="no chains to compare"):
+        diagnose(vae)
 
 
 def test_the_energy_distance_is_zero_for_one_distribution_and_one_far_away() -> None:

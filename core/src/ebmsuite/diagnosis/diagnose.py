@@ -16,6 +16,7 @@ from ebmsuite.dataset import rows
 from ebmsuite.diagnosis.chains import LongRun, Moment, Step, energies, energy_distance, long_run, one_step, spread
 from ebmsuite.diagnosis.volume import Volume, volume
 from ebmsuite.diagnosis.words import FAR, OFF, findings, verdict
+from ebmsuite.energy import Posterior
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.files import write_text
 from ebmsuite.model import Model, load
@@ -23,7 +24,7 @@ from ebmsuite.registry import Registry
 from ebmsuite.sampling import Phase, Start
 from ebmsuite.sampling.diagnostics import ess_bulk, ess_tail, rhat
 from ebmsuite.sampling.phase import in_mode
-from ebmsuite.space import Batch
+from ebmsuite.space import Batch, Space
 from ebmsuite.tree import cat, tree_map
 
 __all__ = ["Diagnosis", "diagnose"]
@@ -141,8 +142,9 @@ def diagnose(
 
     ``chains`` chains of ``phase`` (the first that draws events, unless said) run for each of ``times`` multiples of
     the steps of learning, from where learning starts them and from held-out examples. ``log_z`` asks for annealed
-    importance sampling; unless said it is done for real events of up to 50 coordinates. Raises `UserError` when no
-    phase draws events.
+    importance sampling; unless said it is done for real events of up to 50 coordinates. Where only latent vectors are
+    drawn, it is their prior, and the data are latent vectors inferred from the data. Raises `UserError` when there is
+    no such phase.
     """
     from ebmsuite.diagnosis.page import write_page
 
@@ -165,7 +167,12 @@ def measure(
     times = sorted({1, *times})
     name = _phase_name(model, phase)
     chosen, rng = model.phase(name), model.generator(seed)
-    train, test = (_head(model, split, 1000) for split in ("train", "test"))
+    latent = model.trainer.draws[name] == "latent"
+    event = model.players["generator"].latent.event if latent else model.event
+    if latent:
+        train, test = (Batch(_inferred(model, split, 1000, rng)) for split in ("train", "test"))
+    else:
+        train, test = (_head(model, split, 1000) for split in ("train", "test"))
     some = _part(test, chains)
     starts = {"data": Start(some.x, some.condition)}
     with suppress(RecipeError):  # of chains that start at the examples, or at what a trainer proposes
@@ -184,7 +191,7 @@ def measure(
     }
     if noise is not None:
         out["noise"] = energies(chosen.energy, noise.sample(len(some), rng, some.condition), some.condition)
-    found, why = _volume(model, chosen, train, test, log_z, rng)
+    found, why = _volume(event, chosen, train, test, log_z, rng)
     moved = (ends.x - first.moments[0].x).flatten(1).square().mean().sqrt()
     return Diagnosis(
         recipe=model.recipe.recipe, step_learned=model.step, weights=model.weights, phase=name,
@@ -198,12 +205,20 @@ def measure(
 
 
 def _phase_name(model: Model, phase: str | None) -> str:
-    events = [name for name, space in model.trainer.draws.items() if space == "event"]
-    if not events:
-        raise UserError(f"{model.recipe.recipe}: none of its phases draws events, so there are no chains to compare")
-    if phase is not None and phase not in events:
-        raise UserError(f'{model.recipe.recipe}: no phase "{phase}" draws events (there are: {", ".join(events)})')
-    return phase or events[0]
+    draws = {n: space for n, space in model.trainer.draws.items() if not isinstance(model.phase(n).energy, Posterior)}
+    known = sorted(draws, key=lambda n: draws[n] == "latent")  # events first
+    if not known:
+        raise UserError(
+            f"{model.recipe.recipe}: none of its phases draws from a model, so there are no chains to compare"
+        )
+    if phase is not None and phase not in known:
+        raise UserError(f'{model.recipe.recipe}: no phase "{phase}" draws from a model (there are: {", ".join(known)})')
+    return phase or known[0]
+
+
+def _inferred(model: Model, split: str, n: int, rng: torch.Generator) -> Tensor:
+    """Latent vectors [n, *latent] of the first examples."""
+    return torch.cat([model.trainer.infer(b.to(model.device), rng) for b in rows(model.data[split], n)])
 
 
 def _head(model: Model, split: str, n: int) -> Batch:
@@ -216,9 +231,9 @@ def _part(batch: Batch, n: int) -> Batch:
 
 
 def _volume(
-    model: Model, phase: Phase, train: Batch, test: Batch, asked: bool | None, rng: torch.Generator
+    event: Space, phase: Phase, train: Batch, test: Batch, asked: bool | None, rng: torch.Generator
 ) -> tuple[Volume | None, str]:
-    event, condition = model.event, test.condition
+    condition = test.condition
     if event.kind != "real" or condition is not None:
         return None, "log Z is estimated for real events without a condition."
     size = train.x[0].numel()

@@ -46,7 +46,7 @@ def write_page(d: Diagnosis, model: Model, folder: Path) -> Path:
         "<p>A chain that samples a density can be run for ever. In learning it is run for a few steps only, and what "
         "it does afterwards shows whether the energy or the number of steps makes the samples.</p>",
         *_some(said, "Long run"),
-        *(_pictures(r, model) for r in d.runs),
+        *(_pictures(r, model, d) for r in d.runs),
         _figure(_distances, d),
         "<h2>Do the chains agree?</h2>",
         *_some(said, "Mixing"),
@@ -74,14 +74,15 @@ def _finding(f: Finding, how: str = "finding") -> str:
     return f"<div class='{how} finding {f.kind}'><p><b>{html.escape(f.title)}</b><p>{html.escape(f.text)}</div>"
 
 
-def _pictures(r: LongRun, model: Model) -> str:
-    """What the events look like on their way, if the domain can draw them."""
-    figures = []
+def _pictures(r: LongRun, model: Model, d: Diagnosis) -> str:
+    """What the events look like on their way, or those of latent vectors, if the domain can draw them."""
+    figures, latent = [], model.trainer.draws[d.phase] == "latent"
     with tempfile.TemporaryDirectory() as aside:
         for m in r.moments:
             file = Path(aside) / f"{r.start}-{m.times}.png"
             try:
-                model.write(m.x[:SHOWN], file)
+                x = m.x[:SHOWN]
+                model.write(model.trainer.decode(x, model.generator(d.seed)) if latent else x, file)
             except DataError:
                 return ""
             caption = "start" if m.times == 0 else f"{m.times}x = {m.steps} steps"
