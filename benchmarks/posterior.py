@@ -78,7 +78,8 @@ def main() -> None:
 
     prior: Phase = model.phase("prior")
     with torch.no_grad():
-        bare = seconds(lambda: generator.sample(opts.n, rng), 3)
+        z = prior.sample(opts.n, rng)
+        bare = seconds(lambda: model.trainer.decode(z, rng), 3)
         whole = seconds(lambda: model.sample(opts.n, rng=rng), 3)
     print(f"\nsamples a second: {opts.n / whole:,.0f}, by the decoder alone {opts.n / bare:,.0f} "
           f"(prior: {prior.steps} steps of {type(prior.sampler).__name__})")  # fmt: skip

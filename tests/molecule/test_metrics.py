@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.dataset import Dataset
+from ebmsuite.distances import frechet
 from ebmsuite.errors import PluginError, UserError
 from ebmsuite_molecule.codec import Strings
 from ebmsuite_molecule.data import Molecules, zinc250k
@@ -23,7 +24,6 @@ from ebmsuite_molecule.metrics import (
     cosine,
     counted,
     distribution,
-    frechet,
     internal_diversity,
     nearest,
     tanimoto,

@@ -117,7 +117,8 @@ def test_a_warm_start_from_memory_and_a_transformer_need_no_other_trainer(tmp_pa
 
 def test_properties_are_modelled_and_raised(smiles: Path, tmp_path: Path) -> None:
     joint = tiny(
-        "molecule/zinc-property", tmp_path / "run", "budget.steps=3", f"players.generator={LSTM}", f"players.encoder={CONV}",
+        "molecule/zinc-property", tmp_path / "run", "budget.steps=3", f"players.generator={LSTM}",
+        f"players.encoder={CONV}",
         "data.data.n=60", "prior.steps=5",
     )  # fmt: skip
     wanted = torch.tensor([[1.0, torch.nan]]).expand(4, -1)

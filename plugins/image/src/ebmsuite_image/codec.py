@@ -55,10 +55,7 @@ class Pixels:
         """
         path = Path(path)
         if path.is_dir():
-            files = sorted(f for f in path.iterdir() if _is_picture(f))
-            if not files:
-                raise DataError(f"{path} holds no picture; it needs files ending in {', '.join(ENDINGS)}")
-            x = torch.cat([self._picture(f) for f in files])
+            x = torch.cat([self._picture(f) for f in _files(path)])
         elif not path.exists():
             raise DataError(f"{path}: there is no such file or folder")
         elif path.suffix.lower() in ENDINGS:
@@ -69,6 +66,14 @@ class Pixels:
             known = ", ".join((*ENDINGS, ".npy", ".npz", ".safetensors"))
             raise DataError(f'{path}: pictures are not read from "{path.suffix}" files, but from {known} or a folder')
         return Batch(x, index=torch.arange(len(x)))
+
+    @staticmethod
+    def names(path: Path, n: int) -> list[str]:
+        """The names of the ``n`` pictures that `read` gives: those of the files, or FILE[i] in a file of several."""
+        path = Path(path)
+        if path.is_dir():
+            return [f.name for f in _files(path)]
+        return [path.name] if n == 1 else [f"{path.name}[{i}]" for i in range(n)]
 
     def write(self, x: Tensor, path: Path) -> None:
         """Write pictures x [N, C, H, W] in [-1, 1] as the ending of ``path`` says.
@@ -118,6 +123,13 @@ class Pixels:
         else:
             raise DataError(f"{path} is {x.dtype}; save it as uint8 in 0..255 or as floats in [-1, 1]")
         return fit(recolour(x, self.channels), self.size).contiguous()
+
+
+def _files(folder: Path) -> list[Path]:
+    files = sorted(f for f in folder.iterdir() if _is_picture(f))
+    if not files:
+        raise DataError(f"{folder} holds no picture; it needs files ending in {', '.join(ENDINGS)}")
+    return files
 
 
 def _is_picture(path: Path) -> bool:

@@ -17,6 +17,8 @@ HEUSEL_2017 = "Heusel et al. GANs Trained by a Two Time-Scale Update Rule. NeurI
 BINKOWSKI_2018 = "Binkowski, Sutherland, Arbel, Gretton. Demystifying MMD GANs. ICLR 2018"
 SALIMANS_2016 = "Salimans et al. Improved Techniques for Training GANs. NeurIPS 2016"
 KYNKAANNIEMI_2019 = "Kynkaanniemi, Karras, Laine, Lehtinen, Aila. Improved Precision and Recall Metric. NeurIPS 2019"
+PANG_2020 = "Pang, Han, Nijkamp, Zhu, Wu. Learning Latent Space Energy-Based Prior Model. NeurIPS 2020"
+ZENATI_2018 = "Zenati, Foo, Lecouat, Manek, Chandrasekhar. Efficient GAN-Based Anomaly Detection. 2018"
 
 
 @hookimpl
@@ -31,6 +33,18 @@ def ebm_energies() -> list[Component]:
 
 
 @hookimpl
+def ebm_generators() -> list[Component]:
+    at = "ebmsuite_image.generators.deconv:"
+    return [Component("image/deconv", at + "deconv", "transposed convolutions from a latent vector", PANG_2020)]
+
+
+@hookimpl
+def ebm_densities() -> list[Component]:
+    at = "ebmsuite_image.generators.deconv:"
+    return [Component("image/encoder", at + "encoder", "image/deconv upside down: q(latent vector | picture)")]
+
+
+@hookimpl
 def ebm_datasets() -> list[Component]:
     at = "ebmsuite_image.data."
     return [
@@ -41,6 +55,10 @@ def ebm_datasets() -> list[Component]:
         Component("image/cifar10", at + "public:cifar10", "CIFAR-10, 32x32 colour, 60,000"),
         Component("image/svhn", at + "public:svhn", "Street View House Numbers, 32x32 colour, 99,289"),
         Component("image/celeba", at + "public:celeba", "CelebA faces, cropped and resized to 64x64"),
+        Component("image/mnist-anomaly", at + "anomaly:mnist_anomaly", "MNIST with one digit as the anomaly",
+                  ZENATI_2018),
+        Component("image/digits-anomaly", at + "anomaly:digits_anomaly", "image/digits with one digit as the anomaly",
+                  ZENATI_2018),
         Component("image/folder", at + "folder:Folder", "a user's own folder of pictures"),
     ]  # fmt: skip
 
@@ -82,6 +100,9 @@ def ebm_metrics() -> list[Component]:
                   "real that is covered", KYNKAANNIEMI_2019),
         Component("image/quality", at + "Quality", "Frechet and kernel distance, precision, recall and Inception score "
                   "of one pass"),
+        Component("image/mse", at + "Mse", "how well a generator reaches unseen pictures", PANG_2020),
+        Component("image/anomaly", at + "Anomaly", "are pictures of what was not learned told from the others?",
+                  PANG_2020),
         Component("image/nearest", at + "NearestNeighbours", "memorisation: distance to the nearest training pictures"),
     ]  # fmt: skip
 
@@ -91,9 +112,12 @@ def ebm_tasks() -> list[Component]:
     at = "ebmsuite_image.tasks."
     return [
         Component("image/generate", at + "generate:Generate", "draw pictures"),
-        Component("image/interpolate", at + "interpolate:Interpolate", "between two chain starts", NIJKAMP_2019),
-        Component("image/reconstruct", at + "reconstruct:Reconstruct", "a picture by the chain that ends at it",
+        Component("image/interpolate", at + "interpolate:Interpolate", "between two chain starts or latent vectors",
                   NIJKAMP_2019),
+        Component("image/reconstruct", at + "reconstruct:Reconstruct", "a picture by the chain that ends at it, or by "
+                  "the generator", NIJKAMP_2019),
+        Component("image/anomaly", at + "anomaly:Anomaly", "how unlike the training data pictures are, as a table",
+                  PANG_2020),
         Component("image/inpaint", at + "inpaint:Inpaint", "fill a hole by the conditional of the energy"),
     ]  # fmt: skip
 
@@ -104,6 +128,10 @@ def ebm_renderers() -> list[Component]:
     return [
         Component("image/grid", at + "Grid", "a grid of samples"),
         Component("image/film", at + "Film", "chains from noise to sample, as a strip and a GIF"),
+        Component(
+            "image/reconstructions", at + "Reconstructions", "unseen pictures beside what a generator makes of them"
+        ),
+        Component("image/prior-chains", at + "PriorChains", "chains of latent vectors, short and long, as pictures"),
         Component("image/pictures", at + "Pictures", "both"),
     ]
 
@@ -117,6 +145,14 @@ def ebm_recipes() -> list[Component]:
         Component("image/mnist-persistent", at + "mnist-persistent.yaml", "persistent chains on MNIST", GRATHWOHL_2020),
         Component("image/mnist-convergent", at + "mnist-convergent.yaml", "convergent learning on MNIST", NIJKAMP_2020),
         Component("image/cifar10-short-run", at + "cifar10-short-run.yaml", "short-run MCMC on CIFAR-10", NIJKAMP_2019),
+        Component("image/digits-latent", at + "digits-latent.yaml", "latent-space prior, embedded digits", PANG_2020),
+        Component("image/digits-vae", at + "digits-vae.yaml", "the auto-encoder that digits-latent is compared with"),
+        Component("image/mnist-latent", at + "mnist-latent.yaml", "latent-space prior on MNIST", PANG_2020),
+        Component("image/svhn-latent", at + "svhn-latent.yaml", "latent-space prior on SVHN", PANG_2020),
+        Component("image/cifar10-latent", at + "cifar10-latent.yaml", "latent-space prior on CIFAR-10", PANG_2020),
+        Component("image/celeba-latent", at + "celeba-latent.yaml", "latent-space prior on faces, 64x64", PANG_2020),
+        Component("image/mnist-anomaly", at + "mnist-anomaly.yaml", "learn nine digits, find the tenth", PANG_2020),
+        Component("image/mnist-anomaly-vae", at + "mnist-anomaly-vae.yaml", "the same by an auto-encoder"),
     ]  # fmt: skip
 
 

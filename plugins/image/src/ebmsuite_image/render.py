@@ -1,4 +1,4 @@
-"""Pictures of a model: samples, and chains on their way from noise."""
+"""Pictures of a model: samples, chains on their way from noise, reconstructions."""
 
 from __future__ import annotations
 
@@ -13,14 +13,19 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from ebmsuite.energy import Posterior
+from ebmsuite.errors import UserError
 from ebmsuite.files import replacing
 from ebmsuite.sampling import Phase, Start
 from ebmsuite_image.codec import grid
+from ebmsuite_image.latents import has_latent, pictured, reconstruct
+from ebmsuite_image.metrics.examples import Split, split_of
+from ebmsuite_image.metrics.passes import chosen
 
 if TYPE_CHECKING:
     from ebmsuite.model import Model
 
-__all__ = ["Film", "Grid", "Pictures", "follow", "moments", "write_gif", "write_png"]
+__all__ = ["Film", "Grid", "Pictures", "PriorChains", "Reconstructions", "follow", "moments", "write_gif", "write_png"]
 
 Sheet = NDArray[np.uint8]
 """[H, W] or [H, W, 3]."""
@@ -40,7 +45,9 @@ class Grid:
 
 @dataclass(frozen=True)
 class Film:
-    """Chains of a phase from their start to their end.
+    """Chains of a phase from their start to their end: of "negative", or of "prior" where the model has none.
+
+    Where the chains move latent vectors z, what is shown is g(z).
 
     ``film.png`` has a row a chain and ``frames`` columns, from the start on the left to the sample on the
     right, at moments that are "even", or "geometric": closer to one another at first.
@@ -50,15 +57,15 @@ class Film:
 
     frames: int = 12
     chains: int = 8
-    phase: str = "negative"
+    phase: str | None = None
     spacing: Literal["even", "geometric"] = "even"
 
     def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
-        phase = model.phase(self.phase)
-        start = phase.chains.start(self.chains, rng)
+        phase = model.phase(self.phase or ("prior" if has_latent(model) else "negative"))
+        start = _start(phase, self.chains, rng, "film")
         columns = moments(phase.steps, self.frames, self.spacing)
         times = moments(phase.steps, 4 * self.frames, "even")
-        seen = follow(phase, start, rng, {*columns, *times})
+        seen = {t: pictured(model, x) for t, x in follow(phase, start, rng, {*columns, *times}, model.device).items()}
         strip, film = folder / "film.png", folder / "film.gif"
         write_png(grid(torch.stack([seen[t] for t in columns], 1).flatten(0, 1), len(columns)), strip)
         write_gif([grid(seen[t]) for t in times], film)
@@ -72,11 +79,68 @@ class Pictures:
     columns: int = 8
     frames: int = 12
     chains: int = 8
-    phase: str = "negative"
+    phase: str | None = None
 
     def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
         samples = Grid(self.columns)(model, folder, rng, n)
         return samples + Film(self.frames, self.chains, self.phase)(model, folder, rng, n)
+
+
+@dataclass(frozen=True)
+class Reconstructions:
+    """``reconstructions.png``: n pictures of ``set``, a fixed random subset, each above its g(z), z inferred.
+
+    ``columns`` are in a row. Needs a model with a generator, and the data.
+    """
+
+    columns: int = 16
+    set: Split = "test"
+    descent: int = 0
+
+    def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
+        dataset, path = split_of(model.data, self.set), folder / "reconstructions.png"
+        index = chosen(dataset, n)
+        batch = dataset.batch(index, torch.zeros_like(index)).to(model.device)
+        made = reconstruct(model, batch, rng, self.descent)
+        pairs = zip(torch.split(batch.x, self.columns), torch.split(made, self.columns), strict=True)
+        write_png(grid(_rows([x for pair in pairs for x in pair], self.columns), self.columns), path)
+        return [path]
+
+
+@dataclass(frozen=True)
+class PriorChains:
+    """``prior-chains.png``: g(z) along chains of the phase "prior", a row a chain, a column each of ``lengths``.
+
+    Lengths are in multiples of the steps of learning, K: chains that drift off after K steps have not learned a
+    density, only how to get somewhere in K. The norm of z may tell before the pictures do (`ebm diagnose`).
+    """
+
+    chains: int = 8
+    lengths: tuple[float, ...] = (0, 1, 10, 40)
+
+    def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
+        if not has_latent(model):
+            raise UserError("prior-chains: this model has no chains of latent vectors; image/film shows its own")
+        phase, path = model.phase("prior"), folder / "prior-chains.png"
+        columns = [round(phase.steps * length) for length in self.lengths]
+        seen = follow(phase, _start(phase, self.chains, rng, "prior-chains"), rng, columns, model.device)
+        x = torch.stack([pictured(model, seen[t]) for t in columns], 1)
+        write_png(grid(x.flatten(0, 1), len(columns)), path)
+        return [path]
+
+
+def _start(phase: Phase, n: int, rng: torch.Generator, renderer: str) -> Start:
+    if isinstance(phase.energy, Posterior):
+        raise UserError(
+            f"{renderer}: chains of the posterior belong to given pictures; image/reconstructions shows their ends"
+        )
+    return phase.chains.start(n, rng)
+
+
+def _rows(rows: Sequence[Tensor], columns: int) -> Tensor:
+    """Rows of pictures as one batch, the short ones filled up with white."""
+    filled = [torch.cat([row, row.new_ones((columns - len(row), *row.shape[1:]))]) for row in rows]
+    return torch.cat(filled)
 
 
 def moments(steps: int, frames: int, spacing: Literal["even", "geometric"]) -> list[int]:
@@ -93,13 +157,15 @@ def moments(steps: int, frames: int, spacing: Literal["even", "geometric"]) -> l
     return chosen
 
 
-def follow(phase: Phase, start: Start, rng: torch.Generator, at: Collection[int]) -> dict[int, Tensor]:
-    """The chains of ``start`` after each number of steps in ``at``, [B, *event] on the CPU."""
+def follow(
+    phase: Phase, start: Start, rng: torch.Generator, at: Collection[int], device: torch.device | str = "cpu"
+) -> dict[int, Tensor]:
+    """The chains of ``start`` after each number of steps in ``at``, [B, *event] on ``device``."""
     seen: dict[int, Tensor] = {}
 
     def look(done: int, x: Tensor) -> None:
         if done in at:
-            seen[done] = x.detach().to("cpu", copy=True)
+            seen[done] = x.detach().to(device, copy=True)
 
     def each(i: int, state: Any, info: Any) -> None:
         look(i + 1, state.x)

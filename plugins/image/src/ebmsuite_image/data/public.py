@@ -28,7 +28,7 @@ from ebmsuite_image.data.pictures import Pictures, check_split, resized
 from ebmsuite_image.data.torchvision_pair import import_torchvision
 from ebmsuite_image.data.where import download, npz_arrays, npz_file, torchvision_folder
 
-__all__ = ["celeba", "cifar10", "fashion_mnist", "mnist", "svhn"]
+__all__ = ["MNIST", "celeba", "cifar10", "fashion_mnist", "load", "mnist", "svhn"]
 
 CLASSES = 10
 HELD_OUT = 5_000
@@ -80,7 +80,7 @@ def svhn(split: str = "train", size: int | None = None, labels: bool = False, fl
 def _pictures(public: Public, split: str, size: int | None, labels: bool, flip: bool) -> Pictures:
     check_split(split)
     part = "test" if split == "test" else "train"
-    images, targets = _load(public, part)
+    images, targets = load(public, part)
     found, whole = len(images), public.test if part == "test" else public.train
     note = ""
     if found < whole:
@@ -100,8 +100,11 @@ def _pictures(public: Public, split: str, size: int | None, labels: bool, flip: 
     )
 
 
-def _load(public: Public, part: str) -> tuple[Tensor, Tensor]:
-    """uint8 [N, C, H, W] and int64 [N]: the whole before a subset, files before downloads."""
+def load(public: Public, part: str) -> tuple[Tensor, Tensor]:
+    """Pictures uint8 [N, C, H, W] and classes int64 [N] of "train" or "test", as they are stored.
+
+    The whole before a subset, files before downloads.
+    """
     marker = torchvision_folder() / public.marker.format(part=part)
     file = npz_file(public.name, part)
     if file is None and not marker.exists():

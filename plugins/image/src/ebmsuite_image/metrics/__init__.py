@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from ebmsuite_image.metrics.baselines import HeldOut, NoiseImages, PixelGaussian
-from ebmsuite_image.metrics.distances import (
+from ebmsuite.distances import (
     frechet,
     inception_score,
     kernel_distance,
     nearest,
     precision_recall,
 )
+from ebmsuite_image.metrics.anomaly import Anomaly, auprc, auroc
+from ebmsuite_image.metrics.baselines import HeldOut, NoiseImages, PixelGaussian
+from ebmsuite_image.metrics.error import Mse
 from ebmsuite_image.metrics.memorisation import NearestNeighbours
 from ebmsuite_image.metrics.quality import Fid, InceptionScore, Kid, PrecisionRecall, Quality
 
 __all__ = [
+    "Anomaly",
     "Fid",
     "HeldOut",
     "InceptionScore",
     "Kid",
+    "Mse",
     "NearestNeighbours",
     "NoiseImages",
     "PixelGaussian",
     "PrecisionRecall",
     "Quality",
+    "auprc",
+    "auroc",
     "frechet",
     "inception_score",
     "kernel_distance",

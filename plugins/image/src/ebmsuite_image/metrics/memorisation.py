@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from ebmsuite.dataset import Dataset
+from ebmsuite.distances import nearest
 from ebmsuite.errors import UserError
 from ebmsuite.scores import Extractor, Features, Score
 from ebmsuite_image.metrics.baselines import Of, Sampler
-from ebmsuite_image.metrics.distances import nearest
 from ebmsuite_image.metrics.examples import Split, pictures, split_of
 from ebmsuite_image.metrics.passes import chosen, draw, features_of, protocol_of
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ebmsuite_image.latents import has_latent, pictured
 from ebmsuite_image.tasks.parts import Facts, codec_of, finite
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ __all__ = ["Generate"]
 class Generate:
     """``n`` samples, in the format that the ending of ``out`` names (see the codec).
 
-    With ``steps``, chains of that many steps in the phase "negative"; without, as the method draws.
+    With ``steps``, chains of that many steps in the phase "negative" (or "prior", on latent vectors); without, as the
+    method draws.
     """
 
     n: int = 64
@@ -31,6 +33,7 @@ class Generate:
         if self.steps is None:
             x = model.sample(self.n, rng=rng)
         else:
-            x = finite(model.phase("negative").sample(self.n, rng, steps=self.steps), "generate")
+            phase = model.phase("prior" if has_latent(model) else "negative")
+            x = finite(pictured(model, phase.sample(self.n, rng, steps=self.steps)), "generate")
         codec.write(x, out)
         return {"samples": self.n, "lowest": x.min().item(), "highest": x.max().item()}

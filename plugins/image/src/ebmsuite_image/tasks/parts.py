@@ -28,8 +28,8 @@ def codec_of(model: Model) -> Codec:
     return model.codec
 
 
-def pictures(model: Model, inputs: Path | None, n: int, task: str) -> tuple[Tensor, int]:
-    """The first ``n`` pictures of a file or folder, [n, *event] on the model's device, and how many it has.
+def pictures(model: Model, inputs: Path | None, n: int | None, task: str) -> tuple[Tensor, int]:
+    """The first ``n`` pictures (None: all) of a file or folder, [n, *event] on the model's device, and how many it has.
 
     Raises `UserError` when no input is given or it is not of the model's size.
     """

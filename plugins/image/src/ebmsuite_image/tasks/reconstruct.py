@@ -1,4 +1,4 @@
-"""Reconstruction of given pictures by short-run chains."""
+"""Reconstruction of given pictures by short-run chains, or by a generator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from torch import Tensor
 from ebmsuite.energy import Energy
 from ebmsuite.errors import UserError
 from ebmsuite.sampling import Langevin, target_of
+from ebmsuite.space import Batch
 from ebmsuite_image.codec import grid
+from ebmsuite_image.latents import has_latent, reconstruct
 from ebmsuite_image.render import write_png
 from ebmsuite_image.tasks.parts import Facts, pictures, png, short_run, twin
 
@@ -34,8 +36,11 @@ class Reconstruct:
     as many gradients and second derivatives an iteration. (With leaky-relu units and the uniform reference
     the energy is piecewise linear and dM/dz the identity almost everywhere; the descent works all the same.)
 
-    Writes a PNG with the pictures above and their reconstructions below. Needs a phase "negative" with chains
-    from noise and the Langevin sampler.
+    This needs a phase "negative" with chains from noise and the Langevin sampler. A model with a generator of its own
+    infers z as it does in learning and gives g(z); of the settings only ``n`` and ``descent``, the number of noise-free
+    steps at the end (see `ebmsuite_image.latents.infer`), are for it.
+
+    Writes a PNG with the pictures above and their reconstructions below.
     """
 
     iterations: int = 200
@@ -43,9 +48,13 @@ class Reconstruct:
     steps: int | None = None
     noise: bool = False
     n: int = 16
+    descent: int = 0
 
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
-        path, (phase, chains) = png(out, "reconstruct"), short_run(model, "reconstruct")
+        path = png(out, "reconstruct")
+        if has_latent(model):
+            return self._by_generator(model, inputs, path, rng)
+        phase, chains = short_run(model, "reconstruct")
         if not isinstance(phase.sampler, Langevin):
             raise UserError(f"reconstruct unrolls Langevin chains, not those of {type(phase.sampler).__name__}")
         x, found = pictures(model, inputs, self.n, "reconstruct")
@@ -64,6 +73,15 @@ class Reconstruct:
             "steps": steps,
             "iterations": self.iterations,
         }
+
+    def _by_generator(self, model: Model, inputs: Path | None, path: Path, rng: torch.Generator) -> Facts:
+        if self.steps is not None or self.noise:
+            raise UserError("reconstruct: steps and noise are for short-run chains; this model has a generator")
+        x, found = pictures(model, inputs, self.n, "reconstruct")
+        made = reconstruct(model, Batch(x), rng, self.descent)
+        write_png(grid(torch.cat([x, made]), len(x)), path)
+        mse = per_pixel(made, x).mean().item()
+        return {"pictures": len(x), "of": found, "mse": mse, "descent": self.descent}
 
 
 class Decoder:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from ebmsuite_molecule.metrics.chemnet import ChemNet
 from ebmsuite_molecule.metrics.distances import (
     cosine,
-    frechet,
     internal_diversity,
     nearest,
     tanimoto,
@@ -26,7 +25,6 @@ __all__ = [
     "cosine",
     "counted",
     "drawn",
-    "frechet",
     "internal_diversity",
     "nearest",
     "tanimoto",

@@ -11,13 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ebmsuite.errors import UserError
 from ebmsuite_molecule.chemistry import BITS
 
 __all__ = [
     "bit_rows",
     "cosine",
-    "frechet",
     "internal_diversity",
     "nearest",
     "tanimoto",
@@ -68,27 +66,6 @@ def wasserstein(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     both = np.sort(np.concatenate([a, b]))
     below = [np.searchsorted(np.sort(x), both[:-1], side="right") / len(x) for x in (a, b)]
     return float(np.sum(np.abs(below[0] - below[1]) * np.diff(both)))
-
-
-def frechet(a: Tensor, b: Tensor) -> float:
-    """Squared Frechet distance between Gaussians fitted to features ``a`` [N, D] and ``b`` [M, D].
-
-    ``|mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2))`` with unbiased covariances; the trace of the root is that of
-    the symmetric ``(A^(1/2) B A^(1/2))^(1/2)``. Biased upwards by O(1/N): compare equal counts only.
-
-    Errors: `UserError` when either set has fewer than two rows.
-    """
-    if min(len(a), len(b)) < 2:
-        raise UserError(f"at least 2 molecules a set are needed, got {len(a)} and {len(b)}")
-    a, b = a.double(), b.double()
-    one, other = torch.cov(a.T), torch.cov(b.T)
-    values, vectors = torch.linalg.eigh(one)
-    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    product = root @ other @ root
-    spectrum = torch.linalg.eigvalsh((product + product.T) / 2)
-    trace = one.trace() + other.trace() - 2 * spectrum.clamp(min=0).sqrt().sum()
-    # rounding can leave about -1e-10 where the sets are equal
-    return max(0.0, float((a.mean(0) - b.mean(0)).square().sum() + trace))
 
 
 def wilson(k: int, n: int, z: float = 1.96) -> tuple[float, float]:

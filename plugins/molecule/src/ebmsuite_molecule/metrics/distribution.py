@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ebmsuite.dataset import Dataset
+from ebmsuite.distances import frechet
 from ebmsuite.scores import Score
 from ebmsuite_molecule import chemistry, workers
 from ebmsuite_molecule.metrics.chemnet import ChemNet, installed
 from ebmsuite_molecule.metrics.distances import (
     bit_rows,
     cosine,
-    frechet,
     internal_diversity,
     nearest,
     wasserstein,

@@ -1,0 +1,90 @@
+"""How far pictures are from what a model has learned: the decision functions of anomaly detection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+from ebmsuite.density import event_sum
+from ebmsuite.energy import Energy
+from ebmsuite.errors import UserError
+from ebmsuite.sampling.phase import in_mode
+from ebmsuite.space import Batch
+from ebmsuite_image.latents import decoded, generator_of, has_latent, infer
+
+if TYPE_CHECKING:
+    from ebmsuite.model import Model
+
+__all__ = ["Decision", "decide", "weight_of"]
+
+Decision: TypeAlias = Literal["posterior", "reconstruction", "energy"]
+"""What is compared: -log p(x, z) up to a constant, |g(z) - x|^2 alone, or the energy E(x) of pictures."""
+
+
+@torch.no_grad()
+def decide(
+    model: Model,
+    batch: Batch,
+    rng: torch.Generator,
+    decision: Decision,
+    weight: float | None = None,
+    descent: int = 0,
+) -> dict[str, Tensor]:
+    """``score`` [B] of every picture, higher for what is more unlike the training data, and its terms [B].
+
+    "posterior" is w |g(z) - x|^2 + E(z), the unnormalised negative log-posterior at an inferred z (Pang et al.,
+    NeurIPS 2020, sec. 4.4): w is ``weight``, or 1 / 2 sd^2 of the generator when None, E is the energy on the latent
+    vector, with its reference, or the negative log density of the generator's own one (a variational auto-encoder).
+    "reconstruction" is |g(z) - x|^2; "energy" is E(x). Squares are summed over pixels in [-1, 1]. z ends with
+    ``descent`` noise-free steps (see `ebmsuite_image.latents.infer`).
+
+    Errors: `UserError` when the model has not what the decision needs, or a score is not finite.
+    """
+    if decision == "energy":
+        score = _data_energy(model)(batch.x.to(model.device), batch.to(model.device).condition)
+        return _finite({"score": score, "energy": score})
+    if not has_latent(model):
+        raise UserError(
+            f'{model.recipe.recipe}: the score "{decision}" needs a generator; this model has an energy of pictures, '
+            'ask for "energy"'
+        )
+    batch = batch.to(model.device)
+    z = infer(model, batch, rng, descent)
+    reconstruction = event_sum((decoded(model, z, batch) - batch.x).square())
+    if decision == "reconstruction":
+        return _finite({"score": reconstruction, "reconstruction": reconstruction})
+    prior: Any = model.players["energy"] if "energy" in model.players else generator_of(model).latent
+    with in_mode(prior, train=False):
+        energy: Tensor = prior(z, batch.condition)
+    score = weight_of(model, weight) * reconstruction + energy
+    return _finite({"score": score, "reconstruction": reconstruction, "energy": energy})
+
+
+def weight_of(model: Model, weight: float | None) -> float:
+    """The weight of the squared error in the score "posterior"."""
+    if weight is not None:
+        return weight
+    return float(1 / (2 * generator_of(model).sd ** 2))
+
+
+def _data_energy(model: Model) -> Any:
+    energy = None if has_latent(model) else model.players.get("energy")
+    if not isinstance(energy, Energy):
+        raise UserError(
+            f'{model.recipe.recipe}: the score "energy" is that of a model with an energy of pictures; this one is of '
+            'a latent vector, ask for "posterior" or "reconstruction"'
+        )
+
+    def value(x: Tensor, condition: Any) -> Tensor:
+        with in_mode(energy, train=False):
+            return torch.cat([energy(part, condition) for part in torch.split(x, 250)])
+
+    return value
+
+
+def _finite(terms: dict[str, Tensor]) -> dict[str, Tensor]:
+    if not torch.isfinite(terms["score"]).all():
+        raise UserError("anomaly: a score is not finite; has the model diverged?")
+    return terms

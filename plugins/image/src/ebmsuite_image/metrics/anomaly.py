@@ -1,0 +1,108 @@
+"""Does a model tell what it was not taught? Areas under the curves of its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ebmsuite.dataset import Dataset
+from ebmsuite.errors import UserError
+from ebmsuite.scores import Score
+from ebmsuite_image.anomaly import Decision, decide, weight_of
+from ebmsuite_image.metrics.examples import Split, split_of
+from ebmsuite_image.metrics.passes import chosen
+
+if TYPE_CHECKING:
+    from ebmsuite.model import Model
+
+__all__ = ["Anomaly", "auprc", "auroc"]
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """``auprc`` and ``auroc`` of a model's scores of ``n`` pictures of ``set``, anomalies being the positive ones.
+
+    The scores are those of `ebmsuite_image.anomaly.decide` with the settings ``decision``, ``weight`` and
+    ``descent``. All pictures are judged when there are no more than ``n``, else a random subset that is always the
+    same. The protocol has the share of anomalies, which is the AUPRC of chance, and the smallest AUPRC that there
+    is; it cannot be compared across data sets with another share. Data sets are those with ``anomalous`` [N]
+    (``image/mnist-anomaly``).
+    """
+
+    decision: Decision = "posterior"
+    weight: float | None = None
+    descent: int = 0
+    set: Split = "test"
+
+    def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
+        dataset = split_of(data, self.set)
+        known: Tensor | None = getattr(dataset, "anomalous", None)
+        if known is None:
+            raise UserError("image/anomaly: these data do not say what an anomaly is; use image/mnist-anomaly")
+        index = chosen(dataset, n)
+        scores = [
+            decide(model, dataset.batch(part, torch.zeros_like(part)), rng, self.decision, self.weight, self.descent)[
+                "score"
+            ].cpu()
+            for part in torch.split(index, 1000)
+        ]
+        score, anomalous = torch.cat(scores), known[index]
+        facts = {
+            "of": self.decision,
+            "split": self.set,
+            "protocol": str(getattr(dataset, "protocol", "")),
+            "held_out": getattr(dataset, "held_out", None),
+            "n_samples": len(index),
+            "n_anomalies": int(anomalous.sum()),
+            "base_rate": round(float(anomalous.double().mean()), 4),
+            "smallest_auprc": round(auprc(-torch.arange(len(index)), anomalous.sort().values), 4),
+            "pictures": "all" if len(index) == len(dataset) else "fixed random subset, seed 0",
+            "model": model.describe(),
+        }
+        if self.decision == "posterior":
+            facts["weight"] = weight_of(model, self.weight)
+        if self.decision != "energy":
+            facts["descent"] = self.descent
+        note = getattr(dataset, "note", "")
+        facts |= {"data": note} if note else {}
+        return {
+            name: Score(area(score, anomalous), protocol={"metric": f"{name}[{self.decision}]", **facts})
+            for name, area in (("auprc", auprc), ("auroc", auroc))
+        }
+
+
+def auprc(score: Tensor, anomalous: Tensor) -> float:
+    """Area under the precision-recall curve by the trapezoidal rule: ``score`` [N] real, ``anomalous`` [N] boolean.
+
+    Rows of equal score pass a threshold together; the curve begins at recall 0 and precision 1.
+
+    Errors: `UserError` unless there are anomalies and others.
+    """
+    found, seen = _passed(score, anomalous)
+    one, zero = found.new_ones(1), found.new_zeros(1)
+    return float(torch.trapezoid(torch.cat([one, found / seen]), torch.cat([zero, found / found[-1]])))
+
+
+def auroc(score: Tensor, anomalous: Tensor) -> float:
+    """Area under the receiver operating characteristic: the share of pairs that are in the right order.
+
+    ``score`` [N] real, ``anomalous`` [N] boolean; errors as in `auprc`.
+    """
+    found, seen = _passed(score, anomalous)
+    false, zero = seen - found, found.new_zeros(1)
+    return float(torch.trapezoid(torch.cat([zero, found / found[-1]]), torch.cat([zero, false / false[-1]])))
+
+
+def _passed(score: Tensor, anomalous: Tensor) -> tuple[Tensor, Tensor]:
+    """How many anomalies, and how many rows, have at least the score of every threshold, from the highest on."""
+    if not anomalous.any() or anomalous.all():
+        what = "only" if anomalous.all() else "no"
+        raise UserError(f"there are {what} anomalies among the {len(anomalous)} pictures: nothing to tell apart")
+    score, order = score.double().sort(descending=True)
+    last = torch.cat([score[1:] != score[:-1], torch.ones(1, dtype=torch.bool)])
+    found = anomalous[order].double().cumsum(0)[last]
+    return found, torch.arange(1, len(score) + 1, dtype=torch.float64)[last]

@@ -1,0 +1,60 @@
+"""Scores of a user's pictures."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ebmsuite.errors import UserError
+from ebmsuite.files import replacing
+from ebmsuite.space import Batch
+from ebmsuite_image.anomaly import Decision, decide
+from ebmsuite_image.codec import Pixels
+from ebmsuite_image.latents import has_latent
+from ebmsuite_image.tasks.parts import Facts, codec_of, pictures
+
+if TYPE_CHECKING:
+    import torch
+
+    from ebmsuite.model import Model
+
+__all__ = ["Anomaly"]
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """How unlike the training data every picture of the input is: a .csv with a row a picture, in their order.
+
+    Its columns are ``file``, ``score`` (higher is more unlike) and the terms of the score, ``reconstruction``
+    |g(z) - x|^2 and ``energy``. The settings are those of `ebmsuite_image.anomaly.decide`; ``decision`` None is
+    "posterior" for a model with a generator, else "energy".
+    """
+
+    decision: Decision | None = None
+    weight: float | None = None
+    descent: int = 0
+
+    def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
+        if out.suffix.lower() != ".csv" or out.is_dir():
+            raise UserError(f"{out}: anomaly writes one table; name a file that ends in .csv")
+        x, found = pictures(model, inputs, None, "anomaly")
+        assert inputs is not None
+        codec = codec_of(model)
+        names = codec.names(inputs, found) if isinstance(codec, Pixels) else [f"{i}" for i in range(found)]
+        decision = self.decision or ("posterior" if has_latent(model) else "energy")
+        terms = {k: v.tolist() for k, v in decide(model, Batch(x), rng, decision, self.weight, self.descent).items()}
+        with replacing(out) as aside, aside.open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(["file", *terms])
+            table.writerows(zip(names, *([f"{v:.6g}" for v in column] for column in terms.values()), strict=True))
+        scores = terms["score"]
+        highest = max(range(found), key=scores.__getitem__)
+        return {
+            "pictures": found,
+            "decision": decision,
+            "mean_score": sum(scores) / found,
+            "highest_score": scores[highest],
+            "highest": names[highest],
+        }

@@ -1,0 +1,490 @@
+"""Latent-space models of pictures: generators, anomaly data, scores, tasks and renderers."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from sklearn import metrics as oracle
+from torch import Tensor, nn
+
+from ebmsuite.dataset import Dataset, InMemory, rows
+from ebmsuite.errors import RecipeError, UserError
+from ebmsuite.fit import train
+from ebmsuite.model import Model, load
+from ebmsuite.recipe import read_recipe
+from ebmsuite.registry import Registry
+from ebmsuite.sampling import Descent, run, target_of
+from ebmsuite.space import Batch, Space
+from ebmsuite_image.anomaly import decide
+from ebmsuite_image.codec import Pixels, grid
+from ebmsuite_image.data.anomaly import digits_anomaly, mnist_anomaly
+from ebmsuite_image.generators.deconv import TABLES, deconv, encoder
+from ebmsuite_image.latents import decoded, infer
+from ebmsuite_image.metrics import Anomaly as AnomalyMetric
+from ebmsuite_image.metrics import Mse, auprc, auroc
+from ebmsuite_image.raster import to_uint8
+from ebmsuite_image.render import Film, Grid, PriorChains, Reconstructions
+from ebmsuite_image.tasks.anomaly import Anomaly as AnomalyTask
+from ebmsuite_image.tasks.generate import Generate
+from ebmsuite_image.tasks.interpolate import Interpolate
+from ebmsuite_image.tasks.reconstruct import Reconstruct
+
+MNIST = Path(os.environ.get("EBMSUITE_DATA", "")) / "image" / "mnist.npz"
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+# -- generators ----------------------------------------------------------------------------------------------
+
+PARAMETERS = {  # of the authors' layers, counted by hand: sum of in * out * kernel^2 + out
+    "mnist": (1, 28, 8 * 8 * 49 + 8, 8 * 4 * 16 + 4, 4 * 2 * 16 + 2, 2 * 9 + 1),
+    "svhn": (3, 32, 8 * 8 * 16 + 8, 8 * 4 * 16 + 4, 4 * 2 * 16 + 2, 2 * 3 * 16 + 3),
+    "cifar10": (3, 32, 8 * 8 * 64 + 8, 8 * 4 * 16 + 4, 4 * 2 * 16 + 2, 2 * 3 * 9 + 3),
+    "celeba64": (3, 64, 8 * 8 * 16 + 8, 8 * 4 * 16 + 4, 4 * 2 * 16 + 2, 2 * 16 + 1, 3 * 16 + 3),
+    "celeba128": (3, 128, 8 * 16 * 16 + 16, 16 * 8 * 16 + 8, 8 * 4 * 16 + 4, 4 * 2 * 16 + 2, 2 * 16 + 1, 3 * 16 + 3),
+}
+
+
+@pytest.mark.parametrize("table", PARAMETERS)
+def test_generators_are_those_of_the_papers(table: Any) -> None:
+    channels, side, *parameters = PARAMETERS[table]
+    event, latent = Space((channels, side, side), (-1.0, 1.0)), Space((8,))
+    made = deconv(event, latent, width=1, layers=table)
+    x = made(torch.randn(3, 8))
+    assert x.shape == (3, channels, side, side)
+    assert x.abs().max() <= 1
+    convolutions = [m for m in made.net if isinstance(m, nn.ConvTranspose2d)]
+    assert [sum(p.numel() for p in m.parameters()) for m in convolutions] == parameters
+    assert sum(p.numel() for p in made.parameters()) == sum(parameters)
+    assert len([m for m in made.net if isinstance(m, nn.LeakyReLU) and m.negative_slope == 0.2]) == len(parameters) - 1
+    q = encoder(event, latent, width=1, layers=table)
+    mean, log_sd = q.moments(x.detach())
+    assert mean.shape == log_sd.shape == (3, 8)
+    assert q.sample(3, generator(), x.detach()).shape == (3, 8)
+
+
+def test_weights_begin_by_the_normal_rule_of_xavier() -> None:
+    layer = next(m for m in deconv(Space((1, 28, 28)), Space((8,)), width=32).net if isinstance(m, nn.ConvTranspose2d))
+    fan = 49 * (8 + 256)
+    assert layer.weight.std().item() == pytest.approx((2 / fan) ** 0.5, rel=0.02)
+
+
+def test_a_table_is_found_by_the_size_of_the_pictures() -> None:
+    made = deconv(Space((3, 32, 32)), Space((4,)), width=2)
+    assert [m.kernel_size for m in made.net if isinstance(m, nn.ConvTranspose2d)] == [(4, 4)] * 4  # svhn's
+    assert set(PARAMETERS) == set(TABLES)
+    with pytest.raises(RecipeError, match=r"pictures of 28, 32, 64, 128 pixels, not 40x40: set the data's size"):
+        deconv(Space((3, 40, 40)), Space((4,)))
+    with pytest.raises(RecipeError, match="layers mnist are for pictures of 28x28, the data's are 32x32"):
+        encoder(Space((1, 32, 32)), Space((4,)), layers="mnist")
+    with pytest.raises(RecipeError, match="works on pictures"):
+        deconv(Space((7,)), Space((4,)))
+
+
+# -- data ----------------------------------------------------------------------------------------------------
+
+
+def pictures_of(dataset: Dataset) -> list[bytes]:
+    return [p.numpy().tobytes() for batch in rows(dataset) for p in to_uint8(batch.x)]
+
+
+SIZES = {  # train, valid, test, anomalies in test, for the embedded digits: 700 + 100 + 200 of each
+    "pooled": (6480, 720, 1800 + 1000, 1000),
+    "standard": (6480, 720, 2000, 200),
+    "choice": (5670, 630, 1000, 100),
+}
+
+
+@pytest.mark.parametrize("protocol", SIZES)
+def test_no_picture_is_learned_and_judged(protocol: Any) -> None:
+    splits = {s: digits_anomaly(s, held_out=4, protocol=protocol) for s in ("train", "valid", "test")}
+    train_size, valid, test, anomalies = SIZES[protocol]
+    assert [len(d) for d in splits.values()] == [train_size, valid, test]
+    assert [int(d.anomalous.sum()) for d in splits.values()] == [0, 0, anomalies]
+    found = {name: pictures_of(d) for name, d in splits.items()}
+    assert len(set().union(*found.values())) == sum(map(len, found.values()))
+    # the digit is known to metrics, and to nobody else
+    batch = splits["test"].batch(torch.arange(5), torch.zeros(5, dtype=torch.int64))
+    assert batch.condition is None
+    assert splits["test"].condition is None
+    assert splits["test"].labels is not None
+    assert torch.equal(splits["test"].anomalous, splits["test"].labels == 4)
+
+
+def test_the_choice_of_settings_sees_no_test_picture() -> None:
+    judged = set(pictures_of(digits_anomaly("test", 4, "standard")))
+    for split in ("train", "valid", "test"):
+        assert not judged & set(pictures_of(digits_anomaly(split, 4, "choice")))
+
+
+def test_a_split_is_the_same_whoever_asks_first() -> None:
+    first = digits_anomaly("test", 7)
+    digits_anomaly("train", 7)
+    assert torch.equal(first.images, digits_anomaly("test", 7).images)  # type: ignore[arg-type]
+    with pytest.raises(RecipeError, match="held_out: 10 is not a digit"):
+        digits_anomaly("train", 10)
+    with pytest.raises(RecipeError, match="is not one of train, valid, test"):
+        digits_anomaly("all")
+
+
+@pytest.mark.skipif(not MNIST.is_file(), reason="EBMSUITE_DATA names no folder with image/mnist.npz")
+def test_the_pooled_split_is_that_of_the_public_loaders() -> None:
+    tests = {digit: mnist_anomaly("test", digit) for digit in (1, 4, 5, 7, 9)}
+    rates = {digit: round(float(test.anomalous.double().mean()), 3) for digit, test in tests.items()}
+    assert rates == {1: 0.388, 4: 0.351, 5: 0.331, 7: 0.368, 9: 0.356}
+    with np.load(MNIST) as file:
+        x = np.concatenate([file["x_train"][:50000], file["x_test"], file["x_train"][50000:]])
+        y = np.concatenate([file["y_train"][:50000], file["y_test"], file["y_train"][50000:]])
+    normal = x[y != 9][np.random.RandomState(42).permutation((y != 9).sum())]
+    end = int(0.8 * len(normal))
+    test = tests[9]
+    assert isinstance(test.images, Tensor)
+    np.testing.assert_array_equal(test.images[:, 0].numpy(), np.concatenate([normal[end:], x[y == 9]]))
+    learned = [mnist_anomaly(s, 9) for s in ("train", "valid")]
+    assert [len(d) for d in learned] == [end - 5000, 5000]
+    np.testing.assert_array_equal(np.concatenate([d.images for d in learned])[:, 0], normal[:end])  # type: ignore[misc]
+    standard = mnist_anomaly("test", 9, "standard")
+    assert (len(standard), int(standard.anomalous.sum()), standard.note) == (10_000, 1009, "")
+
+
+# -- areas ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("levels", [3, 1000, None])
+def test_areas_are_those_of_scikit_learn(levels: int | None) -> None:
+    rng = generator(levels or 0)
+    anomalous = torch.rand(500, generator=rng) < 0.3
+    score = torch.randn(500, generator=rng) + anomalous
+    if levels is not None:  # ties
+        score = (score * levels / 6).round()
+    precision, recall, _ = oracle.precision_recall_curve(anomalous, score)
+    assert auprc(score, anomalous) == pytest.approx(oracle.auc(recall, precision), abs=1e-12)
+    assert auroc(score, anomalous) == pytest.approx(oracle.roc_auc_score(anomalous, score), abs=1e-12)
+
+
+def test_areas_at_the_ends() -> None:
+    anomalous = torch.tensor([True] * 3 + [False] * 5)
+    assert auprc(torch.arange(8, 0, -1), anomalous) == auroc(torch.arange(8, 0, -1), anomalous) == 1
+    assert auroc(torch.arange(8), anomalous) == 0
+    for nothing in (torch.zeros(4, dtype=torch.bool), torch.ones(4, dtype=torch.bool)):
+        with pytest.raises(UserError, match="nothing to tell apart"):
+            auprc(torch.arange(4), nothing)
+
+
+# -- scores, by hand -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+TINY = (
+    "latent=3", "generator.width=2", "encoder.width=2", "energy.width=4", "posterior.steps=3", "prior.steps=4",
+    "budget.steps=4", "budget.batch=8", "checkpoint.every=2", "log.every=2", "render=[]", "watch=[]",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def latent_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data = "data.data={name: image/digits-anomaly, held_out: 9, protocol: standard}"
+    metrics = "metrics=[{name: image/anomaly, every: 2, n: 200}, {name: image/mse, n: 30}]"
+    render = (
+        "render=[{name: image/grid, n: 4}, {name: image/reconstructions, n: 6, columns: 4},"
+        "{name: image/prior-chains, chains: 2, lengths: [0, 1, 2]}, {name: image/film, frames: 3, chains: 2}]"
+    )
+    out = tmp_path_factory.mktemp("latent") / "run"
+    return train("image/digits-latent", *TINY, data, metrics, render, out=out, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def vae_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tiny = [c for c in TINY if not c.startswith(("energy", "posterior", "prior"))]
+    return train("image/digits-vae", *tiny, "metrics=[]", out=tmp_path_factory.mktemp("vae") / "run", quiet=True)
+
+
+@pytest.fixture(scope="module")
+def pixel_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tiny = ("energy.width=2", "negative.steps=2", "budget.steps=1", "budget.batch=4", "metrics=[]", "render=[]")
+    return train("image/digits", *tiny, out=tmp_path_factory.mktemp("pixel") / "run", quiet=True)
+
+
+@pytest.fixture
+def model(latent_run: Path) -> Model:
+    return load(latent_run)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Five digits as files, whose names are not in the order of the data."""
+    path = tmp_path / "pictures"
+    path.mkdir()
+    for name, x in zip("edcba", digits().x, strict=True):
+        Image.fromarray(grid(x[None])).save(path / f"{name}.png")
+    return path
+
+
+def digits(n: int = 5) -> Batch:
+    return next(rows(digits_anomaly("test", 9, "standard"), n))
+
+
+def test_a_tiny_run_leaves_scores_and_pictures(latent_run: Path) -> None:
+    scores = [r for r in map(json.loads, (latent_run / "metrics.jsonl").read_text().splitlines()) if "scores" in r]
+    assert [r["step"] for r in scores] == [2, 4]
+    score = scores[-1]["scores"]["image/anomaly/auprc"]
+    protocol = score["protocol"]
+    assert protocol["metric"] == "auprc[posterior]"
+    assert (protocol["held_out"], protocol["protocol"], protocol["n_samples"]) == (9, "standard", 200)
+    assert protocol["base_rate"] == protocol["n_anomalies"] / 200
+    # the least that there is: 1 + (1 - p) log(1 - p) / p in the limit of many (Boyd et al., ICML 2012)
+    p = protocol["base_rate"]
+    assert protocol["smallest_auprc"] == pytest.approx(1 + (1 - p) * np.log(1 - p) / p, abs=0.02)
+    assert protocol["smallest_auprc"] <= score["value"] <= 1
+    assert scores[-1]["scores"]["image/mse"]["protocol"]["n_samples"] == 30
+    made = {f.name for f in (latent_run / "samples" / "step-00000004").iterdir()}
+    assert made == {"samples.png", "reconstructions.png", "prior-chains.png", "film.png", "film.gif"}
+
+
+def test_the_posterior_score_by_hand(model: Model) -> None:
+    batch = digits()
+    got = decide(model, batch, generator(1), "posterior")
+    z = model.trainer.infer(batch, generator(1))
+    squares = (model.players["generator"](z) - batch.x).square().flatten(1).sum(1)
+    energy = model.players["energy"]
+    prior = -energy.net(z) + z.square().sum(1) / 2
+    torch.testing.assert_close(got["reconstruction"], squares)
+    torch.testing.assert_close(got["energy"], prior)
+    torch.testing.assert_close(got["score"], squares / (2 * 0.3**2) + prior)
+    # it is the negative log-posterior up to a constant
+    exact = model.phases["posterior"].energy(z, (batch.x, None))
+    torch.testing.assert_close(got["score"] - got["score"][0], exact - exact[0], rtol=1e-4, atol=1e-2)
+    weighed = decide(model, batch, generator(1), "posterior", weight=1.0)
+    torch.testing.assert_close(weighed["score"], squares + prior)
+    torch.testing.assert_close(decide(model, batch, generator(1), "reconstruction")["score"], squares)
+
+
+def test_noise_free_steps_end_the_inference(model: Model) -> None:
+    batch = digits()
+    z, phase = infer(model, batch, generator(1)), model.phases["posterior"]
+    target = target_of(phase.energy, z, (batch.x, None))
+    state, _ = run(Descent(0.1**2 / 2), target, z, 7, generator())
+    again = infer(model, batch, generator(1), descent=7)
+    torch.testing.assert_close(again, state.x)
+    assert (phase.energy(again, (batch.x, None)) < phase.energy(z, (batch.x, None))).all()
+
+
+def test_many_pictures_are_inferred_in_parts(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def count(batch: Batch, rng: torch.Generator) -> Tensor:
+        sizes.append(len(batch))
+        return torch.zeros(len(batch), 3)
+
+    monkeypatch.setattr(model.trainer, "infer", count)
+    z = infer(model, Batch(torch.zeros(600, 1, 28, 28)), generator())
+    assert sizes == [250, 250, 100]
+    assert decoded(model, z).shape == (600, 1, 28, 28)
+
+
+def test_a_model_is_not_asked_for_what_it_has_not(model: Model, vae_run: Path, pixel_run: Path) -> None:
+    with pytest.raises(UserError, match='"energy" is that of a model with an energy of pictures'):
+        decide(model, digits(), generator(), "energy")
+    pixel = load(pixel_run)
+    for decision in ("posterior", "reconstruction"):
+        with pytest.raises(UserError, match=r'needs a generator; .* ask for "energy"'):
+            decide(pixel, digits(), generator(), decision)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="this asks for a model with a generator"):
+        Mse()(pixel, {"test": digits_anomaly("test")}, generator(), 4)
+    vae = load(vae_run)
+    with pytest.raises(UserError, match='no phase "posterior"'):
+        decide(vae, digits(), generator(), "posterior", descent=2)
+    with pytest.raises(UserError, match="do not say what an anomaly is"):
+        AnomalyMetric()(model, {"test": InMemory(digits().x)}, generator(), 4)
+
+
+def test_the_baselines_have_scores_too(vae_run: Path, pixel_run: Path) -> None:
+    vae, pixel, batch = load(vae_run), load(pixel_run), digits()
+    got = decide(vae, batch, generator(1), "posterior")
+    z = vae.trainer.infer(batch, generator(1))
+    torch.testing.assert_close(got["energy"], z.square().sum(1) / 2)
+    energies = decide(pixel, batch, generator(), "energy")
+    assert torch.equal(energies["score"], pixel.energy(batch.x))
+    data = {"test": digits_anomaly("test", 9, "standard")}
+    for trained, decision in ((vae, "reconstruction"), (pixel, "energy")):
+        scores = AnomalyMetric(decision=decision)(trained, data, generator(), 200)  # type: ignore[arg-type]
+        assert list(scores) == ["auprc", "auroc"]
+        assert scores["auprc"].protocol["of"] == decision
+
+
+def test_mse_is_a_mean_over_unseen_pictures(model: Model) -> None:
+    data = {"test": digits_anomaly("test", 9, "standard")}
+    score = Mse()(model, data, generator(2), 300)
+    assert score.protocol["n_samples"] == 300
+    assert score.protocol["split"] == "test"
+    assert 0 < score.value <= 4
+    assert score.low is not None
+    assert score.high is not None
+    assert score.low < score.value < score.high
+
+
+# -- tasks and renderers -------------------------------------------------------------------------------------
+
+
+def test_anomaly_writes_a_row_a_picture(model: Model, folder: Path, tmp_path: Path) -> None:
+    facts = AnomalyTask()(model, folder, tmp_path / "scores.csv", generator(1))
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [row["file"] for row in table] == ["a.png", "b.png", "c.png", "d.png", "e.png"]
+    assert list(table[0]) == ["file", "score", "reconstruction", "energy"]
+    x = Pixels((28, 28), 1).read(folder).x
+    expected = decide(model, Batch(x), generator(1), "posterior")
+    for name in ("score", "reconstruction", "energy"):
+        assert [float(row[name]) for row in table] == pytest.approx(expected[name].tolist(), rel=1e-4)
+    highest = table[int(expected["score"].argmax())]
+    assert (facts["pictures"], facts["decision"], facts["highest"]) == (5, "posterior", highest["file"])
+
+
+def test_anomaly_of_an_array_and_of_an_energy(pixel_run: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", digits(2).x.numpy())
+    AnomalyTask()(load(pixel_run), tmp_path / "x.npy", tmp_path / "scores.csv", generator())
+    lines = (tmp_path / "scores.csv").read_text().splitlines()
+    assert lines[0] == "file,score,energy"
+    assert [line.partition(",")[0] for line in lines[1:]] == ["x.npy[0]", "x.npy[1]"]
+
+
+def test_anomaly_says_what_is_wrong(model: Model, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"name a file that ends in \.csv"):
+        AnomalyTask()(model, folder, tmp_path / "scores.txt", generator())
+    with pytest.raises(UserError, match="give it a picture or a folder"):
+        AnomalyTask()(model, None, tmp_path / "scores.csv", generator())
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="holds no picture"):
+        AnomalyTask()(model, tmp_path / "empty", tmp_path / "scores.csv", generator())
+    (folder / "b.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"b\.png cannot be read as a picture"):
+        AnomalyTask()(model, folder, tmp_path / "scores.csv", generator())
+    assert not (tmp_path / "scores.csv").exists()
+
+
+def test_reconstruct_by_a_generator(model: Model, vae_run: Path, folder: Path, tmp_path: Path) -> None:
+    facts = Reconstruct(n=3)(model, folder, tmp_path / "again.png", generator(1))
+    x = Pixels((28, 28), 1).read(folder).x[:3]
+    made = decoded(model, model.trainer.infer(Batch(x), generator(1)))
+    assert facts["mse"] == pytest.approx((made - x).square().mean().item())
+    np.testing.assert_array_equal(np.array(Image.open(tmp_path / "again.png")), grid(torch.cat([x, made]), 3))
+    assert Reconstruct()(load(vae_run), folder, tmp_path / "vae.png", generator())["pictures"] == 5
+    with pytest.raises(UserError, match="steps and noise are for short-run chains"):
+        Reconstruct(steps=3)(model, folder, tmp_path / "no.png", generator())
+
+
+def test_interpolate_between_latent_vectors(model: Model, vae_run: Path, folder: Path, tmp_path: Path) -> None:
+    facts = Interpolate(pairs=2, points=3)(model, None, tmp_path / "between.png", generator(1))
+    z = model.phases["prior"].sample(4, generator(1))
+    ends = decoded(model, torch.stack([z[::2], (z[::2] + z[1::2]) / 2**0.5, z[1::2]], 1).flatten(0, 1))
+    np.testing.assert_allclose(
+        np.array(Image.open(tmp_path / "between.png")).astype(float), grid(ends, 3).astype(float), atol=1
+    )
+    assert facts == {"pairs": 2, "points": 3, "between": "samples"}
+    facts = Interpolate(pairs=8, points=2)(model, folder, tmp_path / "files.png", generator(1))
+    assert facts == {"pairs": 2, "points": 2, "between": "pictures"}  # of five pictures
+    assert Interpolate(pairs=1)(load(vae_run), None, tmp_path / "vae.png", generator())["pairs"] == 1
+    alone = folder / "a.png"
+    with pytest.raises(UserError, match="one picture; interpolate goes between two"):
+        Interpolate()(model, alone, tmp_path / "no.png", generator())
+
+
+def test_generate_with_other_steps(model: Model, tmp_path: Path) -> None:
+    Generate(n=3, steps=9)(model, None, tmp_path / "x.npy", generator(1))
+    z = model.phases["prior"].sample(3, generator(1), steps=9)
+    np.testing.assert_allclose(np.load(tmp_path / "x.npy"), decoded(model, z).numpy(), atol=1e-6)
+
+
+def test_prior_chains_are_shown_short_and_long(model: Model, vae_run: Path, pixel_run: Path, tmp_path: Path) -> None:
+    PriorChains(chains=2, lengths=(0, 1, 10))(model, tmp_path, generator(3), 1)
+    sheet = np.array(Image.open(tmp_path / "prior-chains.png"))
+    assert sheet.shape == (2 * 30 + 2, 3 * 30 + 2)
+    short = decoded(model, model.phases["prior"].sample(2, generator(3)))
+    long = decoded(model, model.phases["prior"].sample(2, generator(3), steps=40))
+    np.testing.assert_array_equal(sheet[2:30, 32:60], grid(short[:1]))
+    np.testing.assert_array_equal(sheet[32:60, 62:90], grid(long[1:]))
+    with pytest.raises(UserError, match='has no phase "prior"'):
+        PriorChains()(load(vae_run), tmp_path, generator(), 1)
+    with pytest.raises(UserError, match="image/film shows its own"):
+        PriorChains()(load(pixel_run), tmp_path, generator(), 1)
+
+
+def test_film_of_latent_chains(model: Model, tmp_path: Path) -> None:
+    strip, _ = Film(frames=3, chains=2)(model, tmp_path, generator(3), 1)
+    ends = decoded(model, model.phases["prior"].sample(2, generator(3)))
+    np.testing.assert_array_equal(np.array(Image.open(strip))[2:30, 62:90], grid(ends[:1]))
+    with pytest.raises(UserError, match="belong to given pictures; image/reconstructions shows"):
+        Film(phase="posterior")(model, tmp_path, generator(), 1)
+
+
+def test_reconstructions_stand_below_the_pictures(model: Model, vae_run: Path, pixel_run: Path, tmp_path: Path) -> None:
+    Reconstructions(columns=4)(model, tmp_path, generator(3), 6)
+    sheet = np.array(Image.open(tmp_path / "reconstructions.png"))
+    assert sheet.shape == (4 * 30 + 2, 4 * 30 + 2)  # 4 and 2, each above their reconstructions
+    assert (sheet[62:90, 62:90] == 255).all()
+    for path in (vae_run, pixel_run):
+        trained = load(path)
+        if "generator" in trained.players:
+            Grid()(trained, tmp_path, generator(), 4)
+            Reconstructions()(trained, tmp_path, generator(), 4)
+        else:
+            with pytest.raises(UserError, match="this asks for a model with a generator"):
+                Reconstructions()(trained, tmp_path, generator(), 4)
+
+
+# -- recipes -------------------------------------------------------------------------------------------------
+
+
+def test_published_settings() -> None:
+    """The numbers of Pang et al. 2020 (the authors' script for SVHN) and of the public code for anomalies."""
+    registry = Registry()
+    svhn = read_recipe("image/svhn-latent", registry)
+    posterior, prior = svhn.phases["posterior"], svhn.phases["prior"]
+    assert (posterior["steps"], posterior["sampler"]["step_size"], posterior["chains"]["name"]) == (20, 0.1, "noise")
+    assert (prior["steps"], prior["sampler"]["step_size"], prior["chains"]["name"]) == (60, 0.4, "noise")
+    assert svhn.latent == (100,)
+    assert (svhn.players["generator"]["width"], svhn.players["generator"]["sd"]) == (64, 0.3)
+    energy = svhn.players["energy"]
+    assert (energy["width"], energy["depth"], energy["activation"], energy["reference_sd"]) == (200, 2, "gelu", 1.0)
+    for name, rate in (("energy", 2e-5), ("generator", 1e-4)):
+        lr = svhn.optimisers[name]["lr"]
+        assert (lr.start, svhn.optimisers[name]["betas"]) == (rate, (0.5, 0.999))
+        assert lr.end / lr.start == pytest.approx(0.998**200, rel=0.01)
+    anomaly = read_recipe("image/mnist-anomaly", registry)
+    assert anomaly.latent == (8,)
+    assert (anomaly.players["generator"]["width"], anomaly.players["generator"]["sd"]) == (128, 1.0)
+    assert (anomaly.phases["posterior"]["steps"], anomaly.phases["prior"]["steps"]) == (30, 60)
+    assert anomaly.budget.batch == 128
+    lr = anomaly.optimisers["generator"]["lr"]
+    assert lr(1000) / lr.start == pytest.approx(0.99, abs=1e-4)
+    every, steps = anomaly.metrics[0]["every"], anomaly.budget.steps
+    assert steps // every >= 10  # evaluations to average
+
+
+@pytest.mark.parametrize("budget", ["full", "quick"])
+@pytest.mark.parametrize(
+    "name", ["svhn-latent", "cifar10-latent", "celeba-latent", "mnist-latent", "digits-latent", "digits-vae",
+             "mnist-anomaly", "mnist-anomaly-vae"]
+)  # fmt: skip
+def test_every_recipe_is_complete(name: str, budget: str) -> None:
+    recipe = read_recipe(f"image/{name}", Registry(), budget=budget)
+    assert recipe.latent is not None
+    assert recipe.budget.steps >= (20_000 if budget == "full" else 200)
