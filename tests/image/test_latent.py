@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import os
@@ -285,6 +286,19 @@ def test_noise_free_steps_end_the_inference(model: Model) -> None:
     again = infer(model, batch, generator(1), descent=7)
     torch.testing.assert_close(again, state.x)
     assert (phase.energy(again, (batch.x, None)) < phase.energy(z, (batch.x, None))).all()
+
+
+def test_inference_without_noise_begins_at_the_mean_of_the_encoder(model: Model) -> None:
+    batch = digits()
+    mean, _ = model.players["encoder"].moments(batch.x)
+    torch.testing.assert_close(infer(model, batch, generator(1), noise=False), mean.detach())
+    got = decide(model, batch, generator(1), "reconstruction", noise=False)
+    squares = (model.players["generator"](mean) - batch.x).square().flatten(1).sum(1)
+    torch.testing.assert_close(got["score"], squares.detach())
+    alone = copy.copy(model)
+    alone.players = {k: v for k, v in model.players.items() if k != "encoder"}
+    with pytest.raises(UserError, match="begins at an encoder's mean; it has none"):
+        infer(alone, batch, generator(), noise=False)
 
 
 def test_many_pictures_are_inferred_in_parts(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:

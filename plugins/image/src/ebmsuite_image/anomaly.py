@@ -31,14 +31,15 @@ def decide(
     decision: Decision,
     weight: float | None = None,
     descent: int = 0,
+    noise: bool = True,
 ) -> dict[str, Tensor]:
     """``score`` [B] of every picture, higher for what is more unlike the training data, and its terms [B].
 
     "posterior" is w |g(z) - x|^2 + E(z), the unnormalised negative log-posterior at an inferred z (Pang et al.,
     NeurIPS 2020, sec. 4.4): w is ``weight``, or 1 / 2 sd^2 of the generator when None, E is the energy on the latent
     vector, with its reference, or the negative log density of the generator's own one (a variational auto-encoder).
-    "reconstruction" is |g(z) - x|^2; "energy" is E(x). Squares are summed over pixels in [-1, 1]. z ends with
-    ``descent`` noise-free steps (see `ebmsuite_image.latents.infer`).
+    "reconstruction" is |g(z) - x|^2; "energy" is E(x). Squares are summed over pixels in [-1, 1]. How z is
+    inferred, ``descent`` and ``noise`` say (see `ebmsuite_image.latents.infer`).
 
     Errors: `UserError` when the model has not what the decision needs, or a score is not finite.
     """
@@ -51,7 +52,7 @@ def decide(
             'ask for "energy"'
         )
     batch = batch.to(model.device)
-    z = infer(model, batch, rng, descent)
+    z = infer(model, batch, rng, descent, noise)
     reconstruction = event_sum((decoded(model, z, batch) - batch.x).square())
     if decision == "reconstruction":
         return _finite({"score": reconstruction, "reconstruction": reconstruction})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ebmsuite.density import Encoder
 from ebmsuite.errors import UserError
 from ebmsuite.generator import NormalGenerator
 from ebmsuite.sampling import Descent, Langevin, Phase, run, target_of
@@ -39,16 +40,19 @@ def generator_of(model: Model) -> NormalGenerator:
 
 
 @torch.no_grad()
-def infer(model: Model, batch: Batch, rng: torch.Generator, descent: int = 0) -> Tensor:
+def infer(model: Model, batch: Batch, rng: torch.Generator, descent: int = 0, noise: bool = True) -> Tensor:
     """z [B, *latent] for the pictures of ``batch``, as the method infers it, then ``descent`` noise-free steps.
 
-    These are the posterior's own Langevin steps without the noise (towards a mode of p(z | x)). Errors: `UserError`
-    when the model has no latent vector, no posterior chains of this kind to go on with, or the chains run away.
+    These are the posterior's own Langevin steps without the noise (towards a mode of p(z | x)). Without ``noise`` they
+    begin at the mean of the encoder's q(z | x) in the place of the end of a chain.
+
+    Errors: `UserError` when the model has no latent vector, no encoder, no posterior chains of this kind to go on with,
+    or the chains run away.
     """
     generator_of(model)
     parts = []
     for part in _parts(batch.to(model.device)):
-        z = model.trainer.infer(part, rng)
+        z = model.trainer.infer(part, rng) if noise else _mean(model, part)
         if descent:
             z = _descend(model.phase("posterior"), part, z, descent, rng)
         parts.append(z)
@@ -58,9 +62,9 @@ def infer(model: Model, batch: Batch, rng: torch.Generator, descent: int = 0) ->
     return z
 
 
-def reconstruct(model: Model, batch: Batch, rng: torch.Generator, descent: int = 0) -> Tensor:
+def reconstruct(model: Model, batch: Batch, rng: torch.Generator, descent: int = 0, noise: bool = True) -> Tensor:
     """g(z) [B, *event] with z from `infer`."""
-    return decoded(model, infer(model, batch, rng, descent), batch)
+    return decoded(model, infer(model, batch, rng, descent, noise), batch)
 
 
 @torch.no_grad()
@@ -75,6 +79,14 @@ def decoded(model: Model, z: Tensor, batch: Batch | None = None) -> Tensor:
 def pictured(model: Model, x: Tensor) -> Tensor:
     """Where chains of a model stand, as pictures: events as they are, latent vectors decoded."""
     return x if tuple(x.shape[1:]) == model.event.fixed else decoded(model, x)
+
+
+def _mean(model: Model, batch: Batch) -> Tensor:
+    encoder = model.players.get("encoder")
+    if not isinstance(encoder, Encoder):
+        raise UserError(f"{model.recipe.recipe}: without noise, inference begins at an encoder's mean; it has none")
+    with in_mode(encoder, train=False):
+        return encoder.moments(batch.seen)[0]
 
 
 def _descend(phase: Phase, batch: Batch, z: Tensor, steps: int, rng: torch.Generator) -> Tensor:

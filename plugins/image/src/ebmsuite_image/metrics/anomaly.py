@@ -26,9 +26,9 @@ __all__ = ["Anomaly", "auprc", "auroc"]
 class Anomaly:
     """``auprc`` and ``auroc`` of a model's scores of ``n`` pictures of ``set``, anomalies being the positive ones.
 
-    The scores are those of `ebmsuite_image.anomaly.decide` with the settings ``decision``, ``weight`` and
-    ``descent``. All pictures are judged when there are no more than ``n``, else a random subset that is always the
-    same. The protocol has the share of anomalies, which is the AUPRC of chance, and the smallest AUPRC that there
+    The scores are those of `ebmsuite_image.anomaly.decide` with the settings ``decision``, ``weight``,
+    ``descent`` and ``noise``. All pictures are judged when there are no more than ``n``, else a random subset that
+    is always the same. The protocol has the share of anomalies, which is the AUPRC of chance, and the smallest AUPRC that there
     is; it cannot be compared across data sets with another share. Data sets are those with ``anomalous`` [N]
     (``image/mnist-anomaly``).
     """
@@ -36,6 +36,7 @@ class Anomaly:
     decision: Decision = "posterior"
     weight: float | None = None
     descent: int = 0
+    noise: bool = True
     set: Split = "test"
 
     def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
@@ -44,10 +45,9 @@ class Anomaly:
         if known is None:
             raise UserError("image/anomaly: these data do not say what an anomaly is; use image/mnist-anomaly")
         index = chosen(dataset, n)
+        how = (self.decision, self.weight, self.descent, self.noise)
         scores = [
-            decide(model, dataset.batch(part, torch.zeros_like(part)), rng, self.decision, self.weight, self.descent)[
-                "score"
-            ].cpu()
+            decide(model, dataset.batch(part, torch.zeros_like(part)), rng, *how)["score"].cpu()
             for part in torch.split(index, 1000)
         ]
         score, anomalous = torch.cat(scores), known[index]
@@ -66,7 +66,7 @@ class Anomaly:
         if self.decision == "posterior":
             facts["weight"] = weight_of(model, self.weight)
         if self.decision != "energy":
-            facts["descent"] = self.descent
+            facts |= {"descent": self.descent, "noise": self.noise}
         note = getattr(dataset, "note", "")
         facts |= {"data": note} if note else {}
         return {

@@ -35,6 +35,7 @@ class Anomaly:
     decision: Decision | None = None
     weight: float | None = None
     descent: int = 0
+    noise: bool = True
 
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
         if out.suffix.lower() != ".csv" or out.is_dir():
@@ -44,7 +45,8 @@ class Anomaly:
         codec = codec_of(model)
         names = codec.names(inputs, found) if isinstance(codec, Pixels) else [f"{i}" for i in range(found)]
         decision = self.decision or ("posterior" if has_latent(model) else "energy")
-        terms = {k: v.tolist() for k, v in decide(model, Batch(x), rng, decision, self.weight, self.descent).items()}
+        found_terms = decide(model, Batch(x), rng, decision, self.weight, self.descent, self.noise)
+        terms = {name: term.tolist() for name, term in found_terms.items()}
         with replacing(out) as aside, aside.open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(["file", *terms])

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ebmsuite.density import Gaussian
 from ebmsuite.errors import UserError
-from ebmsuite.sampling import Langevin, Phase
+from ebmsuite.sampling import HMC, Langevin, run, target_of
+from ebmsuite.sampling.ais import Estimate, forward, sigmoidal
 from ebmsuite.sampling.importance import Integral, integral
-from ebmsuite.space import Batch
+from ebmsuite.sampling.path import tune
+from ebmsuite.sampling.phase import in_mode
+from ebmsuite.space import Batch, Space
 from ebmsuite_molecule.codec import Strings
 from ebmsuite_molecule.data.graphs import graphs
 from ebmsuite_molecule.nets.decoders import SequenceGenerator
@@ -54,34 +58,35 @@ def likeliest(model: Model, z: Tensor, codec: Strings) -> list[str]:
     return [s for i in range(0, len(z), ROWS) for s in codec.decode(generator.likeliest(z[i : i + ROWS]))]
 
 
-def log_prior_mass(model: Model, rng: torch.Generator, n: int = 4096) -> Integral:
-    """log Z of the prior energy, [1], by a normal of the moments of its own samples."""
-    prior = model.phase("prior")
-    z = prior.sample(n, rng)
-    mean, sd = z.mean(0, keepdim=True), _wider(prior) * z.std(0, keepdim=True)
-    return integral(model.players["energy"], mean, sd, n, rng)
+def log_prior_mass(model: Model, rng: torch.Generator, chains: int = 200, betas: int = 300) -> Estimate:
+    """log Z of the prior energy by annealed importance sampling from a normal."""
+    energy, path = model.players["energy"], sigmoidal(betas)
+    z = model.phase("prior").sample(chains, rng)
+    base = Gaussian(Space(tuple(z.shape[1:])), 0.0, 1.5 * float(z.square().mean().sqrt()))
+    with in_mode(energy, train=False):
+        kernels = tune(energy, base, HMC(0.2, leapfrog=5), min(chains, 100), path, rng)
+        return forward(energy, base, kernels, chains, path, rng)
 
 
 def log_probability(
-    model: Model, x: Tensor, codec: Strings, rng: torch.Generator, draws: int, chains: int = 16
-) -> tuple[Integral, Integral]:
-    """log int p(x | z) exp(-E(z)) dz [B], and log Z [1]: their difference is log p(x).
+    model: Model, x: Tensor, codec: Strings, rng: torch.Generator, draws: int, chains: int = 32
+) -> tuple[Integral, Estimate]:
+    """log int p(x | z) exp(-E(z)) dz [B], and log Z: their difference is log p(x).
 
-    The normal of each row has the moments of ``chains`` chains of its posterior.
+    The normal of each row has the moments of ``chains`` chains of its posterior, at temperature 1.
     """
-    generator_of(model)
     many = x.repeat_interleave(chains, 0)
-    z = inferred(model, many, codec, rng).view(len(x), chains, -1)
-    posterior = model.phase("posterior")
-    mean, sd = z.mean(1), _wider(posterior) * z.std(1) + 1e-3
-    shape = (-1, *model.players["generator"].latent.event.fixed)
-    return (
-        integral(posterior.energy, mean.view(shape), sd.view(shape), draws, rng, (x, None)),
-        log_prior_mass(model, rng),
-    )
-
-
-def _wider(phase: Phase) -> float:
-    """What a proposal's deviations are widened by: a fifth, and to the temperature 1 where chains ran at another."""
-    temperature = phase.sampler.implied_temperature() if isinstance(phase.sampler, Langevin) else None
-    return 1.2 / math.sqrt(temperature or 1.0)
+    z, phase = inferred(model, many, codec, rng), model.phase("posterior")
+    with in_mode(phase.energy, train=False):
+        if isinstance(phase.sampler, Langevin):  # learning may run them colder
+            weight, _ = phase.sampler.weights()
+            exact = Langevin(step_size=math.sqrt(2 * weight) / 2)
+            parts = []
+            for i in range(0, len(many), ROWS):
+                start = z[i : i + ROWS]
+                target = target_of(phase.energy, start, (many[i : i + ROWS], None))
+                parts.append(run(exact, target, start, 20, rng)[0].x)
+            z = torch.cat(parts)
+        z = z.view(len(x), chains, *z.shape[1:])
+        mean, sd = z.mean(1), 1.1 * z.std(1) + 1e-3
+        return integral(phase.energy, mean, sd, draws, rng, (x, None)), log_prior_mass(model, rng)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ebmsuite.errors import UserError
-from ebmsuite_molecule.tasks.latents import log_probability
+from ebmsuite_molecule.tasks.latents import generator_of, log_probability
 from ebmsuite_molecule.tasks.parts import Facts, codec_of, molecules, write_csv
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ class Score:
     """log p(x) of the first ``n`` molecules of a file, in nats, to a .csv, by ``draws`` importance draws each.
 
     The string is scored as it is written: a molecule has many SMILES, and this is the probability of one. ``ess`` says
-    how many draws count; near 1 the number is not to be trusted (`ebmsuite.sampling.importance`). A model without a
-    latent vector gives its exact log p(x).
+    how many draws count; where it is near 1 the number is too low by nats (`ebmsuite.sampling.importance`). log Z of
+    the prior is by annealed importance sampling. A model without a latent vector gives its exact log p(x).
     """
 
     n: int = 100
@@ -44,9 +44,14 @@ class Score:
                 value = model.players["density"].log_prob(x).double()
             ess = [""] * len(x)
         else:
+            generator_of(model)
             joint, mass = log_probability(model, x, codec, rng, self.draws)
             value = joint.log_z - mass.log_z
-            facts |= {"smallest ess": float(joint.ess.min()), "log Z": float(mass.log_z), "its ess": float(mass.ess)}
+            facts |= {
+                "smallest ess": float(joint.ess.min()),
+                "median ess": float(joint.ess.median()),
+                "log Z": f"{float(mass.log_z):.2f} ({float(mass.low):.2f} to {float(mass.high):.2f})",
+            }
             ess = [f"{e:.1f}" for e in joint.ess.tolist()]
         values = [f"{v:.4f}" for v in value.tolist()]
         rows = list(zip(codec.decode(x), values, tokens.tolist(), ess, strict=True))
