@@ -116,7 +116,7 @@ def within_a_hundredth(both: Sandwich, log_z: float) -> None:
 )
 def test_gaussians(sd: list[float], dtype: torch.dtype) -> None:
     energy, base, betas = Normal(sd, dtype), Gaussian(Space((len(sd),))), sigmoidal(400)
-    kernels = tune(energy, base, HMC(0.3, leapfrog=3), 100, betas, rng(), dtype=dtype)
+    kernels = tune(energy, base, HMC(0.3, leapfrog=3), 100, betas, rng(), dtype=dtype, accept=0.8)
     both = sandwich(energy, base, kernels, 10_000, betas)
     assert both.lower.log_weights.dtype == both.lower.log_z.dtype == torch.float64
     within_a_hundredth(both, energy.log_z)
