@@ -46,7 +46,7 @@ def test_the_compiled_path_is_the_eager_one_in_double_precision_and_follows_the_
     condition = (x, known, None)
     path = FastPath(energy, "compiled")
     path.choose(x, condition, 5)
-    assert path.routes == {"cpu float64 20x3": "compiled"}
+    assert path.routes == {"cpu float64 20x3 | 20x3 | 20x3": "compiled"}
     for sampler in (Langevin(step_size=0.2), MALA(0.2), HMC(0.1)):
         ends = [
             run(sampler, target, x, 10, rng(1))[0].x
@@ -59,6 +59,24 @@ def test_the_compiled_path_is_the_eager_one_in_double_precision_and_follows_the_
     values = [target.value_and_grad(x) for target in (path.target(x, condition), target_of(energy, x, condition))]
     assert torch.allclose(values[0][0], values[1][0], atol=1e-12)
     assert torch.allclose(values[0][1], values[1][1], atol=1e-12)
+
+
+def test_processes_agree_once_however_many_shapes_there_are() -> None:
+    """Where lengths vary each process meets its own shapes: one that asked the others for each would wait for ever."""
+    asked: list[str] = []
+
+    def agree(route):
+        asked.append(route)
+        return route
+
+    energy = Clamped(mlp_energy(SPACE, width=4, depth=1, reference_sd=1.0))
+    path = FastPath(energy, "auto", draws=1, agree=agree)
+    for n in (4, 7, 9):
+        x = torch.randn(n, 3, generator=rng())
+        path.choose(x, (x, torch.zeros_like(x, dtype=torch.bool), None), 5)
+    assert asked == ["eager"]
+    assert set(path.routes.values()) == {"eager"}
+    assert len(path.routes) == 3
 
 
 @cuda

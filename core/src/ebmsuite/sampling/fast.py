@@ -46,13 +46,11 @@ class Program(Protocol):
 
 SECONDS: dict[Route, float] = {"compiled": 30.0, "graphed": 1.0}
 """What trying a route costs; it is tried when the chains of a run take twenty times as long."""
-TRIED = 2
-"""Shapes for which nothing beat the eager path, before it is taken for all others without trying."""
 
 
 class FastPath:
-    """The routes of one energy, by the shapes of events and conditions: chosen when learning first draws such, and kept
-    in ``routes``.
+    """The routes of one energy: chosen at the first draw of learning, by all processes together, and kept in ``routes``
+    by the shapes of events and conditions. Shapes that come later take the route of the first.
 
     ``mode`` "auto" measures; a route's name asks for it and raises `RecipeError` where it does not work. ``draws``
     is how often a run will draw: what a compilation is paid back by. ``agree`` gives all processes of a run the
@@ -78,8 +76,8 @@ class FastPath:
         if key in self._checked:
             return
         route = self.routes.get(key) if self.mode == "auto" else self.mode
-        if route is None and len(self.routes) >= TRIED and set(self.routes.values()) == {"eager"}:
-            route = "eager"  # where lengths vary there are many shapes
+        if route is None and self.routes:
+            route = next(iter(self.routes.values()))  # lengths vary, on every process in its own way
         if route is None:
             route = self.agree(self._fastest(x, condition, steps))
         elif route != "eager":
