@@ -28,8 +28,8 @@ class Anomaly:
 
     The scores are those of `ebmsuite_image.anomaly.decide` with the settings ``decision``, ``weight``,
     ``descent`` and ``noise``. All pictures are judged when there are no more than ``n``, else a random subset that
-    is always the same. The protocol has the share of anomalies, which is the AUPRC of chance, and the smallest AUPRC that there
-    is; it cannot be compared across data sets with another share. Data sets are those with ``anomalous`` [N]
+    is always the same. The protocol has the share of anomalies, which is the AUPRC of chance, and the smallest AUPRC
+    that there is; it cannot be compared across data sets with another share. Data sets are those with ``anomalous`` [N]
     (``image/mnist-anomaly``).
     """
 
