@@ -163,8 +163,10 @@ def test_nets_are_in_eval_mode_while_chains_run_and_come_back() -> None:
 
     energy = Watching()
     Phase(energy, Langevin(step_size=0.1), Noise(Gaussian(Space((2,)))), 2).sample(3, rng())
-    Phase(energy, Langevin(step_size=0.1), Noise(Gaussian(Space((2,)))), 1, "train").sample(3, rng())
-    assert modes == [False, False, True]
+    training = Phase(energy, Langevin(step_size=0.1), Noise(Gaussian(Space((2,)))), 1, "train")
+    training.draw(Batch(torch.zeros(3, 2)), rng())
+    training.sample(3, rng())  # a model in use has no dropout, whatever it learned with
+    assert modes == [False, False, True, False]
     assert energy.training
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ebmsuite.density import Gaussian
+from ebmsuite.errors import DataError
 from ebmsuite.nets import mlp_energy
 from ebmsuite.space import Space
 from ebmsuite_molecule.data.graphs import graphs
@@ -138,6 +139,11 @@ def test_a_graph_encoder_sees_the_molecule_and_not_its_spelling() -> None:
     alone, _ = encoder.moments(graphs(["CCO"]))  # without padding
     assert torch.allclose(alone[0], mean[2], atol=1e-4)
     assert torch.isfinite(mean).all()  # methane has no bond
+
+
+def test_a_graph_of_no_molecule_is_refused() -> None:
+    with pytest.raises(DataError, match=r"molecule 2 of 2, 'C1CC': no molecule"):
+        graphs(["CCO", "C1CC"])
 
 
 def test_the_property_energy_is_a_joint_whose_marginal_is_the_prior() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ebmsuite.errors import UserError
+from ebmsuite.conformance import interrupted_run, same_end
+from ebmsuite.errors import DataError, UserError
 from ebmsuite.fit import train
 from ebmsuite.model import Model, load
 from ebmsuite.recipe import read_recipe
@@ -68,6 +69,34 @@ def test_samples_are_rows_of_tokens(model: Model) -> None:
     assert (ended <= 1).all()
     assert torch.equal(x, model.sample(5, seed=1))
     assert not torch.equal(x, model.sample(5, seed=2))
+
+
+def test_inference_repeats_although_the_chains_of_learning_have_dropout(model: Model, smiles: Path) -> None:
+    batch = model.codec.read(smiles)
+    assert model.recipe.phases["posterior"]["nets"] == "train"
+    one, other = (model.trainer.infer(batch, model.generator(3)) for _ in range(2))
+    assert torch.equal(one, other)
+
+
+def test_a_resumed_run_with_dropout_and_a_choice_of_route_ends_the_same(tmp_path: Path) -> None:
+    """Measuring routes in train mode draws dropout's masks, and a resumed run does not measure again."""
+    changes = [c for c in TINY if not c.startswith(("compute.fast", "checkpoint"))]
+    changes += ["budget.steps=4", "checkpoint.every=2", f"players.generator={LSTM}", f"players.encoder={CONV}"]
+    recipe = read_recipe("molecule/zinc-lebm", registry, changes)
+    whole = train("molecule/zinc-lebm", *changes, out=tmp_path / "whole", quiet=True)
+    same_end(whole, interrupted_run(recipe, tmp_path / "parts", 1, registry))
+
+
+def test_samples_are_written_where_the_training_data_are_not(model: Model, tmp_path: Path, monkeypatch) -> None:
+    def absent(self, split: str) -> None:
+        raise DataError("not those that the model learned from")
+
+    monkeypatch.setattr(type(model.data), "__getitem__", absent)
+    facts = apply(model, "molecule/generate", None, tmp_path / "g.smi", n=4)
+    assert facts["samples"] == 4
+    assert "novel" not in facts
+    with pytest.raises(UserError, match="n: at least 1, got 0"):
+        apply(model, "molecule/generate", None, tmp_path / "g.smi", n=0)
 
 
 def test_reconstruct(model: Model, smiles: Path, tmp_path: Path) -> None:

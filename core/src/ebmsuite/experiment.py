@@ -133,7 +133,8 @@ class Experiment:
         event = spaces["event"]
         assert event is not None
         self = cls(recipe, registry, event, spaces["condition"], codec, examples, pick_device(device))
-        self.splits = {k: Splits(spec, registry, codec) for k, spec in recipe.data.items()}
+        first = next(iter(recipe.data))  # whose codec it is
+        self.splits = {k: Splits(spec, registry, codec if k == first else None) for k, spec in recipe.data.items()}
         return self
 
     def _space_of(self, spec: Mapping[str, Any], spaces: Mapping[str, Any], name: str) -> Space:

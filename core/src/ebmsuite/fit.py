@@ -208,11 +208,10 @@ def render(run: Run, renderers: Sequence[Mapping[str, Any]]) -> None:
 
 @contextmanager
 def _as_model(run: Run) -> Iterator[Model]:
-    cpu = torch.get_rng_state()
     weights = "ema" if run.experiment.trainer.players.ema else "raw"
-    with run.experiment.in_use():
+    device = run.experiment.device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []), run.experiment.in_use():
         yield Model(run.experiment, run.step, weights)
-    torch.set_rng_state(cpu)
 
 
 # -- the command ---------------------------------------------------------------------------------------------------

@@ -71,7 +71,14 @@ class FastPath:
         self._made: dict[str, Program] = {}
 
     def choose(self, x: Tensor, condition: Tree, steps: int) -> None:
-        """Choose the route for events like ``x``, drawn by ``steps`` steps, unless that has been done."""
+        """Choose the route for events like ``x``, drawn by ``steps`` steps, unless that has been done.
+
+        Trying draws from no generator that learning draws from: dropout's is put back.
+        """
+        with torch.random.fork_rng([x.device] if x.is_cuda else []):
+            self._choose(x, condition, steps)
+
+    def _choose(self, x: Tensor, condition: Tree, steps: int) -> None:
         key = _key(x, condition)
         if key in self._checked:
             return

@@ -37,7 +37,8 @@ class Phase:
     """Energy + sampler + chains + steps.
 
     The trainer gives the energy, the recipe the rest, by the phase's name. ``nets`` is the mode of the nets
-    while the chains run ("eval" turns dropout off). ``fast`` says how values and gradients are computed.
+    while chains of learning run ("eval" turns dropout off); outside learning it is "eval". ``fast`` says how values
+    and gradients are computed.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Phase:
         steps, in the start.
         """
         start = self.chains.start(len(batch), rng, batch, condition, proposal)
-        x, energy = self._run(start, rng, self.steps, graph=graph, choose=True)
+        x, energy = self._run(start, rng, self.steps, graph=graph, learning=True)
         self.chains.keep(start, x)
         return Draw(x, start.condition, start, energy)
 
@@ -113,13 +114,13 @@ class Phase:
         steps: int,
         graph: int = 0,
         each: Each | None = None,
-        choose: bool = False,
+        learning: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         x, info = start.x, None
-        with in_mode(self.energy, self.nets == "train"):
+        with in_mode(self.energy, learning and self.nets == "train"):
             plain, kept = max(steps - graph, 0), min(graph, steps)
             if plain:
-                if choose:
+                if learning:
                     self.fast.choose(x, start.condition, steps)
                 target = self.fast.target(x, start.condition)
                 with torch.no_grad():

@@ -25,10 +25,10 @@ def graphs(strings: Sequence[str]) -> dict[str, Tensor]:
         raise PluginError("view: graph needs torch_geometric: pip install 'ebmsuite-molecule[graphs]'") from error
     made: list[Any] = []
     for i, smiles in enumerate(strings):
-        try:
-            made.append(from_smiles(smiles))
-        except Exception as error:  # whatever RDKit says of a string
-            raise DataError(f"molecule {i + 1} of {len(strings)}, {smiles!r}: no graph ({error})") from error
+        graph = from_smiles(smiles)
+        if not len(graph.x):  # what it makes of a string that is no molecule
+            raise DataError(f"molecule {i + 1} of {len(strings)}, {smiles!r}: no molecule, and no graph")
+        made.append(graph)
     return {
         "atoms": pad_sequence([g.x for g in made], batch_first=True, padding_value=-1),
         "bonds": pad_sequence([g.edge_attr for g in made], batch_first=True, padding_value=-1),

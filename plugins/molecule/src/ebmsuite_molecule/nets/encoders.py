@@ -34,7 +34,7 @@ class Recurrent(nn.Module):
 
 
 class Convolutional(nn.Module):
-    """Convolutions over the tokens, of 5 and twice more, then the mean over the tokens of a row."""
+    """Residual convolutions over five tokens, ``depth`` of them, then mean and maximum over the tokens of a row."""
 
     def __init__(self, classes: int, width: int, depth: int, out: int) -> None:
         super().__init__()

@@ -31,6 +31,8 @@ class Generate:
     check: bool = False
 
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
+        if self.n < 1:
+            raise UserError(f"n: at least 1, got {self.n}")
         codec = codec_of(model)
         if not self.check:
             strings = codec.decode(model.sample(self.n, rng=rng))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,11 @@ import torch
 
 from ebmsuite.errors import UserError
 from ebmsuite.sampling.phase import in_mode
-from ebmsuite.space import Batch
 from ebmsuite_molecule import workers
 from ebmsuite_molecule.chemistry import Property
 from ebmsuite_molecule.codec import Strings
 from ebmsuite_molecule.nets.property import PropertyEnergy
+from ebmsuite_molecule.tasks.latents import batch_of
 from ebmsuite_molecule.tasks.parts import Facts, codec_of, write_csv
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class Optimise:
             target[:, column] = aim + sign * self.shift
             forms = workers.each("canonical", codec.decode(model.trainer.sample(self.n, rng, target)))
             new = [f for f in dict.fromkeys(forms) if f and f not in found]
+            _, unfit = codec.encoded(new)  # longer than any training molecule, or with a symbol that none has
+            new = [f for i, f in enumerate(new) if i not in unfit]
             for form, value in zip(new, workers.each(self.property, new), strict=True):
                 found[form] = (value, number)
             if not found:
@@ -105,12 +107,10 @@ class Optimise:
         t: int,
         rng: torch.Generator,
     ) -> None:
-        _, unfit = codec.encoded(forms)
-        usable = [i for i in range(len(forms)) if i not in unfit]
-        x = codec.encode([forms[i] for i in usable])
-        y = torch.full((len(usable), len(codec.properties)), torch.nan)
-        y[:, column] = torch.tensor([values[i] for i in usable])
-        size = min(len(usable), model.recipe.budget.batch)
+        x = codec.encode(forms)
+        y = torch.full((len(forms), len(codec.properties)), torch.nan)
+        y[:, column] = torch.tensor(values)
+        size = min(len(forms), model.recipe.budget.batch)
         model.trainer.players.at(t)
         for phase in model.phases.values():
             phase.at(t)
@@ -118,6 +118,6 @@ class Optimise:
             for net in model.players.values():
                 modes.enter_context(in_mode(net, train=True))
             for _ in range(self.steps):
-                rows = torch.randperm(len(usable), generator=rng, device=rng.device)[:size].cpu()
-                batch = Batch(x[rows], y[rows], rows)
-                model.trainer.step(t, {"data": batch.to(model.device)}, rng)
+                rows = torch.randperm(len(forms), generator=rng, device=rng.device)[:size].cpu()
+                batch = replace(batch_of(model, x[rows], codec), condition=y[rows].to(model.device))
+                model.trainer.step(t, {"data": batch}, rng)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from torch import Tensor
 
-from ebmsuite.errors import DataError, MissingData, UserError
+from ebmsuite.errors import DataError, UserError
 from ebmsuite.files import write_text
 from ebmsuite_molecule import chemistry
 from ebmsuite_molecule.codec import Strings
@@ -36,6 +36,8 @@ def molecules(model: Model, inputs: Path | None, n: int, task: str) -> tuple[Ten
 
     Raises `UserError` when no input is given, and what the codec raises of a file.
     """
+    if n < 1:
+        raise UserError(f"n: at least 1, got {n}")
     if inputs is None:
         raise UserError(f"{task} works on molecules: give it a file of SMILES as input")
     x = codec_of(model).read(inputs).x
@@ -64,7 +66,7 @@ def facts_of(strings: Sequence[str], model: Model) -> Facts:
     """How many strings are molecules, different, and new to the training set, where that is on this machine."""
     try:
         known = training_forms(split_of(model.data, "train").strings)
-    except MissingData:
+    except DataError:  # not here, or not those that the model learned from
         found = counted(strings, frozenset())
         return {"samples": found.generated, "valid": found.valid, "distinct": found.distinct}
     found = counted(strings, known)
