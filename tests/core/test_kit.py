@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from ebmsuite.plugins import installed
 from ebmsuite.recipe import read_recipe
 from ebmsuite.registry import Registry
 from ebmsuite.report import write_suite
+from ebmsuite.run import read_log
 from ebmsuite.scores import Case, Published
 from ebmsuite.template import write_plugin
 
@@ -126,6 +128,34 @@ def test_a_case_is_trained_judged_and_used_again(tmp_path: Path, monkeypatch) ->
     page = write_suite(suite, tmp_path / "page.html").read_text()
     assert "class=quiet>0.1, somewhere (memory)" in page
     assert plain(row)["values"] == list(row.values)
+
+
+def test_a_case_may_change_its_recipe_and_average_over_learning(tmp_path: Path, monkeypatch) -> None:
+    registry = Registry()
+    read = evaluation.read_recipe
+    own = {
+        "metrics": [{"name": "probe/mean", "label": label, "every": 2, "n": n} for label, n in (("a", 50), ("b", 9))]
+    }
+    monkeypatch.setattr(
+        evaluation, "read_recipe",
+        lambda name, registry, overrides, budget: read({**MLE_EXAMPLE, **own, "budgets": {"quick": {}}}, registry,
+                                                       [*overrides, "watch=[]"], budget),
+    )  # fmt: skip
+    changes = {
+        "metric": {"name": "probe/mean", "label": "a"}, "baselines": {"other": {"label": "b"}}, "last": 3,
+        "settings": {"budget.steps": 8}, "seeds": {},
+    }  # fmt: skip
+    case = Case(**{**vars(CASE), **changes})
+    row = evaluation._of_case(case, "quick", tmp_path, None, registry, lambda text: None)
+    (run,) = tmp_path.iterdir()
+    assert "steps-8" in run.name
+    logged = [r["scores"]["a"]["value"] for r in read_log(run / "metrics.jsonl") if "scores" in r]
+    assert len(logged) == 4
+    assert row.mean == pytest.approx(sum(logged[-3:]) / 3)
+    assert row.protocol["steps"] == [4, 6, 8]
+    assert set(row.baselines) == {"other"}
+    with pytest.raises(UserError, match="4 times during learning, 5 are wanted"):
+        evaluation._of_case(replace(case, last=5), "quick", tmp_path, None, registry, lambda text: None)
 
 
 def test_a_case_whose_needs_are_not_met_says_so() -> None:

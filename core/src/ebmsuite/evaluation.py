@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,10 +17,10 @@ from ebmsuite.conform import plain
 from ebmsuite.errors import MissingData, UnknownName, UserError
 from ebmsuite.files import write_text
 from ebmsuite.fit import score, train
-from ebmsuite.model import Model, load
+from ebmsuite.model import load
 from ebmsuite.recipe import Recipe, fill_metric, read_recipe
 from ebmsuite.registry import Registry, import_target
-from ebmsuite.run import checkpoint_steps
+from ebmsuite.run import checkpoint_steps, read_log
 from ebmsuite.scores import Case, Published, Score
 
 __all__ = ["Row", "Suite", "evaluate"]
@@ -147,20 +148,20 @@ def _of_case(
     if budget not in case.n:
         raise UserError(f'{case.name}: no budget "{budget}" (it has: {", ".join(case.n)})')
     values: list[float] = []
-    scores: dict[str, Score] = {}
-    model: Model | None = None
+    scores: Mapping[str, Score] = {}
+    settings = [f"{key}={json.dumps(value)}" for key, value in case.settings.items()]
     spec = fill_metric({**case.metric, "n": case.n[budget]}, registry)
+    others = {
+        label: fill_metric({**case.metric, **changes, "n": case.n[budget]}, registry)
+        for label, changes in case.baselines.items()
+    }
     for seed in range(seeds or case.seeds.get(budget, 1)):
         say(f"{case.name}: {case.recipe}, budget {budget}, seed {seed}")
-        recipe = read_recipe(case.recipe, registry, [f"seed={seed}"], budget)
-        model = load(_trained(recipe, folder, registry), registry=registry)
-        scores = score(model, spec, model.data, registry, seed)
+        recipe = read_recipe(case.recipe, registry, [*settings, f"seed={seed}"], budget)
+        judge = _judge(_trained(recipe, folder, case.settings, registry), case.last, registry)
+        scores = judge(spec, seed)
         values.append(_counted(case, scores).value)
-    assert model is not None
-    baselines = {}
-    for label, changes in case.baselines.items():
-        other = fill_metric({**case.metric, **changes, "n": case.n[budget]}, registry)
-        baselines[label] = _counted(case, score(model, other, model.data, registry, 0)).value
+    baselines = {label: _counted(case, judge(other, 0)).value for label, other in others.items()}
     found = _counted(case, scores)
     bar, mean = facts["bar"], statistics.fmean(values)
     status: Status = "measured"
@@ -183,8 +184,42 @@ def _counted(case: Case, scores: Mapping[str, Score]) -> Score:
     return found[0]
 
 
-def _trained(recipe: Recipe, folder: Path, registry: Registry) -> Path:
-    run = folder / f"{recipe.recipe.replace('/', '-')}-seed{recipe.seed}"
+def _judge(run: Path, last: int, registry: Registry) -> Callable[[Mapping[str, Any], int], Mapping[str, Score]]:
+    """What gives the scores of a metric's spec and a seed: of the model at the end, or of ``last`` past evaluations."""
+    if last:
+        return lambda spec, seed: _during(run, spec["label"] or spec["name"], last)
+    model = load(run, registry=registry)
+    return lambda spec, seed: score(model, spec, model.data, registry, seed)
+
+
+def _during(run: Path, label: str, last: int) -> dict[str, Score]:
+    """Means of a metric of the run's own recipe over its ``last`` evaluations; low and high are their range.
+
+    The protocol is that of the last of them, with the steps of all. Errors: `UserError` when there were fewer.
+    """
+    rows = [
+        (row["step"], {key: s for key, s in row["scores"].items() if f"{key}/".startswith(f"{label}/")})
+        for row in read_log(run / "metrics.jsonl")
+        if "scores" in row
+    ]
+    found = [(step, scores) for step, scores in rows if scores][-last:]
+    if len(found) < last:
+        raise UserError(
+            f'{run}: "{label}" was evaluated {len(found)} times during learning, {last} are wanted; does the recipe '
+            'have this metric, with "every"?'
+        )
+    means = {}
+    for key, final in found[-1][1].items():
+        values = [scores[key]["value"] for _, scores in found]
+        facts = {**final["protocol"], "evaluations": last, "steps": [step for step, _ in found]}
+        means[key] = Score(statistics.fmean(values), min(values), max(values), facts)
+    return means
+
+
+def _trained(recipe: Recipe, folder: Path, settings: Mapping[str, Any], registry: Registry) -> Path:
+    changed = "".join(f"-{key.rpartition('.')[2]}-{value}" for key, value in settings.items())
+    changed = re.sub(r"[^\w.-]", "_", changed)
+    run = folder / f"{recipe.recipe.replace('/', '-')}{changed}-seed{recipe.seed}"
     if (run / "recipe.yaml").exists():
         if (run / "recipe.yaml").read_text(encoding="utf-8") != recipe.as_yaml():
             raise UserError(f"{run}: holds a run of another version of this recipe; move it away")

@@ -104,5 +104,11 @@ class Case:
     """Requirements by budget."""
     baselines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seeds: Mapping[str, int] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Changes to the recipe, after its budget: values by dotted key."""
+    last: int = 0
+    """0 judges the model at the end by ``metric``. Above 0, the mean over the last so many evaluations during learning
+    of the recipe's own metric of this label (or name), with the recipe's settings and samples, read from the run;
+    ``baselines`` then name other metrics of the recipe, by their label."""
     note: str = ""
     """What of the protocol differs from the published one."""
