@@ -10,10 +10,10 @@ import torch
 from ebmsuite.dataset import InMemory, Stream
 from ebmsuite.density import Gaussian, Uniform
 from ebmsuite.energy import Clamped, Posterior, Sum, Tilted
-from ebmsuite.errors import DataError, MissingData, RecipeError
+from ebmsuite.errors import DataError, MissingData, RecipeError, UserError
 from ebmsuite.files import find, replacing, write_text
 from ebmsuite.generator import NormalGenerator
-from ebmsuite.nets import Quadratic, mlp_energy
+from ebmsuite.nets import Quadratic, mlp_classes, mlp_energy
 from ebmsuite.sampling import Langevin
 from ebmsuite.schedule import Schedule, at, value_at
 from ebmsuite.space import Space
@@ -149,3 +149,34 @@ def test_a_stream_is_a_function_of_its_step() -> None:
         Stream(data, 3, seed=0, world=2)
     for s in (stream, again):
         s.close()
+
+
+def test_an_mlp_sees_its_condition_and_its_logits_are_an_energy() -> None:
+    event, label = Space((2,)), Space((), kind="label", classes=3)
+    x, y = torch.randn(5, 2), torch.tensor([0, 1, 2, 0, 1])
+    energy = mlp_energy(event, 8, 1, condition=(label, Space((4,))))
+    noise = torch.randn(5, 4)
+    value = energy(x, (y, noise))
+    assert value.shape == (5,)
+    assert not torch.allclose(value, energy(x, ((y + 1) % 3, noise)))
+    assert not torch.allclose(value, energy(x, (y, noise + 1)))
+    with pytest.raises(UserError, match="the condition is missing"):
+        mlp_energy(event, 8, 1, condition=(label,))(x, (None,))
+    joint = mlp_classes(event, label, 8, 1, reference_sd=1.0)
+    each = torch.stack([joint(x, torch.full((5,), c)) for c in range(3)], 1)
+    assert torch.allclose(joint(x), -(-each).logsumexp(1), atol=1e-6)  # the marginal
+    assert torch.allclose((-each).softmax(1), joint.logits(x).softmax(1), atol=1e-6)  # p(y | x)
+
+
+def test_spectral_norm_bounds_how_steep_an_energy_is() -> None:
+    torch.manual_seed(0)
+    net = mlp_energy(Space((2,)), 32, 2, spectral_norm=True)
+    with torch.no_grad():
+        for p in net.parameters():
+            p.mul_(50)
+    for _ in range(30):  # power iterations
+        net(torch.randn(4, 2))
+    net.eval()
+    x = (3 * torch.randn(500, 2)).requires_grad_()
+    (gradient,) = torch.autograd.grad(net(x).sum(), x)
+    assert float(gradient.norm(dim=1).max()) <= 1.1**2 * 1.02  # SiLU's slope is 1.1 at most

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import ebmsuite.distances as distances
-from ebmsuite.dataset import Dataset, InMemory
+from ebmsuite.dataset import Dataset, InMemory, fixed_subset
 from ebmsuite.errors import UserError
 from ebmsuite.scores import Extractor, Features, Metric, Score
 from ebmsuite_image.metrics import (
@@ -31,7 +31,6 @@ from ebmsuite_image.metrics import (
     precision_recall,
 )
 from ebmsuite_image.metrics.examples import signed
-from ebmsuite_image.metrics.passes import chosen
 
 
 @pytest.fixture(autouse=True)
@@ -381,8 +380,8 @@ def test_ranges_are_mapped_and_chains_clamped() -> None:
 
 def test_the_reference_is_a_fixed_subset() -> None:
     dataset = drawn(50, 1)
-    assert chosen(dataset, 80).tolist() == list(range(50))
-    index = chosen(dataset, 20)
-    assert torch.equal(index, chosen(dataset, 20))
+    assert fixed_subset(dataset, 80).tolist() == list(range(50))
+    index = fixed_subset(dataset, 20)
+    assert torch.equal(index, fixed_subset(dataset, 20))
     assert len(set(index.tolist())) == 20
     assert index.tolist() != list(range(20))

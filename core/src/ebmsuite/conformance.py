@@ -26,8 +26,8 @@ from ebmsuite.ranks import Ranks
 from ebmsuite.recipe import Recipe, read_recipe
 from ebmsuite.registry import Registry, import_target
 from ebmsuite.run import newest
-from ebmsuite.sampling import Draw, Phase
-from ebmsuite.tree import tree_map
+from ebmsuite.sampling import Phase, Start
+from ebmsuite.tree import take
 
 __all__ = ["Outcome", "check_plugin", "interrupted_run", "same_end"]
 
@@ -154,33 +154,40 @@ def _learns(recipe: Recipe, registry: Registry, zero: set[str]) -> None:
         logs = experiment.trainer.step(0, batches, rng)
         for key, value in logs.items():
             _true(value.dim() == 0 and bool(torch.isfinite(value)), f"log {key} is {value}")
+        first = next(iter(batches.values()))
+        with experiment.trainer.players.in_mode(train=False):
+            x = experiment.trainer.sample(len(first), rng, first.condition)
+        _true(bool(torch.isfinite(x).all()), "the samples are not finite")
         for name, phase in experiment.trainer.phases.items():
-            _true(name in draws, f"the phase {name} was not drawn in a step")
+            _true(name in draws, f"the phase {name} was drawn neither in a step nor for samples")
             _energy_is_sound(phase.energy, draws[name].x, draws[name].condition, name)
-        model = Model(experiment, 1, "raw")
-        data = next(iter(experiment.splits.values()))
-        for spec in recipe.metrics:
-            for key, s in score(model, spec, data, registry, 0).items():
-                _true(math.isfinite(s.value), f"{key} is {s.value}")
-            if spec["name"] in zero:
-                same = score(_Echo(model, data[spec.get("set", "test")]), spec, data, registry, 0)  # type: ignore[arg-type]
-                for key, s in same.items():
-                    _true(abs(s.value) < 1e-3, f"{key} of a set against itself is {s.value}")
+        with experiment.trainer.players.in_mode(train=False):
+            _scores(Model(experiment, 1, "raw"), next(iter(experiment.splits.values())), recipe, registry, zero)
     finally:
         experiment.close()
 
 
-def _remembered(phases: Mapping[str, Phase]) -> dict[str, Draw]:
-    """What every phase draws from here on, by its name."""
-    draws: dict[str, Draw] = {}
+def _scores(model: Model, data: Mapping[str, Dataset], recipe: Recipe, registry: Registry, zero: set[str]) -> None:
+    for spec in recipe.metrics:
+        for key, s in score(model, spec, data, registry, 0).items():
+            _true(math.isfinite(s.value), f"{key} is {s.value}")
+        if spec["name"] in zero:
+            same = score(_Echo(model, data[spec.get("set", "test")]), spec, data, registry, 0)  # type: ignore[arg-type]
+            for key, s in same.items():
+                _true(abs(s.value) < 1e-3, f"{key} of a set against itself is {s.value}")
+
+
+def _remembered(phases: Mapping[str, Phase]) -> dict[str, Start]:
+    """Where every phase starts from here on, by its name."""
+    starts: dict[str, Start] = {}
     for name, phase in phases.items():
 
-        def draw(*given: Any, name: str = name, of: Callable[..., Draw] = phase.draw, **named: Any) -> Draw:
-            draws[name] = of(*given, **named)
-            return draws[name]
+        def start(*given: Any, name: str = name, of: Callable[..., Start] = phase.chains.start, **named: Any) -> Start:
+            starts[name] = of(*given, **named)
+            return starts[name]
 
-        phase.draw = draw  # type: ignore[method-assign]
-    return draws
+        phase.chains.start = start  # type: ignore[method-assign]
+    return starts
 
 
 def _energy_is_sound(energy: Any, x: torch.Tensor, condition: Any, name: str) -> None:
@@ -193,7 +200,7 @@ def _energy_is_sound(energy: Any, x: torch.Tensor, condition: Any, name: str) ->
     _true(bool(torch.isfinite(value).all()), f"the energy of {name} is not finite")
     (gradient,) = torch.autograd.grad(value.sum(), x)
     _true(bool(torch.isfinite(gradient).all()), f"the gradient of the energy of {name} is not finite")
-    alone = energy(x[:1].detach(), tree_map(lambda v: v[:1], condition))
+    alone = energy(x[:1].detach(), take(condition, slice(1)))
     close = torch.allclose(alone, value[:1].detach(), rtol=1e-4, atol=1e-4)
     _true(close, f"the energy of {name} of one row depends on the other rows")
     energy.train(was)

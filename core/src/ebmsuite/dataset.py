@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from ebmsuite.conform import plain
-from ebmsuite.errors import RecipeError
-from ebmsuite.space import Batch, Space
-from ebmsuite.tree import Tree, tree_map
+from ebmsuite.errors import RecipeError, UserError
+from ebmsuite.space import Batch, Given, Space
+from ebmsuite.tree import Tree, take
 
-__all__ = ["Codec", "Dataset", "InMemory", "NormalSamples", "Stream", "rows"]
+__all__ = ["Codec", "Dataset", "InMemory", "NormalSamples", "Stream", "fixed_subset", "rows", "split_of"]
 
 WINDOW = 50
 """Batches that examples of like length are sought in."""
@@ -56,7 +56,10 @@ class Dataset(Protocol):
 
 
 class InMemory:
-    """A data set that is one tensor of events (float, [N, *event]) and, optionally, a tree of conditions."""
+    """A data set that is one tensor of events (float, [N, *event]) and, optionally, a tree of conditions.
+
+    ``known`` is boolean like x, True where observed; what is not is given as 0.
+    """
 
     def __init__(
         self,
@@ -65,8 +68,9 @@ class InMemory:
         range: tuple[float, float] | None = None,
         classes: int | None = None,
         codec: Codec | None = None,
+        known: Tensor | None = None,
     ) -> None:
-        self.x, self.labels, self.codec = x, condition, codec
+        self.x, self.labels, self.codec, self.known = x, condition, codec, known
         self.event = Space(tuple(x.shape[1:]), range)
         self.condition = None
         if isinstance(condition, Tensor):
@@ -77,7 +81,27 @@ class InMemory:
         return self.x.shape[0]
 
     def batch(self, index: Tensor, seeds: Tensor) -> Batch:
-        return Batch(self.x[index], tree_map(lambda v: v[index], self.labels), index)
+        x, known = self.x[index], take(self.known, index)
+        return Batch(x if known is None else x * known, take(self.labels, index), index, known)
+
+
+def split_of(data: Mapping[str, Dataset], name: str) -> Dataset:
+    """The split ``name``, or a `UserError` that lists those there are; an empty one counts as missing."""
+    if name not in data or len(data[name]) == 0:
+        there = ", ".join(k for k, v in data.items() if len(v)) or "none"
+        raise UserError(f'the data have no split "{name}" (they have: {there})')
+    return data[name]
+
+
+def fixed_subset(examples: Sized, n: int) -> Tensor:
+    """Numbers of ``n`` examples: all in order when they are no more, else a subset that is the same always.
+
+    Fixed, so that the reference is no source of differences between runs; not the first ``n``, which in a
+    file sorted by class would all be of one.
+    """
+    if n >= len(examples):
+        return torch.arange(len(examples))
+    return torch.randperm(len(examples), generator=torch.Generator().manual_seed(0))[:n].sort().values
 
 
 def rows(dataset: Dataset, n: int | None = None, size: int = 256) -> Iterator[Batch]:
@@ -163,12 +187,12 @@ class NormalSamples(InMemory):
         super().__init__(mean + sd * noise)
 
 
-def describe(dataset: Dataset) -> Mapping[str, Any]:
+def describe(dataset: Dataset, condition: Given) -> Mapping[str, Any]:
     """What a run must know of its data to work without it: spaces, number of examples, codec."""
     codec = dataset.codec
     described = {
         "event": plain(dataset.event),
-        "condition": plain(dataset.condition) if dataset.condition else None,
+        "condition": plain(condition) if condition else None,
         "examples": len(dataset),
         "codec": {"name": codec.name, **plain(codec)} if codec is not None else None,
     }

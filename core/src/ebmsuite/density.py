@@ -12,12 +12,17 @@ from ebmsuite.energy import Energy, full_precision, in_precision
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree, flatten
 
-__all__ = ["Categorical", "Density", "Diagonal", "Encoder", "Gaussian", "Uniform", "event_sum"]
+__all__ = ["Categorical", "Density", "Diagonal", "Encoder", "Gaussian", "Uniform", "event_sum", "normal_log_prob"]
 
 
 def event_sum(x: Tensor) -> Tensor:
     """Sum over all but the batch, [B]."""
     return x.flatten(1).sum(1)
+
+
+def normal_log_prob(x: Tensor, mean: Tensor, log_sd: Tensor) -> Tensor:
+    """log N(x; mean, diag(sd^2)) [B]; mean and log sd broadcast against x."""
+    return -event_sum(((x - mean) / log_sd.exp()).square() / 2 + log_sd + math.log(2 * math.pi) / 2)
 
 
 class Density(Energy):
@@ -101,7 +106,7 @@ class Diagonal(Density):
         return self.mean + self.log_sd.exp() * noise
 
     def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
-        return -event_sum(((x - self.mean) / self.log_sd.exp()).square() / 2 + self.log_sd + math.log(2 * math.pi) / 2)
+        return normal_log_prob(x, self.mean, self.log_sd)
 
 
 class Encoder(Density):
@@ -131,7 +136,7 @@ class Encoder(Density):
 
     def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
         mean, log_sd = self.moments(condition)
-        return -event_sum(((x - mean) / log_sd.exp()).square() / 2 + log_sd + math.log(2 * math.pi) / 2)
+        return normal_log_prob(x, mean, log_sd)
 
 
 class Categorical(Density):

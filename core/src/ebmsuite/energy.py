@@ -18,7 +18,7 @@ from ebmsuite.tree import Tree
 if TYPE_CHECKING:
     from ebmsuite.generator import Generator
 
-__all__ = ["Clamped", "Energy", "Posterior", "Sum", "Tilted", "full_precision", "in_precision"]
+__all__ = ["Clamped", "Energy", "JointEnergy", "Posterior", "Sum", "Tilted", "full_precision", "in_precision"]
 
 
 class Energy(nn.Module):
@@ -67,6 +67,32 @@ class Tilted(Energy):
         with in_precision(self.autocast, x):
             f = self.net(x) if condition is None else self.net(x, condition)
         energy: Tensor = self.reference(x) - full_precision(f)
+        return energy
+
+
+class JointEnergy(Energy):
+    """E(x, y) = E_0(x) - f_y(x), the energy of an event and its label (Grathwohl et al., ICLR 2020, eqs. 5 to 7).
+
+    ``net`` gives the logits f [B, C]. Without a label it is the marginal, E(x) = E_0(x) - log sum_y exp f_y(x); given
+    labels int64 [B], E(x, y). p(y | x) = softmax f(x), whatever the reference is.
+    """
+
+    autocast: torch.dtype | None = None
+
+    def __init__(self, net: nn.Module, reference: Energy) -> None:
+        super().__init__()
+        self.net, self.reference = net, reference
+
+    def logits(self, x: Tensor) -> Tensor:
+        """f(x), [B, C]."""
+        with in_precision(self.autocast, x):
+            f = self.net(x)
+        return full_precision(f)
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        f = self.logits(x)
+        of_all = f.logsumexp(1) if condition is None else f.gather(1, condition[:, None]).squeeze(1)
+        energy: Tensor = self.reference(x) - of_all
         return energy
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,17 +13,16 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ebmsuite.dataset import Codec, Dataset, Stream
 from ebmsuite.density import Encoder
-from ebmsuite.energy import Tilted
+from ebmsuite.energy import JointEnergy, Tilted
 from ebmsuite.errors import DataError, RecipeError
-from ebmsuite.generator import Generator
+from ebmsuite.generator import Generator, NormalGenerator
 from ebmsuite.learning import Optimiser, Players, Trainer
 from ebmsuite.ranks import Ranks
 from ebmsuite.recipe import Recipe
 from ebmsuite.registry import Registry
 from ebmsuite.sampling import Phase
 from ebmsuite.sampling.fast import FastPath, Route, channels_last
-from ebmsuite.sampling.phase import in_mode
-from ebmsuite.space import Space
+from ebmsuite.space import Given, Space
 
 __all__ = ["Experiment", "Splits", "pick_device"]
 
@@ -87,9 +87,12 @@ class Experiment:
         torch.manual_seed(recipe.seed)
         trainer: Any = registry.resolve("trainer", recipe.trainer["name"])
         nets: dict[str, nn.Module] = {}
+        conditions = trainer.conditions(event, condition)
         for name, spec in recipe.players.items():
             given = {**spaces, "event": self._space_of(spec, spaces, name)}
+            given["condition"] = conditions.get(name, condition)
             nets[name] = registry.build(trainer.roles[name], spec, **given).to(device)
+            self._takes(nets[name], given["condition"], trainer.roles[name], name)
             _autocast(nets[name], PRECISIONS[recipe.compute.precision])
             channels_last(nets[name])
         optimisers = {n: self._optimiser(spec) for n, spec in recipe.optimisers.items()}
@@ -103,7 +106,7 @@ class Experiment:
             name: self._phase(name, spec, energies[name], {**given, "event": spaces[trainer.draws[name]]})
             for name, spec in recipe.phases.items()
         }
-        self.trainer: Trainer = registry.build("trainer", recipe.trainer, players=players, phases=phases)
+        self.trainer: Trainer = registry.build("trainer", recipe.trainer, **spaces, players=players, phases=phases)
         self.streams: dict[str, Stream] = {}
         self.splits: dict[str, Splits] = {}
 
@@ -112,7 +115,14 @@ class Experiment:
         """Build it with its data streams, for learning."""
         datasets: dict[str, Dataset] = {k: registry.build("dataset", spec) for k, spec in recipe.data.items()}
         first = next(iter(datasets.values()))
-        self = cls(recipe, registry, first.event, first.condition, first.codec, len(first), device, ranks)
+        for name, dataset in datasets.items():
+            if dataset.event != first.event:
+                raise RecipeError(
+                    f"data.{name}: all streams of a trainer have events of one space; these are in {dataset.event}, "
+                    f"those of data.{next(iter(datasets))} in {first.event}"
+                )
+        condition = next((d.condition for d in datasets.values() if d.condition is not None), None)
+        self = cls(recipe, registry, first.event, condition, first.codec, len(first), device, ranks)
         self.splits = {k: Splits(spec, registry) for k, spec in recipe.data.items()}
         for number, (name, dataset) in enumerate(datasets.items()):
             seed = recipe.seed * 1009 + number
@@ -136,6 +146,17 @@ class Experiment:
         first = next(iter(recipe.data))  # whose codec it is
         self.splits = {k: Splits(spec, registry, codec if k == first else None) for k, spec in recipe.data.items()}
         return self
+
+    def _takes(self, net: nn.Module, condition: Given, kind: str, name: str) -> None:
+        """Refuse a net that would be given a condition and has no room for it."""
+        spec = self.recipe.players[name]
+        target = self.registry.resolve(kind, spec["name"])
+        passes_on = isinstance(net, Tilted | NormalGenerator)
+        if condition is not None and passes_on and "condition" not in inspect.signature(target).parameters:
+            raise RecipeError(
+                f'players.{name}: the {kind} "{spec["name"]}" takes no condition, and these data have one; '
+                "use data without labels, or another net"
+            )
 
     def _space_of(self, spec: Mapping[str, Any], spaces: Mapping[str, Any], name: str) -> Space:
         if spec["of"] == "latent" and "latent" not in spaces:
@@ -192,9 +213,7 @@ class Experiment:
         """The nets as `to_use` has them, for as long as the block lasts."""
         players = self.trainer.players
         backup = {name: _copy(players[name].state_dict()) for name in players.ema}
-        with ExitStack() as modes:
-            for name in players:
-                modes.enter_context(in_mode(players[name], train=False))
+        with players.in_mode(train=False):
             self.to_use()
             try:
                 yield
@@ -231,7 +250,7 @@ def pick_device(name: str) -> torch.device:
 
 def _autocast(net: nn.Module, dtype: torch.dtype | None) -> None:
     for module in net.modules():
-        if isinstance(module, Tilted | Generator | Encoder):
+        if isinstance(module, Tilted | JointEnergy | Generator | Encoder):
             module.autocast = dtype
 
 

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from ebmsuite.errors import DataError, MissingData
 
-__all__ = ["find", "replacing", "sync", "write_text"]
+__all__ = ["data_folder", "find", "replacing", "sync", "write_csv", "write_text"]
+
+
+def data_folder() -> Path | None:
+    """The folder that EBMSUITE_DATA names, or None. A name of no folder is a `DataError`."""
+    named = os.environ.get("EBMSUITE_DATA")
+    if not named:
+        return None
+    folder = Path(named).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"EBMSUITE_DATA names {folder}, which is not a folder; create it or correct the name")
+    return folder
 
 
 def find(path: str | Path) -> Path:
@@ -48,6 +61,13 @@ def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text."""
     with replacing(path) as aside:
         aside.write_text(text, encoding="utf-8")
+
+
+def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table with a heading."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([head, *rows])
+    write_text(path, text.getvalue())
 
 
 def sync(path: Path) -> None:

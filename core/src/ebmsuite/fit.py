@@ -277,8 +277,8 @@ def _train_here(recipe: Recipe, out: Path | None, registry: Registry, resume: bo
         held = lock(folder)
         clean_leftovers(root)
         write_text(recipe_path, recipe.as_yaml())
-        streams = [s.dataset for s in experiment.streams.values()]
-        write_text(folder / "data.json", json.dumps(describe(streams[0]), indent=1))
+        first = next(iter(experiment.streams.values())).dataset
+        write_text(folder / "data.json", json.dumps(describe(first, experiment.condition), indent=1))
     ranks.wait()
     run = Run(folder, experiment, registry)
     if resume and any(root.glob("step-*")):

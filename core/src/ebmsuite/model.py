@@ -23,7 +23,6 @@ from ebmsuite.recipe import Recipe, read_recipe
 from ebmsuite.registry import Registry
 from ebmsuite.run import Checkpoints, newest
 from ebmsuite.sampling import Phase
-from ebmsuite.sampling.phase import in_mode
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree, to_host
 
@@ -31,11 +30,11 @@ __all__ = ["Model", "load"]
 
 
 class Model:
-    """The nets of a run with what is needed to use them.
+    """The nets of a run, in eval mode, with what is needed to use them.
 
     ``players`` are the nets (moving averages where the run kept them), ``event`` and ``condition`` the spaces,
-    ``codec`` reads and writes the user's files; ``data`` are the splits that it was learned from and judged on,
-    which must be on this machine when they are asked for.
+    ``codec`` reads and writes the user's files; ``data`` are the splits that it was learned from and judged on (of its
+    first stream; ``streams`` has all), which must be on this machine when they are asked for.
     """
 
     def __init__(self, experiment: Experiment, step: int, weights: str) -> None:
@@ -47,6 +46,7 @@ class Model:
         self.condition: Space | None = experiment.condition
         self.codec: Codec | None = experiment.codec
         self.device: torch.device = experiment.device
+        self.streams: Mapping[str, Mapping[str, Dataset]] = experiment.splits
         self.data: Mapping[str, Dataset] = next(iter(experiment.splits.values()))
         self.step, self.weights = step, weights
 
@@ -71,8 +71,7 @@ class Model:
         energy = self.players[player]
         if not isinstance(energy, Energy):
             raise UserError(f'player "{player}" of {self.recipe.recipe} is not an energy')
-        with in_mode(energy, train=False):
-            value: Tensor = energy(x.to(self.device), condition)
+        value: Tensor = energy(x.to(self.device), condition)
         return value
 
     def phase(self, name: str) -> Phase:

@@ -1,4 +1,4 @@
-"""Small nets that more than one domain uses: the components ``mlp`` and ``quadratic``."""
+"""Small nets that more than one domain uses: multilayer perceptrons, and the Gaussian as an exponential family."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ import torch
 from torch import Tensor, nn
 
 from ebmsuite.density import Density, Encoder, Gaussian, Uniform, event_sum
-from ebmsuite.energy import Energy, Tilted
+from ebmsuite.energy import Energy, JointEnergy, Tilted
+from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.generator import NormalGenerator
-from ebmsuite.space import Space
+from ebmsuite.space import Given, Space
 from ebmsuite.tree import Tree
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "Constant",
     "Quadratic",
+    "SideBySide",
     "activation",
     "mlp",
+    "mlp_classes",
     "mlp_encoder",
     "mlp_energy",
     "mlp_generator",
     "reference",
+    "width_of",
 ]
 
 Activation = Literal["leaky-relu", "relu", "silu", "gelu", "elu"]
@@ -48,6 +53,38 @@ def reference(event: Space, sd: float | None) -> Density:
     return Uniform(event) if sd is None else Gaussian(event, sd=sd)
 
 
+def width_of(given: Given) -> int:
+    """How many numbers a condition is, a label being one-hot."""
+    if given is None:
+        return 0
+    if isinstance(given, Space):
+        return (given.classes or 0) if given.kind == "label" else given.size
+    return sum(map(width_of, given))
+
+
+def _numbers(condition: Tree, given: Given) -> list[Tensor]:
+    if given is None:
+        return []
+    if condition is None:
+        raise UserError("this net is conditional: the condition is missing")
+    if isinstance(given, Space):
+        label = given.kind == "label"
+        return [nn.functional.one_hot(condition, given.classes or -1).float() if label else condition.flatten(1)]
+    return [part for leaf, space in zip(condition, given, strict=True) for part in _numbers(leaf, space)]
+
+
+class SideBySide(nn.Module):
+    """``net`` on the flattened event and its condition, one beside the other: [B, size + width] -> [B, ...]."""
+
+    def __init__(self, net: nn.Module, given: Given) -> None:
+        super().__init__()
+        self.net, self.given = net, given
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        value: Tensor = self.net(torch.cat([x.flatten(1), *(p.to(x) for p in _numbers(condition, self.given))], 1))
+        return value
+
+
 def mlp_energy(
     event: Space,
     width: int = 128,
@@ -55,10 +92,36 @@ def mlp_energy(
     activation: Activation = "silu",
     reference_sd: float | None = None,
     slope: float = 0.2,
+    spectral_norm: bool = False,
+    condition: Given = None,
 ) -> Tilted:
-    """An MLP on the flattened event: ``depth`` hidden layers of ``width`` units. ``slope`` is that of leaky-relu."""
-    layers = mlp([event.size, *[width] * depth, 1], activation, slope)
-    return Tilted(nn.Sequential(nn.Flatten(), layers, nn.Flatten(start_dim=0)), reference(event, reference_sd))
+    """An MLP on the flattened event, and its condition beside it: ``depth`` hidden layers of ``width`` units.
+
+    ``slope`` is that of leaky-relu; ``spectral_norm`` keeps every layer's largest singular value at 1 (Miyato et al.,
+    ICLR 2018).
+    """
+    layers = mlp([event.size + width_of(condition), *[width] * depth, 1], activation, slope)
+    if spectral_norm:
+        for layer in layers:
+            if isinstance(layer, nn.Linear):
+                nn.utils.parametrizations.spectral_norm(layer)
+    net = nn.Sequential(nn.Flatten(), layers, nn.Flatten(start_dim=0))
+    return Tilted(net if condition is None else SideBySide(net, condition), reference(event, reference_sd))
+
+
+def mlp_classes(
+    event: Space,
+    condition: Given,
+    width: int = 128,
+    depth: int = 3,
+    activation: Activation = "silu",
+    reference_sd: float | None = None,
+) -> JointEnergy:
+    """An MLP with an output a class, whose logits are a classifier and an energy: see `JointEnergy`."""
+    if not (isinstance(condition, Space) and condition.kind == "label" and condition.classes):
+        raise RecipeError("mlp-classes: an energy of events and labels; these data have no labels")
+    layers = mlp([event.size, *[width] * depth, condition.classes], activation)
+    return JointEnergy(nn.Sequential(nn.Flatten(), layers), reference(event, reference_sd))
 
 
 def mlp_generator(
@@ -68,10 +131,15 @@ def mlp_generator(
     depth: int = 2,
     activation: Activation = "silu",
     sd: float = 0.3,
+    condition: Given = None,
 ) -> NormalGenerator:
-    """An MLP from a standard normal latent vector to the event; ``sd`` is that of the observation noise."""
-    net = nn.Sequential(mlp([latent.size, *[width] * depth, event.size], activation), nn.Unflatten(1, event.fixed))
-    return NormalGenerator(net, Gaussian(latent), sd)
+    """An MLP from a standard normal latent vector, and the condition beside it, to the event.
+
+    ``sd`` is that of the observation noise.
+    """
+    sizes = [latent.size + width_of(condition), *[width] * depth, event.size]
+    net = nn.Sequential(mlp(sizes, activation), nn.Unflatten(1, event.fixed))
+    return NormalGenerator(net if condition is None else SideBySide(net, condition), Gaussian(latent), sd)
 
 
 def mlp_encoder(
@@ -80,6 +148,17 @@ def mlp_encoder(
     """An MLP from the event to a normal distribution of the latent vector."""
     net = nn.Sequential(nn.Flatten(), mlp([event.size, *[width] * depth, 2 * latent.size], activation))
     return Encoder(net, latent)
+
+
+class Constant(Energy):
+    """E(x) = c whatever x is: the logarithm of a normalising constant, where it is learned."""
+
+    def __init__(self, value: float = 0.0) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.tensor(value))
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        return self.value.expand(x.shape[0])
 
 
 class Quadratic(Energy):

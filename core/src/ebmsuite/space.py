@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
 from ebmsuite.tree import Tree, tree_map
 
-__all__ = ["Batch", "Space"]
+__all__ = ["Batch", "Given", "Space"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class Space:
         return tuple(n for n in self.shape if n is not None)
 
 
+Given: TypeAlias = Space | tuple["Given", ...] | None
+"""The space of a condition: a tree like the condition itself."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """Some examples, batch first.
@@ -66,8 +71,12 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
-        move = {
-            f.name: tree_map(lambda v: v.to(device, non_blocking=True), getattr(self, f.name))
-            for f in dataclasses.fields(self)
-        }
-        return Batch(**move)
+        return self._each(lambda v: v.to(device, non_blocking=True))
+
+    def parts(self, size: int) -> Iterator[Batch]:
+        """Its rows in order, ``size`` at a time."""
+        for i in range(0, len(self), size):
+            yield self._each(lambda v, i=i: v[i : i + size])
+
+    def _each(self, function: Callable[..., Tensor]) -> Batch:
+        return Batch(**{f.name: tree_map(function, getattr(self, f.name)) for f in dataclasses.fields(self)})

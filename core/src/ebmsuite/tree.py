@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-__all__ = ["Tree", "flatten", "tree_map", "unflatten"]
+__all__ = ["Tree", "cat", "flatten", "take", "to_host", "tree_map", "unflatten"]
 
 Tree: TypeAlias = Any
 """Tensor | dict[str, Tree] | tuple[Tree, ...] | None."""
@@ -54,6 +54,11 @@ def unflatten(flat: dict[str, Tensor], prefix: str = "") -> Tree:
 def to_host(tensor: Tensor) -> Tensor:
     """A contiguous CPU copy that owns its memory (what safetensors can write)."""
     return tensor.detach().to("cpu", copy=True).contiguous()
+
+
+def take(tree: Tree, rows: Tensor | slice) -> Tree:
+    """These rows of every leaf."""
+    return tree_map(lambda v: v[rows], tree)
 
 
 def cat(trees: list[Tree]) -> Tree:

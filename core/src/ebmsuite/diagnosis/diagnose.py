@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,8 @@ from ebmsuite.model import Model, load
 from ebmsuite.registry import Registry
 from ebmsuite.sampling import Phase, Start
 from ebmsuite.sampling.diagnostics import ess_bulk, ess_tail, rhat
-from ebmsuite.sampling.phase import in_mode
 from ebmsuite.space import Batch, Space
-from ebmsuite.tree import cat, tree_map
+from ebmsuite.tree import cat, take
 
 __all__ = ["Diagnosis", "diagnose"]
 
@@ -149,10 +148,7 @@ def diagnose(
     from ebmsuite.diagnosis.page import write_page
 
     model = load(run, checkpoint, device, registry)
-    with ExitStack() as stack:
-        for net in model.players.values():
-            stack.enter_context(in_mode(net, train=False))
-        diagnosis = measure(model, phase, chains, times, log_z, seed)
+    diagnosis = measure(model, phase, chains, times, log_z, seed)
     page = write_page(diagnosis, model, Path(run))
     write_text(Path(run) / "diagnosis.json", diagnosis.as_json())
     return diagnosis, page
@@ -227,7 +223,7 @@ def _head(model: Model, split: str, n: int) -> Batch:
 
 
 def _part(batch: Batch, n: int) -> Batch:
-    return Batch(batch.x[:n], tree_map(lambda v: v[:n], batch.condition))
+    return Batch(batch.x[:n], take(batch.condition, slice(n)))
 
 
 def _volume(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmsuite.ranks import Ranks
+from ebmsuite.sampling.phase import in_mode
 from ebmsuite.schedule import Schedule, value_at
 
 __all__ = ["Optimiser", "Players"]
@@ -62,6 +64,10 @@ class Players(Mapping[str, nn.Module]):
         self.optimisers[name] = self.how[name].make(list(self.nets[name].parameters()))
         if self.how[name].ema is not None:
             self.ema[name] = copy.deepcopy(self.nets[name]).requires_grad_(False).eval()
+
+    def in_mode(self, train: bool) -> AbstractContextManager[None]:
+        """All nets in train or eval mode for as long as the block lasts."""
+        return in_mode(nn.ModuleList(self.nets.values()), train)
 
     def reset(self, name: str) -> None:
         """A fresh optimiser, warm-up and moving average: a new stage of learning."""

@@ -13,8 +13,8 @@ from ebmsuite.energy import Energy
 from ebmsuite.errors import UserError
 from ebmsuite.learning.players import Players
 from ebmsuite.sampling import Phase
-from ebmsuite.space import Batch
-from ebmsuite.tree import Tree, cat, tree_map
+from ebmsuite.space import Batch, Given, Space
+from ebmsuite.tree import Tree
 
 __all__ = ["Logs", "Trainer"]
 
@@ -46,6 +46,11 @@ class Trainer:
     streams: ClassVar[tuple[str, ...]] = ("data",)
 
     @staticmethod
+    def conditions(event: Space, condition: Given) -> Mapping[str, Given]:
+        """Player -> the space of its condition, for those that are given another one than the data's."""
+        return {}
+
+    @staticmethod
     def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
         """The energy of every phase."""
         raise NotImplementedError("a trainer that draws says which energy each phase has")
@@ -66,12 +71,17 @@ class Trainer:
         """One event for every latent vector, where the model has a generator; `DECODED` at a time."""
         if "generator" not in self.players:
             raise UserError(f"{type(self).__name__} has no generator to decode a latent vector with")
-        decode, parts = self.players["generator"].decode, range(0, len(z), DECODED)
+        decode = self.players["generator"].decode
         with torch.no_grad():
-            x: Tensor = cat(
-                [decode(z[i : i + DECODED], rng, tree_map(lambda v, i=i: v[i : i + DECODED], condition)) for i in parts]
-            )
-        return x
+            return torch.cat([decode(part.x, rng, part.condition) for part in Batch(z, condition).parts(DECODED)])
+
+    def classify(self, x: Tensor) -> Tensor:
+        """log p(y | x) up to a constant, [B, C], of events, where the model knows classes."""
+        raise UserError(f"{type(self).__name__} has no classes to tell apart")
+
+    def recover(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        """The events of ``batch`` with what is not ``known`` drawn by the model, where it learns from such events."""
+        raise UserError(f"{type(self).__name__} recovers nothing that is hidden")
 
     def state(self) -> dict[str, Tensor]:
         """What a resumed run needs beyond players and phases."""

@@ -33,7 +33,8 @@ from ebmsuite.density import Density
 from ebmsuite.energy import Energy
 from ebmsuite.sampling.kernel import Sampler
 from ebmsuite.sampling.path import GeometricPath
-from ebmsuite.tree import Tree, tree_map
+from ebmsuite.space import Batch
+from ebmsuite.tree import Tree
 
 __all__ = ["Estimate", "LogLikelihood", "Sandwich", "forward", "log_likelihood", "reverse", "sigmoidal"]
 
@@ -148,12 +149,8 @@ def log_likelihood(
 
     ``condition`` has N rows; log Z must be that of all of them.
     """
-    parts = []
     with torch.no_grad():
-        for i in range(0, len(x), batch):
-            rows = slice(i, i + batch)
-            parts.append(energy(x[rows], tree_map(lambda v, rows=rows: v[rows], condition)).double())
-    e = torch.cat(parts)
+        e = torch.cat([energy(part.x, part.condition).double() for part in Batch(x, condition).parts(batch)])
     mean, middle = -e.mean(), (sandwich.lower.log_z + sandwich.upper.log_z) / 2
     return LogLikelihood(mean - middle, mean - sandwich.high, mean - sandwich.low, e.std() / math.sqrt(len(e)))
 

@@ -24,7 +24,7 @@ from ebmsuite.errors import RecipeError
 from ebmsuite.ranks import Ranks
 from ebmsuite.sampling.kernel import normal_like, per_row
 from ebmsuite.space import Batch
-from ebmsuite.tree import Tree, flatten, tree_map, unflatten
+from ebmsuite.tree import Tree, flatten, take, tree_map, unflatten
 
 __all__ = ["Augmentation", "Buffer", "Chains", "Data", "Memory", "Noise", "Proposal", "Start"]
 
@@ -152,7 +152,7 @@ class Buffer(Chains):
         order = torch.randperm(self.size, generator=rng, device=rng.device)
         slots = order[torch.arange(n, device=order.device) % self.size]
         x = self.x[slots]
-        kept = tree_map(lambda v: v[slots], self.condition)
+        kept = take(self.condition, slots)
         if batch is None:
             return Start(x, kept, slots=slots)
         if self.augment is not None:

@@ -75,19 +75,19 @@ class FastPath:
 
         Trying draws from no generator that learning draws from: dropout's is put back.
         """
-        with torch.random.fork_rng([x.device] if x.is_cuda else []):
-            self._choose(x, condition, steps)
-
-    def _choose(self, x: Tensor, condition: Tree, steps: int) -> None:
         key = _key(x, condition)
-        if key in self._checked:
-            return
+        if key not in self._checked:
+            with torch.random.fork_rng([x.device] if x.is_cuda else []):
+                self.routes[key] = self._chosen(key, x, condition, steps)
+            self._checked.add(key)
+
+    def _chosen(self, key: str, x: Tensor, condition: Tree, steps: int) -> Route:
         route = self.routes.get(key) if self.mode == "auto" else self.mode
         if route is None and self.routes:
             route = next(iter(self.routes.values()))  # lengths vary, on every process in its own way
         if route is None:
-            route = self.agree(self._fastest(x, condition, steps))
-        elif route != "eager":
+            return self.agree(self._fastest(x, condition, steps))
+        if route != "eager":
             try:
                 self._of(route, x, condition)(x, condition)
             except Exception as error:  # whatever a compiler meets, and there are many kinds
@@ -95,8 +95,7 @@ class FastPath:
                     f"compute.fast: the {route} path, asked for or chosen by this run, does not work here "
                     f"({_first_line(error)}); set compute.fast=eager"
                 ) from error
-        self.routes[key] = route
-        self._checked.add(key)
+        return route
 
     def target(self, x: Tensor, condition: Tree) -> Target:
         """The target of chains that start at ``x``, by the route chosen for events like it, else by the eager one."""

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from ebmsuite.density import event_sum
 from ebmsuite.energy import Energy
-from ebmsuite.tree import Tree, tree_map
+from ebmsuite.space import Batch
+from ebmsuite.tree import Tree, take, tree_map
 
 __all__ = ["Integral", "integral"]
 
@@ -39,14 +40,11 @@ def integral(
     rows = max(1, batch // n)
     for i in range(0, len(mean), rows):
         m, s = mean[i : i + rows], sd[i : i + rows]
-        given = tree_map(lambda v, i=i: v[i : i + rows].repeat_interleave(n, 0), condition)
+        given = tree_map(lambda v: v.repeat_interleave(n, 0), take(condition, slice(i, i + rows)))
         m, s = m.repeat_interleave(n, 0), s.repeat_interleave(n, 0)
         noise = torch.randn(m.shape, generator=rng, device=m.device, dtype=m.dtype)
         log_q = -event_sum((noise.square() / 2 + s.log() + math.log(2 * math.pi) / 2).double())
-        parts = [
-            energy((m + s * noise)[j : j + batch], tree_map(lambda v, j=j: v[j : j + batch], given)).double()
-            for j in range(0, len(m), batch)
-        ]
+        parts = [energy(p.x, p.condition).double() for p in Batch(m + s * noise, given).parts(batch)]
         weights.append((-torch.cat(parts) - log_q).view(-1, n))
     log_w = torch.cat(weights)
     log_z = log_w.logsumexp(1) - math.log(n)

@@ -15,7 +15,7 @@ from ebmsuite.sampling.fast import FastPath
 from ebmsuite.sampling.kernel import Sampler, run, target_of
 from ebmsuite.schedule import Schedule, at
 from ebmsuite.space import Batch
-from ebmsuite.tree import Tree, tree_map
+from ebmsuite.tree import Tree, take
 
 __all__ = ["Draw", "Phase", "in_mode"]
 
@@ -98,8 +98,8 @@ class Phase:
         if each is not None or n <= batch:
             return self.refine(start, rng, steps, each)
         parts = [
-            Start(start.x[i : i + batch], tree_map(lambda v, i=i: v[i : i + batch], start.condition))
-            for i in range(0, n, batch)
+            Start(start.x[rows], take(start.condition, rows))
+            for rows in (slice(i, i + batch) for i in range(0, n, batch))
         ]
         return torch.cat([self.refine(part, rng, steps) for part in parts])
 

@@ -10,6 +10,7 @@ from ebmsuite.dataset import InMemory
 from ebmsuite.density import Density
 from ebmsuite.errors import RecipeError
 from ebmsuite.toy.codec import PointFiles
+from ebmsuite.toy.densities.parts import Labelled
 
 __all__ = ["Points"]
 
@@ -17,13 +18,54 @@ SEEDS = {"train": 0, "valid": 1, "test": 2}
 
 
 class Points(InMemory):
-    """``n`` fixed draws a split from ``density``, float32 [n, dim]. The density stays at hand, as ``.density``."""
+    """``n`` fixed draws a split from ``density``, float32 [n, dim]. The density stays at hand, as ``.density``.
 
-    def __init__(self, density: Density, n: int = 10_000, split: Literal["train", "valid", "test"] = "train") -> None:
+    With ``labels`` the class of a draw is its condition; with ``labelled`` only so many, an equal number of every
+    class, are there in training. ``hidden`` is the share of coordinates, at random, that a batch does not show: their
+    true values are in ``.truth``.
+    """
+
+    def __init__(
+        self,
+        density: Density,
+        n: int = 10_000,
+        split: Literal["train", "valid", "test"] = "train",
+        labels: bool = False,
+        labelled: int | None = None,
+        hidden: float = 0.0,
+    ) -> None:
         if split not in SEEDS:
             raise RecipeError(f'split: "{split}" is not one of {", ".join(SEEDS)}')
         if n < 1:
             raise RecipeError(f"n: at least one point is needed, got {n}")
+        if not 0 <= hidden < 1:
+            raise RecipeError(f"hidden: a share of at least 0 and below 1, got {hidden:g}")
         self.density = density
-        x = density.sample(n, torch.Generator().manual_seed(SEEDS[split]))
-        super().__init__(x, codec=PointFiles(columns=x.shape[1]))
+        rng = torch.Generator().manual_seed(SEEDS[split])
+        y, classes = None, None
+        if isinstance(density, Labelled):
+            x, y = density.draw(n, rng)
+        else:
+            x = density.sample(n, rng)
+        if labels or labelled is not None:
+            if y is None or not isinstance(density, Labelled):
+                raise RecipeError("labels: this density has no classes; a mixture has")
+            classes = density.classes
+            if labelled is not None and split == "train":
+                few = _few(y, labelled, classes)
+                x, y = x[few], y[few]
+        known = torch.rand(x.shape, generator=rng) >= hidden if hidden else None
+        super().__init__(x, None if classes is None else y, None, classes, PointFiles(columns=x.shape[1]), known)
+
+    @property
+    def truth(self) -> torch.Tensor:
+        """The events with nothing hidden, [n, dim]."""
+        return self.x
+
+
+def _few(y: torch.Tensor, labelled: int, classes: int) -> torch.Tensor:
+    """Numbers of the first examples of every class, as many of each."""
+    each, left = divmod(labelled, classes)
+    if left or each < 1:
+        raise RecipeError(f"labelled: as many of each of {classes} classes, got {labelled}")
+    return torch.cat([(y == c).nonzero().flatten()[:each] for c in range(classes)])

@@ -70,27 +70,28 @@ class LogDensity:
     log_z: float
     on_grid: Tensor
     """[n * n], float64."""
+    label: int | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
         """Log-densities [B] of points [B, 2], float64 on the CPU."""
-        return -_energies(self.model, x) / self.temperature - self.log_z
+        return -_energies(self.model, x, self.label) / self.temperature - self.log_z
 
 
-def log_density(model: Model, grid: Grid, T: float = 1.0) -> LogDensity:
-    """Normalise exp(-E / T) on the grid. What the model puts outside is not seen."""
-    minus = -_energies(model, grid.points()) / T
+def log_density(model: Model, grid: Grid, T: float = 1.0, label: int | None = None) -> LogDensity:
+    """Normalise exp(-E / T), given a label where the energy is conditional. What lies outside the grid is not seen."""
+    minus = -_energies(model, grid.points(), label) / T
     log_z = float(torch.logsumexp(minus, 0)) + grid.log_cell
     if not math.isfinite(log_z):
         raise UserError(f"{model.recipe.recipe}: the energy is not finite on the grid (step {model.step})")
-    return LogDensity(model, grid, T, log_z, minus - log_z)
+    return LogDensity(model, grid, T, log_z, minus - log_z, label)
 
 
-def temperature(phase: Phase) -> float:
+def temperature(phase: Phase | None) -> float:
     """T of the density exp(-E / T) that the chains of a phase sample.
 
-    Langevin dynamics with gradient weight w and noise scale n has T = n^2 / 2w; any other sampler has 1.
+    Langevin dynamics with gradient weight w and noise scale n has T = n^2 / 2w; any other sampler, or none, has 1.
     """
-    if not isinstance(phase.sampler, Langevin):
+    if phase is None or not isinstance(phase.sampler, Langevin):
         return 1.0
     w, n = phase.sampler.weights()
     if n <= 0 or w <= 0:
@@ -103,6 +104,9 @@ def all_points(dataset: Dataset, n: int | None = None) -> Tensor:
     return torch.cat([batch.x for batch in rows(dataset, n, 4096)])
 
 
-def _energies(model: Model, x: Tensor) -> Tensor:
-    parts = torch.split(x.to(torch.get_default_dtype()), 16_384)  # bounds the memory of wide nets
-    return torch.cat([model.energy(part).double().cpu() for part in parts])
+def _energies(model: Model, x: Tensor, label: int | None = None) -> Tensor:
+    values = []
+    for part in torch.split(x.to(torch.get_default_dtype()), 16_384):  # bounds the memory of wide nets
+        given = None if label is None else torch.full((len(part),), label, device=model.device)
+        values.append(model.energy(part, given).double().cpu())
+    return torch.cat(values)

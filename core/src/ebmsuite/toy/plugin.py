@@ -20,6 +20,9 @@ SMOOTH = [
     Component("toy/two-moons", AT + "two_moons", "two half circles that reach into one another"),
     Component("toy/funnel", AT + "Funnel", "Neal's funnel, of any dimension", NEAL_2003),
     Component("toy/banana", AT + "Banana", "a bent Gaussian", HAARIO_1999),
+    Component(
+        "toy/embedded", AT + "Embedded", "Gaussians on a circle, seen through a known generator in 10 dimensions"
+    ),
     Component("toy/ill-conditioned", AT + "IllConditioned", "a Gaussian of very unequal widths, of any dimension"),
 ]
 """Known densities are energies too: for what samples, or compares itself with, an energy that is not learned."""
@@ -50,6 +53,13 @@ def ebm_metrics() -> list[Component]:
     return [
         Component("toy/divergence", "ebmsuite.toy.metrics:Divergence",
                   "KL(data || model) and log-likelihood of held-out points, normalised on a grid"),
+        Component("toy/latent-divergence", "ebmsuite.toy.metrics:LatentDivergence",
+                  "the same of a model with a latent vector in the plane, summed over a grid of it"),
+        Component("toy/samples", "ebmsuite.toy.metrics:Samples",
+                  "sliced Wasserstein distance and MMD of samples, with that of real points"),
+        Component("toy/accuracy", "ebmsuite.toy.metrics:Accuracy", "how many labels the model tells"),
+        Component("toy/recovery", "ebmsuite.toy.metrics:Recovery",
+                  "error of hidden coordinates that the model fills in, with the best possible"),
     ]  # fmt: skip
 
 

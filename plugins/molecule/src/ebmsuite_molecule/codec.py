@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.errors import DataError, RecipeError
-from ebmsuite.files import write_text
+from ebmsuite.files import write_csv, write_text
 from ebmsuite.space import Batch
 from ebmsuite_molecule import chemistry, selfies_words, tokens, workers
 from ebmsuite_molecule.chemistry import Property
@@ -128,9 +128,7 @@ class Strings:
         if ending in _PICTURES:
             write_grid(strings, path)
         elif ending == ".csv":
-            text = io.StringIO()
-            csv.writer(text, lineterminator="\n").writerows([["smiles"], *([s] for s in strings)])
-            write_text(path, text.getvalue())
+            write_csv(path, ["smiles"], ([s] for s in strings))
         elif ending in _TEXTS:
             write_text(path, "".join(f"{s}\n" for s in strings))
         else:

@@ -1,6 +1,7 @@
 """Densities that are normalised and drawn from exactly, mostly in the plane."""
 
 from ebmsuite.toy.densities.checkerboard import Checkerboard
+from ebmsuite.toy.densities.embedded import Embedded
 from ebmsuite.toy.densities.hard import Banana, Funnel, IllConditioned
 from ebmsuite.toy.densities.mixture import Mixture, eight_gaussians, two_moons
 from ebmsuite.toy.densities.polar import Pinwheel, Rings
@@ -8,6 +9,7 @@ from ebmsuite.toy.densities.polar import Pinwheel, Rings
 __all__ = [
     "Banana",
     "Checkerboard",
+    "Embedded",
     "Funnel",
     "IllConditioned",
     "Mixture",

@@ -7,10 +7,32 @@ import math
 import torch
 from torch import Tensor
 
+from ebmsuite.density import Density
 from ebmsuite.errors import RecipeError
 from ebmsuite.space import Space
+from ebmsuite.tree import Tree
 
-__all__ = ["log_normal", "positive", "single", "vectors"]
+__all__ = ["Labelled", "log_normal", "positive", "single", "vectors"]
+
+
+class Labelled(Density):
+    """A density whose draws have classes 0..C-1."""
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        raise NotImplementedError(f"{type(self).__name__} defines no classes")
+
+    def draw(self, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Draws with their classes: x [n, D] and y int64 [n]."""
+        raise NotImplementedError(f"{type(self).__name__} defines no draw")
+
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        return self.draw(n, rng)[0]
+
+    def given(self, label: int) -> Density:
+        """p(x | y)."""
+        raise NotImplementedError(f"{type(self).__name__} defines no given")
 
 
 def vectors(dim: int, event: Space | None) -> Space:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ebmsuite.errors import DataError, MissingData
+from ebmsuite.files import data_folder
 
 __all__ = ["File", "missing", "public_file", "strings_of"]
 
@@ -34,14 +35,9 @@ class File(NamedTuple):
 
 def public_file(name: str) -> File | None:
     """The file molecule/NAME below EBMSUITE_DATA, or None. A name of no folder is a `DataError`."""
-    named = os.environ.get("EBMSUITE_DATA")
-    if not named:
-        return None
-    folder = Path(named).expanduser()
-    if not folder.is_dir():
-        raise DataError(f"EBMSUITE_DATA names {folder}, which is not a folder; create it or correct the name")
-    path = folder / "molecule" / name
-    return File.at(path) if path.is_file() else None
+    folder = data_folder()
+    path = None if folder is None else folder / "molecule" / name
+    return File.at(path) if path is not None and path.is_file() else None
 
 
 def missing(name: str, dataset: str) -> MissingData:

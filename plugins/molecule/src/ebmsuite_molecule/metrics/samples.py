@@ -8,7 +8,8 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
-from ebmsuite.dataset import Codec, Dataset
+from ebmsuite.dataset import Codec, Dataset, fixed_subset
+from ebmsuite.dataset import split_of as dataset_of
 from ebmsuite.errors import UserError
 from ebmsuite_molecule.codec import Strings
 from ebmsuite_molecule.data.molecules import Molecules
@@ -63,11 +64,8 @@ def strings_codec(codec: Codec | None) -> Strings:
 
 
 def split_of(data: Mapping[str, Dataset], name: str) -> Molecules:
-    """The split ``name``, or a `UserError` that lists those there are."""
-    if name not in data or len(data[name]) == 0:
-        there = ", ".join(k for k, v in data.items() if len(v)) or "none"
-        raise UserError(f'the data have no split "{name}" (they have: {there})')
-    dataset = data[name]
+    """The split ``name``, or a `UserError` when there is none or it is not of molecules."""
+    dataset = dataset_of(data, name)
     if not isinstance(dataset, Molecules):
         raise UserError(f"metrics of molecules need a data set of molecules, not {type(dataset).__name__}")
     return dataset
@@ -75,10 +73,7 @@ def split_of(data: Mapping[str, Dataset], name: str) -> Molecules:
 
 def fixed_part(strings: list[str], n: int) -> list[str]:
     """All strings when they are no more than ``n``, else ``n`` of them, the same always."""
-    if len(strings) <= n:
-        return strings
-    order = torch.randperm(len(strings), generator=torch.Generator().manual_seed(0))[:n].sort().values
-    return [strings[i] for i in order.tolist()]
+    return [strings[i] for i in fixed_subset(strings, n).tolist()]
 
 
 def facts_of(model: Sampler, of: Of, n: int) -> dict[str, Any]:

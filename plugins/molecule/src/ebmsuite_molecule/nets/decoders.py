@@ -19,7 +19,7 @@ from ebmsuite.generator import Generator
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
 
-__all__ = ["LSTM", "SequenceDensity", "SequenceGenerator", "Transformer", "initialise", "recurrent"]
+__all__ = ["LSTM", "SequenceDensity", "SequenceGenerator", "Transformer", "classes_of", "initialise", "recurrent"]
 
 END = 1
 
@@ -32,9 +32,7 @@ class SequenceGenerator(Generator):
 
     def __init__(self, event: Space, latent: Density, longest: int) -> None:
         super().__init__(latent)
-        if event.kind != "tokens" or event.classes is None:
-            raise ValueError(f"a decoder of strings is for events that are tokens, not {event.kind}")
-        self.classes, self.longest = event.classes, longest
+        self.classes, self.longest = classes_of(event, "a decoder"), longest
 
     def logits(self, before: Tensor, z: Tensor) -> Tensor:
         """Of every token [B, L, classes - 1], given those ``before`` it: [B, L], the first of a row 0.
@@ -204,6 +202,13 @@ def _without_onednn() -> Iterator[None]:
         yield
     finally:
         settings.enabled = was
+
+
+def classes_of(event: Space, net: str) -> int:
+    """The number of tokens of strings, or `ValueError` for other events."""
+    if event.kind != "tokens" or event.classes is None:
+        raise ValueError(f"{net} of strings is for events that are tokens, not {event.kind}")
+    return event.classes
 
 
 def initialise(net: nn.Module) -> None:

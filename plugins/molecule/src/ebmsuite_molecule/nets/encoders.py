@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ebmsuite.density import Encoder
 from ebmsuite.space import Space
-from ebmsuite_molecule.nets.decoders import recurrent
+from ebmsuite_molecule.nets.decoders import classes_of, recurrent
 
 __all__ = ["Convolutional", "Recurrent", "conv_encoder", "gru_encoder", "standard_normal"]
 
@@ -69,15 +69,9 @@ def _mean(h: Tensor, x: Tensor) -> Tensor:
 
 def gru_encoder(event: Space, latent: Space, embedding: int = 128, width: int = 256) -> Encoder:
     """q(z | x) by a GRU in both directions."""
-    return Encoder(Recurrent(_classes(event), embedding, width, 2 * latent.size), latent)
+    return Encoder(Recurrent(classes_of(event, "an encoder"), embedding, width, 2 * latent.size), latent)
 
 
 def conv_encoder(event: Space, latent: Space, width: int = 128, depth: int = 3) -> Encoder:
     """q(z | x) by convolutions: a tenth of a recurrent encoder's time."""
-    return Encoder(Convolutional(_classes(event), width, depth, 2 * latent.size), latent)
-
-
-def _classes(event: Space) -> int:
-    if event.kind != "tokens" or event.classes is None:
-        raise ValueError(f"an encoder of strings is for events that are tokens, not {event.kind}")
-    return event.classes
+    return Encoder(Convolutional(classes_of(event, "an encoder"), width, depth, 2 * latent.size), latent)

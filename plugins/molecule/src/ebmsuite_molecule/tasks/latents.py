@@ -14,7 +14,6 @@ from ebmsuite.sampling import HMC, Langevin, run, target_of
 from ebmsuite.sampling.ais import Estimate, forward, sigmoidal
 from ebmsuite.sampling.importance import Integral, integral
 from ebmsuite.sampling.path import tune
-from ebmsuite.sampling.phase import in_mode
 from ebmsuite.space import Batch, Space
 from ebmsuite_molecule.codec import Strings
 from ebmsuite_molecule.data.graphs import graphs
@@ -48,14 +47,13 @@ def batch_of(model: Model, x: Tensor, codec: Strings) -> Batch:
 
 def inferred(model: Model, x: Tensor, codec: Strings, rng: torch.Generator) -> Tensor:
     """One latent vector for every row of tokens, [B, *latent]."""
-    parts = [model.trainer.infer(batch_of(model, x[i : i + ROWS], codec), rng) for i in range(0, len(x), ROWS)]
-    return torch.cat(parts)
+    return torch.cat([model.trainer.infer(part, rng) for part in batch_of(model, x, codec).parts(ROWS)])
 
 
 def likeliest(model: Model, z: Tensor, codec: Strings) -> list[str]:
     """The SMILES that the decoder finds likeliest, token by token."""
     generator = generator_of(model)
-    return [s for i in range(0, len(z), ROWS) for s in codec.decode(generator.likeliest(z[i : i + ROWS]))]
+    return [s for part in torch.split(z, ROWS) for s in codec.decode(generator.likeliest(part))]
 
 
 def log_prior_mass(model: Model, rng: torch.Generator, chains: int = 200, betas: int = 300) -> Estimate:
@@ -63,9 +61,8 @@ def log_prior_mass(model: Model, rng: torch.Generator, chains: int = 200, betas:
     energy, path = model.players["energy"], sigmoidal(betas)
     z = model.phase("prior").sample(chains, rng)
     base = Gaussian(Space(tuple(z.shape[1:])), 0.0, 1.5 * float(z.square().mean().sqrt()))
-    with in_mode(energy, train=False):
-        kernels = tune(energy, base, HMC(0.2, leapfrog=5), min(chains, 100), path, rng)
-        return forward(energy, base, kernels, chains, path, rng)
+    kernels = tune(energy, base, HMC(0.2, leapfrog=5), min(chains, 100), path, rng)
+    return forward(energy, base, kernels, chains, path, rng)
 
 
 def log_probability(
@@ -77,16 +74,13 @@ def log_probability(
     """
     many = x.repeat_interleave(chains, 0)
     z, phase = inferred(model, many, codec, rng), model.phase("posterior")
-    with in_mode(phase.energy, train=False):
-        if isinstance(phase.sampler, Langevin):  # learning may run them colder
-            weight, _ = phase.sampler.weights()
-            exact = Langevin(step_size=math.sqrt(2 * weight) / 2)
-            parts = []
-            for i in range(0, len(many), ROWS):
-                start = z[i : i + ROWS]
-                target = target_of(phase.energy, start, (many[i : i + ROWS], None))
-                parts.append(run(exact, target, start, 20, rng)[0].x)
-            z = torch.cat(parts)
-        z = z.view(len(x), chains, *z.shape[1:])
-        mean, sd = z.mean(1), 1.1 * z.std(1) + 1e-3
-        return integral(phase.energy, mean, sd, draws, rng, (x, None)), log_prior_mass(model, rng)
+    if isinstance(phase.sampler, Langevin):  # learning may run them colder
+        weight, _ = phase.sampler.weights()
+        exact = Langevin(step_size=math.sqrt(2 * weight) / 2)
+        ends = []
+        for part in Batch(z, (many, None)).parts(ROWS):
+            ends.append(run(exact, target_of(phase.energy, part.x, part.condition), part.x, 20, rng)[0].x)
+        z = torch.cat(ends)
+    z = z.view(len(x), chains, *z.shape[1:])
+    mean, sd = z.mean(1), 1.1 * z.std(1) + 1e-3
+    return integral(phase.energy, mean, sd, draws, rng, (x, None)), log_prior_mass(model, rng)

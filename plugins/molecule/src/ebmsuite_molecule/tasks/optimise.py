@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from ebmsuite.errors import UserError
-from ebmsuite.sampling.phase import in_mode
+from ebmsuite.files import write_csv
 from ebmsuite_molecule import workers
 from ebmsuite_molecule.chemistry import Property
 from ebmsuite_molecule.codec import Strings
 from ebmsuite_molecule.nets.property import PropertyEnergy
 from ebmsuite_molecule.tasks.latents import batch_of
-from ebmsuite_molecule.tasks.parts import Facts, codec_of, write_csv
+from ebmsuite_molecule.tasks.parts import Facts, codec_of, table
 
 if TYPE_CHECKING:
     from ebmsuite.model import Model
@@ -47,7 +46,7 @@ class Optimise:
     lr_factor: float = 1.0
 
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
-        codec = codec_of(model)
+        path, codec = table(out), codec_of(model)
         energy = model.players.get("energy")
         if not isinstance(energy, PropertyEnergy) or self.property not in codec.properties:
             known = f"it knows {', '.join(codec.properties)}" if codec.properties else "it knows none"
@@ -86,7 +85,7 @@ class Optimise:
             players.lr_factor = self.lr_factor
             self._learn(model, codec, kept, [(found[f][0] - mean) / sd for f in kept], column, last, rng)
         ranked = sorted(found, key=lambda f: sign * found[f][0], reverse=True)[: self.keep]
-        write_csv(out, ("smiles", self.property, "round"), [(f, f"{found[f][0]:.6g}", found[f][1]) for f in ranked])
+        write_csv(path, ("smiles", self.property, "round"), [(f, f"{found[f][0]:.6g}", found[f][1]) for f in ranked])
         top = [found[f][0] for f in ranked[:3]]
         return {
             "rounds": number,
@@ -114,9 +113,7 @@ class Optimise:
         model.trainer.players.at(t)
         for phase in model.phases.values():
             phase.at(t)
-        with ExitStack() as modes:
-            for net in model.players.values():
-                modes.enter_context(in_mode(net, train=True))
+        with model.trainer.players.in_mode(train=True):
             for _ in range(self.steps):
                 rows = torch.randperm(len(forms), generator=rng, device=rng.device)[:size].cpu()
                 batch = replace(batch_of(model, x[rows], codec), condition=y[rows].to(model.device))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -11,16 +9,16 @@ from typing import TYPE_CHECKING, TypeAlias
 from torch import Tensor
 
 from ebmsuite.errors import DataError, UserError
-from ebmsuite.files import write_text
-from ebmsuite_molecule import chemistry
+from ebmsuite_molecule import workers
 from ebmsuite_molecule.codec import Strings
+from ebmsuite_molecule.metrics.distances import bit_rows, tanimoto
 from ebmsuite_molecule.metrics.samples import split_of, strings_codec
 from ebmsuite_molecule.metrics.validity import counted, training_forms
 
 if TYPE_CHECKING:
     from ebmsuite.model import Model
 
-__all__ = ["Facts", "codec_of", "facts_of", "molecules", "similarity", "write_csv"]
+__all__ = ["Facts", "codec_of", "facts_of", "molecules", "similarity", "table"]
 
 Facts: TypeAlias = dict[str, float | int | str]
 """What a task tells of what it did; the command line prints it."""
@@ -48,18 +46,15 @@ def molecules(model: Model, inputs: Path | None, n: int, task: str) -> tuple[Ten
 
 def similarity(one: str, other: str) -> float:
     """Tanimoto similarity of the Morgan fingerprints of two molecules, 0 to 1."""
-    parsed = [chemistry.parse(s) for s in (one, other)]
-    a, b = (set(chemistry.fingerprint(m)) if m is not None else set() for m in parsed)
-    return len(a & b) / len(a | b) if a or b else 0.0
+    a, b = (bit_rows([on or []]) for on in workers.each("bits", [one, other]))
+    return float(tanimoto(a, b))
 
 
-def write_csv(path: Path, head: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
-    """Write a table; `UserError` for a name that does not end in .csv."""
-    if path.suffix.lower() != ".csv":
-        raise UserError(f"{path}: a table is written; let the name end in .csv")
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([head, *rows])
-    write_text(path, text.getvalue())
+def table(out: Path) -> Path:
+    """``out``, if it can be the table that a task writes; asked before the work is done."""
+    if out.suffix.lower() != ".csv":
+        raise UserError(f"{out}: a table is written; let the name end in .csv")
+    return out
 
 
 def facts_of(strings: Sequence[str], model: Model) -> Facts:

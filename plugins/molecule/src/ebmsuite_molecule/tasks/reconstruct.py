@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ebmsuite.errors import UserError
+from ebmsuite.files import write_csv
 from ebmsuite_molecule import workers
 from ebmsuite_molecule.tasks.latents import generator_of, inferred, likeliest
-from ebmsuite_molecule.tasks.parts import Facts, codec_of, molecules, similarity, write_csv
+from ebmsuite_molecule.tasks.parts import Facts, codec_of, molecules, similarity, table
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +31,7 @@ class Reconstruct:
     n: int = 100
 
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
-        codec = codec_of(model)
+        path, codec = table(out), codec_of(model)
         generator_of(model)
         x, total = molecules(model, inputs, self.n, "reconstruct")
         given = codec.decode(x)
@@ -42,7 +43,7 @@ class Reconstruct:
             (a, b, int(c == d), "" if s is None else f"{s:.4f}")
             for a, b, c, d, s in zip(given, made, before, after, alike, strict=True)
         ]
-        write_csv(out, ("smiles", "reconstruction", "same", "similarity"), rows)
+        write_csv(path, ("smiles", "reconstruction", "same", "similarity"), rows)
         known = [s for s in alike if s is not None]
         return {
             "molecules": len(rows),

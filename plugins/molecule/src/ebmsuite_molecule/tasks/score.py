@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ebmsuite.errors import UserError
+from ebmsuite.files import write_csv
 from ebmsuite_molecule.tasks.latents import generator_of, log_probability
-from ebmsuite_molecule.tasks.parts import Facts, codec_of, molecules, write_csv
+from ebmsuite_molecule.tasks.parts import Facts, codec_of, molecules, table
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +36,7 @@ class Score:
 
         if self.draws < 2:
             raise UserError(f"draws: at least 2, got {self.draws}")
-        codec = codec_of(model)
+        path, codec = table(out), codec_of(model)
         x, total = molecules(model, inputs, self.n, "score")
         tokens = (x > 0).sum(1)
         facts: Facts = {"molecules": len(x), "of": total}
@@ -55,7 +56,7 @@ class Score:
             ess = [f"{e:.1f}" for e in joint.ess.tolist()]
         values = [f"{v:.4f}" for v in value.tolist()]
         rows = list(zip(codec.decode(x), values, tokens.tolist(), ess, strict=True))
-        write_csv(out, ("smiles", "log_probability", "tokens", "ess"), rows)
+        write_csv(path, ("smiles", "log_probability", "tokens", "ess"), rows)
         return facts | {
             "mean log p, nats": float(value.mean()),
             "nats a token": float(value.sum() / tokens.sum()),
