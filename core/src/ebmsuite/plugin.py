@@ -9,6 +9,10 @@ ebm_api = 1
 NIJKAMP_2019 = "Nijkamp, Hill, Zhu, Wu. On Learning Non-Convergent Non-Persistent Short-Run MCMC. NeurIPS 2019"
 XIE_2016 = "Xie, Lu, Zhu, Wu. A Theory of Generative ConvNet. ICML 2016"
 DU_2019 = "Du, Mordatch. Implicit Generation and Modeling with Energy-Based Models. NeurIPS 2019"
+GRATHWOHL_2020 = (
+    "Grathwohl, Wang, Jacobsen, Duvenaud, Norouzi, Swersky. Your Classifier Is Secretly an Energy Based Model and You "
+    "Should Treat It Like One. ICLR 2020"
+)
 HAN_2017 = "Han, Lu, Zhu, Wu. Alternating Back-Propagation for Generator Network. AAAI 2017"
 
 PANG_2020 = "Pang, Han, Nijkamp, Zhu, Wu. Learning Latent Space Energy-Based Prior Model. NeurIPS 2020"
@@ -84,7 +88,14 @@ VAE_EXAMPLE = {
 def ebm_energies() -> list[Component]:
     return [
         Component("mlp", "ebmsuite.nets:mlp_energy", "multilayer perceptron on the flattened event", XIE_2016),
+        Component(
+            "mlp-classes",
+            "ebmsuite.nets:mlp_classes",
+            "multilayer perceptron whose logits are a classifier and an energy",
+            GRATHWOHL_2020,
+        ),
         Component("quadratic", "ebmsuite.nets:Quadratic", "the Gaussian as an exponential family"),
+        Component("constant", "ebmsuite.nets:Constant", "one number: a normalising constant that is learned"),
     ]
 
 

@@ -84,3 +84,13 @@ def ebm_recipes() -> list[Component]:
         Component("toy/rings-short-run", at + "rings-short-run.yaml",
                   "four rings by chains too short to converge: good samples, no density", NIJKAMP_2020),
     ]  # fmt: skip
+
+
+@hookimpl
+def ebm_cases() -> list[Component]:
+    at = "ebmsuite.toy.cases:"
+    return [
+        Component("toy/rings-kl", at + "RINGS", "rings by persistent chains, in nats"),
+        Component("toy/eight-gaussians-kl", at + "EIGHT_GAUSSIANS", "eight modes by persistent chains, in nats"),
+        Component("toy/rings-short-run-samples", at + "SHORT_RUN", "rings by short-run chains, by samples"),
+    ]
