@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ebmsuite.conformance import interrupted_run, same_end
+from ebmsuite.conformance import interrupted_run, on_two_processes, same_end
 from ebmsuite.errors import DataError, Stopped, UserError
 from ebmsuite.fit import train
 from ebmsuite.hookspecs import hookimpl
@@ -391,15 +391,25 @@ def test_two_processes_take_the_gradient_of_all_rows(tmp_path: Path) -> None:
         assert torch.allclose(ranks[0][f"moved.{name}"], parameter.grad, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", sorted(EXAMPLES))
-def test_two_processes_run_every_trainer(name: str, tmp_path: Path) -> None:
-    run = train(EXAMPLES[name], *QUIET, "compute.devices=2", "compute.device=cpu", out=tmp_path / "run")
-    assert checkpoint_steps(run / "checkpoints") == [10, 12]
-    files = {p.name for p in newest(run).iterdir()}
-    assert {"phases-0.safetensors", "phases-1.safetensors", "generators-1.safetensors"} <= files
+def test_two_processes_run_every_trainer(tmp_path: Path) -> None:
+    recipes = [read_recipe(example, registry, QUIET) for example in EXAMPLES.values()]
+    assert on_two_processes(recipes, tmp_path) == {}
+    for recipe in recipes:
+        run = tmp_path / recipe.recipe
+        assert checkpoint_steps(run / "checkpoints") == [10, 12]
+        files = {p.name for p in newest(run).iterdir()}
+        assert {"phases-0.safetensors", "phases-1.safetensors", "generators-1.safetensors"} <= files
     # resume refuses another number of processes, with the number to use
     with pytest.raises(UserError, match=r"saved by 2 processes.*--devices 2"):
         train(None, "compute.devices=1", "budget.steps=14", resume=run)
+
+
+def test_one_of_many_that_fails_on_two_processes_is_named(tmp_path: Path) -> None:
+    good = read_recipe({**MLE_EXAMPLE, "recipe": "good"}, registry, QUIET)
+    bad = read_recipe({**MLE_EXAMPLE, "recipe": "bad"}, registry, [*QUIET, "chains.size=8"])
+    failed = on_two_processes([bad, good], tmp_path)
+    assert failed.keys() == {"bad"}
+    assert "4 chains a process cannot serve a batch of 8" in failed["bad"]
 
 
 def test_two_processes_resume_exactly(tmp_path: Path) -> None:
