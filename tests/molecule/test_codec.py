@@ -124,12 +124,14 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "empty.smi").write_text("\n\n")
     (tmp_path / "bytes.smi").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "a.smi.gz").write_bytes(b"no gzip")
+    (tmp_path / "long.csv").write_text("CCO\n" + "C" * 200_000 + ",x\n")
     for name, text in [
         ("a.sdf", 'not read from ".sdf"'),
         ("none.smi", "no such file"),
         ("empty.smi", "no molecules in it"),
         ("bytes.smi", "cannot be read"),
         ("a.smi.gz", "cannot be read"),
+        ("long.csv", r"long\.csv, line 2: no row of a \.csv file"),
     ]:
         with pytest.raises(DataError, match=text):
             CODEC.read(tmp_path / name)

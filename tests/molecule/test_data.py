@@ -55,7 +55,7 @@ def test_the_embedded_part_says_what_it_is(monkeypatch: pytest.MonkeyPatch) -> N
     assert (train.event.shape, train.event.kind) == ((None,), "tokens")
     assert train.event.classes == codec_of(train).classes == int(everything(train).max()) + 1
     assert int(train.lengths.max()) == codec_of(train).longest
-    assert describe(train)["codec"]["longest"] == codec_of(train).longest
+    assert describe(train, None)["codec"]["longest"] == codec_of(train).longest
 
 
 def test_a_batch_is_as_wide_as_its_longest_row() -> None:
@@ -106,7 +106,9 @@ def test_the_whole_is_used_where_it_is(data: Path) -> None:
     strings = zinc250k("test", embedded=True).strings
     store(data / "zinc250k.train.smi.gz", strings[:300])
     store(data / "zinc250k.valid.smi.gz", strings[300:340])
-    assert len(zinc250k("train")) == 50_000  # a part of the files is not used
+    with pytest.raises(DataError, match=r"zinc250k\.test\.smi\.gz is not there"):
+        zinc250k("train")
+    assert len(zinc250k("train", embedded=True)) == 50_000
     store(data / "zinc250k.test.smi.gz", strings[340:360])
     assert len(zinc250k("train")) == 300
     assert zinc250k("test").strings == strings[340:360]

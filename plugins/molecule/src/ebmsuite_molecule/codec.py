@@ -180,7 +180,10 @@ def lines_of(path: Path) -> list[Line]:
         raise DataError(f"{path} cannot be read as text ({error})") from error
     if ending == ".csv":
         reader = csv.reader(io.StringIO(text))
-        lines = [Line(reader.line_num, row[0].strip() if row else "") for row in reader]
+        try:
+            lines = [Line(reader.line_num, row[0].strip() if row else "") for row in reader]
+        except csv.Error as error:
+            raise DataError(f"{path}, line {reader.line_num}: no row of a .csv file ({error})") from error
     else:
         lines = [Line(i, (line.split() or [""])[0]) for i, line in enumerate(text.splitlines(), 1)]
     while lines and not lines[-1].smiles:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ebmsuite.errors import RecipeError
+from ebmsuite.errors import DataError, RecipeError
 from ebmsuite_molecule.chemistry import Property
 from ebmsuite_molecule.data.molecules import SPLITS, Molecules, View, of_source
 from ebmsuite_molecule.data.where import File, public_file, strings_of
@@ -32,12 +32,13 @@ def zinc250k(
     """ZINC250k: drug-like molecules, at most 38 heavy atoms; 220,010 train, 24,445 valid, 5,000 test.
 
     Where EBMSUITE_DATA has no molecule/zinc250k.*, or with ``embedded``, 50,000 / 5,000 / 5,000 of them that come
-    with the package. Its SMILES are RDKit's canonical ones but for 2 in 100. ``properties`` are the condition,
-    standardised; ``n`` takes the first n molecules of the split.
+    with the package; where it has some of the three files and lacks others, a `DataError`. Its SMILES are RDKit's
+    canonical ones but for 2 in 100. ``properties`` are the condition, standardised; ``n`` takes the first n molecules
+    of the split.
     ``view`` adds what a graph encoder looks at.
     """
-    files = [None if embedded else public_file(f"zinc250k.{part}.smi.gz") for part in SPLITS]
-    return of_source(_Zinc(tuple(f for f in files if f) if all(files) else ()), split, tokeniser, properties, n, view)
+    source = _Zinc(() if embedded else _files())
+    return of_source(source, split, tokeniser, properties, n, view)
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,19 @@ class _Zinc:
     def note(self, split: str) -> str:
         found, whole = len(self.strings(split)), SIZES[split]
         return f"{found:,} of {whole:,} {_WORDS[split]} molecules" if found < whole else ""
+
+
+def _files() -> tuple[File, ...]:
+    """Those of train, valid and test; none where none is there."""
+    found = {name: public_file(name) for name in (f"zinc250k.{part}.smi.gz" for part in SPLITS)}
+    files = tuple(file for file in found.values() if file is not None)
+    if files and len(files) < len(SPLITS):
+        lacking = ", ".join(name for name, file in found.items() if file is None)
+        raise DataError(
+            f"{files[0].path.parent}: of the three files of zinc250k, {lacking} is not there; add it, or ask for the "
+            'part that comes with the package by "embedded: true"'
+        )
+    return files
 
 
 @functools.cache
