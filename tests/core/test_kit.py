@@ -142,7 +142,7 @@ def test_a_case_may_change_its_recipe_and_average_over_learning(tmp_path: Path, 
                                                        [*overrides, "watch=[]"], budget),
     )  # fmt: skip
     changes = {
-        "metric": {"name": "probe/mean", "label": "a"}, "baselines": {"other": {"label": "b"}}, "last": 3,
+        "metric": {"name": "probe/mean", "label": "a"}, "baselines": {"other": {"label": "b", "score": "b"}}, "last": 3,
         "settings": {"budget.steps": 8}, "seeds": {},
     }  # fmt: skip
     case = Case(**{**vars(CASE), **changes})

@@ -7,7 +7,7 @@ import platform
 import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -151,17 +151,17 @@ def _of_case(
     scores: Mapping[str, Score] = {}
     settings = [f"{key}={json.dumps(value)}" for key, value in case.settings.items()]
     spec = fill_metric({**case.metric, "n": case.n[budget]}, registry)
-    others = {
-        label: fill_metric({**case.metric, **changes, "n": case.n[budget]}, registry)
-        for label, changes in case.baselines.items()
-    }
     for seed in range(seeds or case.seeds.get(budget, 1)):
         say(f"{case.name}: {case.recipe}, budget {budget}, seed {seed}")
         recipe = read_recipe(case.recipe, registry, [*settings, f"seed={seed}"], budget)
         judge = _judge(_trained(recipe, folder, case.settings, registry), case.last, registry)
         scores = judge(spec, seed)
         values.append(_counted(case, scores).value)
-    baselines = {label: _counted(case, judge(other, 0)).value for label, other in others.items()}
+    baselines = {}
+    for label, changes in case.baselines.items():
+        changed = {**case.metric, **changes, "n": case.n[budget]}
+        counted = replace(case, score=changed.pop("score", case.score))
+        baselines[label] = _counted(counted, judge(fill_metric(changed, registry), 0)).value
     found = _counted(case, scores)
     bar, mean = facts["bar"], statistics.fmean(values)
     status: Status = "measured"

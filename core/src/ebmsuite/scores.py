@@ -87,7 +87,8 @@ class Case:
     that the row is to be read beside; ``bar`` is what counts as a pass, by budget; ``better`` says which way.
     ``needs`` are requirements ("gpu", "data:NAME", "full-data:NAME", "extractor:NAME"): a case whose needs are not
     met is skipped with the reason.
-    ``baselines`` are changes to the metric's settings by which it judges something that learned nothing, by label.
+    ``baselines`` are changes to the metric's settings by which it judges something that learned nothing, by label;
+    "score" among them names another of several numbers.
     ``seeds`` is the number of runs by budget.
     """
 
