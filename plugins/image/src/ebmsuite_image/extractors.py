@@ -10,12 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ebmsuite.dataset import Dataset
+from ebmsuite.dataset import Dataset, split_of
 from ebmsuite.errors import MissingData, UserError
 from ebmsuite.scores import Extractor, Features
 from ebmsuite_image.classifier import cached, labelled
 from ebmsuite_image.inception import find_weights, load_inception
-from ebmsuite_image.metrics.examples import split_of
 from ebmsuite_image.raster import from_uint8, recolour, to_uint8
 
 __all__ = ["DigitClassifier", "EfficientNetLite0", "InceptionV3"]

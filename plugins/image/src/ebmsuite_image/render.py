@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from ebmsuite.dataset import fixed_subset, split_of
 from ebmsuite.energy import Posterior
 from ebmsuite.errors import UserError
 from ebmsuite.files import replacing
 from ebmsuite.sampling import Phase, Start
 from ebmsuite_image.codec import grid
 from ebmsuite_image.latents import has_latent, pictured, reconstruct
-from ebmsuite_image.metrics.examples import Split, split_of
-from ebmsuite_image.metrics.passes import chosen
+from ebmsuite_image.metrics.examples import Split
 
 if TYPE_CHECKING:
     from ebmsuite.model import Model
@@ -99,7 +99,7 @@ class Reconstructions:
 
     def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
         dataset, path = split_of(model.data, self.set), folder / "reconstructions.png"
-        index = chosen(dataset, n)
+        index = fixed_subset(dataset, n)
         batch = dataset.batch(index, torch.zeros_like(index)).to(model.device)
         made = reconstruct(model, batch, rng, self.descent)
         pairs = zip(torch.split(batch.x, self.columns), torch.split(made, self.columns), strict=True)

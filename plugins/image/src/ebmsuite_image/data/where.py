@@ -29,19 +29,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ebmsuite.errors import DataError, MissingData
+from ebmsuite.files import data_folder
 
-__all__ = ["data_folder", "download", "npz_arrays", "npz_file", "torchvision_folder"]
-
-
-def data_folder() -> Path | None:
-    """The folder that EBMSUITE_DATA names, or None. A name of no folder is a `DataError`."""
-    named = os.environ.get("EBMSUITE_DATA")
-    if not named:
-        return None
-    folder = Path(named).expanduser()
-    if not folder.is_dir():
-        raise DataError(f"EBMSUITE_DATA names {folder}, which is not a folder; create it or correct the name")
-    return folder
+__all__ = ["download", "npz_arrays", "npz_file", "torchvision_folder"]
 
 
 def torchvision_folder() -> Path:

@@ -9,9 +9,9 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
-from ebmsuite.dataset import Dataset
+from ebmsuite.dataset import Dataset, split_of
 from ebmsuite.errors import UserError
-from ebmsuite_image.metrics.examples import Split, pictures, split_of
+from ebmsuite_image.metrics.examples import Split, pictures
 
 __all__ = ["HeldOut", "NoiseImages", "Of", "PixelGaussian", "Sampler", "baseline"]
 

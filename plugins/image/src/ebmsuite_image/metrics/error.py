@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ebmsuite.dataset import Dataset
+from ebmsuite.dataset import Dataset, fixed_subset, split_of
 from ebmsuite.scores import Score
 from ebmsuite_image.latents import reconstruct
-from ebmsuite_image.metrics.examples import Split, split_of
-from ebmsuite_image.metrics.passes import chosen
+from ebmsuite_image.metrics.examples import Split
 
 if TYPE_CHECKING:
     from ebmsuite.model import Model
@@ -34,7 +33,7 @@ class Mse:
 
     def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Score:
         dataset, errors = split_of(data, self.set), []
-        index = chosen(dataset, n)
+        index = fixed_subset(dataset, n)
         for part in torch.split(index, 1000):
             batch = dataset.batch(part, torch.zeros_like(part)).to(model.device)
             errors.append((reconstruct(model, batch, rng, self.descent) - batch.x).square().flatten(1).mean(1).cpu())

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ebmsuite.dataset import Dataset
-from ebmsuite.errors import UserError
 from ebmsuite.space import Space
 
-__all__ = ["Split", "pictures", "signed", "split_of"]
+__all__ = ["Split", "pictures", "signed"]
 
 Split = Literal["train", "valid", "test"]
 
@@ -35,11 +34,3 @@ def pictures(dataset: Dataset, index: Tensor | None = None, size: int = 256) -> 
     index = torch.arange(len(dataset)) if index is None else index.cpu()
     for part in torch.split(index, size):
         yield signed(dataset.batch(part, torch.zeros_like(part)).x, dataset.event)
-
-
-def split_of(data: Mapping[str, Dataset], name: str) -> Dataset:
-    """The split ``name``, or a `UserError` that lists those there are; an empty one counts as missing."""
-    if name not in data or len(data[name]) == 0:
-        there = ", ".join(k for k, v in data.items() if len(v)) or "none"
-        raise UserError(f'the data have no split "{name}" (they have: {there})')
-    return data[name]

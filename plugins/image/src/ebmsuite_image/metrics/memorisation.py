@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ebmsuite.dataset import Dataset
+from ebmsuite.dataset import Dataset, fixed_subset, split_of
 from ebmsuite.distances import nearest
 from ebmsuite.errors import UserError
 from ebmsuite.scores import Extractor, Features, Score
 from ebmsuite_image.metrics.baselines import Of, Sampler
-from ebmsuite_image.metrics.examples import Split, pictures, split_of
-from ebmsuite_image.metrics.passes import chosen, draw, features_of, protocol_of
+from ebmsuite_image.metrics.examples import Split, pictures
+from ebmsuite_image.metrics.passes import draw, features_of, protocol_of
 
 __all__ = ["NearestNeighbours", "PlainPixels"]
 
@@ -51,7 +51,7 @@ class NearestNeighbours:
         extractor = self.features or PlainPixels()
         extractor.prepare(data)
         x = draw(model, data, rng, n, self.of, "train")
-        searched, others = chosen(train, self.among or len(train)), chosen(unseen, n)
+        searched, others = fixed_subset(train, self.among or len(train)), fixed_subset(unseen, n)
         known = features_of(extractor, pictures(train, searched), x.device).features
         _, near = nearest(features_of(extractor, torch.split(x, 256), x.device).features, known)
         _, usual = nearest(features_of(extractor, pictures(unseen, others), x.device).features, known)

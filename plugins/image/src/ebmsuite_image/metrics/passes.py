@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ebmsuite.dataset import Dataset
+from ebmsuite.dataset import Dataset, fixed_subset, split_of
 from ebmsuite.errors import UserError
 from ebmsuite.scores import Extractor, Features, Score
 from ebmsuite_image.metrics.baselines import Of, Sampler, baseline
-from ebmsuite_image.metrics.examples import Split, pictures, signed, split_of
+from ebmsuite_image.metrics.examples import Split, pictures, signed
 
-__all__ = ["Seen", "chosen", "draw", "features_of", "look", "look_at_samples", "protocol_of"]
+__all__ = ["Seen", "draw", "features_of", "look", "look_at_samples", "protocol_of"]
 
 
 @dataclass(frozen=True)
@@ -72,17 +72,6 @@ def features_of(extractor: Extractor, batches: Iterable[Tensor], device: torch.d
     return Features(features, torch.cat(logits) if logits else None)
 
 
-def chosen(dataset: Dataset, n: int) -> Tensor:
-    """Numbers of ``n`` examples: all in order when they are no more, else a subset that is the same always.
-
-    Fixed, so that the reference is no source of differences between runs; not the first ``n``, which in a
-    file sorted by class would all be of one.
-    """
-    if n >= len(dataset):
-        return torch.arange(len(dataset))
-    return torch.randperm(len(dataset), generator=torch.Generator().manual_seed(0))[:n].sort().values
-
-
 def look(
     extractor: Extractor,
     model: Sampler,
@@ -96,7 +85,7 @@ def look(
     reference = split_of(data, against)
     extractor.prepare(data)  # first: what is missing is to be known before anything is sampled
     x = draw(model, data, rng, n, of, against)
-    index = chosen(reference, n)
+    index = fixed_subset(reference, n)
     fake = features_of(extractor, torch.split(x, 256), x.device)
     real = features_of(extractor, pictures(reference, index), x.device)
     return Seen(
