@@ -29,7 +29,7 @@ from ebmsuite_image.anomaly import decide
 from ebmsuite_image.codec import Pixels, grid
 from ebmsuite_image.data.anomaly import digits_anomaly, mnist_anomaly
 from ebmsuite_image.generators.deconv import TABLES, deconv, encoder
-from ebmsuite_image.latents import decoded, infer
+from ebmsuite_image.latents import decoded, has_latent, infer
 from ebmsuite_image.metrics import Anomaly as AnomalyMetric
 from ebmsuite_image.metrics import Mse, auprc, auroc
 from ebmsuite_image.raster import to_uint8
@@ -278,6 +278,15 @@ def test_the_posterior_score_by_hand(model: Model) -> None:
     torch.testing.assert_close(decide(model, batch, generator(1), "reconstruction")["score"], squares)
 
 
+def test_residuals_are_smoothed_before_they_are_squared(model: Model) -> None:
+    batch = digits()
+    residual = model.players["generator"](model.trainer.infer(batch, generator(1))) - batch.x
+    padded = torch.nn.functional.pad(residual, (1, 1, 1, 1))
+    shifted = [padded[..., i : i + 28, j : j + 28] for i in range(3) for j in range(3)]
+    squares = torch.stack(shifted).mean(0).square().flatten(1).sum(1)
+    torch.testing.assert_close(decide(model, batch, generator(1), "smoothed")["score"], squares.detach())
+
+
 def test_noise_free_steps_end_the_inference(model: Model) -> None:
     batch = digits()
     z, phase = infer(model, batch, generator(1)), model.phases["posterior"]
@@ -330,6 +339,15 @@ def test_a_model_is_not_asked_for_what_it_has_not(model: Model, vae_run: Path, p
         AnomalyMetric()(model, {"test": InMemory(digits().x)}, generator(), 4)
 
 
+def test_a_generator_that_proposes_makes_no_latent_model(model: Model, vae_run: Path, pixel_run: Path) -> None:
+    pixel, vae = load(pixel_run), load(vae_run)
+    assert has_latent(model)
+    assert has_latent(vae)
+    pixel.players = {**pixel.players, "generator": vae.players["generator"]}
+    assert not has_latent(pixel)
+    assert torch.isfinite(decide(pixel, digits(), generator(), "energy")["score"]).all()
+
+
 def test_the_baselines_have_scores_too(vae_run: Path, pixel_run: Path) -> None:
     vae, pixel, batch = load(vae_run), load(pixel_run), digits()
     got = decide(vae, batch, generator(1), "posterior")
@@ -340,7 +358,9 @@ def test_the_baselines_have_scores_too(vae_run: Path, pixel_run: Path) -> None:
     data = {"test": digits_anomaly("test", 9, "standard")}
     for trained, decision in ((vae, "reconstruction"), (pixel, "energy")):
         scores = AnomalyMetric(decision=decision)(trained, data, generator(), 200)  # type: ignore[arg-type]
-        assert list(scores) == ["auprc", "auroc"]
+        assert list(scores)[:2] == ["auprc", "auroc"]
+        terms = {"auprc-reconstruction", "auprc-smoothed", "auprc-energy"} if trained is vae else set()
+        assert set(scores) - {"auprc", "auroc"} == terms
         assert scores["auprc"].protocol["of"] == decision
 
 
@@ -363,7 +383,7 @@ def test_anomaly_writes_a_row_a_picture(model: Model, folder: Path, tmp_path: Pa
     with (tmp_path / "scores.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     assert [row["file"] for row in table] == ["a.png", "b.png", "c.png", "d.png", "e.png"]
-    assert list(table[0]) == ["file", "score", "reconstruction", "energy"]
+    assert list(table[0]) == ["file", "score", "reconstruction", "smoothed", "energy"]
     x = Pixels((28, 28), 1).read(folder).x
     expected = decide(model, Batch(x), generator(1), "posterior")
     for name in ("score", "reconstruction", "energy"):

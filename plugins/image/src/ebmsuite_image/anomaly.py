@@ -6,21 +6,24 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ebmsuite.density import event_sum
 from ebmsuite.energy import Energy
 from ebmsuite.errors import UserError
-from ebmsuite.sampling.phase import in_mode
 from ebmsuite.space import Batch
-from ebmsuite_image.latents import decoded, generator_of, has_latent, infer
+from ebmsuite_image.latents import CHAINS, decoded, generator_of, has_latent, infer
 
 if TYPE_CHECKING:
     from ebmsuite.model import Model
 
 __all__ = ["Decision", "decide", "weight_of"]
 
-Decision: TypeAlias = Literal["posterior", "reconstruction", "energy"]
-"""What is compared: -log p(x, z) up to a constant, |g(z) - x|^2 alone, or the energy E(x) of pictures."""
+Decision: TypeAlias = Literal["posterior", "reconstruction", "smoothed", "energy"]
+"""What is compared: -log p(x, z) up to a constant, |g(z) - x|^2 alone, smoothed or not, or the energy of pictures."""
+
+SMOOTH = 3
+"""Pixels each way that "smoothed" averages over."""
 
 
 @torch.no_grad()
@@ -38,13 +41,15 @@ def decide(
     "posterior" is w |g(z) - x|^2 + E(z), the unnormalised negative log-posterior at an inferred z (Pang et al.,
     NeurIPS 2020, sec. 4.4): w is ``weight``, or 1 / 2 sd^2 of the generator when None, E is the energy on the latent
     vector, with its reference, or the negative log density of the generator's own one (a variational auto-encoder).
-    "reconstruction" is |g(z) - x|^2; "energy" is E(x). Squares are summed over pixels in [-1, 1]. How z is
-    inferred, ``descent`` and ``noise`` say (see `ebmsuite_image.latents.infer`).
+    "reconstruction" is |g(z) - x|^2; "smoothed" the same after g(z) - x is averaged over 3x3 pixels, so that a stroke
+    beside its place counts less than one that is missing; "energy" is E(x). Squares are summed over pixels in [-1, 1].
+    How z is inferred, ``descent`` and ``noise`` say (see `ebmsuite_image.latents.infer`).
 
     Errors: `UserError` when the model has not what the decision needs, or a score is not finite.
     """
     if decision == "energy":
-        score = _data_energy(model)(batch.x.to(model.device), batch.to(model.device).condition)
+        energy_of = _data_energy(model)
+        score = torch.cat([energy_of(part.x, part.condition) for part in batch.to(model.device).parts(CHAINS)])
         return _finite({"score": score, "energy": score})
     if not has_latent(model):
         raise UserError(
@@ -53,14 +58,15 @@ def decide(
         )
     batch = batch.to(model.device)
     z = infer(model, batch, rng, descent, noise)
-    reconstruction = event_sum((decoded(model, z, batch) - batch.x).square())
-    if decision == "reconstruction":
-        return _finite({"score": reconstruction, "reconstruction": reconstruction})
+    residual = decoded(model, z, batch) - batch.x
     prior: Any = model.players["energy"] if "energy" in model.players else generator_of(model).latent
-    with in_mode(prior, train=False):
-        energy: Tensor = prior(z, batch.condition)
-    score = weight_of(model, weight) * reconstruction + energy
-    return _finite({"score": score, "reconstruction": reconstruction, "energy": energy})
+    terms: dict[str, Tensor] = {
+        "reconstruction": event_sum(residual.square()),
+        "smoothed": event_sum(functional.avg_pool2d(residual, SMOOTH, 1, SMOOTH // 2).square()),
+        "energy": prior(z, batch.condition),
+    }
+    posterior = weight_of(model, weight) * terms["reconstruction"] + terms["energy"]
+    return _finite({"score": posterior if decision == "posterior" else terms[decision], **terms})
 
 
 def weight_of(model: Model, weight: float | None) -> float:
@@ -70,19 +76,14 @@ def weight_of(model: Model, weight: float | None) -> float:
     return float(1 / (2 * generator_of(model).sd ** 2))
 
 
-def _data_energy(model: Model) -> Any:
+def _data_energy(model: Model) -> Energy:
     energy = None if has_latent(model) else model.players.get("energy")
     if not isinstance(energy, Energy):
         raise UserError(
             f'{model.recipe.recipe}: the score "energy" is that of a model with an energy of pictures; this one is of '
             'a latent vector, ask for "posterior" or "reconstruction"'
         )
-
-    def value(x: Tensor, condition: Any) -> Tensor:
-        with in_mode(energy, train=False):
-            return torch.cat([energy(part, condition) for part in torch.split(x, 250)])
-
-    return value
+    return energy
 
 
 def _finite(terms: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,9 +11,7 @@ from ebmsuite.density import Encoder
 from ebmsuite.errors import UserError
 from ebmsuite.generator import NormalGenerator
 from ebmsuite.sampling import Descent, Langevin, Phase, run, target_of
-from ebmsuite.sampling.phase import in_mode
 from ebmsuite.space import Batch
-from ebmsuite.tree import tree_map
 
 if TYPE_CHECKING:
     from ebmsuite.model import Model
@@ -27,8 +23,13 @@ CHAINS = 250
 
 
 def has_latent(model: Model) -> bool:
-    """Whether pictures of this model are made from latent vectors by a generator."""
-    return "generator" in model.players
+    """Whether this is a model of latent vectors, of which a generator makes the pictures.
+
+    One with an energy of pictures is not, even where a generator proposes them (cooperative learning).
+    """
+    if "generator" not in model.players:
+        return False
+    return "energy" not in model.players or bool(model.recipe.players["energy"]["of"] == "latent")
 
 
 def generator_of(model: Model) -> NormalGenerator:
@@ -51,7 +52,7 @@ def infer(model: Model, batch: Batch, rng: torch.Generator, descent: int = 0, no
     """
     generator_of(model)
     parts = []
-    for part in _parts(batch.to(model.device)):
+    for part in batch.to(model.device).parts(CHAINS):
         z = model.trainer.infer(part, rng) if noise else _mean(model, part)
         if descent:
             z = _descend(model.phase("posterior"), part, z, descent, rng)
@@ -72,8 +73,7 @@ def decoded(model: Model, z: Tensor, batch: Batch | None = None) -> Tensor:
     """The mean g(z) [B, *event] of the pictures of z [B, *latent]; conditions, if any, are those of ``batch``."""
     generator = generator_of(model)
     condition = None if batch is None else batch.to(model.device).condition
-    with in_mode(generator, train=False):
-        return torch.cat([generator(part.x, part.condition) for part in _parts(Batch(z, condition))])
+    return torch.cat([generator(part.x, part.condition) for part in Batch(z, condition).parts(CHAINS)])
 
 
 def pictured(model: Model, x: Tensor) -> Tensor:
@@ -85,8 +85,7 @@ def _mean(model: Model, batch: Batch) -> Tensor:
     encoder = model.players.get("encoder")
     if not isinstance(encoder, Encoder):
         raise UserError(f"{model.recipe.recipe}: without noise, inference begins at an encoder's mean; it has none")
-    with in_mode(encoder, train=False):
-        return encoder.moments(batch.seen)[0]
+    return encoder.moments(batch.seen)[0]
 
 
 def _descend(phase: Phase, batch: Batch, z: Tensor, steps: int, rng: torch.Generator) -> Tensor:
@@ -95,13 +94,6 @@ def _descend(phase: Phase, batch: Batch, z: Tensor, steps: int, rng: torch.Gener
             f"descent: noise-free steps are those of Langevin chains, not of {type(phase.sampler).__name__}"
         )
     weight, _ = phase.sampler.weights()
-    with in_mode(phase.energy, train=False):
-        state, _ = run(Descent(weight), target_of(phase.energy, z, (batch.x, batch.condition)), z, steps, rng)
+    state, _ = run(Descent(weight), target_of(phase.energy, z, (batch.x, batch.condition)), z, steps, rng)
     end: Tensor = state.x
     return end
-
-
-def _parts(batch: Batch) -> Iterator[Batch]:
-    for i in range(0, len(batch), CHAINS):
-        rows = {f.name: tree_map(lambda v, i=i: v[i : i + CHAINS], getattr(batch, f.name)) for f in fields(batch)}
-        yield Batch(**rows)

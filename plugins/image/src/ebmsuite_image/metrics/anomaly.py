@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ebmsuite.dataset import Dataset
+from ebmsuite.dataset import Dataset, fixed_subset, split_of
 from ebmsuite.errors import UserError
 from ebmsuite.scores import Score
 from ebmsuite_image.anomaly import Decision, decide, weight_of
-from ebmsuite_image.metrics.examples import Split, split_of
-from ebmsuite_image.metrics.passes import chosen
+from ebmsuite_image.metrics.examples import Split
 
 if TYPE_CHECKING:
     from ebmsuite.model import Model
@@ -26,11 +25,11 @@ __all__ = ["Anomaly", "auprc", "auroc"]
 class Anomaly:
     """``auprc`` and ``auroc`` of a model's scores of ``n`` pictures of ``set``, anomalies being the positive ones.
 
-    The scores are those of `ebmsuite_image.anomaly.decide` with the settings ``decision``, ``weight``,
-    ``descent`` and ``noise``. All pictures are judged when there are no more than ``n``, else a random subset that
-    is always the same. The protocol has the share of anomalies, which is the AUPRC of chance, and the smallest AUPRC
-    that there is; it cannot be compared across data sets with another share. Data sets are those with ``anomalous`` [N]
-    (``image/mnist-anomaly``).
+    The scores are those of `ebmsuite_image.anomaly.decide` with the settings ``decision``, ``weight``, ``descent`` and
+    ``noise``; of their terms there are ``auprc-reconstruction``, ``auprc-smoothed`` and ``auprc-energy``. All pictures
+    are judged when there are no more than ``n``, else a random subset that is always the same. The protocol has the
+    share of anomalies, which is the AUPRC of chance, and the smallest AUPRC that there is; it cannot be compared
+    across data sets with another share. Data sets are those with ``anomalous`` [N] (``image/mnist-anomaly``).
     """
 
     decision: Decision = "posterior"
@@ -44,13 +43,13 @@ class Anomaly:
         known: Tensor | None = getattr(dataset, "anomalous", None)
         if known is None:
             raise UserError("image/anomaly: these data do not say what an anomaly is; use image/mnist-anomaly")
-        index = chosen(dataset, n)
+        index = fixed_subset(dataset, n)
         how = (self.decision, self.weight, self.descent, self.noise)
-        scores = [
-            decide(model, dataset.batch(part, torch.zeros_like(part)), rng, *how)["score"].cpu()
-            for part in torch.split(index, 1000)
+        parts = [
+            decide(model, dataset.batch(part, torch.zeros_like(part)), rng, *how) for part in torch.split(index, 1000)
         ]
-        score, anomalous = torch.cat(scores), known[index]
+        terms = {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
+        score, anomalous = terms.pop("score"), known[index]
         facts = {
             "of": self.decision,
             "split": self.set,
@@ -69,10 +68,11 @@ class Anomaly:
             facts |= {"descent": self.descent, "noise": self.noise}
         note = getattr(dataset, "note", "")
         facts |= {"data": note} if note else {}
-        return {
-            name: Score(area(score, anomalous), protocol={"metric": f"{name}[{self.decision}]", **facts})
-            for name, area in (("auprc", auprc), ("auroc", auroc))
-        }
+        found = {"auprc": auprc(score, anomalous), "auroc": auroc(score, anomalous)}
+        named = {name: (f"{name}[{self.decision}]", value) for name, value in found.items()}
+        if len(terms) > 1:
+            named |= {f"auprc-{term}": (f"auprc[{term}]", auprc(of, anomalous)) for term, of in terms.items()}
+        return {name: Score(value, protocol={"metric": shown, **facts}) for name, (shown, value) in named.items()}
 
 
 def auprc(score: Tensor, anomalous: Tensor) -> float:

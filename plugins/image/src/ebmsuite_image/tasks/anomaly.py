@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ebmsuite.errors import UserError
-from ebmsuite.files import replacing
+from ebmsuite.files import write_csv
 from ebmsuite.space import Batch
 from ebmsuite_image.anomaly import Decision, decide
 from ebmsuite_image.codec import Pixels
@@ -27,9 +26,9 @@ __all__ = ["Anomaly"]
 class Anomaly:
     """How unlike the training data every picture of the input is: a .csv with a row a picture, in their order.
 
-    Its columns are ``file``, ``score`` (higher is more unlike) and the terms of the score, ``reconstruction``
-    |g(z) - x|^2 and ``energy``. The settings are those of `ebmsuite_image.anomaly.decide`; ``decision`` None is
-    "posterior" for a model with a generator, else "energy".
+    Its columns are ``file``, ``score`` (higher is more unlike) and the terms that there are of it, ``reconstruction``
+    |g(z) - x|^2, ``smoothed`` and ``energy``. The settings are those of `ebmsuite_image.anomaly.decide`; ``decision``
+    None is "posterior" for a model with a generator, else "energy".
     """
 
     decision: Decision | None = None
@@ -47,10 +46,8 @@ class Anomaly:
         decision = self.decision or ("posterior" if has_latent(model) else "energy")
         found_terms = decide(model, Batch(x), rng, decision, self.weight, self.descent, self.noise)
         terms = {name: term.tolist() for name, term in found_terms.items()}
-        with replacing(out) as aside, aside.open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(["file", *terms])
-            table.writerows(zip(names, *([f"{v:.6g}" for v in column] for column in terms.values()), strict=True))
+        columns = ([f"{v:.6g}" for v in column] for column in terms.values())
+        write_csv(out, ["file", *terms], zip(names, *columns, strict=True))
         scores = terms["score"]
         highest = max(range(found), key=scores.__getitem__)
         return {
