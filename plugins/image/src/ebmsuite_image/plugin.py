@@ -165,4 +165,22 @@ def ebm_cases() -> list[Component]:
         Component("image/mnist-short-run-fid", at + "MNIST_SHORT_RUN", "MNIST, short-run"),
         Component("image/cifar10-short-run-fid", at + "CIFAR_FID", "CIFAR-10, short-run: FID", NIJKAMP_2019),
         Component("image/cifar10-short-run-is", at + "CIFAR_IS", "CIFAR-10, short-run: Inception score", NIJKAMP_2019),
-    ]
+        Component("image/digits-latent-fid", at + "DIGITS_LATENT_FID", "digits, latent energy: Frechet distance"),
+        Component("image/digits-latent-mse", at + "DIGITS_LATENT_MSE", "digits, latent energy: squared error"),
+        Component("image/digits-vae-fid", at + "DIGITS_VAE_FID", "digits, auto-encoder: Frechet distance"),
+        Component("image/digits-vae-mse", at + "DIGITS_VAE_MSE", "digits, auto-encoder: squared error"),
+        *(
+            Component(f"image/{data}-latent-{score}", f"{at}{row}.{score}",
+                      f"{shown}, latent energy: {score.upper()}", PANG_2020)
+            for data, row, shown in (("svhn", "SVHN_LATENT", "SVHN"), ("cifar10", "CIFAR_LATENT", "CIFAR-10"),
+                                     ("celeba", "CELEBA_LATENT", "CelebA, 64x64"))
+            for score in ("mse", "fid")
+        ),
+        *(
+            Component(f"image/mnist-anomaly{end}-{digit}-{protocol}", f"{at}ANOMALY.{kind}_{digit}_{protocol}",
+                      f"MNIST without {digit}, {shown}, {protocol} split: AUPRC", PANG_2020)
+            for kind, end, shown in (("latent", "", "latent energy"), ("vae", "-vae", "auto-encoder"))
+            for protocol in ("standard", "pooled")
+            for digit in (1, 4, 5, 7, 9)
+        ),
+    ]  # fmt: skip
