@@ -177,14 +177,30 @@ def _alike(order: Tensor, lengths: Tensor, batch: int, rng: torch.Generator) -> 
 
 
 class NormalSamples(InMemory):
-    """``n`` fixed draws from N(mean, sd^2 I) in ``dim`` dimensions: data whose density is known exactly."""
+    """``n`` fixed draws from N(mean, sd^2 I) in ``dim`` dimensions: data whose density is known exactly.
 
-    def __init__(self, split: str = "train", n: int = 4096, dim: int = 1, mean: float = 0.0, sd: float = 1.0) -> None:
+    With ``labels`` the condition is whether the first coordinate is above the mean; ``hidden`` is the share of
+    coordinates that are not shown.
+    """
+
+    def __init__(
+        self,
+        split: str = "train",
+        n: int = 4096,
+        dim: int = 1,
+        mean: float = 0.0,
+        sd: float = 1.0,
+        labels: bool = False,
+        hidden: float = 0.0,
+    ) -> None:
         seed = {"train": 0, "valid": 1, "test": 2}.get(split)
         if seed is None:
             raise RecipeError(f'split: "{split}" is not one of train, valid, test')
-        noise = torch.randn(n, dim, generator=torch.Generator().manual_seed(seed))
-        super().__init__(mean + sd * noise)
+        rng = torch.Generator().manual_seed(seed)
+        noise = torch.randn(n, dim, generator=rng)
+        known = torch.rand(n, dim, generator=rng) >= hidden if hidden else None
+        label = (noise[:, 0] > 0).long() if labels else None
+        super().__init__(mean + sd * noise, label, classes=2 if labels else None, known=known)
 
 
 def describe(dataset: Dataset, condition: Given) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,8 @@ from ebmsuite.tree import Tree
 if TYPE_CHECKING:
     from ebmsuite.generator import Generator
 
-__all__ = ["Clamped", "Energy", "JointEnergy", "Posterior", "Sum", "Tilted", "full_precision", "in_precision"]
+__all__ = ["Clamped", "Energy", "JointEnergy", "Posterior", "Recovery", "Sum", "Tilted", "frozen",
+           "full_precision", "in_precision"]  # fmt: skip
 
 
 class Energy(nn.Module):
@@ -37,6 +38,13 @@ class Energy(nn.Module):
     def scale(self, x: Tensor, condition: Tree = None) -> Tensor | float:
         """A unit of length for every coordinate, broadcast against x. A coordinate of scale 0 does not move."""
         return 1.0
+
+
+def frozen(net: nn.Module, *inputs: Any) -> Tensor:
+    """The net's value with its parameters as they are: gradients reach the inputs and no parameter."""
+    parameters = {name: p.detach() for name, p in net.named_parameters()}
+    value: Tensor = torch.func.functional_call(net, parameters, inputs)
+    return value
 
 
 def in_precision(dtype: torch.dtype | None, x: Tensor) -> AbstractContextManager[None]:
@@ -142,7 +150,8 @@ class Clamped(Energy):
 class Posterior(Energy):
     """E(z) = E_prior(z) - log p(x | z): the latent vector given an event (Pang et al., NeurIPS 2020, eq. 8).
 
-    The condition is ``(x, inner)``.
+    The condition is ``(x, inner)``, or ``(x, inner, known)`` where not all coordinates of x are: then p(x | z) is that
+    of those which are (Han et al., AAAI 2017, sec. "learning from incomplete data").
     """
 
     def __init__(self, prior: Energy, generator: Generator) -> None:
@@ -151,6 +160,27 @@ class Posterior(Energy):
         self.generator = generator
 
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
-        observed, inner = condition
-        energy: Tensor = self.prior(x, inner) - self.generator.log_prob(observed, x, inner)
+        observed, inner, *known = condition
+        energy: Tensor = self.prior(x, inner) - self.generator.log_prob(observed, x, inner, *known)
         return energy
+
+
+class Recovery(Energy):
+    """E(y) = E_theta(y, given) / b^2 + w |y - x'|^2 / 2: a less noisy event given a noisier one, x'.
+
+    The condition is ``(x', w, b, given)``, w and b [B] (Gao et al., ICLR 2021, eq. 6, with w = 1 / sigma^2, or 0 for no
+    tether). b is the unit of length, which turns with the level: a step moves by it and no more.
+    """
+
+    def __init__(self, energy: Energy) -> None:
+        super().__init__()
+        self.energy = energy
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        noisy, weight, unit, given = condition
+        value: Tensor = self.energy(x, given) / unit.square() + weight * (x - noisy).square().flatten(1).sum(1) / 2
+        return value
+
+    def scale(self, x: Tensor, condition: Tree = None) -> Tensor:
+        unit: Tensor = condition[2]
+        return unit.view(-1, *[1] * (x.dim() - 1))

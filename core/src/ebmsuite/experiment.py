@@ -87,9 +87,9 @@ class Experiment:
         torch.manual_seed(recipe.seed)
         trainer: Any = registry.resolve("trainer", recipe.trainer["name"])
         nets: dict[str, nn.Module] = {}
-        conditions = trainer.conditions(event, condition)
+        conditions, events = trainer.conditions(event, condition), trainer.events(event, recipe.trainer)
         for name, spec in recipe.players.items():
-            given = {**spaces, "event": self._space_of(spec, spaces, name)}
+            given = {**spaces, "event": events.get(name) or self._space_of(spec, spaces, name)}
             given["condition"] = conditions.get(name, condition)
             nets[name] = registry.build(trainer.roles[name], spec, **given).to(device)
             self._takes(nets[name], given["condition"], trainer.roles[name], name)

@@ -56,10 +56,17 @@ class NormalGenerator(Generator):
             mean: Tensor = self.net(z) if condition is None else self.net(z, condition)
         return full_precision(mean)
 
-    def log_prob(self, x: Tensor, z: Tensor, condition: Tree = None) -> Tensor:
-        size = x[0].numel()
-        squares = event_sum((x - self(z, condition)).square())
-        return -squares / (2 * self.sd**2) - size * (math.log(self.sd) + math.log(2 * math.pi) / 2)
+    def log_prob(self, x: Tensor, z: Tensor, condition: Tree = None, known: Tensor | None = None) -> Tensor:
+        """log p(x | z, condition), [B]; of the coordinates that are ``known`` where some are not."""
+        squares, size = (x - self(z, condition)).square(), x[0].numel()
+        of = size if known is None else event_sum(known)
+        squares = event_sum(squares if known is None else squares * known)
+        return -squares / (2 * self.sd**2) - of * (math.log(self.sd) + math.log(2 * math.pi) / 2)
+
+    def draw(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        """One x ~ p(x | z, condition) for every z, which can be differentiated in both."""
+        mean: Tensor = self(z, condition)
+        return mean + self.sd * torch.randn(mean.shape, generator=rng, device=mean.device, dtype=mean.dtype)
 
     def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
         mean: Tensor = self(z, condition)

@@ -27,6 +27,7 @@ __all__ = [
     "mlp_encoder",
     "mlp_energy",
     "mlp_generator",
+    "numbers_of",
     "reference",
     "width_of",
 ]
@@ -62,7 +63,8 @@ def width_of(given: Given) -> int:
     return sum(map(width_of, given))
 
 
-def _numbers(condition: Tree, given: Given) -> list[Tensor]:
+def numbers_of(condition: Tree, given: Given) -> list[Tensor]:
+    """The numbers of a condition, [B, ...] a part; a label is one-hot."""
     if given is None:
         return []
     if condition is None:
@@ -70,7 +72,7 @@ def _numbers(condition: Tree, given: Given) -> list[Tensor]:
     if isinstance(given, Space):
         label = given.kind == "label"
         return [nn.functional.one_hot(condition, given.classes or -1).float() if label else condition.flatten(1)]
-    return [part for leaf, space in zip(condition, given, strict=True) for part in _numbers(leaf, space)]
+    return [part for leaf, space in zip(condition, given, strict=True) for part in numbers_of(leaf, space)]
 
 
 class SideBySide(nn.Module):
@@ -81,7 +83,7 @@ class SideBySide(nn.Module):
         self.net, self.given = net, given
 
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
-        value: Tensor = self.net(torch.cat([x.flatten(1), *(p.to(x) for p in _numbers(condition, self.given))], 1))
+        value: Tensor = self.net(torch.cat([x.flatten(1), *(p.to(x) for p in numbers_of(condition, self.given))], 1))
         return value
 
 
@@ -158,7 +160,7 @@ class Constant(Energy):
         self.value = nn.Parameter(torch.tensor(value))
 
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
-        return self.value.expand(x.shape[0])
+        return self.value + x.new_zeros(x.shape[0])
 
 
 class Quadratic(Energy):

@@ -243,7 +243,7 @@ def _fill(raw: Mapping[str, Any], registry: Registry) -> Recipe:
         k: registry.fill("optimiser", v, f"optimisers.{k}", _OPTIMISER) for k, v in raw["optimisers"].items()
     }
     phases = raw.get("phases") or {}
-    _same_keys(phases, tuple(trainer.draws), "phases", "phase")
+    _same_keys(phases, tuple(trainer.draws), "phases", "phase", trainer.optional)
     filled["phases"] = {k: _fill_phase(v, f"phases.{k}", registry) for k, v in phases.items()}
 
     latent = raw.get("latent")

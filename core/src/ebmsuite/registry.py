@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
 import difflib
 import importlib
@@ -42,6 +43,8 @@ class Parameter:
     default: Any
     kind: str | None
     """The kind of component that the setting is itself, or None."""
+    factory: bool = False
+    """Whether a function of an event's Space that makes it is wanted (annotated ``Callable[[Space], ...]``)."""
 
     @property
     def required(self) -> bool:
@@ -121,7 +124,7 @@ class Registry:
             target = self.resolve(kind, name)
             hints = self._hints(kind, name, target)
             self._parameters[key] = {
-                p.name: Parameter(p.name, hints.get(p.name, Any), p.default, self._kind(hints.get(p.name)))
+                p.name: self._parameter(p, hints.get(p.name, Any))
                 for p in inspect.signature(target).parameters.values()
                 if p.name not in GIVEN
             }
@@ -138,9 +141,10 @@ class Registry:
                 "import what it names outside of TYPE_CHECKING"
             ) from error
 
-    def _kind(self, hint: Any) -> str | None:
+    def _parameter(self, p: inspect.Parameter, hint: Any) -> Parameter:
         options = typing.get_args(hint) or (hint,)
-        return next((o.component_kind for o in options if hasattr(o, "component_kind")), None)
+        kind = next((o.component_kind for o in options if hasattr(o, "component_kind")), None)
+        return Parameter(p.name, hint, p.default, kind, typing.get_origin(hint) is collections.abc.Callable)
 
     def fill(self, kind: str, spec: Any, where: str, extras: Mapping[str, Parameter] | None = None) -> Any:
         """Check a ``{name: ..., setting: value}`` and add the defaults, here and in nested components.
@@ -167,6 +171,9 @@ class Registry:
                 filled[key] = conform(value, parameter.hint, f"{where}.{key}")
         return filled
 
+    def _maker(self, kind: str, spec: Mapping[str, Any], given: Mapping[str, Any]) -> Callable[[Any], Any]:
+        return lambda event: self.build(kind, spec, **{**given, "event": event})
+
     def build(self, kind: str, spec: Mapping[str, Any], **given: Any) -> Any:
         """Make the component that a filled spec describes; ``given`` holds what `GIVEN` names."""
         target = self.resolve(kind, spec["name"])
@@ -176,7 +183,12 @@ class Registry:
             if key not in parameters:
                 continue  # a key of the recipe's own beside the component's: every, clip, ...
             nested = parameters[key].kind
-            arguments[key] = self.build(nested, value, **given) if nested and value is not None else value
+            if nested is None or value is None:
+                arguments[key] = value
+            elif parameters[key].factory:
+                arguments[key] = self._maker(nested, value, given)
+            else:
+                arguments[key] = self.build(nested, value, **given)
         for name, parameter in inspect.signature(target).parameters.items():
             if name in GIVEN:
                 if name in given:

@@ -40,10 +40,18 @@ class Trainer:
     roles: ClassVar[Mapping[str, str]] = {}
     """Player -> kind of component."""
     optional: ClassVar[frozenset[str]] = frozenset()
-    """Players that a recipe may leave out."""
+    """Players and phases that a recipe may leave out."""
     draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {}
     """Phase -> the space that it draws from."""
     streams: ClassVar[tuple[str, ...]] = ("data",)
+
+    @staticmethod
+    def events(event: Space, settings: Mapping[str, Any]) -> Mapping[str, Space]:
+        """Player -> the space of its events, for those that see other ones than the data's.
+
+        ``settings`` are the trainer's own, as the recipe has them.
+        """
+        return {}
 
     @staticmethod
     def conditions(event: Space, condition: Given) -> Mapping[str, Given]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ebmsuite.scores import Case
 
-__all__ = ["EIGHT_GAUSSIANS", "RINGS", "SHORT_RUN"]
+__all__ = ["EIGHT_GAUSSIANS", "NCE", "RINGS", "SHORT_RUN"]
 
 SEEDS = {"quick": 3, "full": 3}
 FLOOR = {"real against real": {"of": "held-out"}}
@@ -41,4 +41,15 @@ SHORT_RUN = Case(
     baselines=FLOOR,
     seeds=SEEDS,
     note="chains too short to converge: judged by its samples, as its energy is no density",
+)
+
+NCE = Case(
+    name="toy/nce-kl",
+    recipe="toy/nce",
+    metric={"name": "toy/divergence"},
+    better="lower",
+    n={"quick": 10_000, "full": 10_000},
+    bar={"quick": 0.02},
+    seeds=SEEDS,
+    note="noise contrast, log Z learned",
 )

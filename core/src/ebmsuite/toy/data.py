@@ -18,7 +18,7 @@ SEEDS = {"train": 0, "valid": 1, "test": 2}
 
 
 class Points(InMemory):
-    """``n`` fixed draws a split from ``density``, float32 [n, dim]. The density stays at hand, as ``.density``.
+    """``n`` fixed draws a split from ``density``, float32 [n, *event]. The density stays at hand, as ``.density``.
 
     With ``labels`` the class of a draw is its condition; with ``labelled`` only so many, an equal number of every
     class, are there in training. ``hidden`` is the share of coordinates, at random, that a batch does not show: their
@@ -55,7 +55,8 @@ class Points(InMemory):
                 few = _few(y, labelled, classes)
                 x, y = x[few], y[few]
         known = torch.rand(x.shape, generator=rng) >= hidden if hidden else None
-        super().__init__(x, None if classes is None else y, None, classes, PointFiles(columns=x.shape[1]), known)
+        codec = PointFiles(columns=x.shape[1]) if x.dim() == 2 else None
+        super().__init__(x, None if classes is None else y, None, classes, codec, known)
 
     @property
     def truth(self) -> torch.Tensor:

@@ -21,7 +21,7 @@ from ebmsuite.toy.densities.parts import Labelled
 from ebmsuite.toy.grid import Grid, LogDensity, all_points, log_density, temperature
 from ebmsuite.tree import cat
 
-__all__ = ["Accuracy", "Divergence", "LatentDivergence", "Recovery", "Samples"]
+__all__ = ["Accuracy", "Divergence", "LatentDivergence", "Recovery", "Samples", "Statistics"]
 
 Split = Literal["valid", "test"]
 
@@ -177,6 +177,34 @@ class Samples:
                 },
             )  # fmt: skip
         return scores
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """How far samples are from having the statistics that the energy is to match: sum |mean of ``n`` held-out events -
+    mean of n samples| / sum |mean of held-out events|, of an energy that has ``statistics`` (`ebmsuite.frame.Frame`).
+
+    ``of`` "held-out" puts training events in the place of samples: the floor; "reference" draws of N(0, 1).
+    """
+
+    set: Split = "test"
+    of: Literal["model", "held-out", "reference"] = "model"
+
+    def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Score:
+        statistics = getattr(model.players["energy"], "statistics", None)
+        if statistics is None:
+            raise UserError(f"toy/statistics: the energy of {model.recipe.recipe} has no statistics")
+        real = _first(data[self.set], n).x
+        sets = {
+            "model": lambda: model.sample(len(real), rng=rng),
+            "held-out": lambda: _first(data["train"], len(real)).x,
+            "reference": lambda: torch.randn(real.shape, generator=rng, device=rng.device),
+        }
+        with torch.no_grad():
+            wanted, got = (statistics(x.to(model.device)).mean(0) for x in (real, sets[self.of]()))
+        error = float((got - wanted).abs().sum() / wanted.abs().sum())
+        facts = {"of": self.of, "split": self.set, "n_samples": len(real), "n_reference": len(real)}
+        return Score(error, protocol={**facts, "statistics": wanted.numel(), **model.describe()})
 
 
 @dataclass(frozen=True)

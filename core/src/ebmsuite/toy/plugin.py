@@ -9,6 +9,7 @@ ebm_api = 1
 NIJKAMP_2020 = (
     "Nijkamp, Hill, Han, Zhu, Wu. On the Anatomy of MCMC-Based Maximum Likelihood Learning of EBMs. AAAI 2020"
 )
+GUTMANN_2012 = "Gutmann, Hyvarinen. Noise-Contrastive Estimation of Unnormalized Statistical Models. JMLR 2012"
 NEAL_2003 = "Neal. Slice Sampling. Annals of Statistics 2003"
 HAARIO_1999 = "Haario, Saksman, Tamminen. Adaptive Proposal Distribution for Random Walk Metropolis Algorithm. 1999"
 
@@ -23,6 +24,7 @@ SMOOTH = [
     Component(
         "toy/embedded", AT + "Embedded", "Gaussians on a circle, seen through a known generator in 10 dimensions"
     ),
+    Component("toy/signals", AT + "Signals", "signals of one axis, of a few bands of frequencies"),
     Component("toy/ill-conditioned", AT + "IllConditioned", "a Gaussian of very unequal widths, of any dimension"),
 ]
 """Known densities are energies too: for what samples, or compares itself with, an energy that is not learned."""
@@ -57,6 +59,8 @@ def ebm_metrics() -> list[Component]:
                   "the same of a model with a latent vector in the plane, summed over a grid of it"),
         Component("toy/samples", "ebmsuite.toy.metrics:Samples",
                   "sliced Wasserstein distance and MMD of samples, with that of real points"),
+        Component("toy/statistics", "ebmsuite.toy.metrics:Statistics",
+                  "how far samples are from the statistics that FRAME matches"),
         Component("toy/accuracy", "ebmsuite.toy.metrics:Accuracy", "how many labels the model tells"),
         Component("toy/recovery", "ebmsuite.toy.metrics:Recovery",
                   "error of hidden coordinates that the model fills in, with the best possible"),
@@ -83,6 +87,7 @@ def ebm_recipes() -> list[Component]:
         Component("toy/eight-gaussians", at + "eight-gaussians.yaml", "eight modes by persistent chains", NIJKAMP_2020),
         Component("toy/rings-short-run", at + "rings-short-run.yaml",
                   "four rings by chains too short to converge: good samples, no density", NIJKAMP_2020),
+        Component("toy/nce", at + "nce.yaml", "four rings by telling them from noise", GUTMANN_2012),
     ]  # fmt: skip
 
 
@@ -93,4 +98,5 @@ def ebm_cases() -> list[Component]:
         Component("toy/rings-kl", at + "RINGS", "rings by persistent chains, in nats"),
         Component("toy/eight-gaussians-kl", at + "EIGHT_GAUSSIANS", "eight modes by persistent chains, in nats"),
         Component("toy/rings-short-run-samples", at + "SHORT_RUN", "rings by short-run chains, by samples"),
+        Component("toy/nce-kl", at + "NCE", "rings by noise contrast, in nats"),
     ]

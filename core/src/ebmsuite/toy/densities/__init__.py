@@ -5,6 +5,7 @@ from ebmsuite.toy.densities.embedded import Embedded
 from ebmsuite.toy.densities.hard import Banana, Funnel, IllConditioned
 from ebmsuite.toy.densities.mixture import Mixture, eight_gaussians, two_moons
 from ebmsuite.toy.densities.polar import Pinwheel, Rings
+from ebmsuite.toy.densities.signals import Signals
 
 __all__ = [
     "Banana",
@@ -15,6 +16,7 @@ __all__ = [
     "Mixture",
     "Pinwheel",
     "Rings",
+    "Signals",
     "eight_gaussians",
     "two_moons",
 ]

@@ -1,0 +1,103 @@
+"""The same event on coarser grids: signals, images, clips and volumes alike.
+
+An event is [channels, *positions]. A grid is named by its factor: how many positions along every axis are one of its
+own; 1 is the event itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from ebmsuite.energy import Energy
+from ebmsuite.errors import RecipeError
+from ebmsuite.space import Space
+from ebmsuite.tree import Tree
+
+__all__ = ["Grids", "check_factors", "coarser", "pool", "upsample"]
+
+
+def pool(x: Tensor, factor: int) -> Tensor:
+    """Means of blocks of ``factor`` positions along every axis: [B, C, *positions / factor]."""
+    for axis in range(2, x.dim()):
+        x = x.reshape(*x.shape[:axis], -1, factor, *x.shape[axis + 1 :]).mean(axis + 1)
+    return x
+
+
+def upsample(x: Tensor, factor: int) -> Tensor:
+    """Every position ``factor`` times along every axis: blocks, whose `pool` is x."""
+    for axis in range(2, x.dim()):
+        x = x.repeat_interleave(factor, axis)
+    return x
+
+
+def coarser(event: Space, factor: int) -> Space:
+    """The space of pooled events; a `RecipeError` where the factor does not divide an axis."""
+    channels, *positions = event.fixed
+    if not positions:
+        raise RecipeError(f"grids: events are [channels, *positions], these are {list(event.fixed)}")
+    if factor < 1 or any(n % factor for n in positions):
+        raise RecipeError(f"factors: {factor} does not divide {list(positions)} positions")
+    return Space((channels, *(n // factor for n in positions)), event.range)
+
+
+def check_factors(factors: Sequence[int]) -> None:
+    """Refuse factors that are not from coarse to fine, each a multiple of the next, and the last 1."""
+    falling = all(a > b and a % b == 0 for a, b in pairwise(factors))
+    if not factors or factors[-1] != 1 or not falling:
+        raise RecipeError(f"factors: coarse to fine, each a multiple of the next and the last 1, got {list(factors)}")
+
+
+class Grids(Energy):
+    """One energy a grid; an event is of the grid that its shape says.
+
+    ``net`` makes the energy of a grid from its Space. With ``add`` that of a grid is the sum of its net's and of all
+    coarser nets' of the pooled event: a net that grows, whose newest part is faded in by ``fade`` (buffer, 1 unless a
+    trainer says otherwise). ``units`` are the lengths of a step on each grid, all 1 unless given: a coarse grid's
+    positions are means, and vary less.
+    """
+
+    component_kind = "energy"
+    fade: Tensor
+
+    def __init__(
+        self,
+        event: Space,
+        net: Callable[[Space], Energy],
+        factors: tuple[int, ...],
+        units: tuple[float, ...] | None = None,
+        add: bool = False,
+    ) -> None:
+        super().__init__()
+        if units is not None and len(units) != len(factors):
+            raise RecipeError(f"units: {len(factors)} grids need as many, got {len(units)}")
+        check_factors(factors)
+        self.factors, self.units, self.add = tuple(factors), units or (1.0,) * len(factors), add
+        spaces = [coarser(event, f) for f in factors]
+        self.shapes = [s.fixed for s in spaces]
+        self.nets = nn.ModuleList([net(s) for s in spaces])
+        self.register_buffer("fade", torch.ones(()))
+
+    def grid(self, x: Tensor) -> int:
+        """Which grid events are of, by their shape."""
+        try:
+            return self.shapes.index(tuple(x.shape[1:]))
+        except ValueError:
+            raise RecipeError(f"events {list(x.shape[1:])} are of no grid ({self.shapes})") from None
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        k = self.grid(x)
+        energy: Tensor = self.nets[k](x, condition)
+        if not self.add:
+            return energy
+        if k:
+            energy = self.fade * energy
+        for j in range(k):
+            energy = energy + self.nets[j](pool(x, self.factors[j] // self.factors[k]), condition)
+        return energy
+
+    def scale(self, x: Tensor, condition: Tree = None) -> float:
+        return self.units[self.grid(x)]

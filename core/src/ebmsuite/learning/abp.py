@@ -1,0 +1,77 @@
+"""Alternating back-propagation: a generator learned without another net."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ebmsuite.energy import Energy, Posterior
+from ebmsuite.errors import UserError
+from ebmsuite.generator import NormalGenerator
+from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.space import Batch
+from ebmsuite.tree import Tree
+
+__all__ = ["AlternatingBackpropagation"]
+
+
+@dataclass
+class AlternatingBackpropagation(Trainer):
+    """x = g(z, c) + e, z ~ p(z): maximum likelihood of a generator alone (Han et al., AAAI 2017, algorithm 1).
+
+        inference:  z+ ~ p(z | x, c), by Langevin dynamics from where this example's chain was left
+        learning:   E[d log p(x | z+, c)]
+
+    Where a batch has coordinates that are not ``known`` both steps see the others only: log p(x | z) is a sum over
+    what is observed, and what is not is recovered by g(z+).
+
+    Chains ``memory`` keep a z an example, the published warm start. Outside learning there is nothing to go on from:
+    chains start from their density and take ``cold`` steps.
+    """
+
+    cold: int = 100
+
+    roles: ClassVar[Mapping[str, str]] = {"generator": "generator"}
+    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"posterior": "latent"}
+
+    @staticmethod
+    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
+        generator = players["generator"]
+        return {"posterior": Posterior(generator.latent, generator)}
+
+    def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
+        data, generator = batches["data"], self.players["generator"]
+        given = self._observed(data)
+        posterior = self.phases["posterior"].draw(data, rng, given)
+        observed, condition, *known = given
+        loss = -generator.log_prob(observed, posterior.x, condition, *known).mean()
+        return {
+            "z/posterior": posterior.x.square().mean().sqrt(),
+            "moved/posterior": (posterior.x - posterior.start.x).square().mean().sqrt(),
+            **self.players.update({"generator": loss}),
+        }
+
+    @torch.no_grad()
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        return self.decode(self.players["generator"].latent.sample(n, rng, condition), rng, condition)
+
+    @torch.no_grad()
+    def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        return self.phases["posterior"].sample(len(batch), rng, self._observed(batch), steps=self.cold)
+
+    @torch.no_grad()
+    def recover(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        x = self.decode(self.infer(batch, rng), rng, batch.condition)
+        return x if batch.known is None else torch.where(batch.known, batch.x, x)
+
+    def _observed(self, batch: Batch) -> tuple[Tree, ...]:
+        """The posterior's condition."""
+        if batch.known is None:
+            return batch.x, batch.condition
+        if not isinstance(self.players["generator"], NormalGenerator):
+            raise UserError("abp: coordinates are hidden, and only a generator with normal noise can leave some out")
+        return batch.x, batch.condition, batch.known

@@ -1,0 +1,87 @@
+"""The noise levels of diffusion, from data to N(0, I)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ebmsuite.errors import RecipeError
+
+__all__ = ["COSINE", "T6", "Diffusion", "Level", "from_betas"]
+
+
+class Level(NamedTuple):
+    """One step of noise for every row, [B] each: x_{t+1} = a x_t + sigma n."""
+
+    a: Tensor
+    sigma: Tensor
+    kept: Tensor
+    """The data's share in x_t: x_t = kept x + noise n."""
+    noise: Tensor
+    noise_next: Tensor
+    """The noise in x_{t+1}."""
+    time: Tensor
+    """[B, 1]: x_t's place between data, 0, and noise, 1, that a net is told."""
+    last: Tensor
+    """Whether x_{t+1} is the noisiest."""
+
+
+def from_betas(low: float, high: float, steps: int, ends: Sequence[int]) -> tuple[float, ...]:
+    """log SNR after the first ``ends`` of ``steps`` variances beta, linear from ``low`` to ``high``."""
+    betas = [low + (high - low) * i / (steps - 1) for i in range(steps)]
+    kept = [sum(math.log1p(-b) for b in betas[:end]) for end in ends]  # log of the squared share of the data
+    return tuple(round(k - math.log(-math.expm1(k)), 6) for k in kept)
+
+
+def cosine(low: float, high: float, levels: int) -> tuple[float, ...]:
+    """log SNR(u) = -2 log tan(a u + b) from ``high`` to ``low`` in as many steps."""
+    first, last = math.atan(math.exp(-high / 2)), math.atan(math.exp(-low / 2))
+    return tuple(round(-2 * math.log(math.tan(first + (last - first) * i / levels)), 6) for i in range(levels + 1))
+
+
+T6 = from_betas(1e-4, 0.02, 1000, (1, 101, 201, 301, 401, 501, 1000))
+"""Six steps (Gao et al., ICLR 2021)."""
+COSINE = cosine(-5.1, 9.8, 6)
+"""Six steps (Zhu et al., ICLR 2024)."""
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """x_t = kept_t x + noise_t n with kept^2 + noise^2 = 1 and log SNR_t = 2 log(kept_t / noise_t), which falls."""
+
+    log_snr: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.log_snr) < 2 or any(b >= a for a, b in zip(self.log_snr, self.log_snr[1:], strict=False)):
+            raise RecipeError(f"trainer.log_snr: at least two levels, each below the one before, got {self.log_snr}")
+
+    @property
+    def steps(self) -> int:
+        """How many steps lead from the first level to the noisiest."""
+        return len(self.log_snr) - 1
+
+    @property
+    def least(self) -> float:
+        """The noise of the first level."""
+        return 1 / math.sqrt(1 + math.exp(self.log_snr[0]))
+
+    @property
+    def first_sigma(self) -> float:
+        """The noise of the first step, sigma_1."""
+        first, second = self.log_snr[:2]
+        return math.sqrt(1 - (1 + math.exp(-first)) / (1 + math.exp(-second)))
+
+    def at(self, t: Tensor) -> Level:
+        """The step from level t to t + 1, for t int64 [B]."""
+        snr = torch.tensor(self.log_snr, dtype=torch.float64)
+        kept, noise = snr.sigmoid().sqrt(), (-snr).sigmoid().sqrt()
+        a = kept[1:] / kept[:-1]
+        sigma = (noise[1:].square() - (a * noise[:-1]).square()).sqrt()
+        time = torch.atan((-snr / 2).exp()) / (math.pi / 2)
+        given = [v.float().to(t.device)[t] for v in (a, sigma, kept[:-1], noise[:-1], noise[1:], time[:-1])]
+        return Level(*given[:5], given[5][:, None], t == self.steps - 1)

@@ -1,0 +1,71 @@
+"""Maximum likelihood from events of which coordinates are hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ebmsuite.energy import Clamped, Energy
+from ebmsuite.errors import DataError
+from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.space import Batch
+from ebmsuite.tree import Tree
+
+__all__ = ["IncompleteLikelihood"]
+
+
+@dataclass
+class IncompleteLikelihood(Trainer):
+    """Two Langevin dynamics, one that synthesises and one that recovers (Xie, Zhu, Wu, TPAMI 2021, sec. 6).
+
+        d/dtheta log p(x_known) = E_p(x)[dE/dtheta] - E_p(x_hidden | x_known)[dE/dtheta]
+
+    The phase ``recovered`` draws what is hidden with what is known held fixed; with chains ``memory`` every example's
+    goes on from where it was left. Outside learning a recovery starts afresh and takes ``recovery_steps`` steps.
+    """
+
+    recovery_steps: int = 200
+
+    roles: ClassVar[Mapping[str, str]] = {"energy": "energy"}
+    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"recovered": "event", "negative": "event"}
+
+    @staticmethod
+    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
+        return {"recovered": Clamped(players["energy"]), "negative": players["energy"]}
+
+    def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
+        data, energy = batches["data"], self.players["energy"]
+        given = _given(data)
+        # recovery and synthesis
+        recovered = self.phases["recovered"].draw(data, rng, given)
+        negative = self.phases["negative"].draw(data, rng, data.condition)
+        # analysis
+        plus = energy(Clamped.place(recovered.x, given), data.condition)
+        minus = energy(negative.x, negative.condition)
+        logs = self.players.update({"energy": (plus - minus).mean()})
+        plus, minus = plus.detach(), minus.detach()
+        return {
+            "gap": plus.mean() - minus.mean(),
+            "energy/data": plus.mean(),
+            "energy/samples": minus.mean(),
+            "samples/max": negative.x.abs().max(),
+            **logs,
+        }
+
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        return self.phases["negative"].sample(n, rng, condition)
+
+    def recover(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        given = _given(batch)
+        hidden = self.phases["recovered"].sample(len(batch), rng, given, steps=self.recovery_steps)
+        return Clamped.place(hidden, given)
+
+
+def _given(batch: Batch) -> Tree:
+    if batch.known is None:
+        raise DataError('the trainer "incomplete" needs data that say what is known of them (Batch.known)')
+    return batch.x, batch.known, batch.condition

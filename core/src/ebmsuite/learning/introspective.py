@@ -1,0 +1,90 @@
+"""Introspective learning: a classifier that draws its own negatives."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from ebmsuite.energy import Energy
+from ebmsuite.errors import RecipeError
+from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.space import Batch
+from ebmsuite.tree import Tree, flatten, take, tree_map, unflatten
+
+__all__ = ["Introspective"]
+
+
+@dataclass
+class Introspective(Trainer):
+    """p_s ~ p_(s-1) exp f_s, f_s the logit of a classifier of data against samples of p_(s-1).
+
+    Lazarow, Jin, Tu (ICCV 2017; Tu, CVPR 2007): each stage synthesises ``pool`` pseudo-negatives with the model as it
+    stands and classifies for ``stage`` steps; where it succeeds, f_s = log p_data / p_(s-1) and p_s is the density of
+    the data. The product of all classifiers is one energy here, f_s = E_(s-1) - E_s, so that a model does not grow
+    with its stages. The ratio of normalising constants is in the energy's bias; an energy without one needs the player
+    ``log_z``, the component "constant". The pool is of the last stage alone, as the identity asks (the paper adds it to
+    those before).
+    """
+
+    stage: int = 100
+    pool: int = 4096
+
+    roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "log_z": "energy"}
+    optional: ClassVar[frozenset[str]] = frozenset({"log_z"})
+    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
+
+    def __post_init__(self) -> None:
+        if self.stage < 1 or self.pool < 1:
+            raise RecipeError(f"trainer: stage and pool are at least 1, got {self.stage} and {self.pool}")
+        self.before = copy.deepcopy(self.players["energy"]).requires_grad_(False).eval()
+        self.negatives: Batch | None = None
+
+    @staticmethod
+    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
+        return {"negative": players["energy"]}
+
+    def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
+        data, energy = batches["data"], self.players["energy"]
+        if t % self.stage == 0 or self.negatives is None:
+            # synthesis: what the model takes for data
+            ranks = self.players.ranks
+            rows = torch.arange(-(-self.pool // ranks.world), device=data.x.device) % len(data)
+            asked = Batch(data.x[rows], take(data.condition, rows))
+            drawn = self.phases["negative"].draw(asked, rng, asked.condition)
+            self.negatives = Batch(ranks.gather(drawn.x), tree_map(ranks.gather, drawn.condition))
+            self.before.load_state_dict(energy.state_dict())
+        # classification: is it data?
+        chosen = torch.randint(len(self.negatives), (len(data),), generator=rng, device=rng.device)
+        negatives = Batch(self.negatives.x[chosen], take(self.negatives.condition, chosen))
+        plus, minus = energy(data.x, data.condition), energy(negatives.x, negatives.condition)
+        with torch.no_grad():
+            logit_data, logit_negatives = (self.before(b.x, b.condition) for b in (data, negatives))
+        c = self.players["log_z"](data.x) if "log_z" in self.players else 0.0
+        logit_data, logit_negatives = logit_data - plus - c, logit_negatives - minus - c
+        loss = (softplus(-logit_data) + softplus(logit_negatives)).mean()
+        logs = self.players.update(dict.fromkeys(self.players, loss))
+        right = (logit_data > 0).float().mean() + (logit_negatives < 0).float().mean()
+        plus, minus = plus.detach(), minus.detach()
+        return {"gap": plus.mean() - minus.mean(), "accuracy": right / 2, **logs}
+
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        return self.phases["negative"].sample(n, rng, condition)
+
+    def state(self) -> dict[str, Tensor]:
+        state = {f"before.{k}": v for k, v in self.before.state_dict().items()}
+        if self.negatives is not None:
+            state |= {"x": self.negatives.x, **flatten(self.negatives.condition, "condition")}
+        return state
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        own = {k.removeprefix("before."): v for k, v in state.items() if k.startswith("before.")}
+        self.before.load_state_dict(own)
+        device = next(self.before.parameters()).device
+        on = {k: v.to(device) for k, v in state.items()}
+        self.negatives = Batch(on["x"], unflatten(on, "condition")) if "x" in on else None

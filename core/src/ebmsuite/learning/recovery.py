@@ -1,0 +1,126 @@
+"""Diffusion recovery likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ebmsuite.energy import Energy, Recovery
+from ebmsuite.errors import RecipeError
+from ebmsuite.learning.diffusion import T6, Diffusion, Level
+from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.sampling import Start
+from ebmsuite.sampling.kernel import normal_like, per_row, target_of
+from ebmsuite.space import Batch, Given, Space
+from ebmsuite.tree import Tree
+
+__all__ = ["RecoveryLikelihood", "given"]
+
+TIME = Space((1,), (0.0, 1.0))
+"""What a net is told of the level: 0 is data, 1 noise."""
+
+
+def given(time: Tensor, condition: Tree) -> Tree:
+    """What a net is given: the level, and the data's condition where there is one."""
+    return time if condition is None else (time, condition)
+
+
+@dataclass
+class RecoveryLikelihood(Trainer):
+    """A chain of conditionals, each a short way from noisy to less noisy (Gao, Song, Poole, Wu, Kingma, ICLR 2021).
+
+        p(y_t | x_{t+1}) ~ exp(-E(y_t, t) / b_t^2 - |y_t - x_{t+1}|^2 / 2 sigma_{t+1}^2),    y_t = a_{t+1} x_t
+
+    learned by maximum likelihood: chains start at x_{t+1} and have little to do. A step is b_t long, b_t^2 =
+    ``step_scale`` (noise_t / noise_0) sigma_{t+1}^2, and E is divided by b_t^2 so that its gradient enters with weight
+    1/2 at every level: b_t is the energy's unit of length, and the recipe's sampler ``{name: langevin, step_size: 1}``.
+    The noisiest level has no tether, and a = 1: a plain energy near N(0, I). A level's loss is weighed by sigma_1 /
+    sigma_{t+1}.
+
+    Levels are ``log_snr``, log(kept^2 / noise^2) of x_t = kept x + noise n, from data to noise; the default is the
+    published T6. The energy is given the level as a number from 0 to 1, [B, 1] (beside the data's condition, as a
+    tuple): arctan(noise / kept) in right angles. It should have no reference of its own: that would be divided by b_t^2
+    too. Data of unit size, or in [-1, 1], suit the levels. Samples go from N(0, I) down the levels, their chains' noise
+    times ``noise_at_test``; with ``denoise``, one step of Tweedie's formula takes off that of the first level.
+    """
+
+    event: Space
+    log_snr: tuple[float, ...] = T6
+    step_scale: float = 2e-4
+    noise_at_test: float = 0.99
+    denoise: bool = False
+
+    roles: ClassVar[Mapping[str, str]] = {"energy": "energy"}
+    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
+
+    def __post_init__(self) -> None:
+        self.diffusion = Diffusion(tuple(self.log_snr))
+        for name in ("step_scale", "noise_at_test"):
+            if getattr(self, name) <= 0:
+                raise RecipeError(f"trainer.{name}: must be above 0, got {getattr(self, name):g}")
+
+    @staticmethod
+    def conditions(event: Space, condition: Given) -> Mapping[str, Given]:
+        return {"energy": TIME if condition is None else (TIME, condition)}
+
+    @staticmethod
+    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
+        return {"negative": Recovery(players["energy"])}
+
+    def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
+        data, energy = batches["data"], self.players["energy"]
+        level = self.diffusion.at(self._levels(len(data), rng))
+        x, noisy = self._noised(data.x, level, rng)
+        positive = per_row(torch.where(level.last, 1.0, level.a), x) * x
+        negative = self.phases["negative"].draw(
+            data, rng, self._tied(noisy, level, data.condition), self._start(noisy, level, data.condition, rng)
+        )
+        weights = self.diffusion.first_sigma / level.sigma
+        seen = given(level.time, data.condition)
+        gaps = energy(positive, seen) - energy(negative.x, seen)
+        losses = {"energy": (weights * gaps).mean(), **self._taught(negative.x, noisy, level, data.condition)}
+        logs = self.players.update(losses)
+        moved = (negative.x - noisy).square().mean().sqrt()
+        return {"gap": gaps.detach().mean(), "moved": moved, **logs}
+
+    def _levels(self, n: int, rng: torch.Generator) -> Tensor:
+        return torch.randint(self.diffusion.steps, (n,), generator=rng, device=rng.device)
+
+    def _noised(self, x: Tensor, level: Level, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """x_t and x_{t+1}, noise upon noise."""
+        less = per_row(level.kept, x) * x + per_row(level.noise, x) * normal_like(x, rng)
+        return less, per_row(level.a, x) * less + per_row(level.sigma, x) * normal_like(x, rng)
+
+    def _start(self, noisy: Tensor, level: Level, condition: Tree, rng: torch.Generator) -> Start:
+        """Where chains start: at the noisy events."""
+        return Start(noisy)
+
+    def _taught(self, x: Tensor, noisy: Tensor, level: Level, condition: Tree) -> Mapping[str, Tensor]:
+        """Losses of others than the energy, given where chains ended."""
+        return {}
+
+    def _tied(self, noisy: Tensor, level: Level, condition: Tree, temperature: float = 1.0) -> Tree:
+        """The condition of `Recovery`; at a temperature T it is that of E / T with steps of as much drift."""
+        unit = (self.step_scale * level.noise / self.diffusion.least).sqrt() * level.sigma
+        precision = torch.where(level.last, 0.0, level.sigma**-2) / temperature
+        return noisy, precision, unit * temperature**0.5, given(level.time, condition)
+
+    @torch.no_grad()
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        x = torch.randn((n, *self.event.fixed), generator=rng, device=rng.device)
+        for t in reversed(range(self.diffusion.steps)):
+            level = self.diffusion.at(torch.full((n,), t, device=x.device))
+            tied = self._tied(x, level, condition, self.noise_at_test**2)
+            start = self._start(x, level, condition, rng)._replace(condition=tied)
+            y = self.phases["negative"].sample(n, rng, tied, start)
+            x = y / per_row(torch.where(level.last, 1.0, level.a), y)
+        if not self.denoise:
+            return x
+        # (x_0 + noise^2 d log p(x_0)) / kept, log p(x_0) = -E(a x_0) / b^2
+        scale, unit = per_row(torch.where(level.last, 1.0, level.a), x), self._tied(x, level, condition)[2]
+        _, slope = target_of(self.players["energy"], x, given(level.time, condition)).value_and_grad(scale * x)
+        return (x - per_row((level.noise / unit).square(), x) * scale * slope) / per_row(level.kept, x)

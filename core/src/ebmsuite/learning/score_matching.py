@@ -1,0 +1,85 @@
+"""Denoising score matching, at one noise level or many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ebmsuite.density import event_sum
+from ebmsuite.energy import Energy
+from ebmsuite.errors import RecipeError
+from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.sampling.kernel import normal_like, per_row, target_of
+from ebmsuite.space import Batch
+from ebmsuite.tree import Tree
+
+__all__ = ["DenoisingScoreMatching"]
+
+
+@dataclass
+class DenoisingScoreMatching(Trainer):
+    """The slope of the energy points from noisy data to clean (Vincent, Neural Computation 2011, eq. 9).
+
+        min E 1/2 (sigma_0 / sigma_i)^2 |dE/dx~ - (x~ - x) / sigma_0^2|^2,    x~ = x + sigma_i n,  n ~ N(0, I)
+
+    With one level, sigma_i = sigma_0 = ``sigma``, the optimum is the density of the data convolved with
+    N(0, sigma^2 I), exactly, and no chain is run in learning. With ``low`` and ``high`` the i-th example of a batch has
+    the i-th of as many levels between them, ``spacing`` "linear" or "geometric", under one energy that is not told the
+    level: multiscale matching (Li, Chen, Sommer, 2019). It is meant for many dimensions, where noisy data of a level
+    are a shell of their own. Published: sigma 0.1, levels linear 0.05 to 1.2 on CIFAR-10 in [0, 1], geometric 0.1 to 3
+    on Fashion-MNIST.
+
+    Samples are those of ``negative``, and where ``denoise`` is set one step more, x - sigma_0^2 dE/dx, takes the noise
+    off: the expected clean event. The gradient of a gradient is taken: activations must be smooth.
+    """
+
+    sigma: float = 0.1
+    low: float | None = None
+    high: float | None = None
+    spacing: Literal["linear", "geometric"] = "linear"
+    denoise: bool = False
+
+    roles: ClassVar[Mapping[str, str]] = {"energy": "energy"}
+    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
+
+    def __post_init__(self) -> None:
+        if self.sigma <= 0:
+            raise RecipeError(f"trainer.sigma: the noise must be above 0, got {self.sigma:g}")
+        if (self.low is None) != (self.high is None):
+            raise RecipeError("trainer: low and high are the ends of the noise levels; give both or none")
+        if self.low is not None and self.high is not None and not 0 < self.low <= self.high:
+            raise RecipeError(f"trainer.low: levels from above 0 to high, got {self.low:g} and {self.high:g}")
+
+    @staticmethod
+    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
+        return {"negative": players["energy"]}
+
+    def levels(self, x: Tensor) -> Tensor:
+        """sigma_i of every row, [B]."""
+        if self.low is None or self.high is None:
+            return x.new_full((len(x),), self.sigma)
+        if self.spacing == "linear":
+            return torch.linspace(self.low, self.high, len(x), dtype=x.dtype, device=x.device)
+        return self.low * (self.high / self.low) ** torch.linspace(0, 1, len(x), dtype=x.dtype, device=x.device)
+
+    def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
+        data, energy = batches["data"], self.players["energy"]
+        levels = self.levels(data.x)
+        added = per_row(levels, data.x) * normal_like(data.x, rng)
+        noisy = data.x + added
+        _, slope = target_of(energy, noisy, data.condition, graph=True).value_and_grad(noisy)
+        misses = event_sum((slope - added / self.sigma**2).square())
+        loss = ((self.sigma / levels).square() * misses).mean() / 2
+        logs = self.players.update({"energy": loss})
+        return {"slope": slope.detach().square().mean().sqrt(), **logs}
+
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        x = self.phases["negative"].sample(n, rng, condition)
+        if not self.denoise:
+            return x
+        _, slope = target_of(self.players["energy"], x, condition).value_and_grad(x)
+        return x - self.sigma**2 * slope

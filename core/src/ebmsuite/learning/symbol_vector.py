@@ -1,0 +1,105 @@
+"""Symbol-vector coupling: semi-supervised learning by an energy on the latent vector."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from ebmsuite.energy import Energy
+from ebmsuite.errors import RecipeError
+from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.space import Batch, Given, Space
+from ebmsuite.tree import Tree
+
+__all__ = ["SymbolVector", "mutual_information"]
+
+
+def mutual_information(logits: Tensor) -> Tensor:
+    """I(y, z) of the classes y of a batch of vectors z, H(mean p) - mean H(p) with p = softmax of [B, C], in nats."""
+    log_p = logits.log_softmax(1)
+    log_mean = log_p.logsumexp(0) - math.log(len(log_p))
+    return (log_p.exp() * log_p).sum(1).mean() - (log_mean.exp() * log_mean).sum()
+
+
+@dataclass
+class SymbolVector(Trainer):
+    """p(y, z) p(x | z) with p(y, z) = exp(F_y(z)) p_0(z) / Z (Pang et al., NeurIPS 2020 workshops; Pang & Wu, ICML 2021).
+
+    The symbol y and the vector z share the logits F: the prior is p(z) = exp(logsumexp F(z)) p_0(z) / Z, the classifier
+    p(y | z) = softmax F(z), and the energy a `JointEnergy`. With z+ ~ q(z | x) of the encoder and z- ~ p(z) by chains,
+
+        energy:     E(z+) - E(z-)                              - lambda log p(y | z(x)) - w I(y, z+)
+        encoder:    log q(z+ | x) + E(z+) - log p(x | z+)      - lambda log p(y | z(x)) - w I(y, z+)
+        generator:  log q(z+ | x) + E(z+) - log p(x | z+)
+
+    x is of the stream "data", whose labels, if it has any, are not looked at; pairs x, y are of "labelled", and z(x) is
+    the mean of q(z | x). ``label_weight`` is lambda, 200 in the published code, which takes the labelled step apart from
+    the others. ``information_weight`` w is that of the information bottleneck (ICML 2021), 100 there; 0 is the model of
+    2020. Classes of events are those of softmax F at z(x).
+    """
+
+    label_weight: float = 200.0
+    information_weight: float = 0.0
+
+    roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "generator": "generator", "encoder": "density"}
+    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"prior": "latent"}
+    streams: ClassVar[tuple[str, ...]] = ("data", "labelled")
+
+    def __post_init__(self) -> None:
+        for player, word in (("energy", "logits"), ("encoder", "moments")):
+            if not hasattr(self.players[player], word):
+                raise RecipeError(
+                    f"players.{player}: this one has no {word}; use {'mlp-classes' if word == 'logits' else 'an encoder'}"
+                )
+
+    @staticmethod
+    def conditions(event: Space, condition: Given) -> Mapping[str, Given]:
+        return {"generator": None, "encoder": None}
+
+    @staticmethod
+    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
+        return {"prior": players["energy"]}
+
+    def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
+        data, labelled = batches["data"], batches["labelled"]
+        energy, generator, encoder = (self.players[k] for k in ("energy", "generator", "encoder"))
+        # inference and synthesis
+        z = encoder.sample(len(data), rng, data.seen)
+        prior = self.phases["prior"].draw(data, rng)
+        # learning
+        plus, minus = energy(z), energy(prior.x)
+        bound = (encoder.log_prob(z, data.seen) + plus - generator.log_prob(data.x, z)).mean()
+        told = cross_entropy(energy.logits(encoder.moments(labelled.seen)[0]), labelled.condition)
+        information = mutual_information(energy.logits(z))
+        coupling = self.label_weight * told - self.information_weight * information
+        losses = {"energy": (plus - minus).mean() + coupling, "encoder": bound + coupling, "generator": bound}
+        logs = self.players.update(losses)
+        return {
+            "gap": plus.detach().mean() - minus.detach().mean(),
+            "told": told.detach(),
+            "information": information.detach(),
+            "z/data": z.detach().square().mean().sqrt(),
+            "z/prior": prior.x.square().mean().sqrt(),
+            **logs,
+        }
+
+    @torch.no_grad()
+    def classify(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.players["energy"].logits(self.players["encoder"].moments(x)[0])
+        return logits.log_softmax(1)
+
+    @torch.no_grad()
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        """Of p(x), or of p(x | y) given labels [n]."""
+        return self.decode(self.phases["prior"].sample(n, rng, condition), rng)
+
+    @torch.no_grad()
+    def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        z: Tensor = self.players["encoder"].sample(len(batch), rng, batch.seen)
+        return z
