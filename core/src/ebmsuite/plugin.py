@@ -38,7 +38,10 @@ XIE_2018 = (
     "Xie, Lu, Gao, Wu. Cooperative Learning of Energy-Based Model and Latent Variable Model via MCMC Teaching. "
     "AAAI 2018"
 )
-XIE_ZHENG_2021 = "Xie, Zheng, Li. Learning Energy-Based Model with Variational Auto-Encoder as Amortized Sampler. AAAI 2021"
+XIE_ZHENG_2021 = (
+    "Xie, Zheng, Li. Learning Energy-Based Model with Variational Auto-Encoder as Amortized Sampler via MCMC Teaching. "
+    "AAAI 2021"
+)
 PANG_WU_2021 = (
     "Pang, Nijkamp, Cui, Han, Wu. Semi-supervised Learning by Latent Space Energy-Based Model of Symbol-Vector "
     "Coupling. 2020; Pang, Wu. Latent Space Energy-Based Model of Symbol-Vector Coupling for Text Generation and "
@@ -51,6 +54,9 @@ HAN_2019 = (
 GAO_2020 = "Gao, Nijkamp, Kingma, Xu, Dai, Wu. Flow Contrastive Estimation of Energy-Based Models. CVPR 2020"
 VINCENT_2011 = "Vincent. A Connection Between Score Matching and Denoising Autoencoders. Neural Computation 2011"
 GAO_2021 = "Gao, Song, Poole, Wu, Kingma. Learning Energy-Based Models by Diffusion Recovery Likelihood. ICLR 2021"
+ZHU_2024 = (
+    "Zhu, Xie, Wu, Gao. Learning Energy-Based Models by Cooperative Diffusion Recovery Likelihood. ICLR 2024"
+)
 KINGMA_2014 = "Kingma, Welling. Auto-Encoding Variational Bayes. ICLR 2014"
 
 PERSISTENT = {
@@ -199,7 +205,11 @@ TRIANGLE_EXAMPLE = {
     "recipe": "divergence-triangle-example",
     "data": PLANE,
     "latent": 2,
-    "players": COOPERATIVE_EXAMPLE["players"] | {"encoder": {"name": "mlp-encoder", **SMALL}},
+    "players": {
+        "energy": {"name": "mlp", **SMALL},
+        "generator": {"name": "mlp", **SMALL},
+        "encoder": {"name": "mlp-encoder", **SMALL},
+    },
     "trainer": {"name": "divergence-triangle"},
     "optimisers": {"energy": {**ADAM, "ema": 0.9}, "generator": ADAM, "encoder": ADAM},
     "budget": {"steps": 12, "batch": 16},
@@ -264,6 +274,14 @@ RECOVERY_EXAMPLE: dict[str, Any] = {
     },
     "optimisers": {"energy": {**ADAM, "ema": 0.9}},
     "budget": {"steps": 12, "batch": 16},
+}
+COOPERATIVE_RECOVERY_EXAMPLE: dict[str, Any] = {
+    **RECOVERY_EXAMPLE,
+    "recipe": "cooperative-recovery-example",
+    "latent": 0,
+    "players": {"energy": {"name": "mlp", **SMALL}, "generator": {"name": "mlp", **SMALL}},
+    "trainer": {"name": "cooperative-recovery"},
+    "optimisers": {"energy": {**ADAM, "ema": 0.9}, "generator": ADAM},
 }
 
 
@@ -475,6 +493,13 @@ def ebm_trainers() -> list[Component]:
             "diffusion recovery likelihood: from noisy to less noisy, level by level",
             GAO_2021,
             example=RECOVERY_EXAMPLE,
+        ),
+        Component(
+            "cooperative-recovery",
+            "ebmsuite.learning.cooperative_recovery:CooperativeRecovery",
+            "recovery likelihood whose chains a generator starts",
+            ZHU_2024,
+            example=COOPERATIVE_RECOVERY_EXAMPLE,
         ),
     ]
 

@@ -22,7 +22,7 @@ __all__ = ["Cooperative"]
 
 @dataclass
 class Cooperative(Trainer):
-    """A generator starts the chains of an energy, and learns from where they end (Xie et al., AAAI 2018 and TPAMI 2018).
+    """A generator starts the chains of an energy and learns from where they end (Xie et al., AAAI 2018).
 
         G0  z ~ p(z), x^ = g(z, c)          the initialiser, fast thinking
         D1  x~ = K Langevin steps on E(x | c) from x^          the solver, slow thinking

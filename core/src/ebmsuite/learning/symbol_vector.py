@@ -29,7 +29,7 @@ def mutual_information(logits: Tensor) -> Tensor:
 
 @dataclass
 class SymbolVector(Trainer):
-    """p(y, z) p(x | z) with p(y, z) = exp(F_y(z)) p_0(z) / Z (Pang et al., NeurIPS 2020 workshops; Pang & Wu, ICML 2021).
+    """p(y, z) p(x | z) with p(y, z) = exp(F_y(z)) p_0(z) / Z (Pang et al., 2020; Pang & Wu, ICML 2021).
 
     The symbol y and the vector z share the logits F: the prior is p(z) = exp(logsumexp F(z)) p_0(z) / Z, the classifier
     p(y | z) = softmax F(z), and the energy a `JointEnergy`. With z+ ~ q(z | x) of the encoder and z- ~ p(z) by chains,
@@ -39,9 +39,9 @@ class SymbolVector(Trainer):
         generator:  log q(z+ | x) + E(z+) - log p(x | z+)
 
     x is of the stream "data", whose labels, if it has any, are not looked at; pairs x, y are of "labelled", and z(x) is
-    the mean of q(z | x). ``label_weight`` is lambda, 200 in the published code, which takes the labelled step apart from
-    the others. ``information_weight`` w is that of the information bottleneck (ICML 2021), 100 there; 0 is the model of
-    2020. Classes of events are those of softmax F at z(x).
+    the mean of q(z | x). ``label_weight`` is lambda, 200 in the published code, which takes the labelled step apart
+    from the others. ``information_weight`` w is that of the information bottleneck (ICML 2021), 100 there; 0 is the
+    model of 2020. Classes of events are those of softmax F at z(x).
     """
 
     label_weight: float = 200.0
@@ -52,11 +52,9 @@ class SymbolVector(Trainer):
     streams: ClassVar[tuple[str, ...]] = ("data", "labelled")
 
     def __post_init__(self) -> None:
-        for player, word in (("energy", "logits"), ("encoder", "moments")):
+        for player, word, use in (("energy", "logits", "mlp-classes"), ("encoder", "moments", "mlp-encoder")):
             if not hasattr(self.players[player], word):
-                raise RecipeError(
-                    f"players.{player}: this one has no {word}; use {'mlp-classes' if word == 'logits' else 'an encoder'}"
-                )
+                raise RecipeError(f"players.{player}: this one has no {word}; use {use}, or another that has")
 
     @staticmethod
     def conditions(event: Space, condition: Given) -> Mapping[str, Given]:

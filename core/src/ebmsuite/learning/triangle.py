@@ -18,7 +18,7 @@ __all__ = ["DivergenceTriangle"]
 
 @dataclass
 class DivergenceTriangle(Trainer):
-    """max over alpha, min over theta and phi of KL(Q || P) + KL(P || Pi) - KL(Q || Pi) (Han, Nijkamp et al., CVPR 2019),
+    """max over alpha, min over theta and phi of KL(Q || P) + KL(P || Pi) - KL(Q || Pi) (Han et al., CVPR 2019),
 
         Q = p_data(x) q_phi(z | x),   P = p(z) p_theta(x | z),   Pi = pi_alpha(x) q_phi(z | x),   pi = exp(-E) / Z
 
@@ -28,10 +28,10 @@ class DivergenceTriangle(Trainer):
         generator:  -log p(x | z) + E(x^) - r log q(z^ | x^)
         encoder:    -log p(x | z) + w (log q(z | x) - log p(z)) - r log q(z^ | x^)
 
-    The triangle itself is ``kl_weight`` w = 1 and ``inverse_weight`` r = 1. The published code has r = 0.1, squared errors
-    without 1 / (2 sd^2), so sd = 0.71, and a KL that is the mean over the latent coordinates, so w = 1 / d; its x^ are
-    means g(z^), here they are drawn with the noise of observation, as P is. ``energy_l2`` is the weight of E(x)^2 +
-    E(x^)^2 in the energy's loss.
+    The triangle itself is ``kl_weight`` w = 1 and ``inverse_weight`` r = 1. The published code has r = 0.1, squared
+    errors without 1 / (2 sd^2), so sd = 0.71, and a KL that is the mean over the latent coordinates, so w = 1 / d; its
+    x^ are means g(z^), here they are drawn with the noise of observation, as P is. ``energy_l2`` is the weight of
+    E(x)^2 + E(x^)^2 in the energy's loss.
     """
 
     kl_weight: float = 1.0

@@ -1,0 +1,204 @@
+"""A generator without an energy of events: alternating back-propagation, symbol-vector coupling."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from ebmsuite.density import Encoder, Gaussian
+from ebmsuite.energy import Posterior
+from ebmsuite.errors import RecipeError, UserError
+from ebmsuite.fit import train
+from ebmsuite.generator import Generator, NormalGenerator
+from ebmsuite.learning import Optimiser, Players
+from ebmsuite.learning.abp import AlternatingBackpropagation
+from ebmsuite.learning.optimisers import sgd
+from ebmsuite.learning.symbol_vector import SymbolVector, mutual_information
+from ebmsuite.model import load
+from ebmsuite.nets import mlp_classes, mlp_encoder, mlp_generator
+from ebmsuite.plugin import ABP_EXAMPLE, SYMBOLS_EXAMPLE
+from ebmsuite.sampling import Langevin, Memory, Noise, Phase
+from ebmsuite.space import Batch, Space
+
+PLANE = Space((2,))
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+# -- alternating back-propagation ---------------------------------------------------------------------------------
+
+
+def linear(examples: int, steps: int, sd: float = 0.8) -> tuple[AlternatingBackpropagation, nn.Linear]:
+    """x = W z + b + e, z in the plane and x in three dimensions."""
+    torch.manual_seed(0)
+    net = nn.Linear(2, 3)
+    generator = NormalGenerator(net, Gaussian(PLANE), sd)
+    players = Players({"generator": generator}, {"generator": Optimiser(sgd, lr=1.0)})
+    energies = AlternatingBackpropagation.energies(players)
+    phase = Phase(energies["posterior"], Langevin(step_size=0.15), Memory(Gaussian(PLANE), examples), steps)
+    return AlternatingBackpropagation(players, {"posterior": phase}), net
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_the_gradient_is_that_of_the_marginal_likelihood(hidden: bool) -> None:
+    """E_{p(z | x)}[d log p(x | z)] = d log p(x), which a linear model has in closed form; of what is known alone."""
+    n = 40_000
+    trainer, net = linear(n, steps=300)
+    x = torch.tensor([[1.5, -0.5, 0.7]]).expand(n, 3)
+    known = torch.tensor([[True, True, not hidden]]).expand(n, 3)
+    w, b = (p.detach().clone().requires_grad_() for p in (net.weight, net.bias))
+    covariance = w @ w.T + 0.8**2 * torch.eye(3)
+    seen = [0, 1] if hidden else [0, 1, 2]
+    marginal = torch.distributions.MultivariateNormal(b[seen], covariance[seen][:, seen])
+    (-marginal.log_prob(x[0, seen])).backward()
+    batch = Batch(x * known, index=torch.arange(n), known=known if hidden else None)
+    trainer.step(0, {"data": batch}, rng())
+    assert torch.allclose(w.detach() - net.weight, w.grad, atol=0.02)
+    assert torch.allclose(b.detach() - net.bias, b.grad, atol=0.02)
+
+
+def test_what_is_hidden_is_not_looked_at() -> None:
+    known = torch.rand(16, 3, generator=rng(1)) > 0.4
+    x = torch.randn(16, 3, generator=rng(2))
+    ends = []
+    for other in (0.0, 7.0):
+        trainer, net = linear(16, steps=3)
+        batch = Batch(torch.where(known, x, other), index=torch.arange(16), known=known)
+        trainer.step(0, {"data": batch}, rng())
+        recovered = trainer.recover(batch, rng())
+        assert torch.equal(recovered[known], x[known])
+        ends.append((net.weight.detach().clone(), recovered))
+    assert all(torch.equal(a, b) for a, b in zip(*ends, strict=True))
+
+
+def test_the_likelihood_of_what_is_known_is_a_marginal() -> None:
+    generator = NormalGenerator(nn.Linear(2, 3), Gaussian(PLANE), 0.5)
+    x, z = torch.randn(5, 3), torch.randn(5, 2)
+    known = torch.tensor([[True, False, True]] * 4 + [[False] * 3])
+    each = torch.distributions.Normal(generator(z), 0.5).log_prob(x)
+    assert torch.allclose(generator.log_prob(x, z, None, known), (each * known).sum(1))
+    energy = Posterior(generator.latent, generator)
+    assert torch.allclose(energy(z, (x, None, known)), energy.prior(z) - (each * known).sum(1))
+    assert torch.allclose(energy(z, (x, None)), energy.prior(z) - each.sum(1))
+
+
+def test_alternating_learning_gives_back_what_was_hidden(tmp_path, one_thread) -> None:
+    """Coordinates that are all but equal: what is not seen is what is seen beside it."""
+    recipe = ABP_EXAMPLE | {
+        "data": {"data": {"name": "toy/points", "density": {"name": "toy/ill-conditioned", "dim": 4,
+                          "condition_number": 1e4}, "n": 1000, "hidden": 0.3}},
+        "latent": 3,
+        "players": {"generator": {"name": "mlp", "width": 16, "depth": 1, "sd": 0.1}},
+        "optimisers": {"generator": {"name": "adam", "lr": 1e-2}},
+        "budget": {"steps": 400, "batch": 200},
+        "watch": [{"name": "log"}],
+    }  # fmt: skip
+    model = load(train(recipe, "posterior.steps=10", "posterior.sampler.step_size=0.08", out=tmp_path / "run"))
+    dataset = model.data["test"]
+    batch = dataset.batch(torch.arange(500), torch.zeros(500))
+    guess = torch.stack([model.trainer.recover(batch, model.generator(k)) for k in range(4)]).mean(0)
+    error = (guess - dataset.truth[:500])[~batch.known].square().mean().sqrt()
+    assert error < 0.7 * dataset.truth.std()
+
+
+def test_other_generators_are_told_that_they_cannot_leave_coordinates_out() -> None:
+    class Other(Generator):
+        def __init__(self) -> None:
+            super().__init__(Gaussian(PLANE))
+            self.net = nn.Linear(2, 3)
+
+    players = Players({"generator": Other()}, {"generator": Optimiser(sgd, lr=1.0)})
+    energy = AlternatingBackpropagation.energies(players)["posterior"]
+    trainer = AlternatingBackpropagation(
+        players, {"posterior": Phase(energy, Langevin(step_size=0.1), Memory(Gaussian(PLANE), 4), 1)}
+    )
+    x = torch.zeros(4, 3)
+    with pytest.raises(UserError, match="only a generator with normal noise"):
+        trainer.step(0, {"data": Batch(x, index=torch.arange(4), known=x == 0)}, rng())
+
+
+# -- symbol-vector coupling ---------------------------------------------------------------------------------------
+
+
+def test_mutual_information_of_classes() -> None:
+    sure = 50 * torch.eye(4).repeat(8, 1)
+    assert mutual_information(sure).item() == pytest.approx(math.log(4), abs=1e-4)
+    assert mutual_information(sure[:1].expand(32, 4)).item() == pytest.approx(0, abs=1e-4)
+    assert mutual_information(torch.randn(1, 4).expand(32, 4)).item() == pytest.approx(0, abs=1e-6)
+    joint = torch.tensor([[0.3, 0.2], [0.05, 0.45]])  # p(z, y), z of two values alike
+    independent = joint.sum(1, keepdim=True) * joint.sum(0)
+    assert mutual_information(joint.log()).item() == pytest.approx((joint * (joint / independent).log()).sum().item())
+
+
+def test_the_coupling_reaches_energy_and_encoder_and_not_the_generator() -> None:
+    torch.manual_seed(0)
+    given = Space((), kind="label", classes=3)
+    nets = {
+        "energy": mlp_classes(PLANE, given, 8, 1, reference_sd=1.0),
+        "generator": mlp_generator(Space((4,)), PLANE, 8, 1),
+        "encoder": mlp_encoder(Space((4,)), PLANE, 8, 1),
+    }
+    weights = {k: {n: v.clone() for n, v in net.state_dict().items()} for k, net in nets.items()}
+    batches = {"data": Batch(torch.randn(64, 4)), "labelled": Batch(torch.randn(64, 4), torch.arange(64) % 3)}
+    moved = {}
+    for told, information in ((0.0, 0.0), (2.0, 0.0), (0.0, 3.0)):
+        for k, net in nets.items():
+            net.load_state_dict(weights[k])
+        players = Players(nets, dict.fromkeys(nets, Optimiser(sgd, lr=1.0)))
+        phase = Phase(nets["energy"], Langevin(step_size=0.3), Noise(Gaussian(PLANE)), 3)  # type: ignore[arg-type]
+        SymbolVector(players, {"prior": phase}, told, information).step(0, batches, rng())
+        moved[told, information] = {
+            k: torch.cat([(weights[k][n] - p.detach()).flatten() for n, p in net.named_parameters()])
+            for k, net in nets.items()
+        }
+        for k, net in nets.items():
+            net.load_state_dict(weights[k])
+    energy, encoder = nets["energy"], nets["encoder"]
+    x, y = batches["labelled"].x, batches["labelled"].condition
+    told = torch.nn.functional.cross_entropy(energy.logits(encoder.moments(x)[0]), y)
+    z = encoder.sample(64, rng(), batches["data"].x)
+    information = mutual_information(energy.logits(z))
+    for loss, weight, key in ((told, 2.0, (2.0, 0.0)), (-information, 3.0, (0.0, 3.0))):
+        for k in ("energy", "encoder"):
+            parameters = list(nets[k].parameters())
+            gradient = torch.autograd.grad(loss, parameters, retain_graph=True, materialize_grads=True)
+            more = moved[key][k] - moved[0.0, 0.0][k]
+            assert torch.allclose(more, weight * torch.cat([g.flatten() for g in gradient]), atol=1e-4)
+            assert more.abs().max() > 1e-3
+        assert torch.equal(moved[key]["generator"], moved[0.0, 0.0]["generator"])
+
+
+def test_few_labels_tell_all_classes(tmp_path, one_thread) -> None:
+    """Two far modes and two labels; drawn under a label, events are of its class."""
+    points = {"name": "toy/points", "density": {"name": "toy/eight-gaussians", "modes": 2}, "n": 1000}
+    recipe = SYMBOLS_EXAMPLE | {
+        "data": {"data": points, "labelled": {**points, "labelled": 2}},
+        "players": {"energy": {"name": "mlp-classes", "of": "latent", "width": 32, "depth": 1, "reference_sd": 1.0},
+                    "generator": {"name": "mlp", "width": 32, "depth": 1, "sd": 0.15},
+                    "encoder": {"name": "mlp-encoder", "width": 32, "depth": 1}},
+        "phases": {"prior": {"chains": {"name": "noise", "density": {"name": "gaussian"}},
+                   "sampler": {"name": "langevin", "step_size": 0.4}, "steps": 10}},
+        "optimisers": {k: {"name": "adam", "lr": 5e-3} for k in ("energy", "generator", "encoder")},
+        "budget": {"steps": 300, "batch": 100}, "watch": [{"name": "log"}],
+    }  # fmt: skip
+    model = load(train(recipe, out=tmp_path / "run"))
+    test = model.streams["labelled"]["test"]
+    right = model.trainer.classify(test.x).argmax(1) == test.labels
+    assert right.double().mean() > 0.98
+    y = torch.arange(400) % 2
+    x = model.sample(400, condition=y)
+    assert ((x[:, 0] < 0) == (y == 1)).double().mean() > 0.95
+
+
+def test_the_nets_that_it_needs_are_named() -> None:
+    given = Space((), kind="label", classes=3)
+    encoder = Encoder(nn.Linear(4, 4), PLANE)
+    with pytest.raises(RecipeError, match=r"players.energy: this one has no logits; use mlp-classes"):
+        SymbolVector(Players({"energy": Gaussian(PLANE), "encoder": encoder}, {}), {})
+    with pytest.raises(RecipeError, match=r"players.encoder: this one has no moments"):
+        SymbolVector(Players({"energy": mlp_classes(PLANE, given), "encoder": Gaussian(PLANE)}, {}), {})
