@@ -21,8 +21,8 @@ from ebmsuite.dataset import Dataset, InMemory, rows
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.fit import train
 from ebmsuite.model import Model, load
-from ebmsuite.recipe import read_recipe
-from ebmsuite.registry import Registry
+from ebmsuite.recipe import fill_metric, read_recipe
+from ebmsuite.registry import Registry, import_target
 from ebmsuite.sampling import Descent, run, target_of
 from ebmsuite.space import Batch, Space
 from ebmsuite_image.anomaly import decide
@@ -522,3 +522,19 @@ def test_every_recipe_is_complete(name: str, budget: str) -> None:
     recipe = read_recipe(f"image/{name}", Registry(), budget=budget)
     assert recipe.latent is not None
     assert recipe.budget.steps >= (20_000 if budget == "full" else 200)
+
+
+@pytest.mark.parametrize("budget", ["full", "quick"])
+def test_every_case_fits_its_recipe(budget: str) -> None:
+    registry = Registry()
+    for _, component in registry.list("case", domain="image"):
+        case = import_target(component.target)
+        assert case.name == component.name
+        settings = [f"{key}={value}" for key, value in case.settings.items()]
+        recipe = read_recipe(case.recipe, registry, settings, budget)
+        fill_metric({**case.metric, "n": case.n[budget]}, registry)
+        if case.last:
+            (metric,) = (m for m in recipe.metrics if m["name"] == case.metric["name"])
+            assert case.n[budget] == metric["n"]
+            assert metric["every"] * (case.last - 1) <= recipe.budget.steps / 3  # the last third of learning
+            assert recipe.data["data"]["held_out"] in (1, 4, 5, 7, 9)
