@@ -1,9 +1,9 @@
 """What inference through an autoregressive decoder costs, and what fewer steps of it lose, on a trained run.
 
-    python benchmarks/posterior.py RUN [--n 128] [--seed 0]
+    python benchmarks/posterior.py RUN [--n 128] [--split test] [--seed 0]
 
 For chains that start at noise and at the encoder's proposal, after K steps: how good the latent vector is (mean of
-E(z; x) = E(z) - log p(x | z), and its part -log p(x | z), on test examples; lower is better, with a chain of 100 steps
+E(z; x) = E(z) - log p(x | z), and its part -log p(x | z), on examples; lower is better, with a chain of 100 steps
 for comparison), and what the K steps cost beside the decoder's own pass, forward and backward, for learning. Then
 tokens a second in learning and samples a second, beside those of the bare decoder.
 """
@@ -37,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run")
     parser.add_argument("--n", type=int, default=128)
+    parser.add_argument("--split", default="test")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int)
     opts = parser.parse_args()
@@ -46,7 +47,7 @@ def main() -> None:
     rng = model.generator(opts.seed)
     generator, energy, phase = model.players["generator"], model.players["energy"], model.phase("posterior")
     encoder = model.players.get("encoder")
-    batch = next(rows(model.data["test"], opts.n, opts.n)).to(model.device)
+    batch = next(rows(model.data[opts.split], opts.n, opts.n)).to(model.device)
     condition, latent = (batch.x, None), generator.latent.event
     tokens = int((batch.x > 0).sum())
 
@@ -55,7 +56,7 @@ def main() -> None:
         torch.autograd.grad(-generator.log_prob(batch.x, z).mean(), list(generator.parameters()))
 
     floor = seconds(pass_for_learning)
-    facts = f"{len(batch)} test examples of {tokens / len(batch):.1f} tokens, {torch.get_num_threads()} threads"
+    facts = f"{len(batch)} {opts.split} examples of {tokens / len(batch):.1f} tokens, {torch.get_num_threads()} threads"
     print(f"{model.recipe.recipe} at step {model.step}, {facts}, seed {opts.seed}")
     print(f"the decoder's pass for learning: {floor * 1e3:.0f} ms, {tokens / floor:,.0f} tokens a second\n")
     print("| start | K | E(z; x) | -log p(x given z) | s | x decoder's pass |\n| --- | --- | --- | --- | --- | --- |")
