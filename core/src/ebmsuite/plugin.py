@@ -42,6 +42,10 @@ XIE_ZHENG_2021 = (
     "Xie, Zheng, Li. Learning Energy-Based Model with Variational Auto-Encoder as Amortized Sampler via MCMC Teaching. "
     "AAAI 2021"
 )
+XIE_CYCLE_2021 = (
+    "Xie, Zheng, Fang, Zhu, Wu. Learning Cycle-Consistent Cooperative Networks via Alternating MCMC Teaching for "
+    "Unsupervised Cross-Domain Translation. AAAI 2021"
+)
 PANG_WU_2021 = (
     "Pang, Nijkamp, Cui, Han, Wu. Semi-supervised Learning by Latent Space Energy-Based Model of Symbol-Vector "
     "Coupling. 2020; Pang, Wu. Latent Space Energy-Based Model of Symbol-Vector Coupling for Text Generation and "
@@ -229,6 +233,21 @@ SYMBOLS_EXAMPLE = {
     "trainer": {"name": "symbol-vector", "label_weight": 1.0, "information_weight": 1.0},
     "phases": {"prior": {"chains": NOISE, "sampler": {"name": "langevin", "step_size": 0.4}, "steps": 5}},
     "optimisers": {"energy": {**ADAM, "ema": 0.9}, "generator": ADAM, "encoder": ADAM},
+    "budget": {"steps": 12, "batch": 16},
+}
+CYCLE_EXAMPLE = {
+    "recipe": "cycle-cooperative-example",
+    "data": {"a": PLANE["data"], "b": {**PLANE["data"], "mean": 0.0}},
+    "latent": 0,
+    "players": {
+        "energy_a": {"name": "mlp", **SMALL},
+        "energy_b": {"name": "mlp", **SMALL},
+        "to_a": {"name": "mlp", **SMALL},
+        "to_b": {"name": "mlp", **SMALL},
+    },
+    "trainer": {"name": "cycle-cooperative"},
+    "phases": {"a": PROPOSED, "b": PROPOSED},
+    "optimisers": {"energy_a": ADAM, "energy_b": {**ADAM, "ema": 0.9}, "to_a": ADAM, "to_b": ADAM},
     "budget": {"steps": 12, "batch": 16},
 }
 VARIATIONAL_EXAMPLE = TRIANGLE_EXAMPLE | {
@@ -459,6 +478,13 @@ def ebm_trainers() -> list[Component]:
             "semi-supervised: an energy on the latent vector whose logits are a classifier too",
             PANG_WU_2021,
             example=SYMBOLS_EXAMPLE,
+        ),
+        Component(
+            "cycle-cooperative",
+            "ebmsuite.learning.cycle:CycleCooperative",
+            "two energies and two translators between domains of which no pairs are seen",
+            XIE_CYCLE_2021,
+            example=CYCLE_EXAMPLE,
         ),
         Component(
             "likelihood",

@@ -12,7 +12,10 @@ from torch import Tensor
 
 from ebmsuite.errors import RecipeError
 
-__all__ = ["COSINE", "T6", "Diffusion", "Level", "from_betas"]
+__all__ = ["COSINE", "T6", "WAVES", "Diffusion", "Level", "from_betas"]
+
+
+WAVES = 8
 
 
 class Level(NamedTuple):
@@ -26,7 +29,7 @@ class Level(NamedTuple):
     noise_next: Tensor
     """The noise in x_{t+1}."""
     time: Tensor
-    """[B, 1]: x_t's place between data, 0, and noise, 1, that a net is told."""
+    """[B, `WAVES`], what a net is told: cos(pi k u) of x_t's place u between data, 0, and noise, 1."""
     last: Tensor
     """Whether x_{t+1} is the noisiest."""
 
@@ -82,6 +85,10 @@ class Diffusion:
         kept, noise = snr.sigmoid().sqrt(), (-snr).sigmoid().sqrt()
         a = kept[1:] / kept[:-1]
         sigma = (noise[1:].square() - (a * noise[:-1]).square()).sqrt()
-        time = torch.atan((-snr / 2).exp()) / (math.pi / 2)
-        given = [v.float().to(t.device)[t] for v in (a, sigma, kept[:-1], noise[:-1], noise[1:], time[:-1])]
-        return Level(*given[:5], given[5][:, None], t == self.steps - 1)
+        place = torch.atan((-snr / 2).exp()) / (math.pi / 2)  # of noise / kept, in right angles
+        time = (math.pi * place[:, None] * torch.arange(1, WAVES + 1)).cos()
+
+        def of(values: Tensor) -> Tensor:
+            return values.float().to(t.device)[t]
+
+        return Level(of(a), of(sigma), of(kept[:-1]), of(noise[:-1]), of(noise[1:]), of(time[:-1]), t == self.steps - 1)

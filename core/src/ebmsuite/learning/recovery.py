@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ebmsuite.energy import Energy, Recovery
 from ebmsuite.errors import RecipeError
-from ebmsuite.learning.diffusion import T6, Diffusion, Level
+from ebmsuite.learning.diffusion import T6, WAVES, Diffusion, Level
 from ebmsuite.learning.trainer import Logs, Trainer
 from ebmsuite.sampling import Start
 from ebmsuite.sampling.kernel import normal_like, per_row, target_of
@@ -20,8 +20,8 @@ from ebmsuite.tree import Tree
 
 __all__ = ["RecoveryLikelihood", "given"]
 
-TIME = Space((1,), (0.0, 1.0))
-"""What a net is told of the level: 0 is data, 1 noise."""
+TIME = Space((WAVES,), (-1.0, 1.0))
+"""What a net is told of the level."""
 
 
 def given(time: Tensor, condition: Tree) -> Tree:
@@ -42,10 +42,10 @@ class RecoveryLikelihood(Trainer):
     sigma_{t+1}.
 
     Levels are ``log_snr``, log(kept^2 / noise^2) of x_t = kept x + noise n, from data to noise; the default is the
-    published T6. The energy is given the level as a number from 0 to 1, [B, 1] (beside the data's condition, as a
-    tuple): arctan(noise / kept) in right angles. It should have no reference of its own: that would be divided by b_t^2
-    too. Data of unit size, or in [-1, 1], suit the levels. Samples go from N(0, I) down the levels, their chains' noise
-    times ``noise_at_test``; with ``denoise``, one step of Tweedie's formula takes off that of the first level.
+    published T6. What the energy is given of the level is `Level.time`, 8 waves (beside the data's condition, as a
+    tuple). It should have no reference of its own: b_t^2 would divide that too. Data of unit size, or in [-1, 1],
+    suit the levels. Samples go from N(0, I) down the levels, their chains' noise times ``noise_at_test``; with
+    ``denoise``, one step of Tweedie's formula takes off that of the first level.
     """
 
     event: Space
@@ -76,15 +76,14 @@ class RecoveryLikelihood(Trainer):
         level = self.diffusion.at(self._levels(len(data), rng))
         x, noisy = self._noised(data.x, level, rng)
         positive = per_row(torch.where(level.last, 1.0, level.a), x) * x
-        negative = self.phases["negative"].draw(
-            data, rng, self._tied(noisy, level, data.condition), self._start(noisy, level, data.condition, rng)
-        )
+        start, tied = self._start(noisy, level, data.condition, rng), self._tied(noisy, level, data.condition)
+        negative = self.phases["negative"].draw(data, rng, tied, start)
         weights = self.diffusion.first_sigma / level.sigma
         seen = given(level.time, data.condition)
         gaps = energy(positive, seen) - energy(negative.x, seen)
-        losses = {"energy": (weights * gaps).mean(), **self._taught(negative.x, noisy, level, data.condition)}
+        losses = {"energy": (weights * gaps).mean(), **self._taught(negative.x, start, noisy, level, data.condition)}
         logs = self.players.update(losses)
-        moved = (negative.x - noisy).square().mean().sqrt()
+        moved = (negative.x - start.x).square().mean().sqrt()
         return {"gap": gaps.detach().mean(), "moved": moved, **logs}
 
     def _levels(self, n: int, rng: torch.Generator) -> Tensor:
@@ -99,7 +98,7 @@ class RecoveryLikelihood(Trainer):
         """Where chains start: at the noisy events."""
         return Start(noisy)
 
-    def _taught(self, x: Tensor, noisy: Tensor, level: Level, condition: Tree) -> Mapping[str, Tensor]:
+    def _taught(self, x: Tensor, start: Start, noisy: Tensor, level: Level, condition: Tree) -> Mapping[str, Tensor]:
         """Losses of others than the energy, given where chains ended."""
         return {}
 

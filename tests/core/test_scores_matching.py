@@ -1,0 +1,287 @@
+"""Scores and recovery: against finite differences, convolved Gaussians and closed conditionals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from ebmsuite.density import Gaussian, event_sum
+from ebmsuite.energy import Energy, Recovery
+from ebmsuite.errors import RecipeError
+from ebmsuite.fit import train
+from ebmsuite.generator import NormalGenerator
+from ebmsuite.learning import Optimiser, Players
+from ebmsuite.learning.cooperative_recovery import CooperativeRecovery
+from ebmsuite.learning.diffusion import COSINE, T6, Diffusion, Level
+from ebmsuite.learning.optimisers import adam, sgd
+from ebmsuite.learning.recovery import RecoveryLikelihood
+from ebmsuite.learning.score_matching import DenoisingScoreMatching
+from ebmsuite.model import load
+from ebmsuite.nets import Quadratic
+from ebmsuite.plugin import DSM_EXAMPLE, RECOVERY_EXAMPLE
+from ebmsuite.sampling import Langevin, Phase, Proposal, Start
+from ebmsuite.sampling.kernel import normal_like
+from ebmsuite.space import Batch, Space
+from ebmsuite.tree import Tree
+
+PLAIN = Optimiser(sgd, lr=1.0)
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def players_of(energy: Energy) -> Players:
+    return Players({"energy": energy}, {"energy": PLAIN})
+
+
+# -- denoising score matching -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("settings", [{"sigma": 0.4}, {"sigma": 0.4, "low": 0.1, "high": 1.0},
+                                      {"sigma": 0.4, "low": 0.1, "high": 1.0, "spacing": "geometric"}])  # fmt: skip
+def test_the_gradient_is_that_of_the_squared_misses(settings: dict[str, float]) -> None:
+    """On E = a x + b x^2 the slope is a + 2 b x: everything is written out."""
+    energy = Quadratic(Space((2, 3))).double()
+    with torch.no_grad():
+        energy.a.copy_(torch.randn(2, 3, generator=rng(3)))
+    x = torch.randn(50, 2, 3, generator=rng(1), dtype=torch.float64) + 1
+    trainer = DenoisingScoreMatching(players_of(energy), {}, **settings)  # type: ignore[arg-type]
+    levels = trainer.levels(x)
+    added = levels[:, None, None] * normal_like(x, rng())
+    a, b = energy.a.detach().clone().requires_grad_(), energy.log_b.detach().exp().requires_grad_()
+    misses = (a + 2 * b * (x + added) - added / 0.4**2).square().flatten(1).sum(1)
+    (0.5 * (0.4 / levels).square() * misses).mean().backward()
+    before = energy.a.detach().clone(), energy.log_b.detach().clone()
+    trainer.step(0, {"data": Batch(x)}, rng())
+    assert a.grad is not None
+    assert b.grad is not None
+    assert torch.allclose(before[0] - energy.a, a.grad)
+    assert torch.allclose(before[1] - energy.log_b, b.grad * b.detach())
+
+
+def test_the_optimum_is_the_density_convolved_with_the_noise(tmp_path: Path, one_thread: None) -> None:
+    s, sigma = 0.5, 0.4
+    run = train(
+        DSM_EXAMPLE, f"data.data={{name: normal, n: 20000, mean: 1.0, sd: {s}}}", "players.energy={name: quadratic}",
+        f"trainer={{name: dsm, sigma: {sigma}}}", "budget={steps: 800, batch: 500}",
+        "energy.lr={start: 0.05, end: 1e-3, over: 800, shape: exponential}", "energy.ema=0.99", "watch=[]",
+        out=tmp_path / "run",
+    )  # fmt: skip
+    energy = load(run).players["energy"]
+    a, b = energy.a.item(), energy.log_b.exp().item()
+    assert -a / (2 * b) == pytest.approx(1.0, abs=0.03)
+    assert 1 / (2 * b) == pytest.approx(s**2 + sigma**2, rel=0.04)
+
+
+def test_levels_reach_from_low_to_high_and_denoising_expects_the_clean_event() -> None:
+    x = torch.zeros(5, 1)
+    energy = Quadratic(Space((1,)))  # N(0, 1): of variance 1 - sigma^2 before the noise
+    phase = Phase(energy, Langevin(step_size=0.1), Proposal(), 0)
+    phase.sample = lambda n, rng, condition=None: torch.full((n, 1), 2.0)  # type: ignore[method-assign, assignment]
+    made = {"sigma": 0.5, "low": 0.1, "high": 1.6}
+    trainer = DenoisingScoreMatching(players_of(energy), {"negative": phase}, denoise=True, **made)
+    assert torch.allclose(trainer.levels(x), torch.tensor([0.1, 0.475, 0.85, 1.225, 1.6]))
+    trainer.spacing = "geometric"
+    assert torch.allclose(trainer.levels(x), torch.tensor([0.1, 0.2, 0.4, 0.8, 1.6]))
+    assert torch.allclose(trainer.sample(3, rng()), torch.full((3, 1), 2.0 * (1 - 0.25)))
+
+
+# -- diffusion ----------------------------------------------------------------------------------------------------
+
+
+def test_the_published_levels() -> None:
+    """The numbers of the two papers' codes (facts: image.md 7.1 and 7.2)."""
+    t = torch.arange(6)
+    level = Diffusion(T6).at(t)
+    assert torch.allclose(level.a, torch.tensor([0.9462, 0.8563, 0.7748, 0.7009, 0.6340, 0.0228]), atol=1e-4)
+    assert torch.allclose(level.sigma, torch.tensor([0.3237, 0.5165, 0.6322, 0.7132, 0.7734, 0.9997]), atol=1e-4)
+    assert torch.allclose(level.noise, torch.tensor([0.0100, 0.3238, 0.5862, 0.7785, 0.8980, 0.9603]), atol=1e-4)
+    assert torch.allclose(level.kept.square() + level.noise.square(), torch.ones(6))
+    assert torch.allclose(level.noise[1:], level.noise_next[:-1])
+    assert Diffusion(T6).least == pytest.approx(0.01, rel=1e-3)
+    assert Diffusion(T6).first_sigma == pytest.approx(0.3237, abs=1e-4)
+    assert [round(v, 2) for v in COSINE] == [9.8, 2.69, 1.2, 0.14, -0.88, -2.17, -5.1]
+    trainer = RecoveryLikelihood(players_of(Quadratic(Space((1,)))), {}, event=Space((1,)))
+    units = trainer._tied(torch.zeros(6, 1), level, None)[2]
+    assert torch.allclose(units, torch.tensor([0.0046, 0.0416, 0.0685, 0.0890, 0.1036, 0.1386]), atol=1e-4)
+
+
+V = 0.25
+"""Variance of the data below."""
+
+
+class Levels(Energy):
+    """b^2 (a y + w y^2), b^2, a and w those of the level: mean -a / 2w, variance 1 / 2w."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.log_w = (torch.nn.Parameter(torch.zeros(3)) for _ in range(2))
+
+    def know(self, trainer: RecoveryLikelihood) -> None:
+        t = torch.arange(3)
+        self.level = trainer.diffusion.at(t)
+        self.unit = trainer._tied(torch.zeros(3, 1), self.level, None)[2]
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        t = torch.cdist(condition, self.level.time).argmin(1)
+        a, w = self.a[t][:, None], self.log_w.exp()[t][:, None]
+        return self.unit[t].square() * event_sum(a * x.flatten(1) + w * x.flatten(1).square())
+
+    def variance(self, own: float) -> Tensor:
+        """Of y_t = a x_t for data of this variance, [3]."""
+        spread = self.level.kept.square() * own + self.level.noise.square()
+        return torch.where(self.level.last, 1.0, self.level.a).square() * spread
+
+
+def levels(steps: int, event: Space, **settings: float) -> RecoveryLikelihood:
+    energy = Levels()
+    players = Players({"energy": energy}, {"energy": Optimiser(adam, lr=0.03)})
+    phase = Phase(RecoveryLikelihood.energies(players)["negative"], Langevin(step_size=1.0), Proposal(), steps)
+    made = {"log_snr": (4.0, 1.0, -1.0, -6.0), "step_scale": 0.03, "noise_at_test": 1.0, **settings}
+    trainer = RecoveryLikelihood(players, {"negative": phase}, event=event, **made)  # type: ignore[arg-type]
+    energy.know(trainer)
+    with torch.no_grad():
+        energy.log_w.copy_((0.5 / energy.variance(V)).log())
+    return trainer
+
+
+def settled(trainer: RecoveryLikelihood) -> tuple[Tensor, Tensor]:
+    """Shrinkage of x_{t+1} and variance, [3] each, of chains on the exact energy: precisions add up, the last level has
+    no tether, and steps of b widen a normal."""
+    energy = trainer.players["energy"]
+    pull = torch.where(energy.level.last, 0.0, energy.level.sigma**-2)
+    precision = 1 / energy.variance(V) + pull
+    return pull / precision, 1 / (precision - energy.unit.square() * precision.square() / 4)
+
+
+@pytest.mark.parametrize("t", [0, 1, 2])
+def test_chains_reach_the_closed_conditional(t: int) -> None:
+    """p(y_t | x_{t+1}) of normal data."""
+    trainer = levels(150, Space((2,)))
+    n = 3000
+    level = trainer.diffusion.at(torch.full((n,), t))
+    noisy = torch.tensor([1.0, -0.5]).expand(n, 2)
+    y = trainer.phases["negative"].sample(n, rng(), None, Start(noisy, trainer._tied(noisy, level, None)))
+    shrinkage, variance = settled(trainer)
+    assert torch.allclose(y.mean(0), noisy[0] * shrinkage[t], atol=0.05)
+    assert torch.allclose(y.var(0), variance[t].expand(2), rtol=0.08)
+
+
+def test_down_all_levels_samples_are_data() -> None:
+    trainer = levels(100, Space((1, 2)))
+    x = trainer.sample(3000, rng())
+    assert x.shape == (3000, 1, 2)
+    expected, level = 1.0, trainer.players["energy"].level
+    for t in (2, 1, 0):
+        shrinkage, variance = settled(trainer)
+        a = 1.0 if t == 2 else float(level.a[t])
+        expected = float((shrinkage[t] ** 2 * expected + variance[t]) / a**2)
+    assert float(x.var()) == pytest.approx(expected, rel=0.06)
+    wide = float(level.kept[0]) ** 2 * V + float(level.noise[0]) ** 2
+    assert expected == pytest.approx(wide, rel=0.12)  # which is not far from the data with the first level's noise
+    trainer.denoise = True
+    clean = trainer.sample(3000, rng())  # Tweedie: x kept V / wide
+    assert torch.allclose(clean, x * float(level.kept[0]) * V / wide, atol=1e-4)
+
+
+def test_every_level_learns_its_own_gaussian() -> None:
+    """The fixed point on exponential families, one a level: chains, converged or not, end as data do."""
+    trainer = levels(30, Space((2,)))
+    energy = trainer.players["energy"]
+    with torch.no_grad():
+        energy.log_w.add_(0.7)  # too narrow, and at 0
+    assert float(trainer.sample(1000, rng()).var(0).mean()) < 0.75 * V
+    for t in range(220):
+        trainer.players.how["energy"] = Optimiser(adam, lr=0.06 if t < 140 else 0.005)
+        x = 0.6 + V**0.5 * torch.randn(256, 2, generator=rng(1000 + t))
+        trainer.step(t, {"data": Batch(x)}, rng(t))
+    x = trainer.sample(4000, rng())
+    first = energy.level
+    assert torch.allclose(x.mean(0), 0.6 * first.kept[0], atol=0.05)
+    assert float(x.var(0).mean()) == pytest.approx(float(first.kept[0] ** 2 * V + first.noise[0] ** 2), rel=0.15)
+
+
+def test_a_level_gradient_is_the_weighted_difference_of_statistics() -> None:
+    """One level of a quadratic energy, which is not told the level: a x_t against the chains' ends."""
+
+    class Deaf(Quadratic):
+        def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+            return super().forward(x)
+
+    energy = Deaf(Space((2,)))
+    players = players_of(energy)
+    phase = Phase(Recovery(energy), Langevin(step_size=1.0), Proposal(), 4)
+    drawn = []
+    draw = phase.draw
+    phase.draw = lambda *a, **k: drawn.append(draw(*a, **k)) or drawn[-1]  # type: ignore[method-assign, func-returns-value]
+    trainer = RecoveryLikelihood(players, {"negative": phase}, event=Space((2,)), log_snr=(4.0, 1.0, -5.0))
+    x = torch.randn(60, 2, generator=rng(1))
+    before = energy.a.detach().clone()
+    trainer.step(0, {"data": Batch(x)}, rng())
+    again = rng()
+    level = trainer.diffusion.at(trainer._levels(60, again))
+    less, noisy = trainer._noised(x, level, again)
+    assert set(level.last.tolist()) == {True, False}
+    assert torch.equal(drawn[0].start.x, noisy)
+    positive = torch.where(level.last, 1.0, level.a)[:, None] * less
+    weights = (trainer.diffusion.first_sigma / level.sigma)[:, None]
+    assert torch.allclose(before - energy.a, (weights * (positive - drawn[0].x)).mean(0), atol=1e-5)
+
+
+# -- cooperative recovery -----------------------------------------------------------------------------------------
+
+
+class Shift(NormalGenerator):
+    """Moves a noisy event by a share of itself, which is the level's own."""
+
+    def __init__(self, level_of: Callable[[], Level]) -> None:
+        super().__init__(torch.nn.ParameterList([torch.zeros(3)]), Gaussian(Space((0,))), 1.0)
+        self.level_of = level_of
+
+    def forward(self, z: Tensor, condition: Tree = None) -> Tensor:
+        noisy, time = condition
+        return self.net[0][torch.cdist(time, self.level_of().time).argmin(1)][:, None] * noisy
+
+
+def test_the_generator_learns_where_the_chains_go() -> None:
+    """Under the exact energy, E[y | x_{t+1}] - x_{t+1} of normal data; both levels have the same noise."""
+    energy = Levels()
+    generator = Shift(lambda: energy.level)
+    how = {"energy": Optimiser(sgd, lr=0.0), "generator": Optimiser(sgd, lr=0.5)}
+    players = Players({"energy": energy, "generator": generator}, how)
+    phase = Phase(CooperativeRecovery.energies(players)["negative"], Langevin(step_size=1.0), Proposal(), 12)
+    trainer = CooperativeRecovery(
+        players, {"negative": phase}, event=Space((2,)), log_snr=(4.0, 1.0, -1.0, -6.0), step_scale=0.03, denoise=False
+    )
+    energy.know(trainer)
+    with torch.no_grad():
+        energy.log_w.copy_((0.5 / energy.variance(V)).log())
+    x = V**0.5 * torch.randn(400, 2, generator=rng(1))
+    level = trainer.diffusion.at(torch.ones(400, dtype=torch.int64))
+    less, more = trainer._noised(x, level, rng())
+    noise = (less - level.kept[:, None] * x) / level.noise[:, None]
+    assert torch.allclose(more, (level.a * level.kept)[:, None] * x + level.noise_next[:, None] * noise, atol=1e-5)
+    for t in range(150):
+        trainer.players.how["generator"] = Optimiser(sgd, lr=0.5 if t < 100 else 0.05)
+        trainer.step(t, {"data": Batch(x)}, rng(t))
+    assert torch.allclose(generator.net[0], settled(trainer)[0] - 1, atol=0.05)
+    assert float(trainer.sample(3000, rng()).var()) == pytest.approx(V * 0.982 + 0.018, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("example", "change", "text"),
+    [
+        (DSM_EXAMPLE, "trainer.low=null", "low and high are the ends"),
+        (DSM_EXAMPLE, "trainer.sigma=0", "trainer.sigma: the noise must be above 0"),
+        (RECOVERY_EXAMPLE, "trainer.log_snr=[1.0, 2.0]", "trainer.log_snr: at least two levels, each below"),
+        (RECOVERY_EXAMPLE, "trainer.step_scale=0", "trainer.step_scale: must be above 0"),
+    ],
+)
+def test_wrong_settings_are_one_error(example: dict[str, object], change: str, text: str, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=text):
+        train(example, change, out=tmp_path / "run")
