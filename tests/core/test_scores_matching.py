@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,13 +18,15 @@ from ebmsuite.generator import NormalGenerator
 from ebmsuite.learning import Optimiser, Players
 from ebmsuite.learning.cooperative_recovery import CooperativeRecovery
 from ebmsuite.learning.diffusion import COSINE, T6, Diffusion, Level
+from ebmsuite.learning.energy_matching import EnergyMatching, matched
 from ebmsuite.learning.optimisers import adam, sgd
 from ebmsuite.learning.recovery import RecoveryLikelihood
 from ebmsuite.learning.score_matching import DenoisingScoreMatching
 from ebmsuite.model import load
 from ebmsuite.nets import Quadratic
-from ebmsuite.plugin import DSM_EXAMPLE, RECOVERY_EXAMPLE
-from ebmsuite.sampling import Langevin, Phase, Proposal, Start
+from ebmsuite.plugin import DSM_EXAMPLE, ENERGY_MATCHING_EXAMPLE, RECOVERY_EXAMPLE
+from ebmsuite.sampling import Langevin, Noise, Phase, Proposal, Start
+from ebmsuite.sampling.descent import Descent
 from ebmsuite.sampling.kernel import normal_like
 from ebmsuite.space import Batch, Space
 from ebmsuite.tree import Tree
@@ -273,6 +276,76 @@ def test_the_generator_learns_where_the_chains_go() -> None:
     assert float(trainer.sample(3000, rng()).var()) == pytest.approx(V * 0.982 + 0.018, rel=0.2)
 
 
+# -- energy matching ----------------------------------------------------------------------------------------------
+
+
+def matching(energy: Energy, how: Optimiser = PLAIN, **settings: object) -> EnergyMatching:
+    players = Players({"energy": energy}, {"energy": how})
+    noise = Noise(Gaussian(Space((2,))))
+    phases = {"transport": Phase(energy, Descent(gradient_weight=0.1), noise, 10),
+              "negative": Phase(energy, Langevin(gradient_weight=0.1, noise_scale=0.2), Proposal(), 40)}  # fmt: skip
+    return EnergyMatching(players, phases, **settings)  # type: ignore[arg-type]
+
+
+def test_the_coupling_is_the_cheapest_permutation() -> None:
+    pytest.importorskip("scipy")
+    x, y = torch.randn(5, 1, 3, generator=rng(1)), torch.randn(5, 1, 3, generator=rng(2))
+    costs = {p: float((x - y[list(p)]).square().sum()) for p in itertools.permutations(range(5))}
+    assert tuple(matched(x, y).tolist()) == min(costs, key=lambda p: costs[p])
+
+
+@pytest.mark.parametrize("contrast", [False, True])
+def test_the_gradient_is_that_of_flow_and_contrast(contrast: bool) -> None:
+    """On V = a x + b x^2 the slope is a + 2 b x: everything is written out."""
+    energy = Quadratic(Space((2,)))
+    weight = 0.5 if contrast else 0.0
+    trainer = matching(energy, flow_first=0 if contrast else 1, contrast_weight=weight, coupling="independent",
+                       floor=None, trim=0.25)  # fmt: skip
+    x = torch.randn(20, 2, generator=rng(1)) + 1
+    again = rng()
+    noise = normal_like(x, again)
+    time = torch.rand(20, generator=again)[:, None]
+    a, b = energy.a.detach().clone().requires_grad_(), energy.log_b.detach().exp().requires_grad_()
+    loss = (a + 2 * b * ((1 - time) * noise + time * x) + x - noise).square().sum(1).mean()
+    if contrast:
+        y, _ = trainer._negative(Batch(x), again)
+        of_y = (a * y + b * y.square()).sum(1)
+        loss = loss + weight * ((a * x + b * x.square()).sum(1).mean() - of_y[of_y.argsort()[:15]].mean())
+    loss.backward()
+    before = energy.a.detach().clone(), energy.log_b.detach().clone()
+    trainer.step(0, {"data": Batch(x)}, rng())
+    assert a.grad is not None
+    assert b.grad is not None
+    assert torch.allclose(before[0] - energy.a, a.grad, atol=1e-5)
+    assert torch.allclose(before[1] - energy.log_b, b.grad * b.detach(), atol=1e-5)
+
+
+def test_half_of_the_negatives_come_from_noise_and_half_from_data() -> None:
+    energy = Quadratic(Space((2,)))
+    trainer = matching(energy, coupling="independent")
+    trainer.phases["negative"].steps = 0
+    x = torch.randn(9, 2, generator=rng(1)) + 5
+    y, _ = trainer._negative(Batch(x), rng())
+    start = Gaussian(Space((2,))).sample(4, rng())
+    assert torch.allclose(y[:4], start * 0.9**10, atol=1e-5)  # down the slope of x^2 / 2
+    assert torch.equal(y[4:], x[4:])
+
+
+def test_the_contrast_makes_the_energy_that_of_the_data() -> None:
+    """exp(-V / eps), eps = 0.2: of an exponential family by the contrast alone, as good as."""
+    energy = Quadratic(Space((2,)))
+    how = Optimiser(adam, lr=0.03)
+    trainer = matching(energy, how, flow_first=0, contrast_weight=1e4, coupling="independent", floor=None, trim=0.0)
+    for t in range(250):
+        trainer.players.how["energy"] = Optimiser(adam, lr=0.03 if t < 180 else 0.004)
+        x = 0.6 + 0.5 * torch.randn(200, 2, generator=rng(1000 + t))
+        trainer.step(t, {"data": Batch(x)}, rng(t))
+    b = energy.log_b.exp()
+    assert torch.allclose(-energy.a / (2 * b), torch.full((2,), 0.6), atol=0.06)
+    settles = 0.2 / (2 * b) / (1 - 0.1 * b)  # steps of weight w widen a normal by 1 / (1 - w b)
+    assert torch.allclose(settles, torch.full((2,), 0.25), rtol=0.12)
+
+
 @pytest.mark.parametrize(
     ("example", "change", "text"),
     [
@@ -280,6 +353,7 @@ def test_the_generator_learns_where_the_chains_go() -> None:
         (DSM_EXAMPLE, "trainer.sigma=0", "trainer.sigma: the noise must be above 0"),
         (RECOVERY_EXAMPLE, "trainer.log_snr=[1.0, 2.0]", "trainer.log_snr: at least two levels, each below"),
         (RECOVERY_EXAMPLE, "trainer.step_scale=0", "trainer.step_scale: must be above 0"),
+        (ENERGY_MATCHING_EXAMPLE, "trainer.trim=1", "trainer.trim: a share of at least 0"),
     ],
 )
 def test_wrong_settings_are_one_error(example: dict[str, object], change: str, text: str, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ GRATHWOHL_2020 = (
     "Grathwohl, Wang, Jacobsen, Duvenaud, Norouzi, Swersky. Your Classifier Is Secretly an Energy Based Model and You "
     "Should Treat It Like One. ICLR 2020"
 )
+DU_2021 = "Du, Li, Tenenbaum, Mordatch. Improved Contrastive Divergence Training of Energy-Based Models. ICML 2021"
 GAO_2018 = "Gao, Lu, Zhou, Zhu, Wu. Learning Generative ConvNets via Multi-Grid Modeling and Sampling. CVPR 2018"
 ZHAO_2021 = (
     "Zhao, Xie, Li. Learning Energy-Based Generative Models via Coarse-to-Fine Expanding and Sampling. ICLR 2021"
@@ -61,6 +62,7 @@ GAO_2021 = "Gao, Song, Poole, Wu, Kingma. Learning Energy-Based Models by Diffus
 ZHU_2024 = (
     "Zhu, Xie, Wu, Gao. Learning Energy-Based Models by Cooperative Diffusion Recovery Likelihood. ICLR 2024"
 )
+BALCERAK_2025 = "Balcerak et al. Energy Matching: Unifying Flow Matching and Energy-Based Models. NeurIPS 2025"
 KINGMA_2014 = "Kingma, Welling. Auto-Encoding Variational Bayes. ICLR 2014"
 
 PERSISTENT = {
@@ -302,6 +304,22 @@ COOPERATIVE_RECOVERY_EXAMPLE: dict[str, Any] = {
     "trainer": {"name": "cooperative-recovery"},
     "optimisers": {"energy": {**ADAM, "ema": 0.9}, "generator": ADAM},
 }
+ENERGY_MATCHING_EXAMPLE = {
+    "recipe": "energy-matching-example",
+    "data": PLANE,
+    "players": {"energy": {"name": "mlp", **SMALL}},
+    "trainer": {"name": "energy-matching", "flow_first": 4, "coupling": "independent"},
+    "phases": {
+        "transport": {"chains": NOISE, "sampler": {"name": "descent", "gradient_weight": 0.2}, "steps": 5},
+        "negative": {
+            "chains": {"name": "proposal"},
+            "sampler": {"name": "langevin", "gradient_weight": 0.1, "noise_scale": 0.05},
+            "steps": 3,
+        },
+    },
+    "optimisers": {"energy": {**ADAM, "ema": 0.9}},
+    "budget": {"steps": 12, "batch": 16},
+}
 
 
 @hookimpl
@@ -526,6 +544,13 @@ def ebm_trainers() -> list[Component]:
             "recovery likelihood whose chains a generator starts",
             ZHU_2024,
             example=COOPERATIVE_RECOVERY_EXAMPLE,
+        ),
+        Component(
+            "energy-matching",
+            "ebmsuite.learning.energy_matching:EnergyMatching",
+            "one energy whose slope carries noise to data, and whose density it is once there",
+            BALCERAK_2025,
+            example=ENERGY_MATCHING_EXAMPLE,
         ),
     ]
 
