@@ -47,6 +47,8 @@ class Row:
     note: str = ""
     reason: str = ""
     """Why it was skipped."""
+    runs: tuple[str, ...] = ()
+    """The run folders that were judged, one a seed."""
 
     @property
     def mean(self) -> float:
@@ -112,6 +114,7 @@ def evaluate(
     rows = [_of_case(c, budget, Path(folder) / budget, seeds, registry, say) for c in cases]
     suite = Suite(name, budget, tuple(rows), hardware())
     write_text(Path(folder) / budget / f"{name.replace('/', '-')}.json", suite.as_json())
+    registry.plugins.call("ebm_suite_end", suite=suite, folder=Path(folder) / budget)
     return suite
 
 
@@ -148,13 +151,15 @@ def _of_case(
     if budget not in case.n:
         raise UserError(f'{case.name}: no budget "{budget}" (it has: {", ".join(case.n)})')
     values: list[float] = []
+    runs: list[str] = []
     scores: Mapping[str, Score] = {}
     settings = [f"{key}={json.dumps(value)}" for key, value in case.settings.items()]
     spec = fill_metric({**case.metric, "n": case.n[budget]}, registry)
     for seed in range(seeds or case.seeds.get(budget, 1)):
         say(f"{case.name}: {case.recipe}, budget {budget}, seed {seed}")
         recipe = read_recipe(case.recipe, registry, [*settings, f"seed={seed}"], budget)
-        judge = _judge(_trained(recipe, folder, case.settings, registry), case.last, registry)
+        runs.append(str(_trained(recipe, folder, case.settings, registry)))
+        judge = _judge(Path(runs[-1]), case.last, registry)
         scores = judge(spec, seed)
         values.append(_counted(case, scores).value)
     baselines = {}
@@ -169,7 +174,7 @@ def _of_case(
         status = "pass" if (mean <= bar if case.better == "lower" else mean >= bar) else "miss"
     return Row(
         case.name, case.recipe, str(found.protocol.get("metric", name)), status, tuple(values),
-        baselines=baselines, protocol=found.protocol, **facts,
+        baselines=baselines, protocol=found.protocol, runs=tuple(runs), **facts,
     )  # fmt: skip
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from ebmsuite.evaluation import Suite
     from ebmsuite.run import Run
     from ebmsuite.scores import Score
 
@@ -218,6 +219,11 @@ class Plugin:
     @hookspec
     def ebm_evaluated(self, run: Run, step: int, scores: Mapping[str, Score]) -> None:
         """Called with the scores of the metrics that were due at this step."""
+
+    @hookspec
+    def ebm_suite_end(self, suite: Suite, folder: Path) -> None:
+        """Called when an evaluation of cases is complete. A ``NAME.png`` that a hook puts into ``folder``, NAME being
+        what was evaluated with "/" as "-", is shown on its page."""
 
     @hookspec
     def ebm_run_end(self, run: Run, outcome: str) -> None:

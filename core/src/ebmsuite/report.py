@@ -184,7 +184,9 @@ def write_suite(suite: Suite, path: Path) -> Path:
         f"<p class=quiet>budget {html.escape(suite.budget)}; {html.escape(suite.hardware)}</p>",
         f"<table>{head}",
         *(_row(row) for row in suite.rows),
-        "</table><h2>Protocols</h2><ul>",
+        "</table>",
+        *(picture(file, file.name) for file in [path.with_suffix(".png")] if file.exists()),
+        "<h2>Protocols</h2><ul>",
         *(
             f"<li><b>{html.escape(r.case)}</b>: {html.escape(r.reason)} {html.escape(r.note)} "
             f"<span class=quiet>{html.escape(_words(r.protocol))}</span>"

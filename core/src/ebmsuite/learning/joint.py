@@ -26,13 +26,14 @@ class JointClassifier(Trainer):
 
     Grathwohl et al. (ICLR 2020, eq. 9): the likelihood of x by chains on the marginal energy, that of y by cross
     entropy, both on examples with noise of sd ``data_noise`` (published: 0.03). ``classification`` is w, ``energy_l2``
-    the weight of E(data)^2 + E(samples)^2, which their author advises against divergence. Given labels, samples are
-    of p(x | y).
+    the weight of E(data)^2 + E(samples)^2, which their author advises against divergence. Samples for given labels are
+    of p(x | y), by chains from a fresh start of ``label_steps`` steps.
     """
 
     classification: float = 1.0
     data_noise: float | Schedule = 0.0
     energy_l2: float = 0.0
+    label_steps: int = 500
 
     roles: ClassVar[Mapping[str, str]] = {"energy": "energy"}
     draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
@@ -65,7 +66,7 @@ class JointClassifier(Trainer):
         }
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        return self.phases["negative"].sample(n, rng, condition)
+        return self.phases["negative"].sample(n, rng, condition, steps=None if condition is None else self.label_steps)
 
     def classify(self, x: Tensor) -> Tensor:
         logits: Tensor = self.players["energy"].logits(x)
