@@ -13,6 +13,7 @@ from torch import Tensor
 from ebmsuite.density import Gaussian, event_sum
 from ebmsuite.energy import Energy, Recovery
 from ebmsuite.errors import RecipeError
+from ebmsuite.experiment import Experiment
 from ebmsuite.fit import train
 from ebmsuite.generator import NormalGenerator
 from ebmsuite.learning import Optimiser, Players
@@ -24,7 +25,17 @@ from ebmsuite.learning.recovery import RecoveryLikelihood
 from ebmsuite.learning.score_matching import DenoisingScoreMatching
 from ebmsuite.model import load
 from ebmsuite.nets import Quadratic
-from ebmsuite.plugin import DSM_EXAMPLE, ENERGY_MATCHING_EXAMPLE, RECOVERY_EXAMPLE
+from ebmsuite.plugin import (
+    COOPERATIVE_RECOVERY_EXAMPLE,
+    DSM_EXAMPLE,
+    ENERGY_MATCHING_EXAMPLE,
+    FCE_EXAMPLE,
+    NCE_EXAMPLE,
+    RECOVERY_EXAMPLE,
+)
+from ebmsuite.ranks import Ranks
+from ebmsuite.recipe import read_recipe
+from ebmsuite.registry import Registry
 from ebmsuite.sampling import Langevin, Noise, Phase, Proposal, Start
 from ebmsuite.sampling.descent import Descent
 from ebmsuite.sampling.kernel import normal_like
@@ -359,3 +370,26 @@ def test_the_contrast_makes_the_energy_that_of_the_data() -> None:
 def test_wrong_settings_are_one_error(example: dict[str, object], change: str, text: str, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=text):
         train(example, change, out=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "example", [DSM_EXAMPLE, RECOVERY_EXAMPLE, COOPERATIVE_RECOVERY_EXAMPLE, ENERGY_MATCHING_EXAMPLE, NCE_EXAMPLE,
+                FCE_EXAMPLE], ids=lambda e: e["trainer"]["name"]
+)  # fmt: skip
+def test_labels_are_given_to_all(example: dict[str, object]) -> None:
+    """Every trainer learns p(x | label) as it stands, and draws for the labels it is asked for."""
+    data = {"data": {"name": "toy/points", "density": {"name": "toy/two-moons"}, "n": 64, "labels": True}}
+    registry = Registry()
+    recipe = read_recipe(example | {"data": data}, registry)
+    experiment = Experiment.with_data(recipe, registry, torch.device("cpu"), Ranks())
+    try:
+        for t in range(8):
+            experiment.at(t)
+            experiment.trainer.step(t, {"data": experiment.streams["data"].batch(t)}, rng(t))
+        labels = torch.tensor([0, 1, 1])
+        one = experiment.trainer.sample(3, rng(), labels)
+        other = experiment.trainer.sample(3, rng(), 1 - labels)
+    finally:
+        experiment.close()
+    assert one.shape == (3, 2)
+    assert not torch.equal(one, other)

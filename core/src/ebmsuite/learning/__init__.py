@@ -1,19 +1,29 @@
 """Learning: players (the nets and their optimisers) and trainers (how they are updated)."""
 
 from ebmsuite.learning.coarse_to_fine import CoarseToFine
+from ebmsuite.learning.cooperative_recovery import CooperativeRecovery
 from ebmsuite.learning.density import NormalisedLikelihood
+from ebmsuite.learning.energy_matching import EnergyMatching
+from ebmsuite.learning.fce import FlowContrast
 from ebmsuite.learning.incomplete import IncompleteLikelihood
 from ebmsuite.learning.introspective import Introspective
 from ebmsuite.learning.joint import JointClassifier
 from ebmsuite.learning.latent import LatentPrior
 from ebmsuite.learning.mle import MaximumLikelihood
 from ebmsuite.learning.multigrid import MultiGrid
+from ebmsuite.learning.nce import NoiseContrast
 from ebmsuite.learning.players import Optimiser, Players
+from ebmsuite.learning.recovery import RecoveryLikelihood
+from ebmsuite.learning.score_matching import DenoisingScoreMatching
 from ebmsuite.learning.trainer import Logs, Trainer
 from ebmsuite.learning.vae import VariationalAutoencoder
 
 __all__ = [
     "CoarseToFine",
+    "CooperativeRecovery",
+    "DenoisingScoreMatching",
+    "EnergyMatching",
+    "FlowContrast",
     "IncompleteLikelihood",
     "Introspective",
     "JointClassifier",
@@ -21,9 +31,11 @@ __all__ = [
     "Logs",
     "MaximumLikelihood",
     "MultiGrid",
+    "NoiseContrast",
     "NormalisedLikelihood",
     "Optimiser",
     "Players",
+    "RecoveryLikelihood",
     "Trainer",
     "VariationalAutoencoder",
 ]
