@@ -131,6 +131,22 @@ DIVERGING = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_no_trainer_leaves_a_run_that_diverged(name: str, tmp_path: Path) -> None:
+    """Learning rates of 10,000: every method is rolled back until it learns, or stopped with the reason."""
+    changes = ("log.every=2", "checkpoint.every=4", "budget.steps=24")
+    example = {**EXAMPLES[name], "watch": [{"name": "log"}, {"name": "guard", "lr_factor": 1e-3}]}
+    example["optimisers"] = {player: {"name": "adam", "lr": 1e4} for player in example["optimisers"]}
+    try:
+        train(example, *changes, out=tmp_path / "run")
+    except Stopped as stopped:
+        assert "diverged at step" in str(stopped)
+    saved = newest(tmp_path / "run")
+    for file in saved.glob("*.safetensors"):
+        for key, value in load_file(file).items():
+            assert not value.is_floating_point() or bool(torch.isfinite(value).all()), f"{file.name}: {key}"
+
+
 def test_a_divergence_is_rolled_back_and_survived(tmp_path: Path) -> None:
     run = train(DIVERGING, "log.every=2", "checkpoint.every=4", out=tmp_path / "run")
     (event,) = [r for r in rows(run) if "event" in r]
