@@ -129,7 +129,7 @@ def test_two_langevin_dynamics_learn_the_density_of_what_is_never_whole() -> Non
 
 
 def test_a_classifier_of_data_against_samples_gives_the_log_ratio_of_their_densities() -> None:
-    """Data N(1, 1), the model N(0, 1): f = x - 1/2, so a = -1 and b stays 1/2 after one stage (the tutorial's identity)"""
+    """Data N(1, 1), the model N(0, 1): f = x - 1/2, so a = -1 and b stays 1/2 after one stage (tutorial)"""
     energy, c = Quadratic(LINE), Constant()
     phase = Phase(energy, Langevin(step_size=0.3), Noise(Gaussian(LINE)), 1)
     trainer = Introspective(players(energy, 0.02, adam, log_z=c), {"negative": phase}, stage=1000, pool=50_000)
