@@ -265,13 +265,12 @@ class Checkpoints:
         trainer = run.experiment.trainer
         self.load_model(path, run.experiment)
         trainer.players.restore_optimisers(_load(path / "optimisers.safetensors"))
-        trainer.restore(_load(path / "trainer.safetensors"))
         _restore_generators(run, _load(path / f"generators-{ranks.rank}.safetensors"))
         run.take(state)
         return state
 
     def load_model(self, path: Path, experiment: Experiment) -> int:
-        """Weights and chains only; gives the step."""
+        """Weights, chains and what the trainer keeps; gives the step."""
         players = experiment.trainer.players
         _load_nets(dict(players.items()), path / "players.safetensors")
         _load_nets(players.ema, path / "ema.safetensors")
@@ -280,6 +279,7 @@ class Checkpoints:
         for name, phase in experiment.trainer.phases.items():
             own = {k[len(name) + 1 :]: v for k, v in chains.items() if k.startswith(name + ".")}
             phase.chains.restore(own, experiment.device)
+        experiment.trainer.restore(_load(path / "trainer.safetensors"))
         step = _read_state(path).step
         experiment.at(step)
         return step

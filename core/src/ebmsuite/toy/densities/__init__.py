@@ -3,7 +3,8 @@
 from ebmsuite.toy.densities.checkerboard import Checkerboard
 from ebmsuite.toy.densities.embedded import Embedded
 from ebmsuite.toy.densities.hard import Banana, Funnel, IllConditioned
-from ebmsuite.toy.densities.mixture import Mixture, eight_gaussians, two_moons
+from ebmsuite.toy.densities.mixture import Mixture, constellation, eight_gaussians, two_moons
+from ebmsuite.toy.densities.moved import Moved
 from ebmsuite.toy.densities.polar import Pinwheel, Rings
 from ebmsuite.toy.densities.signals import Signals
 
@@ -14,9 +15,11 @@ __all__ = [
     "Funnel",
     "IllConditioned",
     "Mixture",
+    "Moved",
     "Pinwheel",
     "Rings",
     "Signals",
+    "constellation",
     "eight_gaussians",
     "two_moons",
 ]

@@ -11,7 +11,7 @@ from ebmsuite.space import Space
 from ebmsuite.toy.densities.parts import Labelled, positive, single, vectors
 from ebmsuite.tree import Tree
 
-__all__ = ["Mixture", "eight_gaussians", "two_moons"]
+__all__ = ["Mixture", "constellation", "eight_gaussians", "two_moons"]
 
 
 class Mixture(Labelled):
@@ -78,3 +78,10 @@ def two_moons(sd: float = 0.1, radius: float = 1.0, modes: int = 64, event: Spac
     middle = torch.tensor([0.5, 0.25], dtype=torch.float64)
     labels = torch.arange(2).repeat_interleave(modes)
     return Mixture(radius * (torch.cat([upper, lower]) - middle), sd, event, labels)
+
+
+def constellation(sd: float = 0.4, event: Space | None = None) -> Mixture:
+    """Five Gaussians of unequal weights, 1 to 4 of eleven parts, at places without symmetry."""
+    places = torch.tensor([[-3.0, -2.0], [-1.5, 2.5], [2.0, 3.0], [3.0, -0.5], [0.5, -2.5]], dtype=torch.float64)
+    which = torch.arange(5).repeat_interleave(torch.tensor([1, 4, 2, 3, 1]))
+    return Mixture(places[which], sd, event, which)
