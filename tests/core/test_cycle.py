@@ -119,9 +119,12 @@ def test_the_metric_of_the_known_map_is_zero() -> None:
         def translate(self, x, rng, to="b", revise=True):
             return density.map(x.double()).float() if to == "b" else x
 
+    domains = {"a": constellation(), "b": density}
+    of = {k: {s: Points(d, 800, s) for s in ("train", "test")} for k, d in domains.items()}
+
     class Model:
         trainer, device = Known(), torch.device("cpu")
-        streams = {k: {s: Points(d, 800, s) for s in ("train", "test")} for k, d in (("a", constellation()), ("b", density))}  # fmt: skip
+        streams = of
 
         def describe(self) -> dict[str, object]:
             return {}
@@ -130,8 +133,8 @@ def test_the_metric_of_the_known_map_is_zero() -> None:
     assert scores["map"].value < 1e-6
     assert scores["map"].protocol["guess"] > 3
     assert scores["sliced"].value < 2 * scores["sliced"].protocol["floor"]
+    Model.trainer = None  # type: ignore[assignment]
     with pytest.raises(UserError, match="does not translate"):
-        Model.trainer = None  # type: ignore[assignment]
         Translation()(Model(), {}, rng(), 800)  # type: ignore[arg-type]
 
 

@@ -40,17 +40,16 @@ class Translation:
         a, b = (all_points(model.streams[k][self.set], n) for k in ("a", "b"))
         fresh = all_points(model.streams["b"]["train"], len(a))
         if not len(a) == len(b) == len(fresh):
-            raise UserError(f"toy/translation: as many events of a, b and training are needed, got {len(a)}, {len(b)}, {len(fresh)}")  # fmt: skip
+            raise UserError(
+                f"toy/translation: {len(a)} events of a, {len(b)} of b and {len(fresh)} of training, which is not as many"
+            )
         on = a.to(model.device)
         made = trainer.translate(on, rng, "b", self.revise).cpu()
         back = trainer.translate(trainer.translate(on, rng, "b", revise=False), rng, "a", revise=False).cpu()
         facts = {
-            "split": self.set,
-            "n_samples": len(a),
-            "n_reference": len(b),
-            "revised": self.revise,
-            **model.describe(),
-        }
+            "split": self.set, "n_samples": len(a), "n_reference": len(b), "revised": self.revise,
+            "directions": self.directions, **model.describe(),
+        }  # fmt: skip
 
         def distance(x: torch.Tensor) -> float:
             return sliced_wasserstein(x, b, self.directions, torch.Generator().manual_seed(0))
@@ -59,7 +58,7 @@ class Translation:
             return float((x - y).square().sum(1).mean().sqrt())
 
         scores = {
-            "sliced": Score(distance(made), protocol={**facts, "floor": round(distance(fresh), 5), "directions": self.directions}),
+            "sliced": Score(distance(made), protocol={**facts, "floor": round(distance(fresh), 5)}),
             "cycle": Score(error(back, a), protocol=facts),
         }  # fmt: skip
         known = getattr(getattr(model.streams["b"][self.set], "density", None), "map", None)
