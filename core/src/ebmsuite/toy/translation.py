@@ -41,7 +41,7 @@ class Translation:
         fresh = all_points(model.streams["b"]["train"], len(a))
         if not len(a) == len(b) == len(fresh):
             raise UserError(
-                f"toy/translation: {len(a)} events of a, {len(b)} of b and {len(fresh)} of training, which is not as many"
+                f"toy/translation: {len(a)} events of a, {len(b)} of b and {len(fresh)} in training: not as many"
             )
         on = a.to(model.device)
         made = trainer.translate(on, rng, "b", self.revise).cpu()
