@@ -171,13 +171,27 @@ def ebm_cases() -> list[Component]:
         Component("toy/multi-grid-samples", at + "MULTI_GRID", "signals by multi-grid chains, by samples"),
         Component("toy/coarse-to-fine-samples", at + "COARSE_TO_FINE", "signals by a growing energy, by samples"),
         Component("toy/rings-short-run-samples", at + "SHORT_RUN", "rings by short-run chains, by samples"),
+        Component("toy/abp-kl", at + "ABP", "a generator alone, in nats"),
+        Component("toy/abp-incomplete-recovery", at + "ABP_INCOMPLETE", "hidden coordinates, by a generator alone"),
+        Component("toy/vae-kl", at + "VAE", "a variational auto-encoder, in nats"),
+        Component("toy/latent-kl", at + "LATENT", "an energy on the latent vector, in nats"),
+        Component("toy/symbol-vector-accuracy", at + "SYMBOL_VECTOR", "labels told after two of each"),
+        Component("toy/symbol-vector-labels-alone", at + "LABELS_ALONE", "the same without unlabelled events"),
+        Component("toy/cooperative-kl", at + "COOPERATIVE", "eight modes by cooperative learning, in nats"),
+        Component("toy/cooperative-samples", at + "COOPERATIVE_SAMPLES", "the same, by samples"),
+        Component("toy/cooperative-conditional-kl", at + "COOPERATIVE_CONDITIONAL", "the same given labels, in nats"),
+        Component("toy/variational-cooperative-kl", at + "VARIATIONAL_COOPERATIVE",
+                  "eight modes by variational MCMC teaching, in nats"),
+        Component("toy/divergence-triangle-samples", at + "DIVERGENCE_TRIANGLE",
+                  "eight modes by the divergence triangle, by samples"),
+        Component("toy/cycle-cooperative-translation", at + "CYCLE", "translations between two domains"),
         Component("toy/nce-kl", at + "NCE", "rings by noise contrast, in nats"),
         Component("toy/fce-kl", at + "FCE", "eight modes by flow contrast, in nats"),
         Component("toy/dsm-kl", at + "DSM", "rings by denoising score matching, in nats"),
         Component("toy/recovery-samples", at + "RECOVERY", "rings by recovery likelihood, by samples"),
         Component("toy/cooperative-recovery-samples", at + "COOPERATIVE_RECOVERY", "rings by cooperative recovery, by samples"),
         Component("toy/energy-matching-samples", at + "ENERGY_MATCHING", "eight modes by energy matching, by samples"),
-    ]
+    ]  # fmt: skip
 
 
 @hookimpl
