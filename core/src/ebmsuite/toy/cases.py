@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ebmsuite.scores import Case
 
 __all__ = [
@@ -36,316 +38,82 @@ __all__ = [
     "VARIATIONAL_COOPERATIVE",
 ]
 
-SEEDS = {"quick": 3, "full": 3}
-FLOOR = {"real against real": {"of": "held-out"}}
-"""What a perfect model would score with as many samples."""
 
-RINGS = Case(
-    name="toy/rings-kl",
-    recipe="toy/rings",
-    metric={"name": "toy/divergence"},
-    better="lower",
-    n={"quick": 10_000, "full": 10_000},
-    bar={"quick": 0.05},
-    seeds=SEEDS,
-    note="persistent chains, convergent",
+def _case(name: str, recipe: str, metric: str, bar: float | None, n: int, note: str, **facts: Any) -> Case:
+    """Three seeds, whatever the budget; the bar is that of "quick"."""
+    facts = {"better": "lower", **facts}
+    bars = {} if bar is None else {"quick": bar}
+    each = {"n": {"quick": n, "full": n}, "seeds": {"quick": 3, "full": 3}}
+    return Case(f"toy/{name}", f"toy/{recipe}", {"name": f"toy/{metric}"}, bar=bars, note=note, **each, **facts)
+
+
+def _nats(recipe: str, bar: float | None, note: str = "", metric: str = "divergence") -> Case:
+    """KL(data || model)."""
+    return _case(f"{recipe}-kl", recipe, metric, bar, 10_000, note)
+
+
+def _samples(recipe: str, bar: float | None, note: str = "", n: int = 5000) -> Case:
+    """Sliced Wasserstein distance, beside that of as many training events: what a perfect model would score."""
+    floor = {"real against real": {"of": "held-out"}}
+    return _case(f"{recipe}-samples", recipe, "samples", bar, n, note, baselines=floor)
+
+
+def _told(name: str, recipe: str, bar: float | None, note: str = "", **facts: Any) -> Case:
+    """Accuracy."""
+    return _case(name, recipe, "accuracy", bar, 10_000, note, better="higher", **facts)
+
+
+def _recovered(recipe: str, bar: float | None, note: str) -> Case:
+    """Error of hidden coordinates, the mean of eight draws."""
+    beside = {"training mean": {"of": "mean"}, "best possible": {"of": "best"}}
+    note = f"{note}; error of the mean of eight draws, the best possible is E[hidden | known]"
+    return _case(f"{recipe}-recovery", recipe, "recovery", bar, 2000, note, baselines=beside)
+
+
+# maximum likelihood
+RINGS = _nats("rings", 0.05, "persistent chains, convergent")
+EIGHT_GAUSSIANS = _nats("eight-gaussians", 0.05, "persistent chains, convergent")
+SHORT_RUN = _samples(
+    "rings-short-run", None, "chains too short to converge: judged by samples, the energy is no density"
 )
-
-EIGHT_GAUSSIANS = Case(
-    name="toy/eight-gaussians-kl",
-    recipe="toy/eight-gaussians",
-    metric={"name": "toy/divergence"},
-    better="lower",
-    n={"quick": 10_000, "full": 10_000},
-    bar={"quick": 0.05},
-    seeds=SEEDS,
-    note="persistent chains, convergent",
-)
-
-IMPROVED_CD = Case(
-    name="toy/improved-cd-kl",
-    recipe="toy/improved-cd",
-    metric={"name": "toy/divergence"},
-    better="lower",
-    n={"quick": 10_000, "full": 10_000},
-    bar={"quick": 0.1},
-    seeds=SEEDS,
-    note="persistent chains with the KL and the entropy term",
-)
-
-INCOMPLETE = Case(
-    name="toy/incomplete-recovery",
-    recipe="toy/incomplete",
-    metric={"name": "toy/recovery"},
-    better="lower",
-    n={"quick": 2000, "full": 2000},
-    bar={"quick": 0.48},
-    baselines={"training mean": {"of": "mean"}, "best possible": {"of": "best"}},
-    seeds=SEEDS,
-    note="error of hidden coordinates, the mean of eight draws; the best possible is E[hidden | known]",
-)
-
-JOINT_KL = Case(
-    name="toy/joint-classifier-kl",
-    recipe="toy/joint-classifier",
-    metric={"name": "toy/divergence"},
-    better="lower",
-    n={"quick": 10_000, "full": 10_000},
-    bar={"quick": 0.05},
-    seeds=SEEDS,
-    note="of p(x | label)",
-)
-
-JOINT_ACCURACY = Case(
-    name="toy/joint-classifier-accuracy",
-    recipe="toy/joint-classifier",
-    metric={"name": "toy/accuracy"},
-    better="higher",
-    n={"quick": 10_000, "full": 10_000},
-    bar={"quick": 0.98},
-    seeds=SEEDS,
-)
-
-INTROSPECTIVE = Case(
-    name="toy/introspective-kl",
-    recipe="toy/introspective",
-    metric={"name": "toy/divergence"},
-    better="lower",
-    n={"quick": 10_000, "full": 10_000},
-    bar={"quick": 0.05},
-    seeds=SEEDS,
-)
-
-FRAME = Case(
-    name="toy/frame-statistics",
-    recipe="toy/frame",
-    metric={"name": "toy/statistics"},
-    better="lower",
-    n={"quick": 2000, "full": 2000},
-    bar={"quick": 0.05},
+IMPROVED_CD = _nats("improved-cd", 0.1, "persistent chains, with the KL and the entropy term")
+INCOMPLETE = _recovered("incomplete", 0.48, "two coordinates in six hidden")
+JOINT_KL = _nats("joint-classifier", 0.05, "of p(x | label)")
+JOINT_ACCURACY = _told("joint-classifier-accuracy", "joint-classifier", 0.98)
+INTROSPECTIVE = _nats("introspective", 0.05)
+FRAME = _case(
+    "frame-statistics", "frame", "statistics", 0.05, 2000, "relative error of the soft histograms of all filters",
     baselines={"real against real": {"of": "held-out"}, "nothing learned": {"of": "reference"}},
-    seeds=SEEDS,
-    note="relative error of the soft histograms of all filters",
-)
+)  # fmt: skip
+MULTI_GRID = _samples("multi-grid", 0.1, n=2000)
+COARSE_TO_FINE = _samples("coarse-to-fine", 0.12, n=2000)
 
-MULTI_GRID = Case(
-    name="toy/multi-grid-samples",
-    recipe="toy/multi-grid",
-    metric={"name": "toy/samples"},
-    better="lower",
-    n={"quick": 2000, "full": 2000},
-    baselines=FLOOR,
-    seeds=SEEDS,
-)
+# contrast, scores and recovery
+NCE = _nats("nce", 0.02, "log Z learned")
+FCE = _nats("fce", 0.1, "a flow for the noise, both learned")
+DSM = _nats("dsm", 0.06, "the noise of matching is itself a part of the divergence")
+RECOVERY = _samples("recovery", 0.1, "six levels")
+COOPERATIVE_RECOVERY = _samples("cooperative-recovery", 0.1, "six levels, chains from a generator")
+ENERGY_MATCHING = _samples("energy-matching", 0.1, "optimal-transport flow, then contrast")
 
-COARSE_TO_FINE = Case(
-    name="toy/coarse-to-fine-samples",
-    recipe="toy/coarse-to-fine",
-    metric={"name": "toy/samples"},
-    better="lower",
-    n={"quick": 2000, "full": 2000},
-    baselines=FLOOR,
-    seeds=SEEDS,
-)
+# generators and cooperation
+ABP = _nats("abp", None, "a generator of a normal latent vector", "latent-divergence")
+ABP_INCOMPLETE = _recovered("abp-incomplete", None, "three coordinates in ten hidden")
+COOPERATIVE = _nats("cooperative", None)
+COOPERATIVE_SAMPLES = _samples("cooperative", None, "the generator's draws, revised by the energy")
+COOPERATIVE_CONDITIONAL = _nats("cooperative-conditional", None, "of p(x | label)")
+VARIATIONAL_COOPERATIVE = _nats("variational-cooperative", None)
+DIVERGENCE_TRIANGLE = _samples("divergence-triangle", None, "the generator's draws, with their noise")
+CYCLE = _case(
+    "cycle-cooperative-translation", "cycle-cooperative", "translation", None, 5000,
+    "sliced Wasserstein distance of translations from events of the other domain",
+)  # fmt: skip
 
-SHORT_RUN = Case(
-    name="toy/rings-short-run-samples",
-    recipe="toy/rings-short-run",
-    metric={"name": "toy/samples"},
-    better="lower",
-    n={"quick": 5000, "full": 5000},
-    baselines=FLOOR,
-    seeds=SEEDS,
-    note="chains too short to converge: judged by its samples, as its energy is no density",
-)
-
-ABP = Case(
-    name="toy/abp-kl",
-    recipe="toy/abp",
-    metric={"name": "toy/latent-divergence"},
-    better="lower",
-    n={"quick": 10_000, "full": 10_000},
-    seeds=SEEDS,
-    note="a generator of a normal latent vector, by alternating back-propagation",
-)
-
-ABP_INCOMPLETE = Case(
-    name="toy/abp-incomplete-recovery",
-    recipe="toy/abp-incomplete",
-    metric={"name": "toy/recovery"},
-    better="lower",
-    n={"quick": 2000, "full": 2000},
-    baselines={"training mean": {"of": "mean"}, "best possible": {"of": "best"}},
-    seeds=SEEDS,
-    note="error of three hidden coordinates in ten, the mean of eight draws; the best possible is E[hidden | known]",
-)
-
-VAE = Case(
-    name="toy/vae-kl",
-    recipe="toy/vae",
-    metric={"name": "toy/latent-divergence"},
-    better="lower",
-    n={"quick": 10_000, "full": 10_000},
-    seeds=SEEDS,
-    note="the generator of toy/latent with a normal latent vector: what an energy there is to improve on",
-)
-
-LATENT = Case(
-    name="toy/latent-kl",
-    recipe="toy/latent",
-    metric={"name": "toy/latent-divergence"},
-    better="lower",
-    n={"quick": 10_000, "full": 10_000},
-    seeds=SEEDS,
-    note="an energy on the latent vector",
-)
-
-SYMBOL_VECTOR = Case(
-    name="toy/symbol-vector-accuracy",
-    recipe="toy/symbol-vector",
-    metric={"name": "toy/accuracy"},
-    better="higher",
-    n={"quick": 10_000, "full": 10_000},
-    seeds=SEEDS,
-    note="two labels a class, and 10,000 events without",
-)
-
-LABELS_ALONE = Case(
-    name="toy/symbol-vector-labels-alone",
-    recipe="toy/symbol-vector",
-    metric={"name": "toy/accuracy"},
-    better="higher",
-    n={"quick": 10_000, "full": 10_000},
+# energies of a latent vector
+VAE = _nats("vae", None, "the generator of toy/latent, its latent vector normal", "latent-divergence")
+LATENT = _nats("latent", None, "an energy on the latent vector", "latent-divergence")
+SYMBOL_VECTOR = _told("symbol-vector-accuracy", "symbol-vector", None, "two labels a class, and 10,000 events without")
+LABELS_ALONE = _told(
+    "symbol-vector-labels-alone", "symbol-vector", None, "with nothing but the events that have labels",
     settings={"data.data": {"name": "toy/points", "density": {"name": "toy/embedded"}, "labelled": 16}},
-    seeds=SEEDS,
-    note="the same with nothing but the events that have labels: what the others are worth",
-)
-
-COOPERATIVE = Case(
-    name="toy/cooperative-kl",
-    recipe="toy/cooperative",
-    metric={"name": "toy/divergence"},
-    better="lower",
-    n={"quick": 10_000, "full": 10_000},
-    seeds=SEEDS,
-)
-
-COOPERATIVE_SAMPLES = Case(
-    name="toy/cooperative-samples",
-    recipe="toy/cooperative",
-    metric={"name": "toy/samples"},
-    better="lower",
-    n={"quick": 5000, "full": 5000},
-    baselines=FLOOR,
-    seeds=SEEDS,
-    note="the generator's draws, revised by the energy",
-)
-
-COOPERATIVE_CONDITIONAL = Case(
-    name="toy/cooperative-conditional-kl",
-    recipe="toy/cooperative-conditional",
-    metric={"name": "toy/divergence"},
-    better="lower",
-    n={"quick": 10_000, "full": 10_000},
-    seeds=SEEDS,
-    note="of p(x | label)",
-)
-
-VARIATIONAL_COOPERATIVE = Case(
-    name="toy/variational-cooperative-kl",
-    recipe="toy/variational-cooperative",
-    metric={"name": "toy/divergence"},
-    better="lower",
-    n={"quick": 10_000, "full": 10_000},
-    seeds=SEEDS,
-)
-
-DIVERGENCE_TRIANGLE = Case(
-    name="toy/divergence-triangle-samples",
-    recipe="toy/divergence-triangle",
-    metric={"name": "toy/samples"},
-    better="lower",
-    n={"quick": 5000, "full": 5000},
-    baselines=FLOOR,
-    seeds=SEEDS,
-    note="the generator's draws, with their noise",
-)
-
-CYCLE = Case(
-    name="toy/cycle-cooperative-translation",
-    recipe="toy/cycle-cooperative",
-    metric={"name": "toy/translation"},
-    better="lower",
-    n={"quick": 5000, "full": 5000},
-    seeds=SEEDS,
-    note="sliced Wasserstein distance of translations from events of the other domain",
-)
-
-NCE = Case(
-    name="toy/nce-kl",
-    recipe="toy/nce",
-    metric={"name": "toy/divergence"},
-    better="lower",
-    n={"quick": 10_000, "full": 10_000},
-    bar={"quick": 0.02},
-    seeds=SEEDS,
-    note="noise contrast, log Z learned",
-)
-
-FCE = Case(
-    name="toy/fce-kl",
-    recipe="toy/fce",
-    metric={"name": "toy/divergence"},
-    better="lower",
-    n={"quick": 10_000, "full": 10_000},
-    bar={"quick": 0.1},
-    seeds=SEEDS,
-    note="a flow for the noise, both learned",
-)
-
-DSM = Case(
-    name="toy/dsm-kl",
-    recipe="toy/dsm",
-    metric={"name": "toy/divergence"},
-    better="lower",
-    n={"quick": 10_000, "full": 10_000},
-    bar={"quick": 0.06},
-    seeds=SEEDS,
-    note="denoising score matching, of which the noise itself is a part of the divergence",
-)
-
-RECOVERY = Case(
-    name="toy/recovery-samples",
-    recipe="toy/recovery",
-    metric={"name": "toy/samples"},
-    better="lower",
-    n={"quick": 5000, "full": 5000},
-    bar={"quick": 0.1},
-    baselines=FLOOR,
-    seeds=SEEDS,
-    note="recovery likelihood, six levels",
-)
-
-COOPERATIVE_RECOVERY = Case(
-    name="toy/cooperative-recovery-samples",
-    recipe="toy/cooperative-recovery",
-    metric={"name": "toy/samples"},
-    better="lower",
-    n={"quick": 5000, "full": 5000},
-    bar={"quick": 0.1},
-    baselines=FLOOR,
-    seeds=SEEDS,
-    note="recovery likelihood, six levels, chains from a generator",
-)
-
-ENERGY_MATCHING = Case(
-    name="toy/energy-matching-samples",
-    recipe="toy/energy-matching",
-    metric={"name": "toy/samples"},
-    better="lower",
-    n={"quick": 5000, "full": 5000},
-    bar={"quick": 0.1},
-    baselines=FLOOR,
-    seeds=SEEDS,
-    note="optimal-transport flow, then contrast",
-)
+)  # fmt: skip
