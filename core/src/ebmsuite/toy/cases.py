@@ -41,10 +41,9 @@ __all__ = [
 
 def _case(name: str, recipe: str, metric: str, bar: float | None, n: int, note: str, **facts: Any) -> Case:
     """Three seeds, whatever the budget; the bar is that of "quick"."""
-    facts = {"better": "lower", **facts}
+    facts = {"better": "lower", "n": {"quick": n, "full": n}, "seeds": {"quick": 3, "full": 3}, **facts}
     bars = {} if bar is None else {"quick": bar}
-    each = {"n": {"quick": n, "full": n}, "seeds": {"quick": 3, "full": 3}}
-    return Case(f"toy/{name}", f"toy/{recipe}", {"name": f"toy/{metric}"}, bar=bars, note=note, **each, **facts)
+    return Case(f"toy/{name}", f"toy/{recipe}", {"name": f"toy/{metric}"}, bar=bars, note=note, **facts)
 
 
 def _nats(recipe: str, bar: float | None, note: str = "", metric: str = "divergence") -> Case:
@@ -73,9 +72,7 @@ def _recovered(recipe: str, bar: float | None, note: str) -> Case:
 # maximum likelihood
 RINGS = _nats("rings", 0.05, "persistent chains, convergent")
 EIGHT_GAUSSIANS = _nats("eight-gaussians", 0.05, "persistent chains, convergent")
-SHORT_RUN = _samples(
-    "rings-short-run", None, "chains too short to converge: judged by samples, the energy is no density"
-)
+SHORT_RUN = _samples("rings-short-run", None, "chains too short to converge: samples, as the energy is no density")
 IMPROVED_CD = _nats("improved-cd", 0.1, "persistent chains, with the KL and the entropy term")
 INCOMPLETE = _recovered("incomplete", 0.48, "two coordinates in six hidden")
 JOINT_KL = _nats("joint-classifier", 0.05, "of p(x | label)")
