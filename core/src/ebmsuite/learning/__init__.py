@@ -1,7 +1,10 @@
 """Learning: players (the nets and their optimisers) and trainers (how they are updated)."""
 
+from ebmsuite.learning.abp import AlternatingBackpropagation
 from ebmsuite.learning.coarse_to_fine import CoarseToFine
+from ebmsuite.learning.cooperative import Cooperative
 from ebmsuite.learning.cooperative_recovery import CooperativeRecovery
+from ebmsuite.learning.cycle import CycleCooperative
 from ebmsuite.learning.density import NormalisedLikelihood
 from ebmsuite.learning.energy_matching import EnergyMatching
 from ebmsuite.learning.fce import FlowContrast
@@ -15,13 +18,20 @@ from ebmsuite.learning.nce import NoiseContrast
 from ebmsuite.learning.players import Optimiser, Players
 from ebmsuite.learning.recovery import RecoveryLikelihood
 from ebmsuite.learning.score_matching import DenoisingScoreMatching
+from ebmsuite.learning.symbol_vector import SymbolVector
 from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.triangle import DivergenceTriangle
 from ebmsuite.learning.vae import VariationalAutoencoder
+from ebmsuite.learning.variational_cooperative import VariationalCooperative
 
 __all__ = [
+    "AlternatingBackpropagation",
     "CoarseToFine",
+    "Cooperative",
     "CooperativeRecovery",
+    "CycleCooperative",
     "DenoisingScoreMatching",
+    "DivergenceTriangle",
     "EnergyMatching",
     "FlowContrast",
     "IncompleteLikelihood",
@@ -36,6 +46,8 @@ __all__ = [
     "Optimiser",
     "Players",
     "RecoveryLikelihood",
+    "SymbolVector",
     "Trainer",
     "VariationalAutoencoder",
+    "VariationalCooperative",
 ]
