@@ -123,6 +123,8 @@ def test_the_published_levels() -> None:
     trainer = RecoveryLikelihood(players_of(Quadratic(Space((1,)))), {}, event=Space((1,)))
     units = trainer._tied(torch.zeros(6, 1), level, None)[2]
     assert torch.allclose(units, torch.tensor([0.0046, 0.0416, 0.0685, 0.0890, 0.1036, 0.1386]), atol=1e-4)
+    trainer.growth = 0.0
+    assert torch.allclose(trainer._unit(level), 2e-4**0.5 * level.sigma)
 
 
 V = 0.25
@@ -220,7 +222,8 @@ def test_every_level_learns_its_own_gaussian() -> None:
     assert float(x.var(0).mean()) == pytest.approx(float(first.kept[0] ** 2 * V + first.noise[0] ** 2), rel=0.15)
 
 
-def test_a_level_gradient_is_the_weighted_difference_of_statistics() -> None:
+@pytest.mark.parametrize("weights", ["sigma", "likelihood"])
+def test_a_level_gradient_is_the_weighted_difference_of_statistics(weights: str) -> None:
     """One level of a quadratic energy, which is not told the level: a x_t against the chains' ends."""
 
     class Deaf(Quadratic):
@@ -233,7 +236,9 @@ def test_a_level_gradient_is_the_weighted_difference_of_statistics() -> None:
     drawn = []
     draw = phase.draw
     phase.draw = lambda *a, **k: drawn.append(draw(*a, **k)) or drawn[-1]  # type: ignore[method-assign, func-returns-value]
-    trainer = RecoveryLikelihood(players, {"negative": phase}, event=Space((2,)), log_snr=(4.0, 1.0, -5.0))
+    trainer = RecoveryLikelihood(
+        players, {"negative": phase}, event=Space((2,)), log_snr=(4.0, 1.0, -5.0), weights=weights
+    )
     x = torch.randn(60, 2, generator=rng(1))
     before = energy.a.detach().clone()
     trainer.step(0, {"data": Batch(x)}, rng())
@@ -243,8 +248,9 @@ def test_a_level_gradient_is_the_weighted_difference_of_statistics() -> None:
     assert set(level.last.tolist()) == {True, False}
     assert torch.equal(drawn[0].start.x, noisy)
     positive = torch.where(level.last, 1.0, level.a)[:, None] * less
-    weights = (trainer.diffusion.first_sigma / level.sigma)[:, None]
-    assert torch.allclose(before - energy.a, (weights * (positive - drawn[0].x)).mean(0), atol=1e-5)
+    unit = drawn[0].condition[2]
+    of_level = (trainer.diffusion.first_sigma / level.sigma if weights == "sigma" else unit**-2)[:, None]
+    assert torch.allclose(before - energy.a, (of_level * (positive - drawn[0].x)).mean(0), rtol=1e-4, atol=1e-5)
 
 
 # -- cooperative recovery -----------------------------------------------------------------------------------------

@@ -36,10 +36,11 @@ class RecoveryLikelihood(Trainer):
         p(y_t | x_{t+1}) ~ exp(-E(y_t, t) / b_t^2 - |y_t - x_{t+1}|^2 / 2 sigma_{t+1}^2),    y_t = a_{t+1} x_t
 
     learned by maximum likelihood: chains start at x_{t+1} and have little to do. A step is b_t long, b_t^2 =
-    ``step_scale`` (noise_t / noise_0) sigma_{t+1}^2, and E is divided by b_t^2 so that its gradient enters with weight
-    1/2 at every level: b_t is the energy's unit of length, and the recipe's sampler ``{name: langevin, step_size: 1}``.
-    The noisiest level has no tether, and a = 1: a plain energy near N(0, I). A level's loss is weighed by sigma_1 /
-    sigma_{t+1}.
+    ``step_scale`` (noise_t / noise_0)^``growth`` sigma_{t+1}^2, and E is divided by b_t^2 so that its gradient enters
+    with weight 1/2 at every level: b_t is the energy's unit of length, and the recipe's sampler ``{name: langevin,
+    step_size: 1}``. The noisiest level has no tether, and a = 1: a plain energy near N(0, I). ``weights`` "sigma" is the
+    published weight of a level's loss, the difference of E: sigma_1 / sigma_{t+1}; "likelihood" is 1 / b_t^2, of which
+    the gradient is that of log p: coarse levels do not drown the fine ones, whose E are as small as their b_t^2.
 
     Levels are ``log_snr``, log(kept^2 / noise^2) of x_t = kept x + noise n, from data to noise; the default is the
     published T6. What the energy is given of the level is `Level.time`, 8 waves (beside the data's condition, as a
@@ -51,6 +52,8 @@ class RecoveryLikelihood(Trainer):
     event: Space
     log_snr: tuple[float, ...] = T6
     step_scale: float = 2e-4
+    growth: float = 1.0
+    weights: Literal["sigma", "likelihood"] = "sigma"
     noise_at_test: float = 0.99
     denoise: bool = False
 
@@ -78,7 +81,7 @@ class RecoveryLikelihood(Trainer):
         positive = per_row(torch.where(level.last, 1.0, level.a), x) * x
         start, tied = self._start(noisy, level, data.condition, rng), self._tied(noisy, level, data.condition)
         negative = self.phases["negative"].draw(data, rng, tied, start)
-        weights = self.diffusion.first_sigma / level.sigma
+        weights = self.diffusion.first_sigma / level.sigma if self.weights == "sigma" else self._unit(level) ** -2
         seen = given(level.time, data.condition)
         gaps = energy(positive, seen) - energy(negative.x, seen)
         losses = {"energy": (weights * gaps).mean(), **self._taught(negative.x, start, noisy, level, data.condition)}
@@ -102,11 +105,14 @@ class RecoveryLikelihood(Trainer):
         """Losses of others than the energy, given where chains ended."""
         return {}
 
+    def _unit(self, level: Level) -> Tensor:
+        """b_t, [B]."""
+        return (self.step_scale * (level.noise / self.diffusion.least) ** self.growth).sqrt() * level.sigma
+
     def _tied(self, noisy: Tensor, level: Level, condition: Tree, temperature: float = 1.0) -> Tree:
         """The condition of `Recovery`; at a temperature T it is that of E / T with steps of as much drift."""
-        unit = (self.step_scale * level.noise / self.diffusion.least).sqrt() * level.sigma
         precision = torch.where(level.last, 0.0, level.sigma**-2) / temperature
-        return noisy, precision, unit * temperature**0.5, given(level.time, condition)
+        return noisy, precision, self._unit(level) * temperature**0.5, given(level.time, condition)
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
@@ -120,6 +126,6 @@ class RecoveryLikelihood(Trainer):
         if not self.denoise:
             return x
         # (x_0 + noise^2 d log p(x_0)) / kept, log p(x_0) = -E(a x_0) / b^2
-        scale, unit = per_row(torch.where(level.last, 1.0, level.a), x), self._tied(x, level, condition)[2]
+        scale, unit = per_row(torch.where(level.last, 1.0, level.a), x), self._unit(level)
         _, slope = target_of(self.players["energy"], x, given(level.time, condition)).value_and_grad(scale * x)
         return (x - per_row((level.noise / unit).square(), x) * scale * slope) / per_row(level.kept, x)
