@@ -38,9 +38,9 @@ class RecoveryLikelihood(Trainer):
     learned by maximum likelihood: chains start at x_{t+1} and have little to do. A step is b_t long, b_t^2 =
     ``step_scale`` (noise_t / noise_0)^``growth`` sigma_{t+1}^2, and E is divided by b_t^2 so that its gradient enters
     with weight 1/2 at every level: b_t is the energy's unit of length, and the recipe's sampler ``{name: langevin,
-    step_size: 1}``. The noisiest level has no tether, and a = 1: a plain energy near N(0, I). ``weights`` "sigma" is the
-    published weight of a level's loss, the difference of E: sigma_1 / sigma_{t+1}; "likelihood" is 1 / b_t^2, of which
-    the gradient is that of log p: coarse levels do not drown the fine ones, whose E are as small as their b_t^2.
+    step_size: 1}``. The noisiest level has no tether, and a = 1: a plain energy near N(0, I). ``weights`` are those of
+    the differences of E in the loss: "sigma" is sigma_1 / sigma_{t+1}, as published; "likelihood" is 1 / b_t^2, of
+    which the gradient is that of log p: coarse levels do not drown the fine ones, whose E are as small as b_t^2.
 
     Levels are ``log_snr``, log(kept^2 / noise^2) of x_t = kept x + noise n, from data to noise; the default is the
     published T6. What the energy is given of the level is `Level.time`, 8 waves (beside the data's condition, as a

@@ -148,7 +148,7 @@ def ebm_recipes() -> list[Component]:
         Component("toy/nce", at + "nce.yaml", "four rings by telling them from noise", GUTMANN_2012),
         Component("toy/fce", at + "fce.yaml", "eight modes by telling them from a flow that learns", GAO_2020),
         Component("toy/dsm", at + "dsm.yaml", "four rings by denoising score matching", VINCENT_2011),
-        Component("toy/recovery", at + "recovery.yaml", "four rings by recovery, level by level", GAO_2021),
+        Component("toy/recovery", at + "recovery.yaml", "two moons by recovery, level by level", GAO_2021),
         Component("toy/cooperative-recovery", at + "cooperative-recovery.yaml",
                   "the same, by chains that a generator starts", ZHU_2024),
         Component("toy/energy-matching", at + "energy-matching.yaml",
@@ -188,8 +188,9 @@ def ebm_cases() -> list[Component]:
         Component("toy/nce-kl", at + "NCE", "rings by noise contrast, in nats"),
         Component("toy/fce-kl", at + "FCE", "eight modes by flow contrast, in nats"),
         Component("toy/dsm-kl", at + "DSM", "rings by denoising score matching, in nats"),
-        Component("toy/recovery-samples", at + "RECOVERY", "rings by recovery likelihood, by samples"),
-        Component("toy/cooperative-recovery-samples", at + "COOPERATIVE_RECOVERY", "rings by cooperative recovery, by samples"),
+        Component("toy/recovery-samples", at + "RECOVERY", "moons by recovery likelihood, by samples"),
+        Component("toy/cooperative-recovery-samples", at + "COOPERATIVE_RECOVERY",
+                  "moons by cooperative recovery, by samples"),
         Component("toy/energy-matching-samples", at + "ENERGY_MATCHING", "eight modes by energy matching, by samples"),
     ]  # fmt: skip
 
