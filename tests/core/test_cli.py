@@ -10,8 +10,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from ebmsuite.cli import main
+from ebmsuite.examples import MLE_EXAMPLE
 from ebmsuite.fit import train
-from ebmsuite.plugin import MLE_EXAMPLE
 
 
 def ebm(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

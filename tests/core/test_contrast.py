@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ebmsuite.density import Density, Diagonal, Gaussian
 from ebmsuite.errors import MissingData, RecipeError
+from ebmsuite.examples import FCE_EXAMPLE, NCE_EXAMPLE
 from ebmsuite.fit import train
 from ebmsuite.learning import Optimiser, Players
 from ebmsuite.learning.fce import FlowContrast
@@ -20,7 +21,6 @@ from ebmsuite.learning.nce import NoiseContrast
 from ebmsuite.learning.optimisers import sgd
 from ebmsuite.model import load
 from ebmsuite.nets import Constant, Quadratic
-from ebmsuite.plugin import FCE_EXAMPLE, NCE_EXAMPLE
 from ebmsuite.space import Batch, Space
 
 LINE = Space((1,))

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from ebmsuite.errors import UserError
+from ebmsuite.examples import CYCLE_EXAMPLE
 from ebmsuite.fit import train
 from ebmsuite.learning import Optimiser, Players
 from ebmsuite.learning.cycle import CycleCooperative
 from ebmsuite.learning.optimisers import adam, sgd
 from ebmsuite.model import load
 from ebmsuite.nets import Quadratic, mlp_generator
-from ebmsuite.plugin import CYCLE_EXAMPLE
 from ebmsuite.sampling import Langevin, Phase, Proposal
 from ebmsuite.space import Batch, Space
 from ebmsuite.toy.data import Points

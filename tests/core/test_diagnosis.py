@@ -17,8 +17,8 @@ from ebmsuite.diagnosis import diagnose
 from ebmsuite.diagnosis.chains import energy_distance, one_step
 from ebmsuite.diagnosis.words import findings, verdict
 from ebmsuite.errors import UserError
+from ebmsuite.examples import LATENT_EXAMPLE, MLE_EXAMPLE, VAE_EXAMPLE
 from ebmsuite.nets import Quadratic
-from ebmsuite.plugin import LATENT_EXAMPLE, MLE_EXAMPLE, VAE_EXAMPLE
 from ebmsuite.sampling import Langevin, Noise, Phase
 from ebmsuite.space import Space
 

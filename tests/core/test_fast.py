@@ -15,9 +15,9 @@ import ebmsuite
 from ebmsuite.density import Gaussian
 from ebmsuite.energy import Clamped
 from ebmsuite.errors import RecipeError
+from ebmsuite.examples import MLE_EXAMPLE
 from ebmsuite.experiment import Experiment
 from ebmsuite.nets import mlp_energy
-from ebmsuite.plugin import MLE_EXAMPLE
 from ebmsuite.ranks import Ranks
 from ebmsuite.recipe import read_recipe
 from ebmsuite.registry import Registry

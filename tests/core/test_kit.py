@@ -12,7 +12,7 @@ import pytest
 from ebmsuite import conformance, evaluation
 from ebmsuite.conform import plain
 from ebmsuite.errors import UserError
-from ebmsuite.plugin import MLE_EXAMPLE
+from ebmsuite.examples import MLE_EXAMPLE
 from ebmsuite.plugins import installed
 from ebmsuite.recipe import read_recipe
 from ebmsuite.registry import Registry

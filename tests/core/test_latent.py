@@ -14,11 +14,11 @@ from ebmsuite.dataset import Stream
 from ebmsuite.density import Encoder, Gaussian
 from ebmsuite.energy import Posterior
 from ebmsuite.errors import RecipeError, UserError
+from ebmsuite.examples import LATENT_EXAMPLE, LIKELIHOOD_EXAMPLE, VAE_EXAMPLE
 from ebmsuite.fit import train
 from ebmsuite.generator import NormalGenerator
 from ebmsuite.learning import Optimiser, Players
 from ebmsuite.model import load
-from ebmsuite.plugin import LATENT_EXAMPLE, LIKELIHOOD_EXAMPLE, VAE_EXAMPLE
 from ebmsuite.recipe import read_recipe
 from ebmsuite.registry import Registry
 from ebmsuite.sampling.importance import integral
@@ -245,8 +245,8 @@ def test_examples_of_like_length_share_a_batch_and_every_epoch_has_all() -> None
 
 
 def test_tokens_are_observed_and_not_sampled(tmp_path) -> None:
+    from ebmsuite.examples import MLE_EXAMPLE
     from ebmsuite.experiment import Experiment
-    from ebmsuite.plugin import MLE_EXAMPLE
 
     registry = Registry()
     recipe = read_recipe(MLE_EXAMPLE, registry)

@@ -11,6 +11,7 @@ from torch import nn
 from ebmsuite.density import Encoder, Gaussian
 from ebmsuite.energy import Posterior
 from ebmsuite.errors import RecipeError, UserError
+from ebmsuite.examples import ABP_EXAMPLE, SYMBOLS_EXAMPLE
 from ebmsuite.fit import train
 from ebmsuite.generator import Generator, NormalGenerator
 from ebmsuite.learning import Optimiser, Players
@@ -19,7 +20,6 @@ from ebmsuite.learning.optimisers import sgd
 from ebmsuite.learning.symbol_vector import SymbolVector, mutual_information
 from ebmsuite.model import load
 from ebmsuite.nets import mlp_classes, mlp_encoder, mlp_generator
-from ebmsuite.plugin import ABP_EXAMPLE, SYMBOLS_EXAMPLE
 from ebmsuite.sampling import Langevin, Memory, Noise, Phase
 from ebmsuite.space import Batch, Space
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from ebmsuite.density import Gaussian
+from ebmsuite.examples import MLE_EXAMPLE
 from ebmsuite.fit import train
 from ebmsuite.learning import MaximumLikelihood, Optimiser, Players
 from ebmsuite.learning.optimisers import adam, sgd
 from ebmsuite.model import load
 from ebmsuite.nets import Quadratic, mlp_energy
-from ebmsuite.plugin import MLE_EXAMPLE
 from ebmsuite.sampling import Langevin, Noise, Phase
 from ebmsuite.schedule import Schedule
 from ebmsuite.space import Batch, Space

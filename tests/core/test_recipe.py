@@ -9,8 +9,8 @@ import torch
 import yaml
 
 from ebmsuite.errors import RecipeError
+from ebmsuite.examples import MLE_EXAMPLE
 from ebmsuite.experiment import Experiment
-from ebmsuite.plugin import MLE_EXAMPLE
 from ebmsuite.ranks import Ranks
 from ebmsuite.recipe import read_recipe
 from ebmsuite.registry import Registry

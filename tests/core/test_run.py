@@ -16,10 +16,10 @@ from safetensors.torch import load_file
 
 from ebmsuite.conformance import interrupted_run, on_two_processes, same_end
 from ebmsuite.errors import DataError, Stopped, UserError
+from ebmsuite.examples import MLE_EXAMPLE
 from ebmsuite.fit import train
 from ebmsuite.hookspecs import hookimpl
 from ebmsuite.model import load
-from ebmsuite.plugin import MLE_EXAMPLE
 from ebmsuite.recipe import read_recipe
 from ebmsuite.registry import Registry
 from ebmsuite.run import checkpoint_steps, newest, read_log

@@ -13,6 +13,14 @@ from torch import Tensor
 from ebmsuite.density import Gaussian, event_sum
 from ebmsuite.energy import Energy, Recovery
 from ebmsuite.errors import RecipeError
+from ebmsuite.examples import (
+    COOPERATIVE_RECOVERY_EXAMPLE,
+    DSM_EXAMPLE,
+    ENERGY_MATCHING_EXAMPLE,
+    FCE_EXAMPLE,
+    NCE_EXAMPLE,
+    RECOVERY_EXAMPLE,
+)
 from ebmsuite.experiment import Experiment
 from ebmsuite.fit import train
 from ebmsuite.generator import NormalGenerator
@@ -25,14 +33,6 @@ from ebmsuite.learning.recovery import RecoveryLikelihood
 from ebmsuite.learning.score_matching import DenoisingScoreMatching
 from ebmsuite.model import load
 from ebmsuite.nets import Quadratic
-from ebmsuite.plugin import (
-    COOPERATIVE_RECOVERY_EXAMPLE,
-    DSM_EXAMPLE,
-    ENERGY_MATCHING_EXAMPLE,
-    FCE_EXAMPLE,
-    NCE_EXAMPLE,
-    RECOVERY_EXAMPLE,
-)
 from ebmsuite.ranks import Ranks
 from ebmsuite.recipe import read_recipe
 from ebmsuite.registry import Registry

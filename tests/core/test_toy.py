@@ -384,5 +384,6 @@ def test_distances_of_samples_know_their_floor() -> None:
     # moved by 1 along an axis, a projection on direction u is moved by u_0, whose mean square is 1 / 2
     assert scores["sliced"].value == pytest.approx(0.5**0.5, abs=0.1)
     assert scores["mmd"].value > 50 * abs(scores["mmd"].protocol["floor"])
+    assert scores["surprise"].value > 1 > 10 * abs(scores["surprise"].protocol["floor"])
     floor = Samples(of="held-out")(Shifted(Rings()), data, rng(), 2000)
     assert floor["sliced"].value == pytest.approx(scores["sliced"].protocol["floor"], abs=1e-5)

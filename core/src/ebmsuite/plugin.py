@@ -2,324 +2,57 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from ebmsuite.examples import (
+    ABP_EXAMPLE,
+    COARSE_EXAMPLE,
+    COOPERATIVE_EXAMPLE,
+    COOPERATIVE_RECOVERY_EXAMPLE,
+    CYCLE_EXAMPLE,
+    DSM_EXAMPLE,
+    ENERGY_MATCHING_EXAMPLE,
+    FCE_EXAMPLE,
+    GRIDS_EXAMPLE,
+    INCOMPLETE_EXAMPLE,
+    INTROSPECTIVE_EXAMPLE,
+    JOINT_EXAMPLE,
+    LATENT_EXAMPLE,
+    LIKELIHOOD_EXAMPLE,
+    MLE_EXAMPLE,
+    NCE_EXAMPLE,
+    RECOVERY_EXAMPLE,
+    SYMBOLS_EXAMPLE,
+    TRIANGLE_EXAMPLE,
+    VAE_EXAMPLE,
+    VARIATIONAL_EXAMPLE,
+)
 from ebmsuite.hookspecs import Component, hookimpl
+from ebmsuite.papers import (
+    BALCERAK_2025,
+    DU_2019,
+    GAO_2018,
+    GAO_2020,
+    GAO_2021,
+    GRATHWOHL_2020,
+    GUTMANN_2012,
+    HAN_2017,
+    HAN_2019,
+    KINGMA_2014,
+    LAZAROW_2017,
+    NIJKAMP_2019,
+    PANG_2020,
+    PANG_WU_2021,
+    VINCENT_2011,
+    XIE_2016,
+    XIE_2018,
+    XIE_CYCLE_2021,
+    XIE_ZHENG_2021,
+    XIE_ZHU_2021,
+    ZHAO_2021,
+    ZHU_1998,
+    ZHU_2024,
+)
 
 ebm_api = 1
-
-NIJKAMP_2019 = "Nijkamp, Hill, Zhu, Wu. On Learning Non-Convergent Non-Persistent Short-Run MCMC. NeurIPS 2019"
-XIE_2016 = "Xie, Lu, Zhu, Wu. A Theory of Generative ConvNet. ICML 2016"
-DU_2019 = "Du, Mordatch. Implicit Generation and Modeling with Energy-Based Models. NeurIPS 2019"
-GRATHWOHL_2020 = (
-    "Grathwohl, Wang, Jacobsen, Duvenaud, Norouzi, Swersky. Your Classifier Is Secretly an Energy Based Model and You "
-    "Should Treat It Like One. ICLR 2020"
-)
-DU_2021 = "Du, Li, Tenenbaum, Mordatch. Improved Contrastive Divergence Training of Energy-Based Models. ICML 2021"
-GAO_2018 = "Gao, Lu, Zhou, Zhu, Wu. Learning Generative ConvNets via Multi-Grid Modeling and Sampling. CVPR 2018"
-ZHAO_2021 = (
-    "Zhao, Xie, Li. Learning Energy-Based Generative Models via Coarse-to-Fine Expanding and Sampling. ICLR 2021"
-)
-ZHU_1998 = (
-    "Zhu, Wu, Mumford. Filters, Random Fields and Maximum Entropy (FRAME): Towards a Unified Theory for Texture "
-    "Modeling. IJCV 1998"
-)
-LAZAROW_2017 = "Lazarow, Jin, Tu. Introspective Neural Networks for Generative Modeling. ICCV 2017"
-XIE_ZHU_2021 = (
-    "Xie, Zhu, Wu. Learning Energy-Based Spatial-Temporal Generative ConvNets for Dynamic Patterns. TPAMI 2021"
-)
-HAN_2017 = "Han, Lu, Zhu, Wu. Alternating Back-Propagation for Generator Network. AAAI 2017"
-
-PANG_2020 = "Pang, Han, Nijkamp, Zhu, Wu. Learning Latent Space Energy-Based Prior Model. NeurIPS 2020"
-GUTMANN_2012 = (
-    "Gutmann, Hyvarinen. Noise-Contrastive Estimation of Unnormalized Statistical Models, with Applications to Natural "
-    "Image Statistics. JMLR 2012"
-)
-XIE_2018 = (
-    "Xie, Lu, Gao, Wu. Cooperative Learning of Energy-Based Model and Latent Variable Model via MCMC Teaching. "
-    "AAAI 2018"
-)
-XIE_ZHENG_2021 = (
-    "Xie, Zheng, Li. Learning Energy-Based Model with Variational Auto-Encoder as Amortized Sampler via MCMC Teaching. "
-    "AAAI 2021"
-)
-XIE_CYCLE_2021 = (
-    "Xie, Zheng, Fang, Zhu, Wu. Learning Cycle-Consistent Cooperative Networks via Alternating MCMC Teaching for "
-    "Unsupervised Cross-Domain Translation. AAAI 2021"
-)
-PANG_WU_2021 = (
-    "Pang, Nijkamp, Cui, Han, Wu. Semi-supervised Learning by Latent Space Energy-Based Model of Symbol-Vector "
-    "Coupling. 2020; Pang, Wu. Latent Space Energy-Based Model of Symbol-Vector Coupling for Text Generation and "
-    "Classification. ICML 2021"
-)
-HAN_2019 = (
-    "Han, Nijkamp, Fang, Hill, Zhu, Wu. Divergence Triangle for Joint Training of Generator Model, Energy-Based Model, "
-    "and Inferential Model. CVPR 2019"
-)
-GAO_2020 = "Gao, Nijkamp, Kingma, Xu, Dai, Wu. Flow Contrastive Estimation of Energy-Based Models. CVPR 2020"
-VINCENT_2011 = "Vincent. A Connection Between Score Matching and Denoising Autoencoders. Neural Computation 2011"
-GAO_2021 = "Gao, Song, Poole, Wu, Kingma. Learning Energy-Based Models by Diffusion Recovery Likelihood. ICLR 2021"
-ZHU_2024 = (
-    "Zhu, Xie, Wu, Gao. Learning Energy-Based Models by Cooperative Diffusion Recovery Likelihood. ICLR 2024"
-)
-BALCERAK_2025 = "Balcerak et al. Energy Matching: Unifying Flow Matching and Energy-Based Models. NeurIPS 2025"
-KINGMA_2014 = "Kingma, Welling. Auto-Encoding Variational Bayes. ICLR 2014"
-
-PERSISTENT = {
-    "chains": {"name": "buffer", "size": 64, "fresh": 0.1, "density": {"name": "gaussian", "sd": 1.0}},
-    "sampler": {"name": "langevin", "step_size": 0.3},
-    "steps": 5,
-}
-MLE_EXAMPLE = {
-    "recipe": "mle-example",
-    "data": {"data": {"name": "normal", "n": 256, "mean": 1.0, "sd": 0.5}},
-    "players": {"energy": {"name": "quadratic"}},
-    "trainer": {"name": "mle"},
-    "phases": {"negative": PERSISTENT},
-    "optimisers": {"energy": {"name": "adam", "lr": 0.02, "ema": 0.9}},
-    "budget": {"steps": 12, "batch": 16},
-}
-
-
-SIGNALS = {"data": {"name": "toy/points", "density": {"name": "toy/signals", "length": 16}, "n": 256}}
-GRIDS_EXAMPLE = {
-    "recipe": "multi-grid-example",
-    "data": SIGNALS,
-    "players": {
-        "energy": {"name": "grids", "net": {"name": "mlp", "width": 16, "depth": 1}, "factors": [4, 1]},
-        "coarsest": {"name": "diagonal"},
-    },
-    "trainer": {"name": "multi-grid", "factors": [16, 4, 1]},
-    "phases": {
-        "negative": {
-            "chains": {"name": "proposal"},
-            "sampler": {"name": "langevin", "step_size": 0.1},
-            "steps": 3,
-        }
-    },
-    "optimisers": {"energy": {"name": "adam", "lr": 0.001, "ema": 0.9}, "coarsest": {"name": "adam", "lr": 0.01}},
-    "budget": {"steps": 12, "batch": 16},
-}
-COARSE_EXAMPLE = {
-    **GRIDS_EXAMPLE,
-    "recipe": "coarse-to-fine-example",
-    "players": {
-        "energy": {"name": "grids", "net": {"name": "mlp", "width": 16, "depth": 1}, "factors": [4, 2, 1], "add": True}
-    },
-    "trainer": {"name": "coarse-to-fine", "stage": 2, "noise": {"name": "gaussian"}},
-    "optimisers": {"energy": {"name": "adam", "lr": 0.001, "ema": 0.9}},
-}
-INCOMPLETE_EXAMPLE = {
-    **MLE_EXAMPLE,
-    "recipe": "incomplete-example",
-    "data": {"data": {"name": "normal", "n": 256, "dim": 3, "mean": 1.0, "sd": 0.5, "hidden": 0.3}},
-    "trainer": {"name": "incomplete", "recovery_steps": 5},
-    "phases": {
-        "recovered": {
-            "chains": {"name": "memory", "density": {"name": "gaussian"}},
-            "sampler": {"name": "langevin", "step_size": 0.3},
-            "steps": 3,
-        },
-        "negative": PERSISTENT,
-    },
-}
-INTROSPECTIVE_EXAMPLE = {
-    **MLE_EXAMPLE,
-    "recipe": "introspective-example",
-    "trainer": {"name": "introspective", "stage": 5, "pool": 32},
-}
-
-NOISE = {"name": "noise", "density": {"name": "gaussian"}}
-ADAM = {"name": "adam", "lr": 1e-3}
-SMALL = {"width": 16, "depth": 1}
-PLANE = {"data": {"name": "normal", "n": 256, "dim": 2, "mean": 1.0, "sd": 0.5}}
-LATENT_EXAMPLE = {
-    "recipe": "latent-example",
-    "data": PLANE,
-    "latent": 2,
-    "players": {
-        "energy": {"name": "mlp", "of": "latent", "reference_sd": 1.0, **SMALL},
-        "generator": {"name": "mlp", **SMALL},
-        "encoder": {"name": "mlp-encoder", **SMALL},
-    },
-    "trainer": {"name": "latent"},
-    "phases": {
-        "posterior": {
-            "chains": {"name": "proposal"},
-            "sampler": {"name": "langevin", "step_size": 0.1},
-            "steps": 3,
-        },
-        "prior": {"chains": NOISE, "sampler": {"name": "langevin", "step_size": 0.4}, "steps": 5},
-    },
-    "optimisers": {"energy": ADAM, "generator": {**ADAM, "ema": 0.9}, "encoder": ADAM},
-    "budget": {"steps": 12, "batch": 16},
-}
-LIKELIHOOD_EXAMPLE = {
-    "recipe": "likelihood-example",
-    "data": PLANE,
-    "players": {"density": {"name": "diagonal"}},
-    "trainer": {"name": "likelihood"},
-    "optimisers": {"density": ADAM},
-    "budget": {"steps": 12, "batch": 16},
-}
-JOINT_EXAMPLE = {
-    "recipe": "joint-classifier-example",
-    "data": {"data": {"name": "normal", "n": 256, "dim": 2, "labels": True}},
-    "players": {"energy": {"name": "mlp-classes", "reference_sd": 1.0, **SMALL}},
-    "trainer": {"name": "joint-classifier"},
-    "phases": {"negative": PERSISTENT},
-    "optimisers": {"energy": ADAM},
-    "budget": {"steps": 12, "batch": 16},
-}
-VAE_EXAMPLE = {
-    "recipe": "vae-example",
-    "data": PLANE,
-    "latent": 2,
-    "players": {"generator": {"name": "mlp", **SMALL}, "encoder": {"name": "mlp-encoder", **SMALL}},
-    "trainer": {"name": "vae"},
-    "optimisers": {"generator": ADAM, "encoder": ADAM},
-    "budget": {"steps": 12, "batch": 16},
-}
-ABP_EXAMPLE = {
-    "recipe": "abp-example",
-    "data": PLANE,
-    "latent": 2,
-    "players": {"generator": {"name": "mlp", **SMALL}},
-    "trainer": {"name": "abp"},
-    "phases": {
-        "posterior": {
-            "chains": {"name": "memory", "density": {"name": "gaussian"}},
-            "sampler": {"name": "langevin", "step_size": 0.1},
-            "steps": 3,
-        }
-    },
-    "optimisers": {"generator": {**ADAM, "ema": 0.9}},
-    "budget": {"steps": 12, "batch": 16},
-}
-PROPOSED = {"chains": {"name": "proposal"}, "sampler": {"name": "langevin", "step_size": 0.1}, "steps": 3}
-COOPERATIVE_EXAMPLE = {
-    "recipe": "cooperative-example",
-    "data": PLANE,
-    "latent": 2,
-    "players": {"energy": {"name": "mlp", **SMALL}, "generator": {"name": "mlp", **SMALL}},
-    "trainer": {"name": "cooperative", "observed": 0.2},
-    "phases": {"negative": PROPOSED, "inference": PROPOSED},
-    "optimisers": {"energy": {**ADAM, "ema": 0.9}, "generator": ADAM},
-    "budget": {"steps": 12, "batch": 16},
-}
-TRIANGLE_EXAMPLE = {
-    "recipe": "divergence-triangle-example",
-    "data": PLANE,
-    "latent": 2,
-    "players": {
-        "energy": {"name": "mlp", **SMALL},
-        "generator": {"name": "mlp", **SMALL},
-        "encoder": {"name": "mlp-encoder", **SMALL},
-    },
-    "trainer": {"name": "divergence-triangle"},
-    "optimisers": {"energy": {**ADAM, "ema": 0.9}, "generator": ADAM, "encoder": ADAM},
-    "budget": {"steps": 12, "batch": 16},
-}
-SYMBOLS_EXAMPLE = {
-    "recipe": "symbol-vector-example",
-    "data": {
-        "data": {"name": "toy/points", "density": {"name": "toy/eight-gaussians"}, "n": 256},
-        "labelled": {"name": "toy/points", "density": {"name": "toy/eight-gaussians"}, "n": 256, "labelled": 16},
-    },
-    "latent": 2,
-    "players": {
-        "energy": {"name": "mlp-classes", "of": "latent", "reference_sd": 1.0, **SMALL},
-        "generator": {"name": "mlp", **SMALL},
-        "encoder": {"name": "mlp-encoder", **SMALL},
-    },
-    "trainer": {"name": "symbol-vector", "label_weight": 1.0, "information_weight": 1.0},
-    "phases": {"prior": {"chains": NOISE, "sampler": {"name": "langevin", "step_size": 0.4}, "steps": 5}},
-    "optimisers": {"energy": {**ADAM, "ema": 0.9}, "generator": ADAM, "encoder": ADAM},
-    "budget": {"steps": 12, "batch": 16},
-}
-CYCLE_EXAMPLE = {
-    "recipe": "cycle-cooperative-example",
-    "data": {"a": PLANE["data"], "b": {**PLANE["data"], "mean": 0.0}},
-    "latent": 0,
-    "players": {
-        "energy_a": {"name": "mlp", **SMALL},
-        "energy_b": {"name": "mlp", **SMALL},
-        "to_a": {"name": "mlp", **SMALL},
-        "to_b": {"name": "mlp", **SMALL},
-    },
-    "trainer": {"name": "cycle-cooperative"},
-    "phases": {"a": PROPOSED, "b": PROPOSED},
-    "optimisers": {"energy_a": ADAM, "energy_b": {**ADAM, "ema": 0.9}, "to_a": ADAM, "to_b": ADAM},
-    "budget": {"steps": 12, "batch": 16},
-}
-VARIATIONAL_EXAMPLE = TRIANGLE_EXAMPLE | {
-    "recipe": "variational-cooperative-example",
-    "trainer": {"name": "variational-cooperative"},
-    "phases": {"negative": PROPOSED},
-}
-NCE_EXAMPLE: dict[str, Any] = {
-    "recipe": "nce-example",
-    "data": PLANE,
-    "players": {"energy": {"name": "mlp", **SMALL}, "log_z": {"name": "constant"}},
-    "trainer": {"name": "nce", "noise": {"name": "gaussian", "sd": 2.0}, "ratio": 2},
-    "phases": {"negative": {"chains": NOISE, "sampler": {"name": "langevin", "step_size": 0.1}, "steps": 5}},
-    "optimisers": {"energy": {**ADAM, "ema": 0.9}, "log_z": {**ADAM, "lr": 1e-2}},
-    "budget": {"steps": 12, "batch": 16},
-}
-FCE_EXAMPLE = {
-    **NCE_EXAMPLE,
-    "recipe": "fce-example",
-    "players": {**NCE_EXAMPLE["players"], "flow": {"name": "diagonal"}},
-    "trainer": {"name": "fce", "flow_first": 3, "energy_first": 3},
-    "phases": {
-        "negative": {"chains": {"name": "proposal"}, "sampler": {"name": "langevin", "step_size": 0.1}, "steps": 5},
-    },
-    "optimisers": {**NCE_EXAMPLE["optimisers"], "flow": ADAM},
-}
-DSM_EXAMPLE = {
-    "recipe": "dsm-example",
-    "data": PLANE,
-    "players": {"energy": {"name": "mlp", **SMALL}},
-    "trainer": {"name": "dsm", "sigma": 0.2, "low": 0.1, "high": 0.5, "denoise": True},
-    "phases": {"negative": {"chains": NOISE, "sampler": {"name": "langevin", "step_size": 0.1}, "steps": 5}},
-    "optimisers": {"energy": {**ADAM, "ema": 0.9}},
-    "budget": {"steps": 12, "batch": 16},
-}
-RECOVERY_EXAMPLE: dict[str, Any] = {
-    "recipe": "recovery-example",
-    "data": PLANE,
-    "players": {"energy": {"name": "mlp", **SMALL}},
-    "trainer": {"name": "recovery", "denoise": True},
-    "phases": {
-        "negative": {"chains": {"name": "proposal"}, "sampler": {"name": "langevin", "step_size": 1.0}, "steps": 5},
-    },
-    "optimisers": {"energy": {**ADAM, "ema": 0.9}},
-    "budget": {"steps": 12, "batch": 16},
-}
-COOPERATIVE_RECOVERY_EXAMPLE: dict[str, Any] = {
-    **RECOVERY_EXAMPLE,
-    "recipe": "cooperative-recovery-example",
-    "latent": 0,
-    "players": {"energy": {"name": "mlp", **SMALL}, "generator": {"name": "mlp", **SMALL}},
-    "trainer": {"name": "cooperative-recovery"},
-    "optimisers": {"energy": {**ADAM, "ema": 0.9}, "generator": ADAM},
-}
-ENERGY_MATCHING_EXAMPLE = {
-    "recipe": "energy-matching-example",
-    "data": PLANE,
-    "players": {"energy": {"name": "mlp", **SMALL}},
-    "trainer": {"name": "energy-matching", "flow_first": 4, "coupling": "independent"},
-    "phases": {
-        "transport": {"chains": NOISE, "sampler": {"name": "descent", "gradient_weight": 0.2}, "steps": 5},
-        "negative": {
-            "chains": {"name": "proposal"},
-            "sampler": {"name": "langevin", "gradient_weight": 0.1, "noise_scale": 0.05},
-            "steps": 3,
-        },
-    },
-    "optimisers": {"energy": {**ADAM, "ema": 0.9}},
-    "budget": {"steps": 12, "batch": 16},
-}
 
 
 @hookimpl

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -140,7 +140,9 @@ class LatentDivergence:
 @dataclass(frozen=True)
 class Samples:
     """Distances of ``n`` samples from ``n`` held-out events: ``sliced``, sliced Wasserstein-2 over ``directions``
-    directions in the unit of the data, and ``mmd``, MMD^2 with Gaussian kernels.
+    directions in the unit of the data, and ``mmd``, MMD^2 with Gaussian kernels. Where the data's density is known,
+    ``surprise``: E[-log p_data] of samples less that of the held-out events, in nats. It sees what lies between modes,
+    of which the distances see little; it does not see modes that are left out.
 
     ``of`` "held-out" puts training events in the place of samples: the floor, which a perfect model is at; it is in
     the protocol of every score. Where events have labels samples are drawn for the held-out events' own.
@@ -161,13 +163,21 @@ class Samples:
             drawn = model.sample(n, rng=rng, condition=condition).flatten(1).cpu()
         else:
             drawn = fresh
+
+        def sliced(x: Tensor) -> float:
+            return sliced_wasserstein(x, real, self.directions, torch.Generator().manual_seed(0))
+
+        distances: dict[str, Callable[[Tensor], float]] = {"sliced": sliced, "mmd": lambda x: mmd(x, real)}
+        density = getattr(data[self.set], "density", None)
+        if isinstance(density, Density):
+
+            def surprise(x: Tensor) -> float:
+                log_p, of_real = (density.log_prob(v.reshape(held_out.x.shape).double()).mean() for v in (x, real))
+                return float(of_real - log_p)
+
+            distances["surprise"] = surprise
         scores = {}
-        for name in ("sliced", "mmd"):
-
-            def distance(x: Tensor, name: str = name) -> float:
-                directions = torch.Generator().manual_seed(0)
-                return sliced_wasserstein(x, real, self.directions, directions) if name == "sliced" else mmd(x, real)
-
+        for name, distance in distances.items():
             value, floor = distance(drawn), distance(fresh)
             scores[name] = Score(
                 value,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ebmsuite.hookspecs import Component, hookimpl
-from ebmsuite.plugin import (
+from ebmsuite.papers import (
     BALCERAK_2025,
     DU_2021,
     GAO_2018,
