@@ -26,7 +26,7 @@ def command(name: str) -> None:
     if not found:
         registry.plugins.load_all()
         names = sorted({c.name for _, c in registry.list()})
-        close = difflib.get_close_matches(name, names, n=3) + [n for n in names if n.endswith(f"/{name}")]
+        close = [n for n in names if name in n][:3] or difflib.get_close_matches(name, names, n=3)
         hint = f"did you mean {' or '.join(dict.fromkeys(close))}?" if close else "see `ebm list`"
         raise UnknownName(f'nothing is called "{name}"; {hint}')
     for kind, component in found:
