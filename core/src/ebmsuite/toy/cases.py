@@ -94,22 +94,22 @@ COOPERATIVE_RECOVERY = _samples("cooperative-recovery", 0.1, "six levels, chains
 ENERGY_MATCHING = _samples("energy-matching", 0.1, "optimal-transport flow, then contrast")
 
 # generators and cooperation
-ABP = _nats("abp", None, "a generator of a normal latent vector", "latent-divergence")
-ABP_INCOMPLETE = _recovered("abp-incomplete", None, "three coordinates in ten hidden")
-COOPERATIVE = _nats("cooperative", None)
-COOPERATIVE_SAMPLES = _samples("cooperative", None, "the generator's draws, revised by the energy")
+ABP = _nats("abp", 1.0, "a generator of a normal latent vector", "latent-divergence")
+ABP_INCOMPLETE = _recovered("abp-incomplete", 0.25, "three coordinates in ten hidden")
+COOPERATIVE = _nats("cooperative", 0.1)
+COOPERATIVE_SAMPLES = _samples("cooperative", 0.25, "the generator's draws, revised by the energy")
 COOPERATIVE_CONDITIONAL = _nats("cooperative-conditional", None, "of p(x | label)")
 VARIATIONAL_COOPERATIVE = _nats("variational-cooperative", None)
-DIVERGENCE_TRIANGLE = _samples("divergence-triangle", None, "the generator's draws, with their noise")
+DIVERGENCE_TRIANGLE = _samples("divergence-triangle", 0.35, "the generator's draws, with their noise")
 CYCLE = _case(
-    "cycle-cooperative-translation", "cycle-cooperative", "translation", None, 5000,
+    "cycle-cooperative-translation", "cycle-cooperative", "translation", 0.2, 5000,
     "sliced Wasserstein distance of translations from events of the other domain",
 )  # fmt: skip
 
 # energies of a latent vector
 VAE = _nats("vae", None, "the generator of toy/latent, its latent vector normal", "latent-divergence")
-LATENT = _nats("latent", None, "an energy on the latent vector", "latent-divergence")
-SYMBOL_VECTOR = _told("symbol-vector-accuracy", "symbol-vector", None, "two labels a class, and 10,000 events without")
+LATENT = _nats("latent", 0.6, "an energy on the latent vector", "latent-divergence")
+SYMBOL_VECTOR = _told("symbol-vector-accuracy", "symbol-vector", 0.95, "two labels a class, and 10,000 events without")
 LABELS_ALONE = _told(
     "symbol-vector-labels-alone", "symbol-vector", None, "with nothing but the events that have labels",
     settings={"data.data": {"name": "toy/points", "density": {"name": "toy/embedded"}, "labelled": 16}},
