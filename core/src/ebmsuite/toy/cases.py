@@ -87,11 +87,11 @@ COARSE_TO_FINE = _samples("coarse-to-fine", 0.12, n=2000)
 
 # contrast, scores and recovery
 NCE = _nats("nce", 0.02, "log Z learned")
-FCE = _nats("fce", 0.1, "a flow for the noise, both learned")
-DSM = _nats("dsm", 0.06, "the noise of matching is itself a part of the divergence")
+FCE = _nats("fce", 0.05, "a flow for the noise, both learned")
+DSM = _nats("dsm", 0.05, "the noise of matching is itself a part of the divergence")
 RECOVERY = _samples("recovery", 0.1, "six levels")
 COOPERATIVE_RECOVERY = _samples("cooperative-recovery", 0.1, "six levels, chains from a generator")
-ENERGY_MATCHING = _samples("energy-matching", 0.1, "optimal-transport flow, then contrast")
+ENERGY_MATCHING = _samples("energy-matching", 0.12, "optimal-transport flow, then contrast")
 
 # generators and cooperation
 ABP = _nats("abp", 1.0, "a generator of a normal latent vector", "latent-divergence")
