@@ -147,3 +147,9 @@ def test_a_moved_density_is_that_of_its_draws() -> None:
     drawn = density.sample(40_000, rng())
     assert torch.allclose((p[:, None] * x).sum(0), drawn.double().mean(0), atol=0.03)
     assert torch.allclose((p[:, None] * x.square()).sum(0), drawn.double().square().mean(0), atol=0.1)
+
+
+def test_domains_of_the_same_seed_hold_no_pairs() -> None:
+    a, b = Points(constellation(), 2000), Points(Moved(constellation(), angle=30), 2000)
+    nearest = torch.cdist(b.density.map(a.x.double()).float(), b.x).min(1).values
+    assert float(nearest.median()) > 0.01

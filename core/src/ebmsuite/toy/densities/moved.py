@@ -44,7 +44,10 @@ class Moved(Density):
         return moved
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        return single(self.map(self.density.sample(n, rng).double()))
+        # of the same seed, the draws of both would be pairs
+        seed = torch.randint(2**62, (1,), generator=rng, device=rng.device)
+        own = torch.Generator(rng.device).manual_seed(int(seed))
+        return single(self.map(self.density.sample(n, own).double()))
 
     def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
         bent = (x - x.new_tensor(self.shift)) @ self.get_buffer("rotation").to(x) / self.factor
