@@ -94,11 +94,11 @@ COOPERATIVE_RECOVERY = _samples("cooperative-recovery", 0.1, "six levels, chains
 ENERGY_MATCHING = _samples("energy-matching", 0.12, "optimal-transport flow, then contrast")
 
 # generators and cooperation
-ABP = _nats("abp", 1.0, "a generator of a normal latent vector", "latent-divergence")
+ABP = _nats("abp", 1.2, "a generator of a normal latent vector", "latent-divergence")
 ABP_INCOMPLETE = _recovered("abp-incomplete", 0.25, "three coordinates in ten hidden")
 COOPERATIVE = _nats("cooperative", 0.1)
 COOPERATIVE_SAMPLES = _samples("cooperative", 0.25, "the generator's draws, revised by the energy")
-COOPERATIVE_CONDITIONAL = _nats("cooperative-conditional", None, "of p(x | label)")
+COOPERATIVE_CONDITIONAL = _nats("cooperative-conditional", 0.3, "of p(x | label)")
 VARIATIONAL_COOPERATIVE = _nats("variational-cooperative", None)
 DIVERGENCE_TRIANGLE = _samples("divergence-triangle", 0.35, "the generator's draws, with their noise")
 CYCLE = _case(
