@@ -99,7 +99,7 @@ ABP_INCOMPLETE = _recovered("abp-incomplete", 0.25, "three coordinates in ten hi
 COOPERATIVE = _nats("cooperative", 0.1)
 COOPERATIVE_SAMPLES = _samples("cooperative", 0.25, "the generator's draws, revised by the energy")
 COOPERATIVE_CONDITIONAL = _nats("cooperative-conditional", 0.3, "of p(x | label)")
-VARIATIONAL_COOPERATIVE = _nats("variational-cooperative", None)
+VARIATIONAL_COOPERATIVE = _nats("variational-cooperative", 0.4)
 DIVERGENCE_TRIANGLE = _samples("divergence-triangle", 0.35, "the generator's draws, with their noise")
 CYCLE = _case(
     "cycle-cooperative-translation", "cycle-cooperative", "translation", 0.2, 5000,
