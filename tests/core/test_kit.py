@@ -161,6 +161,8 @@ def test_a_case_may_change_its_recipe_and_average_over_learning(tmp_path: Path, 
 def test_a_case_whose_needs_are_not_met_says_so() -> None:
     registry = Registry()
     assert "needs data:probe/nothing" in evaluation.unmet(("data:probe/nothing",), registry)
+    assert evaluation.unmet(("module:no_such_package",), registry) == "needs the package no_such_package"
+    assert evaluation.unmet(("module:torch",), registry) is None
     with pytest.raises(UserError, match="unknown need"):
         evaluation.unmet(("moon",), registry)
     skipped = Case(**{**vars(CASE), "needs": {"quick": ("data:probe/nothing",)}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import platform
 import re
@@ -237,13 +238,16 @@ def _trained(recipe: Recipe, folder: Path, settings: Mapping[str, Any], registry
 def unmet(needs: Sequence[str], registry: Registry) -> str | None:
     """The first need that is not met, in words; None when all are.
 
-    "gpu", "data:NAME" and "extractor:NAME" (made, to see whether it can be).
+    "gpu", "module:NAME", "data:NAME" and "extractor:NAME" (made, to see whether it can be).
     """
     for need in needs:
         kind, _, name = need.partition(":")
         if kind == "gpu":
             if not torch.cuda.is_available():
                 return "needs a GPU"
+        elif kind == "module":
+            if importlib.util.find_spec(name) is None:
+                return f"needs the package {name}"
         elif kind in ("data", "extractor"):
             kind = "dataset" if kind == "data" else kind
             try:
@@ -255,7 +259,8 @@ def unmet(needs: Sequence[str], registry: Registry) -> str | None:
             if getattr(dataset, "note", ""):
                 return f"needs all of {name}, here are {dataset.note}"
         else:
-            raise UserError(f'case: unknown need "{need}" (known: gpu, data:NAME, full-data:NAME, extractor:NAME)')
+            known = "gpu, module:NAME, data:NAME, full-data:NAME, extractor:NAME"
+            raise UserError(f'case: unknown need "{need}" (known: {known})')
     return None
 
 

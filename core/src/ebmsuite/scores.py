@@ -85,8 +85,8 @@ class Case:
     ``recipe`` is trained at the budget asked for and judged by ``metric``, a component spec; of several numbers
     ``score`` counts, the first unless said, and its protocol's "metric" is the name shown. ``published`` are values
     that the row is to be read beside; ``bar`` is what counts as a pass, by budget; ``better`` says which way.
-    ``needs`` are requirements ("gpu", "data:NAME", "full-data:NAME", "extractor:NAME"): a case whose needs are not
-    met is skipped with the reason.
+    ``needs`` are requirements ("gpu", "module:NAME", "data:NAME", "full-data:NAME", "extractor:NAME"): a case whose
+    needs are not met is skipped with the reason.
     ``baselines`` are changes to the metric's settings by which it judges something that learned nothing, by label;
     "score" among them names another of several numbers.
     ``seeds`` is the number of runs by budget.

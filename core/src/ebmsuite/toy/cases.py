@@ -19,6 +19,7 @@ __all__ = [
     "DSM",
     "EIGHT_GAUSSIANS",
     "ENERGY_MATCHING",
+    "ENERGY_MATCHING_KL",
     "FCE",
     "FRAME",
     "IMPROVED_CD",
@@ -46,15 +47,19 @@ def _case(name: str, recipe: str, metric: str, bar: float | None, n: int, note: 
     return Case(f"toy/{name}", f"toy/{recipe}", {"name": f"toy/{metric}"}, bar=bars, note=note, **facts)
 
 
-def _nats(recipe: str, bar: float | None, note: str = "", metric: str = "divergence") -> Case:
+def _nats(recipe: str, bar: float | None, note: str = "", metric: str = "divergence", **facts: Any) -> Case:
     """KL(data || model)."""
-    return _case(f"{recipe}-kl", recipe, metric, bar, 10_000, note)
+    return _case(f"{recipe}-kl", recipe, metric, bar, 10_000, note, **facts)
 
 
-def _samples(recipe: str, bar: float | None, note: str = "", n: int = 5000) -> Case:
+def _samples(recipe: str, bar: float | None, note: str = "", n: int = 5000, **facts: Any) -> Case:
     """Sliced Wasserstein distance, beside that of as many training events: what a perfect model would score."""
     floor = {"real against real": {"of": "held-out"}}
-    return _case(f"{recipe}-samples", recipe, "samples", bar, n, note, baselines=floor)
+    return _case(f"{recipe}-samples", recipe, "samples", bar, n, note, baselines=floor, **facts)
+
+
+def _package(name: str) -> dict[str, tuple[str, ...]]:
+    return dict.fromkeys(("quick", "full"), (f"module:{name}",))
 
 
 def _told(name: str, recipe: str, bar: float | None, note: str = "", **facts: Any) -> Case:
@@ -87,11 +92,12 @@ COARSE_TO_FINE = _samples("coarse-to-fine", 0.12, n=2000)
 
 # contrast, scores and recovery
 NCE = _nats("nce", 0.02, "log Z learned")
-FCE = _nats("fce", 0.05, "a flow for the noise, both learned")
+FCE = _nats("fce", 0.05, "a flow for the noise, both learned", needs=_package("zuko"))
 DSM = _nats("dsm", 0.05, "the noise of matching is itself a part of the divergence")
 RECOVERY = _samples("recovery", 0.1, "six levels")
 COOPERATIVE_RECOVERY = _samples("cooperative-recovery", 0.1, "six levels, chains from a generator")
-ENERGY_MATCHING = _samples("energy-matching", 0.12, "optimal-transport flow, then contrast")
+ENERGY_MATCHING = _samples("energy-matching", 0.12, "optimal-transport flow, then contrast", needs=_package("scipy"))
+ENERGY_MATCHING_KL = _nats("energy-matching", 0.1, "of exp(-V / eps), near which it ends", needs=_package("scipy"))
 
 # generators and cooperation
 ABP = _nats("abp", 1.2, "a generator of a normal latent vector", "latent-divergence")

@@ -192,6 +192,7 @@ def ebm_cases() -> list[Component]:
         Component("toy/cooperative-recovery-samples", at + "COOPERATIVE_RECOVERY",
                   "moons by cooperative recovery, by samples"),
         Component("toy/energy-matching-samples", at + "ENERGY_MATCHING", "eight modes by energy matching, by samples"),
+        Component("toy/energy-matching-kl", at + "ENERGY_MATCHING_KL", "the same, in nats"),
     ]  # fmt: skip
 
 
