@@ -30,7 +30,8 @@ def test_the_stored_recipe_is_complete_and_gives_itself(tmp_path: Path) -> None:
     again = read_recipe(file, registry)
     assert again == recipe
     assert again.optimisers["energy"]["betas"] == (0.9, 0.999)
-    assert again.trainer == {"name": "mle", "data_noise": 0.0, "energy_l2": 0.0}
+    terms = ("data_noise", "energy_l2", "gradient_penalty", "kl", "entropy")
+    assert again.trainer == {"name": "mle", **dict.fromkeys(terms, 0.0)}
     assert again.optimisers["energy"]["lr"] == Schedule(0.1, 0.01, 100, "exponential")
 
 

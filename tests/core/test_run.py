@@ -422,8 +422,9 @@ def test_two_processes_run_every_trainer(tmp_path: Path) -> None:
 def test_one_of_many_that_fails_on_two_processes_is_named(tmp_path: Path) -> None:
     good = read_recipe({**MLE_EXAMPLE, "recipe": "good"}, registry, QUIET)
     bad = read_recipe({**MLE_EXAMPLE, "recipe": "bad"}, registry, [*QUIET, "chains.size=8"])
-    failed = on_two_processes([bad, good], tmp_path)
+    failed = on_two_processes([good, bad], tmp_path)
     assert failed.keys() == {"bad"}
+    assert checkpoint_steps(tmp_path / "good" / "checkpoints") == [10, 12]
     assert "4 chains a process cannot serve a batch of 8" in failed["bad"]
 
 
