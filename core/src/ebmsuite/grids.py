@@ -60,7 +60,6 @@ class Grids(Energy):
     positions are means, and vary less.
     """
 
-    component_kind = "energy"
     fade: Tensor
 
     def __init__(

@@ -12,7 +12,7 @@ from torch import Tensor
 from ebmsuite.density import event_sum
 from ebmsuite.energy import Energy, Posterior
 from ebmsuite.errors import RecipeError
-from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.trainer import Logs, Trainer, sides
 from ebmsuite.sampling import Draw, Start
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
@@ -59,11 +59,8 @@ class Cooperative(Trainer):
         plus, minus = energy(data.x, data.condition), energy(refined.x, data.condition)
         losses = {"energy": (plus - minus).mean(), **self._teach(data, refined, rng)}
         logs = self.players.update(losses)
-        plus, minus = plus.detach(), minus.detach()
         return {
-            "gap": plus.mean() - minus.mean(),
-            "energy/data": plus.mean(),
-            "energy/samples": minus.mean(),
+            **sides(plus, minus),
             "moved/negative": (refined.x - refined.start.x).square().mean().sqrt(),
             **logs,
         }

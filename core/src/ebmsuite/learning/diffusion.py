@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,14 +82,17 @@ class Diffusion:
 
     def at(self, t: Tensor) -> Level:
         """The step from level t to t + 1, for t int64 [B]."""
-        snr = torch.tensor(self.log_snr, dtype=torch.float64)
-        kept, noise = snr.sigmoid().sqrt(), (-snr).sigmoid().sqrt()
-        a = kept[1:] / kept[:-1]
-        sigma = (noise[1:].square() - (a * noise[:-1]).square()).sqrt()
-        place = torch.atan((-snr / 2).exp()) / (math.pi / 2)  # of noise / kept, in right angles
-        time = (math.pi * place[:, None] * torch.arange(1, WAVES + 1)).cos()
+        a, sigma, kept, noise, noise_next, time = (values[t] for values in _steps(self.log_snr, t.device))
+        return Level(a, sigma, kept, noise, noise_next, time, t == self.steps - 1)
 
-        def of(values: Tensor) -> Tensor:
-            return values.float().to(t.device)[t]
 
-        return Level(of(a), of(sigma), of(kept[:-1]), of(noise[:-1]), of(noise[1:]), of(time[:-1]), t == self.steps - 1)
+@functools.cache
+def _steps(log_snr: tuple[float, ...], device: torch.device) -> tuple[Tensor, ...]:
+    """What `Level` has of every step but the last flag, [steps, ...] each: moved to the device once."""
+    snr = torch.tensor(log_snr, dtype=torch.float64)
+    kept, noise = snr.sigmoid().sqrt(), (-snr).sigmoid().sqrt()
+    a = kept[1:] / kept[:-1]
+    sigma = (noise[1:].square() - (a * noise[:-1]).square()).sqrt()
+    place = torch.atan((-snr / 2).exp()) / (math.pi / 2)  # of noise / kept, in right angles
+    time = (math.pi * place[:, None] * torch.arange(1, WAVES + 1)).cos()
+    return tuple(v.float().to(device) for v in (a, sigma, kept[:-1], noise[:-1], noise[1:], time[:-1]))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ebmsuite.energy import Clamped, Energy
 from ebmsuite.errors import DataError
-from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.trainer import Logs, Trainer, sides
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
@@ -47,11 +47,8 @@ class IncompleteLikelihood(Trainer):
         plus = energy(Clamped.place(recovered.x, given), data.condition)
         minus = energy(negative.x, negative.condition)
         logs = self.players.update({"energy": (plus - minus).mean()})
-        plus, minus = plus.detach(), minus.detach()
         return {
-            "gap": plus.mean() - minus.mean(),
-            "energy/data": plus.mean(),
-            "energy/samples": minus.mean(),
+            **sides(plus, minus),
             "samples/max": negative.x.abs().max(),
             **logs,
         }

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ebmsuite.energy import Energy, JointEnergy
 from ebmsuite.errors import RecipeError
-from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.trainer import Logs, Trainer, sides
 from ebmsuite.sampling.kernel import normal_like
 from ebmsuite.schedule import Schedule, value_at
 from ebmsuite.space import Batch
@@ -56,11 +56,8 @@ class JointClassifier(Trainer):
         cross_entropy = nn.functional.cross_entropy(energy.logits(x), data.condition)
         l2 = self.energy_l2 * (plus.square() + minus.square()).mean()
         logs = self.players.update({"energy": (plus - minus).mean() + self.classification * cross_entropy + l2})
-        plus, minus = plus.detach(), minus.detach()
         return {
-            "gap": plus.mean() - minus.mean(),
-            "energy/data": plus.mean(),
-            "energy/samples": minus.mean(),
+            **sides(plus, minus),
             "cross-entropy": cross_entropy.detach(),
             **logs,
         }

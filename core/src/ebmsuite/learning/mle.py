@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ebmsuite.density import event_sum
 from ebmsuite.energy import Energy, frozen
-from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.trainer import Logs, Trainer, sides
 from ebmsuite.sampling.kernel import normal_like
 from ebmsuite.schedule import Schedule, value_at
 from ebmsuite.space import Batch
@@ -63,11 +63,8 @@ class MaximumLikelihood(Trainer):
             loss = loss + self.kl * frozen(energy, negative.x, negative.condition).mean()
             loss = loss - self.entropy * _nearest_other(negative.x).log().mean()
         logs = self.players.update({"energy": loss})
-        plus, minus = plus.detach(), minus.detach()
         return {
-            "gap": plus.mean() - minus.mean(),
-            "energy/data": plus.mean(),
-            "energy/samples": minus.mean(),
+            **sides(plus, minus),
             "samples/max": samples.abs().max(),
             **logs,
         }

@@ -16,13 +16,19 @@ from ebmsuite.sampling import Phase
 from ebmsuite.space import Batch, Given, Space
 from ebmsuite.tree import Tree
 
-__all__ = ["Logs", "Trainer"]
+__all__ = ["Logs", "Trainer", "sides"]
 
 DECODED = 1000
 """Events decoded at once: it bounds the memory."""
 
 Logs: TypeAlias = dict[str, Tensor]
 """0-d tensors by name. ``gap`` is mean E(data) - mean E(samples)."""
+
+
+def sides(plus: Tensor, minus: Tensor) -> Logs:
+    """What every contrast logs of its two sides, energies [B] of data and of samples: their means, and the gap."""
+    data, samples = plus.detach().mean(), minus.detach().mean()
+    return {"gap": data - samples, "energy/data": data, "energy/samples": samples}
 
 
 @dataclass

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.vae import evidence
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
@@ -44,9 +45,8 @@ class DivergenceTriangle(Trainer):
         data, c = batches["data"], batches["data"].condition
         energy, generator, encoder = (self.players[k] for k in ("energy", "generator", "encoder"))
         # Q
-        z = encoder.sample(len(data), rng, data.x)
-        reconstruction = -generator.log_prob(data.x, z, c).mean()
-        kl = (encoder.log_prob(z, data.x) - generator.latent.log_prob(z)).mean()
+        explained, each_kl = evidence(generator, encoder, data.x, data.x, c, rng)
+        reconstruction, kl = -explained.mean(), each_kl.mean()
         # P
         drawn = generator.latent.sample(len(data), rng, c)
         x = generator.draw(drawn, rng, c)

@@ -9,12 +9,22 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ebmsuite.density import Density
+from ebmsuite.generator import Generator
 from ebmsuite.learning.trainer import Logs, Trainer
 from ebmsuite.schedule import Schedule, value_at
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
-__all__ = ["VariationalAutoencoder"]
+__all__ = ["VariationalAutoencoder", "evidence"]
+
+
+def evidence(
+    generator: Generator, encoder: Density, x: Tensor, seen: Tree, condition: Tree, rng: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """log p(x | z, c) and log q(z | x) - log p(z), [B] each, at a z that the encoder draws for what it has ``seen``."""
+    z = encoder.sample(len(x), rng, seen)
+    return generator.log_prob(x, z, condition), encoder.log_prob(z, seen) - generator.latent.log_prob(z)
 
 
 @dataclass
@@ -31,9 +41,7 @@ class VariationalAutoencoder(Trainer):
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, generator, encoder = batches["data"], self.players["generator"], self.players["encoder"]
-        z = encoder.sample(len(data), rng, data.seen)
-        reconstruction = generator.log_prob(data.x, z, data.condition)
-        kl = encoder.log_prob(z, data.seen) - generator.latent.log_prob(z)
+        reconstruction, kl = evidence(generator, encoder, data.x, data.seen, data.condition, rng)
         loss = (value_at(self.kl_weight, t) * kl - reconstruction).mean()
         logs = self.players.update({"generator": loss, "encoder": loss})
         return {"reconstruction": -reconstruction.detach().mean(), "kl": kl.detach().mean(), **logs}

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ebmsuite.energy import Energy
 from ebmsuite.learning.cooperative import Cooperative
+from ebmsuite.learning.vae import evidence
 from ebmsuite.sampling import Draw
 from ebmsuite.space import Batch
 
@@ -39,9 +40,8 @@ class VariationalCooperative(Cooperative):
 
     def _teach(self, data: Batch, refined: Draw, rng: torch.Generator) -> dict[str, Tensor]:
         generator, encoder, x = self.players["generator"], self.players["encoder"], refined.x
-        z = encoder.sample(len(x), rng, x)
-        kl = encoder.log_prob(z, x) - generator.latent.log_prob(z)
-        loss = (self.kl_weight * kl - generator.log_prob(x, z, data.condition)).mean()
+        reconstruction, kl = evidence(generator, encoder, x, x, data.condition, rng)
+        loss = (self.kl_weight * kl - reconstruction).mean()
         return {"generator": loss, "encoder": loss}
 
     @torch.no_grad()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -59,9 +59,9 @@ def gallery(suite: Suite, file: Path) -> Path | None:
 
 
 def _panel(axes: Axes, model: Model) -> None:
-    test = model.data["test"]
+    test: Any = model.data["test"]
     parts = list(rows(test, SAMPLES, SAMPLES))
-    data = parts[0].x if parts[0].known is None else getattr(test, "truth")[: len(parts[0])]  # noqa: B009
+    data = parts[0].x if parts[0].known is None else test.truth[: len(parts[0])]
     condition = parts[0].condition
     on = None if condition is None else condition.to(model.device)
     with torch.no_grad():

@@ -231,10 +231,9 @@ class Accuracy:
         with torch.no_grad():
             right = (model.trainer.classify(held_out.x).argmax(1) == held_out.condition).double().cpu()
         rate = float(torch.bincount(held_out.condition.cpu()).max()) / len(right)
-        train = next(iter(rows(labelled["train"])), None)
         facts = {
             "split": self.set, "n": len(right), "base_rate": round(rate, 4), "interval": "1.96 standard errors",
-            "labelled": len(labelled["train"]) if train is not None else 0,
+            "labelled": len(labelled["train"]),
         }  # fmt: skip
         return _mean(right, facts, model)
 
