@@ -7,18 +7,22 @@ import math
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.distributions import MultivariateNormal, kl_divergence
 
 from ebmsuite.density import Encoder, Gaussian
+from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
 from ebmsuite.generator import NormalGenerator
 from ebmsuite.learning import Optimiser, Players, Trainer
 from ebmsuite.learning.cooperative import Cooperative
+from ebmsuite.learning.joint_vae import JointVAE
 from ebmsuite.learning.optimisers import adam, sgd
 from ebmsuite.learning.triangle import DivergenceTriangle
 from ebmsuite.learning.variational_cooperative import VariationalCooperative
 from ebmsuite.nets import Quadratic, mlp_encoder, mlp_energy, mlp_generator
 from ebmsuite.sampling import Draw, Langevin, Noise, Phase, Proposal
 from ebmsuite.space import Batch, Space
+from ebmsuite.tree import Tree
 
 LINE, PLANE = Space((1,)), Space((2,))
 
@@ -138,6 +142,67 @@ def test_the_triangle_is_one_of_three_divergences() -> None:
     assert close(moved["generator"], [w.grad.view(1, 1), v.grad.view(1)], **tolerance)
     wanted = [u.grad.view(1), torch.stack([t.grad, log_s.grad])]
     assert close([moved["encoder"][0][0], moved["encoder"][1]], wanted, **tolerance)
+
+
+class OfPairs(Energy):
+    """E(x, z) = a . v + |L^T v|^2 / 2 of v = (x, z)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor([0.3, -0.2]))
+        self.L = nn.Parameter(torch.tensor([[1.2, 0.0], [-0.5, 0.9]]))
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        v = torch.cat([x, condition], 1)
+        return v @ self.a + (v @ self.L).square().sum(1) / 2
+
+
+def test_the_joint_energy_closes_a_triangle_of_pairs() -> None:
+    """The gradients are those of KL(Q || P) + KL(P || Pi) - KL(Q || Pi), all normal distributions of (x, z)."""
+    mean, sd, noise = 1.0, 0.7, 0.6
+    data = mean + sd * torch.randn(400_000, 1, generator=rng(1))
+    trio = Trio()
+    energy = OfPairs()
+    nets = {"energy": energy, "generator": trio.generator, "encoder": trio.encoder}
+    trio.players = Players(nets, dict.fromkeys(nets, Optimiser(sgd, lr=1.0)))
+    trio.gradients()
+    a, L = (p.detach().clone().requires_grad_() for p in (energy.a, energy.L))
+    JointVAE(trio.players, {}, entropy=0.0).step(0, {"data": Batch(data)}, rng())
+    moved = trio.gradients()
+    w, v, u, t, log_s = (torch.tensor(k, requires_grad=True) for k in (0.8, -0.4, 0.5, 0.2, -0.3))
+
+    def normal(mean: list[Tensor | float], cov: list[list[Tensor | float]]) -> MultivariateNormal:
+        stacked = [torch.stack([torch.as_tensor(k) for k in row]) for row in cov]
+        return MultivariateNormal(torch.stack([torch.as_tensor(k) for k in mean]), torch.stack(stacked))
+
+    s2, n2 = sd**2, noise**2
+    q = normal([mean, u * mean + t], [[s2, u * s2], [u * s2, u**2 * s2 + (2 * log_s).exp()]])
+    p = normal([v, 0.0], [[w**2 + n2, w], [w, 1.0]])
+    precision = L @ L.T
+    pi = MultivariateNormal(-torch.linalg.solve(precision, a), precision_matrix=precision)
+    (kl_divergence(q, p) + kl_divergence(p, pi) - kl_divergence(q, pi)).backward()
+    tolerance = {"atol": 0.03}
+    assert close(moved["energy"], [-a.grad, -L.grad], **tolerance)  # the energy's is a maximum
+    assert close(moved["generator"], [w.grad.view(1, 1), v.grad.view(1)], **tolerance)
+    wanted = [u.grad.view(1), torch.stack([t.grad, log_s.grad])]
+    assert close([moved["encoder"][0][0], moved["encoder"][1]], wanted, **tolerance)
+
+
+def test_where_generator_and_encoder_fit_the_joint_energy_has_nothing_left_to_say(one_thread) -> None:
+    """Data N(1, 0.81), x = w z + v + e of var 0.36: w^2 = 0.45, q(z | x) the posterior, and E flat."""
+    trio, energy = Trio(), OfPairs()
+    nets = {"energy": energy, "generator": trio.generator, "encoder": trio.encoder}
+    players = Players(nets, dict.fromkeys(nets, Optimiser(lambda p: adam(p, betas=(0.5, 0.999)), lr=0.01)))
+    trainer, source = JointVAE(players, {}), rng(3)
+    for t in range(1500):
+        trainer.step(t, {"data": Batch(1 + 0.9 * torch.randn(256, 1, generator=source))}, source)
+    w, v = trio.net.weight.item(), trio.net.bias.item()
+    assert (w**2, v) == pytest.approx((0.45, 1.0), abs=0.04)
+    gain = 0.45**0.5 / 0.81
+    assert trio.back.weight[0].item() == pytest.approx(gain, abs=0.04)
+    assert trio.back.bias.exp()[1].item() == pytest.approx((0.36 / 0.81) ** 0.5, abs=0.04)
+    with torch.no_grad():
+        assert (energy.L @ energy.L.T).abs().max() < 0.2  # 1.44 at first
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,7 @@ TRIANGLE_EXAMPLE = {
     "optimisers": {"energy": {**ADAM, "ema": 0.9}, "generator": ADAM, "encoder": ADAM},
     "budget": {"steps": 12, "batch": 16},
 }
+JOINT_VAE_EXAMPLE = TRIANGLE_EXAMPLE | {"recipe": "joint-vae-example", "trainer": {"name": "joint-vae"}}
 SYMBOLS_EXAMPLE = {
     "recipe": "symbol-vector-example",
     "data": {

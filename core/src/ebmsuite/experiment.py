@@ -87,7 +87,8 @@ class Experiment:
         torch.manual_seed(recipe.seed)
         trainer: Any = registry.resolve("trainer", recipe.trainer["name"])
         nets: dict[str, nn.Module] = {}
-        conditions, events = trainer.conditions(event, condition), trainer.events(event, recipe.trainer)
+        conditions = trainer.conditions(event, condition, latent)
+        events = trainer.events(event, recipe.trainer)
         for name, spec in recipe.players.items():
             given = {**spaces, "event": events.get(name) or self._space_of(spec, spaces, name)}
             given["condition"] = conditions.get(name, condition)

@@ -31,6 +31,10 @@ GRATHWOHL_2020 = (
     "Grathwohl, Wang, Jacobsen, Duvenaud, Norouzi, Swersky. Your Classifier Is Secretly an Energy Based Model and You "
     "Should Treat It Like One. ICLR 2020"
 )
+HAN_2020 = (
+    "Han, Nijkamp, Zhou, Pang, Zhu, Wu. Joint Training of Variational Auto-Encoder and Latent Energy-Based Model. "
+    "CVPR 2020"
+)
 PANG_2020 = "Pang, Han, Nijkamp, Zhu, Wu. Learning Latent Space Energy-Based Prior Model. NeurIPS 2020"
 DU_2021 = "Du, Li, Tenenbaum, Mordatch. Improved Contrastive Divergence Training of Energy-Based Models. ICML 2021"
 GAO_2021 = "Gao, Song, Poole, Wu, Kingma. Learning Energy-Based Models by Diffusion Recovery Likelihood. ICLR 2021"

@@ -11,6 +11,7 @@ from ebmsuite.learning.fce import FlowContrast
 from ebmsuite.learning.incomplete import IncompleteLikelihood
 from ebmsuite.learning.introspective import Introspective
 from ebmsuite.learning.joint import JointClassifier
+from ebmsuite.learning.joint_vae import JointVAE
 from ebmsuite.learning.latent import LatentPrior
 from ebmsuite.learning.mle import MaximumLikelihood
 from ebmsuite.learning.multigrid import MultiGrid
@@ -37,6 +38,7 @@ __all__ = [
     "IncompleteLikelihood",
     "Introspective",
     "JointClassifier",
+    "JointVAE",
     "LatentPrior",
     "Logs",
     "MaximumLikelihood",

@@ -41,7 +41,7 @@ class CooperativeRecovery(RecoveryLikelihood):
     roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "generator": "generator"}
 
     @staticmethod
-    def conditions(event: Space, condition: Given) -> Mapping[str, Given]:
+    def conditions(event: Space, condition: Given, latent: Space | None) -> Mapping[str, Given]:
         seen: Given = TIME if condition is None else (TIME, condition)
         return {"energy": seen, "generator": (event, seen)}
 

@@ -53,7 +53,7 @@ class CycleCooperative(Trainer):
         self.seen: Tensor | None = None
 
     @staticmethod
-    def conditions(event: Space, condition: Given) -> Mapping[str, Given]:
+    def conditions(event: Space, condition: Given, latent: Space | None) -> Mapping[str, Given]:
         return {"energy_a": None, "energy_b": None, "to_a": event, "to_b": event}
 
     @staticmethod

@@ -67,7 +67,7 @@ class RecoveryLikelihood(Trainer):
                 raise RecipeError(f"trainer.{name}: must be above 0, got {getattr(self, name):g}")
 
     @staticmethod
-    def conditions(event: Space, condition: Given) -> Mapping[str, Given]:
+    def conditions(event: Space, condition: Given, latent: Space | None) -> Mapping[str, Given]:
         return {"energy": TIME if condition is None else (TIME, condition)}
 
     @staticmethod

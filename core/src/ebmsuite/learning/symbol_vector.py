@@ -57,7 +57,7 @@ class SymbolVector(Trainer):
                 raise RecipeError(f"players.{player}: this one has no {word}; use {use}, or another that has")
 
     @staticmethod
-    def conditions(event: Space, condition: Given) -> Mapping[str, Given]:
+    def conditions(event: Space, condition: Given, latent: Space | None) -> Mapping[str, Given]:
         return {"generator": None, "encoder": None}
 
     @staticmethod

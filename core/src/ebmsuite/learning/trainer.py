@@ -60,8 +60,11 @@ class Trainer:
         return {}
 
     @staticmethod
-    def conditions(event: Space, condition: Given) -> Mapping[str, Given]:
-        """Player -> the space of its condition, for those that are given another one than the data's."""
+    def conditions(event: Space, condition: Given, latent: Space | None) -> Mapping[str, Given]:
+        """Player -> the space of its condition, for those that are given another one than the data's.
+
+        ``latent`` is the space of the recipe's latent vectors, if it has any.
+        """
         return {}
 
     @staticmethod

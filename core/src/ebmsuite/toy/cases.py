@@ -27,6 +27,7 @@ __all__ = [
     "INTROSPECTIVE",
     "JOINT_ACCURACY",
     "JOINT_KL",
+    "JOINT_VAE",
     "LABELS_ALONE",
     "LATENT",
     "MULTI_GRID",
@@ -115,6 +116,7 @@ CYCLE = _case(
 # energies of a latent vector
 VAE = _nats("vae", None, "the generator of toy/latent, its latent vector normal", "latent-divergence")
 LATENT = _nats("latent", 0.6, "an energy on the latent vector", "latent-divergence")
+JOINT_VAE = _nats("joint-vae", 0.8, "the same with an energy of events and latent vectors", "latent-divergence")
 SYMBOL_VECTOR = _told("symbol-vector-accuracy", "symbol-vector", 0.95, "two labels a class, and 10,000 events without")
 LABELS_ALONE = _told(
     "symbol-vector-labels-alone", "symbol-vector", None, "with nothing but the events that have labels",

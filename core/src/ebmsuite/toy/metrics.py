@@ -98,8 +98,8 @@ class LatentDivergence:
     """``kl``: KL(data || model) of a model with a latent vector in the plane, in nats, over ``n`` held-out x.
 
     log p(x) = log sum_z p(z) p(x | z) with z on ``grid`` x ``grid`` cells over [-side, side]^2; p(z) is exp(-E(z)) / Z
-    of the player "energy", or the generator's own density where there is none. Exact while cells are fine: their
-    width must be small beside the sd of the observation noise, and it is given in the protocol.
+    of the energy of the phase "prior", or the generator's own density where there is none. Exact while cells are fine:
+    their width must be small beside the sd of the observation noise, and it is given in the protocol.
     """
 
     set: Split = "test"
@@ -112,17 +112,17 @@ class LatentDivergence:
         where = Grid((-self.side, -self.side), 2 * self.side, self.grid)
         z = where.points().float().to(model.device)
         with torch.no_grad():
-            if "energy" in model.players:
-                log_p = -model.players["energy"](z).double()
+            if "prior" in model.phases:
+                log_p = -model.phases["prior"].energy(z).double()
                 log_p = log_p - log_p.logsumexp(0)
             else:
                 log_p = generator.latent.log_prob(z).double() + where.log_cell
             mean = generator(z).double()
         parts = []
         size, sd = x[0].numel(), generator.sd
-        for part in torch.split(x.double().to(model.device), 200):
-            squares = torch.cdist(part.flatten(1), mean.flatten(1)).square()
-            parts.append((log_p - squares / (2 * sd**2)).logsumexp(1).cpu())
+        for part in torch.split(x.double().to(model.device), 64):
+            squares = torch.cdist(part.flatten(1), mean.flatten(1)).square_()
+            parts.append(squares.mul_(-1 / (2 * sd**2)).add_(log_p).logsumexp(1).cpu())
         ours = torch.cat(parts) - size * (math.log(sd) + math.log(2 * math.pi) / 2)
         density = getattr(data[self.set], "density", None)
         if not isinstance(density, Density):
