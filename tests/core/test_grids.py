@@ -1,4 +1,4 @@
-"""The same event on several grids: pooling, energies that grow, multi-grid and coarse-to-fine learning."""
+"""The same event on several grids: pooling, energies that grow, multi-grid, coarse-to-fine and pyramids."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from torch import Tensor
 from ebmsuite.density import Diagonal, Gaussian
 from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
-from ebmsuite.grids import Grids, coarser, pool, upsample
-from ebmsuite.learning import CoarseToFine, MultiGrid, Optimiser, Players
+from ebmsuite.grids import Grids, coarser, pool, resize, upsample, windows
+from ebmsuite.learning import CoarseToFine, MultiGrid, Optimiser, Players, Pyramid
 from ebmsuite.learning.optimisers import adam, sgd
-from ebmsuite.nets import Quadratic, mlp_energy
+from ebmsuite.nets import Quadratic, mlp_energy, patches
 from ebmsuite.sampling import Langevin, Phase, Proposal
+from ebmsuite.schedule import Schedule
 from ebmsuite.space import Batch, Space
 
 SIGNAL = Space((1, 8), (-1.0, 1.0))
@@ -23,8 +24,8 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def phase_of(energy: Energy, h: float = 0.3, steps: int = 10) -> Phase:
-    return Phase(energy, Langevin(step_size=h), Proposal(), steps)
+def phase_of(energy: Energy, h: float = 0.3, steps: int = 10, temperature: float = 1.0) -> Phase:
+    return Phase(energy, Langevin(step_size=h, temperature=temperature), Proposal(), steps)
 
 
 @pytest.mark.parametrize("positions", [(8,), (8, 4), (4, 8, 4)])
@@ -65,12 +66,120 @@ def test_a_net_that_grows_starts_as_the_coarser_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("factors", "message"),
-    [((1, 2), "coarse to fine"), ((4, 2), "the last 1"), ((8, 3, 1), "each a multiple"), ((16, 1), "does not divide")],
+    ("factors", "add", "message"),
+    [
+        ((1, 2), False, "coarse to fine"),
+        ((4, 2), False, "the last 1"),
+        ((9, 1), False, "leaves nothing"),
+        ((6, 4, 1), True, "a multiple of the next"),
+        ((3, 1), True, "a divisor of"),
+    ],
 )
-def test_wrong_factors_are_refused(factors: tuple[int, ...], message: str) -> None:
+def test_wrong_factors_are_refused(factors: tuple[int, ...], add: bool, message: str) -> None:
     with pytest.raises(RecipeError, match=message):
-        Grids(SIGNAL, lambda s: mlp_energy(s, 8, 1), factors)
+        Grids(SIGNAL, lambda s: mlp_energy(s, 8, 1), factors, add=add)
+
+
+def test_grids_between_blocks_are_resized() -> None:
+    grids = Grids(Space((2, 20, 13)), lambda s: Quadratic(s), (2.6, 1.39, 1))
+    assert grids.shapes == [(2, 8, 5), (2, 14, 9), (2, 20, 13)]
+    with pytest.raises(RecipeError, match="a multiple of the next"):
+        MultiGrid.events(Space((2, 20, 13)), {"factors": (2.6, 1)})
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_resizing_keeps_slow_waves_and_drops_fast_ones(axes: int) -> None:
+    def wave(n: int, periods: float) -> Tensor:
+        line = torch.cos(2 * torch.pi * periods * (torch.arange(n) + 0.5) / n)
+        return line.view(1, 1, *[1] * (axes - 1), n).expand(2, 1, *[n] * (axes - 1), n)
+
+    inside = (slice(None), slice(None), *[slice(3, -3)] * axes)
+    slow = resize(wave(40, 2), [26] * axes)
+    assert slow.shape == (2, 1, *[26] * axes)
+    assert torch.allclose(slow[inside], wave(26, 2)[inside], atol=0.03)
+    assert torch.allclose(resize(slow, [40] * axes)[inside], wave(40, 2)[inside], atol=0.03)
+    # every fourth position alone would be a wave of height 0.9
+    assert resize(wave(40, 19), [10] * axes)[inside].abs().max() < 0.03
+
+
+def test_windows_are_all_there_are() -> None:
+    x = torch.randn(2, 3, 5, 4)
+    found = windows(x, 2)
+    assert found.shape == (2 * 4 * 3, 3 * 2 * 2)
+    assert torch.equal(found[1 * 12 + 2 * 3 + 1], x[1, :, 2:4, 1:3].flatten())
+    assert torch.equal(windows(x[:, :, 0], 3)[1], x[0, :, 0, 1:4].flatten())
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_scores_of_patches_see_no_further_than_the_patch(axes: int) -> None:
+    """Changes further apart than a window add up; nearer ones do not. And a score is the same wherever its patch is."""
+    torch.manual_seed(0)
+    energy = patches(Space((2, *[12] * axes)), width=8, depth=2).double().eval()
+    base = torch.zeros(1, 2, *[12] * axes, dtype=torch.float64)
+
+    def at(*positions: int) -> Tensor:
+        x = base.clone()
+        for p in positions:
+            x[(0, 0, *[p] * axes)] = 1.0
+        change: Tensor = energy(x) - energy(base)
+        return change
+
+    assert torch.allclose(at(3, 8), at(3) + at(8), atol=1e-12)
+    assert not torch.allclose(at(3, 5), at(3) + at(5), atol=1e-9)
+    assert torch.allclose(at(5), at(6), atol=1e-12)
+    first = energy.net.layers[0].weight.flatten(1)
+    assert torch.linalg.matrix_norm(first, 2).item() == pytest.approx(1.0, abs=0.02)
+
+
+def pyramid(energy: Grids, lr: float | Schedule = 0.1, **settings: object) -> Pyramid:
+    players = Players({"energy": energy}, {"energy": Optimiser(adam, lr)})
+    phases = {name: phase_of(energy, 0.25, 10) for name in ("coarsest", "negative")}
+    return Pyramid(players, phases, event=SIGNAL, noise=lambda s: Gaussian(s), **settings)  # type: ignore[arg-type]
+
+
+def test_a_pyramid_learns_grid_by_grid_and_leaves_what_it_has_learned() -> None:
+    """Quadratic energies on grids of 5 and 8 positions: the moments of the data, and a first grid that stays."""
+    energy = Grids(SIGNAL, lambda s: Quadratic(s), (1.6, 1))
+    trainer, draw = pyramid(energy, stage=120), rng(1)
+    for t in range(240):
+        if t == 120:
+            learned = {n: p.detach().clone() for n, p in energy.nets[0].named_parameters()}
+            assert float(energy.nets[1].a.detach().abs().max()) == 0.0
+        trainer.players.at(t)
+        logs = trainer.step(t, {"data": Batch(ramp(384, draw))}, draw)
+        assert float(logs["grid"]) == t // 120
+    assert all(torch.equal(learned[n], p) for n, p in energy.nets[0].named_parameters())
+    x = trainer.sample(4000, rng(2))
+    assert torch.allclose(x.mean(0), torch.linspace(-0.4, 0.4, 8).view(1, 8), atol=0.12)
+    assert float(x.var(0).mean()) == pytest.approx(0.25, rel=0.12)
+
+
+def test_what_is_recovered_has_its_share_of_the_gradient() -> None:
+    """(1 + r) x - x~ - r x^ for the linear term, x^ from the example made coarser, by a step without noise."""
+    energy = Grids(SIGNAL, lambda s: Quadratic(s), (1.6, 1))
+    trainer = pyramid(energy, stage=1, recovery_weight=0.3)
+    trainer.players = Players({"energy": energy}, {"energy": Optimiser(sgd, 1.0)})
+    trainer.phases = {**trainer.phases, "recovery": phase_of(energy, 0.25, 1, temperature=0.0)}
+    x, coarsest = ramp(16, rng(3)), trainer.phases["coarsest"]
+    drawn, draw = [], coarsest.draw
+    coarsest.draw = lambda *a, **k: drawn.append(draw(*a, **k)) or drawn[-1]  # type: ignore[method-assign]
+    trainer.step(0, {"data": Batch(x)}, rng())
+    top = resize(x, [5])
+    recovered = (1 - 0.25**2 / 2) * resize(resize(x, [4]), [5])  # the slope of x^2 / 2 is x
+    wanted = -(1.3 * top - drawn[0].x - 0.3 * recovered).mean(0)
+    assert torch.allclose(energy.nets[0].a, wanted, atol=1e-5)
+    assert float(energy.nets[1].a.detach().abs().max()) == 0.0
+
+
+def test_schedules_begin_anew_on_every_grid() -> None:
+    energy = Grids(SIGNAL, lambda s: Quadratic(s), (2, 1))
+    trainer = pyramid(energy, Schedule(start=0.2, end=0.1, over=4), stage=4)
+    draw, rates = rng(1), []
+    for t in range(8):
+        trainer.players.at(t)
+        trainer.step(t, {"data": Batch(ramp(16, draw))}, draw)
+        rates.append(round(trainer.players.lr("energy"), 4))
+    assert rates == [0.2, 0.175, 0.15, 0.125] * 2
 
 
 def ramp(n: int, rng: torch.Generator) -> Tensor:

@@ -52,6 +52,16 @@ COARSE_EXAMPLE = {
     "trainer": {"name": "coarse-to-fine", "stage": 2, "noise": {"name": "gaussian"}},
     "optimisers": {"energy": {"name": "adam", "lr": 0.001, "ema": 0.9}},
 }
+PYRAMID_EXAMPLE: dict[str, Any] = {
+    **GRIDS_EXAMPLE,
+    "recipe": "pyramid-example",
+    "players": {
+        "energy": {"name": "grids", "net": {"name": "patches", "width": 8, "depth": 2}, "factors": [2.6, 1.6, 1]}
+    },
+    "trainer": {"name": "pyramid", "stage": 3, "noise": {"name": "gaussian"}},
+    "phases": dict.fromkeys(("coarsest", "negative", "recovery"), PROPOSED),
+    "optimisers": {"energy": {"name": "adam", "lr": 0.001, "ema": 0.9}},
+}
 INCOMPLETE_EXAMPLE = {
     **MLE_EXAMPLE,
     "recipe": "incomplete-example",

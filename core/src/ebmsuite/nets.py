@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,7 @@ __all__ = [
     "mlp_energy",
     "mlp_generator",
     "numbers_of",
+    "patches",
     "reference",
     "width_of",
 ]
@@ -43,10 +44,12 @@ def activation(name: Activation, slope: float = 0.2) -> nn.Module:
 
 def mlp(sizes: list[int], name: Activation = "silu", slope: float = 0.2) -> nn.Sequential:
     """Linear layers of these sizes with an activation between them."""
-    layers: list[nn.Module] = []
-    for low, high in pairwise(sizes):
-        layers += [nn.Linear(low, high), activation(name, slope)]
-    return nn.Sequential(*layers[:-1])
+    return _with_activations([nn.Linear(low, high) for low, high in pairwise(sizes)], name, slope)
+
+
+def _with_activations(layers: list[nn.Module], name: Activation, slope: float = 0.2) -> nn.Sequential:
+    each = [part for layer in layers for part in (layer, activation(name, slope))]
+    return nn.Sequential(*each[:-1])
 
 
 def reference(event: Space, sd: float | None) -> Density:
@@ -150,6 +153,48 @@ def mlp_encoder(
     """An MLP from the event to a normal distribution of the latent vector."""
     net = nn.Sequential(nn.Flatten(), mlp([event.size, *[width] * depth, 2 * latent.size], activation))
     return Encoder(net, latent)
+
+
+class PatchScores(nn.Module):
+    """The sum of ``layers`` over all windows, [B, C, *positions] -> [B], with ``reach`` zeros beyond every edge."""
+
+    def __init__(self, layers: nn.Module, reach: int) -> None:
+        super().__init__()
+        self.layers, self.reach = layers, reach
+
+    def forward(self, x: Tensor) -> Tensor:
+        around = [self.reach] * (2 * (x.dim() - 2))
+        scores: Tensor = self.layers(nn.functional.pad(x, around))
+        return scores.flatten(1).sum(1)
+
+
+def patches(
+    event: Space,
+    width: int | None = None,
+    depth: int = 5,
+    activation: Activation = "elu",
+    reference_sd: float | None = None,
+    spectral_norm: bool = True,
+) -> Tilted:
+    """A score of every window of 2 ``depth`` + 1 positions along every axis, summed (Zheng, Xie, Li, CVPR 2021).
+
+    ``depth`` convolutions over 3 positions, the first ``width`` wide and the others half of it (None, as published: 64
+    below 64 positions, else 128), all but the last with a largest singular value of 1. Events are [channels,
+    *positions] of one to three axes.
+    """
+    channels, *positions = event.fixed
+    if not 1 <= len(positions) <= 3 or depth < 2:
+        raise RecipeError(f"patches: events [channels, *positions] of one to three axes, and a depth of 2; got {event}")
+    convolution: Any = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[len(positions) - 1]
+    first = width or (64 if max(positions) < 64 else 128)
+    layers = [convolution(low, high, 3) for low, high in pairwise([channels, first, *[first // 2] * (depth - 2), 1])]
+    if spectral_norm:
+        for layer in layers:
+            nn.init.normal_(layer.weight, 0.0, 0.005)
+            nn.init.zeros_(layer.bias)
+        layers[:-1] = map(nn.utils.parametrizations.spectral_norm, layers[:-1])
+    scores = PatchScores(_with_activations(layers, activation), depth)
+    return Tilted(scores, reference(event, reference_sd))
 
 
 class Constant(Energy):

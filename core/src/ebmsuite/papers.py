@@ -57,5 +57,9 @@ XIE_ZHU_2021 = (
 ZHAO_2021 = (
     "Zhao, Xie, Li. Learning Energy-Based Generative Models via Coarse-to-Fine Expanding and Sampling. ICLR 2021"
 )
+ZHENG_2021 = (
+    "Zheng, Xie, Li. Patchwise Generative ConvNet: Training Energy-Based Models from a Single Natural Image for "
+    "Internal Learning. CVPR 2021"
+)
 ZHU_2024 = "Zhu, Xie, Wu, Gao. Learning Energy-Based Models by Cooperative Diffusion Recovery Likelihood. ICLR 2024"
 BALCERAK_2025 = "Balcerak et al. Energy Matching: Unifying Flow Matching and Energy-Based Models. NeurIPS 2025"

@@ -20,6 +20,7 @@ from ebmsuite.examples import (
     LIKELIHOOD_EXAMPLE,
     MLE_EXAMPLE,
     NCE_EXAMPLE,
+    PYRAMID_EXAMPLE,
     RECOVERY_EXAMPLE,
     SYMBOLS_EXAMPLE,
     TRIANGLE_EXAMPLE,
@@ -50,6 +51,7 @@ from ebmsuite.papers import (
     XIE_ZHENG_2021,
     XIE_ZHU_2021,
     ZHAO_2021,
+    ZHENG_2021,
     ZHU_1998,
     ZHU_2024,
 )
@@ -69,6 +71,7 @@ def ebm_energies() -> list[Component]:
         ),
         Component("frame", "ebmsuite.frame:Frame", "fixed filters, learned potentials: textures, objects", ZHU_1998),
         Component("grids", "ebmsuite.grids:Grids", "one energy for each of several grids", GAO_2018),
+        Component("patches", "ebmsuite.nets:patches", "a score of every window of an event, summed", ZHENG_2021),
         Component("quadratic", "ebmsuite.nets:Quadratic", "the Gaussian as an exponential family"),
         Component("constant", "ebmsuite.nets:Constant", "one number: a normalising constant that is learned"),
     ]
@@ -161,6 +164,13 @@ def ebm_trainers() -> list[Component]:
             "an energy that grows with the grid",
             ZHAO_2021,
             example=COARSE_EXAMPLE,
+        ),
+        Component(
+            "pyramid",
+            "ebmsuite.learning.pyramid:Pyramid",
+            "energies of patches, grid by grid, of one event",
+            ZHENG_2021,
+            example=PYRAMID_EXAMPLE,
         ),
         Component(
             "incomplete",

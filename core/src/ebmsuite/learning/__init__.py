@@ -17,6 +17,7 @@ from ebmsuite.learning.mle import MaximumLikelihood
 from ebmsuite.learning.multigrid import MultiGrid
 from ebmsuite.learning.nce import NoiseContrast
 from ebmsuite.learning.players import Optimiser, Players
+from ebmsuite.learning.pyramid import Pyramid
 from ebmsuite.learning.recovery import RecoveryLikelihood
 from ebmsuite.learning.score_matching import DenoisingScoreMatching
 from ebmsuite.learning.symbol_vector import SymbolVector
@@ -47,6 +48,7 @@ __all__ = [
     "NormalisedLikelihood",
     "Optimiser",
     "Players",
+    "Pyramid",
     "RecoveryLikelihood",
     "SymbolVector",
     "Trainer",

@@ -67,7 +67,7 @@ class CoarseToFine(Trainer):
         if k and t == (2 * k - 1) * self.stage:
             self.players.reset("energy")
         energy.fade.fill_(fade)
-        x = pool(data.x, energy.factors[k])
+        x = pool(data.x, int(energy.factors[k]))
         x = x + self.data_noise * normal_like(x, rng)
         grid = Batch(x, c, data.index)
         negative = self._climb(grid, len(data), k, rng, c, learning=True)
@@ -86,7 +86,7 @@ class CoarseToFine(Trainer):
         phase, factors, energy = self.phases["negative"], self.players["energy"].factors, self.players["energy"]
         x, fade = self.begin.sample(n, rng, condition), energy.fade.clone()
         for j, (above, factor) in enumerate(pairwise((factors[0], *factors[: k + 1]))):
-            start = Start(upsample(x, above // factor), condition)
+            start = Start(upsample(x, int(above // factor)), condition)
             energy.fade.fill_(1.0) if j < k else energy.fade.copy_(fade)
             if learning and j == k and grid is not None:
                 x = phase.draw(grid, rng, condition, start).x

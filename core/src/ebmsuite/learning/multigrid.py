@@ -13,7 +13,7 @@ from torch import Tensor
 from ebmsuite.density import event_sum
 from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
-from ebmsuite.grids import Grids, check_factors, coarser, pool, upsample
+from ebmsuite.grids import Grids, check_blocks, coarser, pool, upsample
 from ebmsuite.learning.trainer import Logs, Trainer
 from ebmsuite.sampling import Start
 from ebmsuite.space import Batch, Space
@@ -42,7 +42,6 @@ class MultiGrid(Trainer):
     draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
 
     def __post_init__(self) -> None:
-        check_factors(self.factors)
         if len(self.factors) < 2:
             raise RecipeError(f"trainer.factors: a coarsest grid and at least one finer, got {list(self.factors)}")
         energy = self.players["energy"]
@@ -51,7 +50,9 @@ class MultiGrid(Trainer):
 
     @staticmethod
     def events(event: Space, settings: Mapping[str, Any]) -> Mapping[str, Space]:
-        return {"coarsest": coarser(event, settings["factors"][0])}
+        factors = settings["factors"]
+        check_blocks(event, factors)
+        return {"coarsest": coarser(event, factors[0])}
 
     @staticmethod
     def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:

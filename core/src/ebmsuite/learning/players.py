@@ -70,7 +70,7 @@ class Players(Mapping[str, nn.Module]):
         return in_mode(nn.ModuleList(self.nets.values()), train)
 
     def reset(self, name: str) -> None:
-        """A fresh optimiser, warm-up and moving average: a new stage of learning."""
+        """A fresh optimiser, schedule and moving average: a new stage of learning."""
         self._begin(name)
         self.born[name] = self.t
 
@@ -83,10 +83,10 @@ class Players(Mapping[str, nn.Module]):
         return self.ranks.mean(value)
 
     def lr(self, name: str) -> float:
-        """The learning rate of this step."""
+        """The learning rate of this step, counted from the last `reset`."""
         how, age = self.how[name], self.t - self.born[name]
         ramp = min(1.0, (age + 1) / how.warm_up) if how.warm_up else 1.0
-        return value_at(how.lr, self.t) * ramp * self.lr_factor
+        return value_at(how.lr, age) * ramp * self.lr_factor
 
     def update(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """All gradients, then the mean over processes, clipping, all optimiser steps and moving averages.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ebmsuite.scores import Case
@@ -32,6 +33,7 @@ __all__ = [
     "LATENT",
     "MULTI_GRID",
     "NCE",
+    "PYRAMID",
     "RECOVERY",
     "RINGS",
     "SHORT_RUN",
@@ -90,6 +92,12 @@ FRAME = _case(
 )  # fmt: skip
 MULTI_GRID = _samples("multi-grid", 0.1, n=2000)
 COARSE_TO_FINE = _samples("coarse-to-fine", 0.12, n=2000)
+PYRAMID = replace(
+    _samples("pyramid", 0.15, "windows of 32 positions, learned from one signal", n=200),
+    name="toy/pyramid-windows",
+    metric={"name": "toy/samples", "window": 32},
+    baselines={"the one signal": {"of": "held-out"}},
+)
 
 # contrast, scores and recovery
 NCE = _nats("nce", 0.02, "log Z learned")

@@ -21,8 +21,8 @@ class Points(InMemory):
     """``n`` fixed draws a split from ``density``, float32 [n, *event]. The density stays at hand, as ``.density``.
 
     With ``labels`` the class of a draw is its condition; with ``labelled`` only so many, an equal number of every
-    class, are there in training. ``hidden`` is the share of coordinates, at random, that a batch does not show: their
-    true values are in ``.truth``.
+    class, are there in training, and with ``few`` only so many events at all. ``hidden`` is the share of coordinates,
+    at random, that a batch does not show: their true values are in ``.truth``.
     """
 
     def __init__(
@@ -33,11 +33,14 @@ class Points(InMemory):
         labels: bool = False,
         labelled: int | None = None,
         hidden: float = 0.0,
+        few: int | None = None,
     ) -> None:
         if split not in SEEDS:
             raise RecipeError(f'split: "{split}" is not one of {", ".join(SEEDS)}')
         if n < 1:
             raise RecipeError(f"n: at least one point is needed, got {n}")
+        if few is not None and not 1 <= few <= n:
+            raise RecipeError(f"few: at least one point, and at most n = {n}, got {few}")
         if not 0 <= hidden < 1:
             raise RecipeError(f"hidden: a share of at least 0 and below 1, got {hidden:g}")
         self.density = density
@@ -52,8 +55,11 @@ class Points(InMemory):
                 raise RecipeError("labels: this density has no classes; a mixture has")
             classes = density.classes
             if labelled is not None and split == "train":
-                few = _few(y, labelled, classes)
-                x, y = x[few], y[few]
+                these = _few(y, labelled, classes)
+                x, y = x[these], y[these]
+        if few is not None and split == "train":
+            x = x[:few]
+            y = None if y is None else y[:few]
         known = torch.rand(x.shape, generator=rng) >= hidden if hidden else None
         codec = PointFiles(columns=x.shape[1]) if x.dim() == 2 else None
         super().__init__(x, None if classes is None else y, None, classes, codec, known)

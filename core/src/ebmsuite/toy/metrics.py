@@ -14,6 +14,7 @@ from ebmsuite.dataset import Dataset, rows
 from ebmsuite.density import Density
 from ebmsuite.distances import mmd, sliced_wasserstein
 from ebmsuite.errors import UserError
+from ebmsuite.grids import windows
 from ebmsuite.model import Model
 from ebmsuite.scores import Score
 from ebmsuite.space import Batch
@@ -146,33 +147,41 @@ class Samples:
 
     ``of`` "held-out" puts training events in the place of samples: the floor, which a perfect model is at; it is in
     the protocol of every score. Where events have labels samples are drawn for the held-out events' own.
+
+    With ``window`` sliced is that of all windows of so many positions, in the place of whole events, and there is no
+    mmd: what a model of patches is to get right. Its floor is at the training events' own windows, over and over.
     """
 
     set: Split = "test"
     directions: int = 200
     of: Literal["model", "held-out"] = "model"
+    window: int | None = None
 
     def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
         held_out = _first(data[self.set], n)
-        real, n = held_out.x.flatten(1), len(held_out)
-        fresh = _first(data["train"], n).x.flatten(1)
-        if len(fresh) < n:
+        real, n = held_out.x, len(held_out)
+        fresh = _first(data["train"], n).x
+        if len(fresh) < n and self.window is None:
             raise UserError(f"toy/samples: a floor needs {n} training events, there are {len(fresh)}")
         if self.of == "model":
             condition = None if held_out.condition is None else held_out.condition.to(model.device)
-            drawn = model.sample(n, rng=rng, condition=condition).flatten(1).cpu()
+            drawn = model.sample(n, rng=rng, condition=condition).cpu()
         else:
             drawn = fresh
 
         def sliced(x: Tensor) -> float:
-            return sliced_wasserstein(x, real, self.directions, torch.Generator().manual_seed(0))
+            a, b = (v.flatten(1) if self.window is None else windows(v, self.window) for v in (x, real))
+            a = a[torch.arange(len(b)) % len(a)]
+            return sliced_wasserstein(a, b, self.directions, torch.Generator().manual_seed(0))
 
-        distances: dict[str, Callable[[Tensor], float]] = {"sliced": sliced, "mmd": lambda x: mmd(x, real)}
+        distances: dict[str, Callable[[Tensor], float]] = {"sliced": sliced}
+        if self.window is None:
+            distances["mmd"] = lambda x: mmd(x.flatten(1), real.flatten(1))
         density = getattr(data[self.set], "density", None)
         if isinstance(density, Density):
 
             def surprise(x: Tensor) -> float:
-                log_p, of_real = (density.log_prob(v.reshape(held_out.x.shape).double()).mean() for v in (x, real))
+                log_p, of_real = (density.log_prob(v.double()).mean() for v in (x, real))
                 return float(of_real - log_p)
 
             distances["surprise"] = surprise
@@ -182,7 +191,7 @@ class Samples:
             scores[name] = Score(
                 value,
                 protocol={
-                    "of": self.of, "split": self.set, "n_samples": n, "n_reference": len(real),
+                    "of": self.of, "split": self.set, "n_samples": n, "n_reference": len(real), "window": self.window,
                     "floor": round(floor, 5), "directions": self.directions, **model.describe(),
                 },
             )  # fmt: skip

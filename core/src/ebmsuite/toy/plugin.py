@@ -26,6 +26,7 @@ from ebmsuite.papers import (
     XIE_ZHENG_2021,
     XIE_ZHU_2021,
     ZHAO_2021,
+    ZHENG_2021,
     ZHU_1998,
     ZHU_2024,
 )
@@ -131,6 +132,7 @@ def ebm_recipes() -> list[Component]:
         Component("toy/frame", at + "frame.yaml", "signals by fixed filters and learned potentials", ZHU_1998),
         Component("toy/multi-grid", at + "multi-grid.yaml", "signals on three grids", GAO_2018),
         Component("toy/coarse-to-fine", at + "coarse-to-fine.yaml", "signals on a grid that grows", ZHAO_2021),
+        Component("toy/pyramid", at + "pyramid.yaml", "signals like a single one", ZHENG_2021),
         Component("toy/abp", at + "abp.yaml", "eight modes seen in ten dimensions, by a generator alone", HAN_2017),
         Component("toy/abp-incomplete", at + "abp-incomplete.yaml", "the same, of seven coordinates in ten", HAN_2017),
         Component("toy/vae", at + "vae.yaml", "the same by a variational auto-encoder", KINGMA_2014),
@@ -172,6 +174,7 @@ def ebm_cases() -> list[Component]:
         Component("toy/frame-statistics", at + "FRAME", "signals by FRAME, by the statistics it matches"),
         Component("toy/multi-grid-samples", at + "MULTI_GRID", "signals by multi-grid chains, by samples"),
         Component("toy/coarse-to-fine-samples", at + "COARSE_TO_FINE", "signals by a growing energy, by samples"),
+        Component("toy/pyramid-windows", at + "PYRAMID", "signals like a single one, by their windows"),
         Component("toy/rings-short-run-samples", at + "SHORT_RUN", "rings by short-run chains, by samples"),
         Component("toy/abp-kl", at + "ABP", "a generator alone, in nats"),
         Component("toy/abp-incomplete-recovery", at + "ABP_INCOMPLETE", "hidden coordinates, by a generator alone"),

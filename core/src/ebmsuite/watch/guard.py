@@ -18,9 +18,10 @@ class Guard:
     A step is bad when a number of it is not finite, when |gap| is above ``gap`` (JEM stops at 1e8, improved CD at
     energies of 10, CF-EBM at 1000), or when a sample is further than ``range`` half-widths from the middle of the
     event's range. A window of log.every steps is bad when its mean |gap| is above ``jump`` times the median of the
-    windows before it, twenty at least: the usual beginning of the end. What is bad leads to a rollback with learning
-    rates times ``lr_factor``; after ``events`` rollbacks the run stops. Judged on numbers that have been moved to the
-    host, every log.every steps; the windows are those of metrics.jsonl, so that a resumed run judges alike.
+    windows before it in the same stage of learning, twenty at least: the usual beginning of the end. What is bad leads
+    to a rollback with learning rates times ``lr_factor``; after ``events`` rollbacks the run stops. Judged on numbers
+    that have been moved to the host, every log.every steps; the windows are those of metrics.jsonl, so that a resumed
+    run judges alike.
     """
 
     def __init__(
@@ -33,13 +34,15 @@ class Guard:
     ) -> None:
         self.gap, self.range, self.jump, self.lr_factor, self.events = gap, range, jump, lr_factor, events
         self._past: list[float] = []
-        self._rollbacks = -1
+        self._seen = (-1, 0)
 
     @hookimpl
     def ebm_logged(self, run: Run, rows: Sequence[tuple[int, Mapping[str, float]]]) -> None:
-        if self._rollbacks != len(run.events):  # at the start, and when the log was cut
-            self._past = [abs(r["gap"]) for r in run.history() if "gap" in r and r["step"] < rows[0][0]]
-            self._rollbacks = len(run.events)
+        # a player that has been reset is in a new stage: the gaps of the one before say nothing of this one
+        seen = len(run.events), max(run.experiment.trainer.players.born.values())
+        if self._seen != seen:  # at the start, and when the log was cut
+            past = (r for r in run.history() if "gap" in r and seen[1] < r["step"] < rows[0][0])
+            self._past, self._seen = [abs(r["gap"]) for r in past], seen
         for step, row in rows:
             reason = self.judge(run, row)
             if reason is not None:
