@@ -89,7 +89,7 @@ def test_clipping_warm_up_and_schedules() -> None:
     players.lr_factor = 0.5
     players.reset("energy")
     players.at(5)
-    assert players.lr("energy") == pytest.approx(0.95 * 0.2 * 0.5)
+    assert players.lr("energy") == pytest.approx(0.99 * 0.2 * 0.5)
 
 
 def test_the_moving_average() -> None:

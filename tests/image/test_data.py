@@ -19,9 +19,12 @@ from PIL import Image
 
 from ebmsuite.dataset import Dataset, rows
 from ebmsuite.errors import DataError, MissingData, PluginError, RecipeError
+from ebmsuite.space import Space
 from ebmsuite_image.data import Digits, Folder, Pictures, celeba, cifar10, fashion_mnist, mnist, svhn
+from ebmsuite_image.data.one import One
 from ebmsuite_image.data.pictures import coin
 from ebmsuite_image.data.torchvision_pair import import_torchvision
+from ebmsuite_image.noise import GreyNoise
 from ebmsuite_image.raster import to_uint8
 
 SHARED = os.environ.get("EBMSUITE_DATA", "")
@@ -414,3 +417,30 @@ def test_a_torchvision_that_does_not_fit_is_one_message(
             needs_it()
         assert torch.__version__.split("+")[0] in str(raised.value)
     assert len(Digits("valid")) == 1000  # which does without
+
+
+def test_one_picture_keeps_its_proportions_and_is_every_split(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).integers(0, 255, (30, 60, 3), dtype=np.uint8)
+    Image.fromarray(array).save(tmp_path / "a.png")
+    whole = One(str(tmp_path / "a.png"))
+    assert whole.event.fixed == (3, 30, 60)
+    x = whole.batch(torch.zeros(2, dtype=torch.long), torch.zeros(2, dtype=torch.long)).x
+    assert torch.equal(to_uint8(x)[1], torch.from_numpy(array).permute(2, 0, 1))
+    assert One(str(tmp_path / "a.png"), size=20, channels=1).event.fixed == (1, 10, 20)
+    landscape = [One(split=split, size=72) for split in ("train", "valid", "test")]
+    assert landscape[0].event.fixed == (3, 33, 72)
+    assert all(torch.equal(landscape[0].images, other.images) for other in landscape[1:])
+    with pytest.raises(DataError, match=r"none\.png: there is no such file"):
+        One(str(tmp_path / "none.png"))
+    with pytest.raises(RecipeError, match="at least one pixel"):
+        One(size=0)
+
+
+def test_grey_noise_is_uniform_and_grey() -> None:
+    noise = GreyNoise(Space((3, 8, 8)), -1.0, 1.0)
+    x = noise.sample(500, torch.Generator().manual_seed(0))
+    assert torch.equal(x[:, 0], x[:, 2])
+    assert x.std().item() == pytest.approx(3**-0.5, rel=0.02)
+    assert torch.allclose(noise.log_prob(x[:2]), torch.full((2,), -64 * np.log(2.0)).float())
+    x[0, 1, 0, 0] += 0.1
+    assert noise.log_prob(x[:2]).isinf().tolist() == [True, False]

@@ -364,6 +364,21 @@ def test_the_baselines_have_scores_too(vae_run: Path, pixel_run: Path) -> None:
         assert scores["auprc"].protocol["of"] == decision
 
 
+def test_the_nearest_training_picture_is_a_score_without_a_model(vae_run: Path) -> None:
+    data = {split: digits_anomaly(split, 9, "standard") for split in ("train", "test")}
+    scores = AnomalyMetric(of="nearest")(load(vae_run), data, generator(), 50)
+    index = scores["auprc"].protocol["n_samples"]
+    assert index == 50
+    assert scores["auprc"].protocol["of"] == "nearest"
+    chosen = torch.randperm(len(data["test"]), generator=generator(0))[:50].sort().values
+    x, train_x = ((data[s].images.double() / 127.5 - 1).flatten(1) for s in ("test", "train"))
+    distance = (x[chosen, None] - train_x[None, :500]).square().sum(2).amin(1)
+    for part in torch.split(train_x[500:], 500):
+        distance = torch.minimum(distance, (x[chosen, None] - part[None]).square().sum(2).amin(1))
+    wanted = oracle.roc_auc_score(data["test"].anomalous[chosen], distance)
+    assert scores["auroc"].value == pytest.approx(wanted, abs=1e-6)
+
+
 def test_mse_is_a_mean_over_unseen_pictures(model: Model) -> None:
     data = {"test": digits_anomaly("test", 9, "standard")}
     score = Mse()(model, data, generator(2), 300)

@@ -21,6 +21,7 @@ from ebmsuite_image.metrics import (
     Kid,
     NearestNeighbours,
     NoiseImages,
+    Patches,
     PixelGaussian,
     PrecisionRecall,
     Quality,
@@ -385,3 +386,22 @@ def test_the_reference_is_a_fixed_subset() -> None:
     assert torch.equal(index, fixed_subset(dataset, 20))
     assert len(set(index.tolist())) == 20
     assert index.tolist() != list(range(20))
+
+
+def test_patches_of_copies_are_at_the_floor_and_shuffled_pixels_far() -> None:
+    picture = torch.linspace(-1, 1, 24).view(1, 1, 1, 24).expand(1, 3, 20, 24).clone()
+    data = {"test": InMemory(picture, range=(-1.0, 1.0))}
+    how = {"patches": 2000, "factors": (1.0, 2.0)}
+
+    def score(of: str, sd: float = 0.0) -> Mapping[str, Score]:
+        return Patches(of=of, **how)(Copies(data["test"], sd), data, generator(), 5)  # type: ignore[arg-type]
+
+    floor, copies, mirrored, noise = (score(of) for of in ("data", "model", "mirrored", "noise"))
+    assert list(floor) == ["1/1", "1/2"]
+    assert copies["1/1"].protocol["n_samples"] == 5
+    assert copies["1/1"].value < 0.05
+    assert mirrored["1/1"].value > 2 * copies["1/1"].value  # slopes to the left are not slopes to the right
+    assert noise["1/1"].value > 10 * floor["1/1"].value
+    # noise of sd s adds s^2 to the variance of every direction; half of the pixels along an axis average a part away
+    noisy = score("model", 0.5)
+    assert 0.1 < noisy["1/2"].value < noisy["1/1"].value

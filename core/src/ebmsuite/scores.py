@@ -110,6 +110,6 @@ class Case:
     last: int = 0
     """0 judges the model at the end by ``metric``. Above 0, the mean over the last so many evaluations during learning
     of the recipe's own metric of this label (or name), with the recipe's settings and samples, read from the run;
-    ``baselines`` then name other metrics of the recipe, by their label."""
+    ``baselines`` then name other metrics of the recipe, by their label; what changes settings is judged at the end."""
     note: str = ""
     """What of the protocol differs from the published one."""

@@ -36,7 +36,7 @@ class Pyramid(Trainer):
 
     Published (code): factors 10^(k / 7) for k = 7 to 0; 60 steps on the coarsest grid, 30 on the others, gradient
     weight 0.005, noise 0.01 that falls to 0 over the first 1,000 of 4,000 steps a grid; Adam with first beta 0.5, 4e-4
-    to 5e-5 over 3,200. There chains are clamped to [-1, 1], and the noise that they begin from is grey.
+    to 5e-5 over 3,200. There chains are clamped to [-1, 1].
     """
 
     event: Space

@@ -10,7 +10,8 @@ from ebmsuite.scores import Case, Published
 
 __all__ = [
     "ANOMALY", "CELEBA_LATENT", "CIFAR_FID", "CIFAR_IS", "CIFAR_LATENT", "DIGITS_FID", "DIGITS_LATENT_FID",
-    "DIGITS_LATENT_MSE", "DIGITS_NEAREST", "DIGITS_VAE_FID", "DIGITS_VAE_MSE", "MNIST_SHORT_RUN", "SVHN_LATENT",
+    "DIGITS_LATENT_MSE", "DIGITS_NEAREST", "DIGITS_VAE_FID", "DIGITS_VAE_MSE", "MNIST_SHORT_RUN", "PYRAMID",
+    "SVHN_LATENT",
 ]  # fmt: skip
 
 CLASSIFIER = {"name": "image/classifier"}
@@ -133,6 +134,23 @@ SVHN_LATENT = _published("svhn", 50_000, (0.008, 0.008), (29.44, 24.16))
 CIFAR_LATENT = _published("cifar10", 50_000, (0.020,), (70.15, 63.42))
 CELEBA_LATENT = _published("celeba", 40_000, (0.013, 0.004), (37.87, 32.15))
 
+# -- one picture ---------------------------------------------------------------------------------------------------
+
+PYRAMID = Case(
+    name="image/pyramid-patches",
+    recipe="image/pyramid",
+    metric={"name": "image/patches"},
+    better="lower",
+    n={"quick": 16, "full": 16},
+    baselines={
+        "the picture itself": {"of": "data"},
+        "the same, mirrored": {"of": "mirrored"},
+        "its pixels in random order": {"of": "noise"},
+    },
+    needs={"full": ("gpu",)},
+    note="sliced Wasserstein distance of 7x7 patches; copies would be at the floor, so look at the samples",
+)
+
 # -- anomalies -----------------------------------------------------------------------------------------------------
 
 HELD_OUT = {1: (0.336, 0.722), 4: (0.630, 0.949), 5: (0.619, 0.980), 7: (0.463, 0.941), 9: (0.413, 0.935)}
@@ -155,6 +173,7 @@ def _anomaly(digit: int, protocol: Literal["pooled", "standard"], vae: bool) -> 
             "reconstruction alone": {"score": "auprc-reconstruction"},
             "the same, smoothed": {"score": "auprc-smoothed"},
             "E(z) alone": {"score": "auprc-energy"},
+            "nearest training picture": {"of": "nearest"},
         },
         needs={"quick": ("data:image/mnist",), "full": ("gpu", "data:image/mnist")},
         settings={"data.data.held_out": digit, "data.data.protocol": protocol},

@@ -18,6 +18,8 @@ BINKOWSKI_2018 = "Binkowski, Sutherland, Arbel, Gretton. Demystifying MMD GANs. 
 SALIMANS_2016 = "Salimans et al. Improved Techniques for Training GANs. NeurIPS 2016"
 KYNKAANNIEMI_2019 = "Kynkaanniemi, Karras, Laine, Lehtinen, Aila. Improved Precision and Recall Metric. NeurIPS 2019"
 PANG_2020 = "Pang, Han, Nijkamp, Zhu, Wu. Learning Latent Space Energy-Based Prior Model. NeurIPS 2020"
+ZHENG_2021 = "Zheng, Xie, Li. Patchwise Generative ConvNet. CVPR 2021"
+KARRAS_2018 = "Karras, Aila, Laine, Lehtinen. Progressive Growing of GANs. ICLR 2018"
 ZENATI_2018 = "Zenati, Foo, Lecouat, Manek, Chandrasekhar. Efficient GAN-Based Anomaly Detection. 2018"
 
 
@@ -41,7 +43,10 @@ def ebm_generators() -> list[Component]:
 @hookimpl
 def ebm_densities() -> list[Component]:
     at = "ebmsuite_image.generators.deconv:"
-    return [Component("image/encoder", at + "encoder", "image/deconv upside down: q(latent vector | picture)")]
+    return [
+        Component("image/encoder", at + "encoder", "image/deconv upside down: q(latent vector | picture)"),
+        Component("image/grey-noise", "ebmsuite_image.noise:GreyNoise", "uniform noise, the same in all channels"),
+    ]
 
 
 @hookimpl
@@ -59,6 +64,7 @@ def ebm_datasets() -> list[Component]:
                   ZENATI_2018),
         Component("image/digits-anomaly", at + "anomaly:digits_anomaly", "image/digits with one digit as the anomaly",
                   ZENATI_2018),
+        Component("image/one", at + "one:One", "a single picture: a user's own, or a landscape inside the package"),
         Component("image/folder", at + "folder:Folder", "a user's own folder of pictures"),
     ]  # fmt: skip
 
@@ -103,6 +109,7 @@ def ebm_metrics() -> list[Component]:
         Component("image/mse", at + "Mse", "how well a generator reaches unseen pictures", PANG_2020),
         Component("image/anomaly", at + "Anomaly", "are pictures of what was not learned told from the others?",
                   PANG_2020),
+        Component("image/patches", at + "Patches", "are the patches of samples those of the pictures?", KARRAS_2018),
         Component("image/nearest", at + "NearestNeighbours", "memorisation: distance to the nearest training pictures"),
     ]  # fmt: skip
 
@@ -151,6 +158,7 @@ def ebm_recipes() -> list[Component]:
         Component("image/svhn-latent", at + "svhn-latent.yaml", "latent-space prior on SVHN", PANG_2020),
         Component("image/cifar10-latent", at + "cifar10-latent.yaml", "latent-space prior on CIFAR-10", PANG_2020),
         Component("image/celeba-latent", at + "celeba-latent.yaml", "latent-space prior on faces, 64x64", PANG_2020),
+        Component("image/pyramid", at + "pyramid.yaml", "pictures like a single one, grid by grid", ZHENG_2021),
         Component("image/mnist-anomaly", at + "mnist-anomaly.yaml", "learn nine digits, find the tenth", PANG_2020),
         Component("image/mnist-anomaly-vae", at + "mnist-anomaly-vae.yaml", "the same by an auto-encoder"),
     ]  # fmt: skip
@@ -168,6 +176,7 @@ def ebm_cases() -> list[Component]:
         Component("image/digits-latent-fid", at + "DIGITS_LATENT_FID", "digits, latent energy: Frechet distance"),
         Component("image/digits-latent-mse", at + "DIGITS_LATENT_MSE", "digits, latent energy: squared error"),
         Component("image/digits-vae-fid", at + "DIGITS_VAE_FID", "digits, auto-encoder: Frechet distance"),
+        Component("image/pyramid-patches", at + "PYRAMID", "one picture: the patches of samples", ZHENG_2021),
         Component("image/digits-vae-mse", at + "DIGITS_VAE_MSE", "digits, auto-encoder: squared error"),
         *(
             Component(f"image/{data}-latent-{score}", f"{at}{row}.{score}",

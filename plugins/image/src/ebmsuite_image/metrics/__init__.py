@@ -13,6 +13,7 @@ from ebmsuite_image.metrics.anomaly import Anomaly, auprc, auroc
 from ebmsuite_image.metrics.baselines import HeldOut, NoiseImages, PixelGaussian
 from ebmsuite_image.metrics.error import Mse
 from ebmsuite_image.metrics.memorisation import NearestNeighbours
+from ebmsuite_image.metrics.patches import Patches
 from ebmsuite_image.metrics.quality import Fid, InceptionScore, Kid, PrecisionRecall, Quality
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Mse",
     "NearestNeighbours",
     "NoiseImages",
+    "Patches",
     "PixelGaussian",
     "PrecisionRecall",
     "Quality",

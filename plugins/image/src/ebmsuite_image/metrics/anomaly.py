@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
-from ebmsuite.dataset import Dataset, fixed_subset, split_of
+from ebmsuite.dataset import Dataset, fixed_subset, rows, split_of
+from ebmsuite.distances import nearest
 from ebmsuite.errors import UserError
 from ebmsuite.scores import Score
 from ebmsuite_image.anomaly import Decision, decide, weight_of
@@ -30,6 +31,9 @@ class Anomaly:
     are judged when there are no more than ``n``, else a random subset that is always the same. The protocol has the
     share of anomalies, which is the AUPRC of chance, and the smallest AUPRC that there is; it cannot be compared
     across data sets with another share. Data sets are those with ``anomalous`` [N] (``image/mnist-anomaly``).
+
+    ``of`` "nearest" puts the distance to the nearest training picture in the place of the model's score: what is to be
+    had without learning.
     """
 
     decision: Decision = "posterior"
@@ -37,6 +41,7 @@ class Anomaly:
     descent: int = 0
     noise: bool = True
     set: Split = "test"
+    of: Literal["model", "nearest"] = "model"
 
     def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
         dataset = split_of(data, self.set)
@@ -45,13 +50,16 @@ class Anomaly:
             raise UserError("image/anomaly: these data do not say what an anomaly is; use image/mnist-anomaly")
         index = fixed_subset(dataset, n)
         how = (self.decision, self.weight, self.descent, self.noise)
-        parts = [
-            decide(model, dataset.batch(part, torch.zeros_like(part)), rng, *how) for part in torch.split(index, 1000)
-        ]
+        batches = (dataset.batch(part, torch.zeros_like(part)) for part in torch.split(index, 1000))
+        if self.of == "nearest":
+            train = torch.cat([part.x for part in rows(data["train"], None, 4096)]).flatten(1)
+            parts = [{"score": nearest(batch.x.flatten(1), train)[1]} for batch in batches]
+        else:
+            parts = [decide(model, batch, rng, *how) for batch in batches]
         terms = {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
         score, anomalous = terms.pop("score"), known[index]
         facts = {
-            "of": self.decision,
+            "of": self.decision if self.of == "model" else self.of,
             "split": self.set,
             "protocol": str(getattr(dataset, "protocol", "")),
             "held_out": getattr(dataset, "held_out", None),
@@ -62,14 +70,14 @@ class Anomaly:
             "pictures": "all" if len(index) == len(dataset) else "fixed random subset, seed 0",
             "model": model.describe(),
         }
-        if self.decision == "posterior":
+        if self.of == "model" and self.decision == "posterior":
             facts["weight"] = weight_of(model, self.weight)
-        if self.decision != "energy":
+        if self.of == "model" and self.decision != "energy":
             facts |= {"descent": self.descent, "noise": self.noise}
         note = getattr(dataset, "note", "")
         facts |= {"data": note} if note else {}
         found = {"auprc": auprc(score, anomalous), "auroc": auroc(score, anomalous)}
-        named = {name: (f"{name}[{self.decision}]", value) for name, value in found.items()}
+        named = {name: (f"{name}[{facts['of']}]", value) for name, value in found.items()}
         if len(terms) > 1:
             named |= {f"auprc-{term}": (f"auprc[{term}]", auprc(of, anomalous)) for term, of in terms.items()}
         return {name: Score(value, protocol={"metric": shown, **facts}) for name, (shown, value) in named.items()}

@@ -1,0 +1,34 @@
+"""The data set ``image/one``: a single picture."""
+
+from __future__ import annotations
+
+import importlib.resources
+from pathlib import Path
+
+from ebmsuite.errors import RecipeError
+from ebmsuite_image.data.pictures import Pictures, check_split
+from ebmsuite_image.raster import decode, fit
+
+__all__ = ["One"]
+
+
+class One(Pictures):
+    """One picture, whole, at its own proportions: ``size`` pixels along its longer side, or as many as it has.
+
+    Without ``path`` it is an alpine landscape that comes with the package. All splits are this picture: nothing is held
+    out, and what is measured is likeness to it. ``channels`` is 1 (grey) or 3 (RGB).
+    """
+
+    def __init__(self, path: str | None = None, split: str = "train", size: int = 250, channels: int = 3) -> None:
+        check_split(split)
+        if size < 1:
+            raise RecipeError(f"size: {size} must be at least one pixel")
+        if path is None:
+            with importlib.resources.as_file(importlib.resources.files(__package__) / "landscape.jpg") as file:
+                picture = decode(file, channels)
+        else:
+            picture = decode(Path(path).expanduser(), channels)
+        height, width = picture.shape[1:]
+        scale = min(1.0, size / max(height, width))
+        small = fit(picture[None], (max(1, round(height * scale)), max(1, round(width * scale))))
+        super().__init__(small, note="one picture; every split is the same")

@@ -1,0 +1,78 @@
+"""How like the patches of samples are to those of the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from ebmsuite.dataset import Dataset, fixed_subset, split_of
+from ebmsuite.distances import sliced_wasserstein
+from ebmsuite.grids import resize, windows
+from ebmsuite.scores import Score
+from ebmsuite_image.metrics.examples import Split
+
+if TYPE_CHECKING:
+    from ebmsuite.model import Model
+
+__all__ = ["Patches"]
+
+
+@dataclass(frozen=True)
+class Patches:
+    """Sliced Wasserstein distance of the ``window`` x ``window`` patches of ``n`` samples from those of pictures of
+    ``set``, at each of ``factors``: of the pictures made so many times smaller (after Karras et al., ICLR 2018,
+    sec. 5).
+
+    Pixels are in [-1, 1]. ``patches`` random ones of either side are compared in ``directions`` directions. ``of``
+    puts something else in the place of samples: "data" other patches of the same pictures, the floor; "mirrored" the
+    pictures left to right, which are as natural and no copies; "noise" pixels of the pictures in random order.
+    """
+
+    set: Split = "test"
+    window: int = 7
+    factors: tuple[float, ...] = (1.0, 2.0)
+    patches: int = 4096
+    directions: int = 256
+    of: Literal["model", "data", "mirrored", "noise"] = "model"
+
+    def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
+        dataset = split_of(data, self.set)
+        index = fixed_subset(dataset, n)
+        real = dataset.batch(index, torch.zeros_like(index)).x
+        own = torch.Generator().manual_seed(0)
+        if self.of == "model":
+            x = model.sample(n, rng=rng).cpu()
+        else:
+            x = {"data": real, "mirrored": real.flip(-1), "noise": _shuffled(real, own)}[self.of]
+        scores = {}
+        for factor in self.factors:
+            size = [max(1, round(k / factor)) for k in real.shape[2:]]
+            drawn, wanted = (self._some(resize(v.float(), size), own) for v in (x, real))
+            value = sliced_wasserstein(drawn, wanted, self.directions, torch.Generator().manual_seed(1))
+            facts = {
+                "of": self.of,
+                "split": self.set,
+                "n_samples": len(x),
+                "n_reference": len(real),
+                "patches": self.patches,
+                "window": self.window,
+                "factor": factor,
+                "directions": self.directions,
+                "model": model.describe(),
+            }
+            note = getattr(dataset, "note", "")
+            scores[f"1/{factor:g}"] = Score(value, protocol=facts | ({"data": note} if note else {}))
+        return scores
+
+    def _some(self, x: Tensor, rng: torch.Generator) -> Tensor:
+        found = windows(x, self.window)
+        return found[torch.randint(len(found), (self.patches,), generator=rng)]
+
+
+def _shuffled(x: Tensor, rng: torch.Generator) -> Tensor:
+    flat = x.flatten(2)
+    return flat[:, :, torch.randperm(flat.shape[2], generator=rng)].view_as(x)
