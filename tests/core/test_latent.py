@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -154,6 +155,13 @@ def test_with_joint_negatives_are_of_the_marginal() -> None:
         assert of_prior == [expected, expected]
         assert seen[:2] == [torch.Size([4, 1])] * 2
         assert seen[-2:] == [torch.Size([4, 1]), expected]
+
+
+def test_an_encoder_that_would_start_no_chain_is_refused(tmp_path: Path) -> None:
+    posterior = {**LATENT_EXAMPLE["phases"]["posterior"], "chains": LATENT_EXAMPLE["phases"]["prior"]["chains"]}
+    recipe = {**LATENT_EXAMPLE, "phases": {**LATENT_EXAMPLE["phases"], "posterior": posterior}}
+    with pytest.raises(RecipeError, match=r"players.encoder: it would start no chain; .* \{name: proposal\}"):
+        train(recipe, out=tmp_path / "run")
 
 
 def test_players_that_share_a_loss_get_the_same_gradients_as_alone() -> None:

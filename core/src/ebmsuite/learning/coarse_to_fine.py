@@ -14,7 +14,7 @@ from ebmsuite.density import Density
 from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
 from ebmsuite.grids import Grids, coarser, pool, upsample
-from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.trainer import Logs, Trainer, sides
 from ebmsuite.sampling import Start
 from ebmsuite.sampling.kernel import normal_like
 from ebmsuite.space import Batch, Space
@@ -73,8 +73,7 @@ class CoarseToFine(Trainer):
         negative = self._climb(grid, len(data), k, rng, c, learning=True)
         plus, minus = energy(x, c), energy(negative, c)
         logs = self.players.update({"energy": (plus - minus).mean()})
-        plus, minus = plus.detach(), minus.detach()
-        return {"gap": plus.mean() - minus.mean(), "grid": plus.new_tensor(k), "fade": energy.fade.clone(), **logs}
+        return {**sides(plus, minus), "grid": plus.new_tensor(k), "fade": energy.fade.clone(), **logs}
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 from ebmsuite.density import event_sum
 from ebmsuite.energy import Energy
 from ebmsuite.errors import MissingData, RecipeError
-from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.trainer import Logs, Trainer, sides
 from ebmsuite.sampling import Start
 from ebmsuite.sampling.kernel import normal_like, per_row, target_of, uniform_like
 from ebmsuite.space import Batch
@@ -87,7 +87,7 @@ class EnergyMatching(Trainer):
         if self.floor is not None:
             contrast = contrast.clamp(min=self.floor)
         logs = self.players.update({"energy": flow + contrast})
-        return {"flow": flow.detach(), "gap": plus.detach().mean() - minus.detach().mean(), **logs}
+        return {"flow": flow.detach(), **sides(plus, minus), **logs}
 
     def _negative(self, data: Batch, rng: torch.Generator) -> tuple[Tensor, Tree]:
         """Where chains end that start at noise, for the first half of the batch, and at the data."""

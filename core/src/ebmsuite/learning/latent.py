@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ebmsuite.energy import Energy, Posterior
-from ebmsuite.learning.trainer import Logs, Trainer
-from ebmsuite.sampling import Start
+from ebmsuite.errors import RecipeError
+from ebmsuite.learning.trainer import Logs, Trainer, sides
+from ebmsuite.sampling import Proposal, Start
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
@@ -44,6 +45,13 @@ class LatentPrior(Trainer):
     optional: ClassVar[frozenset[str]] = frozenset({"encoder"})
     draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"posterior": "latent", "prior": "latent"}
 
+    def __post_init__(self) -> None:
+        posterior = self.phases.get("posterior")
+        if "encoder" in self.players and posterior is not None and not isinstance(posterior.chains, Proposal):
+            raise RecipeError(
+                "players.encoder: it would start no chain; give phases.posterior the chains {name: proposal}, or leave it"
+            )
+
     @staticmethod
     def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
         return {"posterior": Posterior(players["energy"], players["generator"]), "prior": players["energy"]}
@@ -70,9 +78,8 @@ class LatentPrior(Trainer):
                 energies = self.phases["posterior"].energy(proposed, (data.x, given))
                 losses["encoder"] = (energies + encoder.log_prob(proposed, data.seen)).mean()
         logs = self.players.update(losses)
-        plus, minus = plus.detach(), minus.detach()
         return {
-            "gap": (plus.mean() - minus.mean()),
+            **sides(plus, minus),
             "z/posterior": posterior.x.square().mean().sqrt(),
             "z/prior": prior.x.square().mean().sqrt(),
             "moved/posterior": (posterior.x - posterior.start.x).square().mean().sqrt(),

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
-from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.trainer import Logs, Trainer, sides
 from ebmsuite.space import Batch, Given, Space
 from ebmsuite.tree import Tree
 
@@ -79,7 +79,7 @@ class SymbolVector(Trainer):
         losses = {"energy": (plus - minus).mean() + coupling, "encoder": bound + coupling, "generator": bound}
         logs = self.players.update(losses)
         return {
-            "gap": plus.detach().mean() - minus.detach().mean(),
+            **sides(plus, minus),
             "told": told.detach(),
             "information": information.detach(),
             "z/data": z.detach().square().mean().sqrt(),

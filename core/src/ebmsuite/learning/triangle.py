@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.trainer import Logs, Trainer, sides
 from ebmsuite.learning.vae import evidence
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
@@ -63,7 +63,7 @@ class DivergenceTriangle(Trainer):
             }
         )
         return {
-            "gap": plus.detach().mean() - minus.detach().mean(),
+            **sides(plus, minus),
             "reconstruction": reconstruction.detach(),
             "kl": kl.detach(),
             **logs,
