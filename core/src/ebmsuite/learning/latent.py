@@ -49,7 +49,7 @@ class LatentPrior(Trainer):
         posterior = self.phases.get("posterior")
         if "encoder" in self.players and posterior is not None and not isinstance(posterior.chains, Proposal):
             raise RecipeError(
-                "players.encoder: it would start no chain; give phases.posterior the chains {name: proposal}, or leave it"
+                "players.encoder: it would start no chain; set phases.posterior.chains={name: proposal} or leave it out"
             )
 
     @staticmethod
