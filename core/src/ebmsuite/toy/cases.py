@@ -13,6 +13,7 @@ __all__ = [
     "COARSE_TO_FINE",
     "COOPERATIVE",
     "COOPERATIVE_CONDITIONAL",
+    "COOPERATIVE_INFERENCE",
     "COOPERATIVE_RECOVERY",
     "COOPERATIVE_SAMPLES",
     "CYCLE",
@@ -113,6 +114,7 @@ ABP = _nats("abp", 1.2, "a generator of a normal latent vector", "latent-diverge
 ABP_INCOMPLETE = _recovered("abp-incomplete", 0.25, "three coordinates in ten hidden")
 COOPERATIVE = _nats("cooperative", 0.1)
 COOPERATIVE_SAMPLES = _samples("cooperative", 0.25, "the generator's draws, revised by the energy")
+COOPERATIVE_INFERENCE = _nats("cooperative-inference", None, "its latent vector inferred from where chains end")
 COOPERATIVE_CONDITIONAL = _nats("cooperative-conditional", 0.3, "of p(x | label)")
 VARIATIONAL_COOPERATIVE = _nats("variational-cooperative", 0.4)
 DIVERGENCE_TRIANGLE = _samples("divergence-triangle", 0.35, "the generator's draws, with their noise")
