@@ -8,10 +8,10 @@ from torch import Tensor
 
 from ebmsuite.density import Diagonal, Gaussian
 from ebmsuite.energy import Energy
-from ebmsuite.errors import RecipeError
+from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.grids import Grids, coarser, pool, resize, upsample, windows
 from ebmsuite.learning import CoarseToFine, MultiGrid, Optimiser, Players, Pyramid
-from ebmsuite.learning.optimisers import adam, sgd
+from ebmsuite.learning.optimisers import adam, adamw, sgd
 from ebmsuite.nets import Quadratic, mlp_energy, patches
 from ebmsuite.sampling import Langevin, Phase, Proposal
 from ebmsuite.schedule import Schedule
@@ -71,6 +71,7 @@ def test_a_net_that_grows_starts_as_the_coarser_one() -> None:
         ((1, 2), False, "coarse to fine"),
         ((4, 2), False, "the last 1"),
         ((9, 1), False, "leaves nothing"),
+        ((1.05, 1), False, "same positions"),
         ((6, 4, 1), True, "a multiple of the next"),
         ((3, 1), True, "a divisor of"),
     ],
@@ -108,6 +109,9 @@ def test_windows_are_all_there_are() -> None:
     assert found.shape == (2 * 4 * 3, 3 * 2 * 2)
     assert torch.equal(found[1 * 12 + 2 * 3 + 1], x[1, :, 2:4, 1:3].flatten())
     assert torch.equal(windows(x[:, :, 0], 3)[1], x[0, :, 0, 1:4].flatten())
+    for small, size in ((x, 5), (x, 0), (x.flatten(1), 2)):
+        with pytest.raises(UserError, match=rf"windows of {size} positions: events are"):
+            windows(small, size)
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
@@ -132,7 +136,7 @@ def test_scores_of_patches_see_no_further_than_the_patch(axes: int) -> None:
 
 
 def pyramid(energy: Grids, lr: float | Schedule = 0.1, **settings: object) -> Pyramid:
-    players = Players({"energy": energy}, {"energy": Optimiser(adam, lr)})
+    players = Players({"energy": energy}, {"energy": Optimiser(adamw, lr)})
     phases = {name: phase_of(energy, 0.25, 10) for name in ("coarsest", "negative")}
     return Pyramid(players, phases, event=SIGNAL, noise=lambda s: Gaussian(s), **settings)  # type: ignore[arg-type]
 

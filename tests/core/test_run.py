@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from ebmsuite.conformance import interrupted_run, on_two_processes, same_end
-from ebmsuite.errors import DataError, Stopped, UserError
+from ebmsuite.errors import DataError, RecipeError, Stopped, UserError
 from ebmsuite.examples import MLE_EXAMPLE
 from ebmsuite.fit import train
 from ebmsuite.hookspecs import hookimpl
@@ -41,6 +41,19 @@ def rows(run: Path) -> list[dict]:
 def same_run(a: Path, b: Path) -> None:
     same_end(a, b)
     assert rows(a) == rows(b)
+
+
+def test_chains_that_a_trainer_starts_must_be_proposals(tmp_path: Path) -> None:
+    started = 0
+    for name, example in EXAMPLES.items():
+        phases = example.get("phases", {})
+        for phase in registry.resolve("trainer", name).starts & phases.keys():
+            chains = {"name": "noise", "density": {"name": "gaussian"}}
+            changed = {**example, "phases": {**phases, phase: {**phases[phase], "chains": chains}}}
+            with pytest.raises(RecipeError, match=rf'phases.{phase}.chains: the trainer "{name}" says where'):
+                train(changed, *QUIET, out=tmp_path / f"{name}-{phase}")
+            started += 1
+    assert started >= 7
 
 
 @pytest.mark.parametrize("name", sorted(EXAMPLES))

@@ -167,9 +167,10 @@ def _of_case(
     for label, changes in case.baselines.items():
         changed = {**case.metric, **changes, "n": case.n[budget]}
         counted = replace(case, score=changed.pop("score", case.score))
-        # what is another metric than the recipe's was not evaluated during learning
-        judge = _judge(Path(runs[-1]), 0 if changes.keys() - {"score", "label"} else case.last, registry)
-        baselines[label] = _counted(counted, judge(fill_metric(changed, registry), 0)).value
+        # what changes a setting was not evaluated during learning
+        at_end = case.last and changes.keys() - {"score", "label"}
+        by = _judge(Path(runs[-1]), 0, registry) if at_end else judge
+        baselines[label] = _counted(counted, by(fill_metric(changed, registry), 0)).value
     found = _counted(case, scores)
     bar, mean = facts["bar"], statistics.fmean(values)
     status: Status = "measured"

@@ -20,7 +20,7 @@ from ebmsuite.learning import Optimiser, Players, Trainer
 from ebmsuite.ranks import Ranks
 from ebmsuite.recipe import Recipe
 from ebmsuite.registry import Registry
-from ebmsuite.sampling import Phase
+from ebmsuite.sampling import Phase, Proposal
 from ebmsuite.sampling.fast import FastPath, Route, channels_last
 from ebmsuite.space import Given, Space
 
@@ -107,6 +107,10 @@ class Experiment:
             name: self._phase(name, spec, energies[name], {**given, "event": spaces[trainer.draws[name]]})
             for name, spec in recipe.phases.items()
         }
+        for name in trainer.starts & phases.keys():
+            if not isinstance(phases[name].chains, Proposal):
+                by = recipe.trainer["name"]
+                raise RecipeError(f'phases.{name}.chains: the trainer "{by}" says where they start; use "proposal"')
         self.trainer: Trainer = registry.build("trainer", recipe.trainer, **spaces, players=players, phases=phases)
         self.streams: dict[str, Stream] = {}
         self.splits: dict[str, Splits] = {}

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ebmsuite.density import Density, event_sum
 from ebmsuite.energy import full_precision, in_precision
+from ebmsuite.errors import UserError
 from ebmsuite.tree import Tree
 
 __all__ = ["Generator", "NormalGenerator"]
@@ -33,6 +34,10 @@ class Generator(nn.Module):
     def log_prob(self, x: Tensor, z: Tensor, condition: Tree = None) -> Tensor:
         """log p(x | z, condition), [B]."""
         raise NotImplementedError(f"{type(self).__name__} defines no log_prob")
+
+    def draw(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        """One x ~ p(x | z, condition) for every z, which can be differentiated in both; where x is continuous."""
+        raise UserError(f"{type(self).__name__} has no draws that can be differentiated, which this trainer needs")
 
     def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
         """One event for every z, [B, *event]."""
@@ -64,7 +69,6 @@ class NormalGenerator(Generator):
         return -squares / (2 * self.sd**2) - of * (math.log(self.sd) + math.log(2 * math.pi) / 2)
 
     def draw(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """One x ~ p(x | z, condition) for every z, which can be differentiated in both."""
         mean: Tensor = self(z, condition)
         return mean + self.sd * torch.randn(mean.shape, generator=rng, device=mean.device, dtype=mean.dtype)
 

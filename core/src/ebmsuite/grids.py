@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ebmsuite.energy import Energy
-from ebmsuite.errors import RecipeError
+from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
 
@@ -49,6 +49,8 @@ def resize(x: Tensor, positions: Sequence[int]) -> Tensor:
 
 def windows(x: Tensor, size: int) -> Tensor:
     """All windows of ``size`` positions along every axis, [N, C * size^axes]."""
+    if x.dim() < 3 or not 1 <= size <= min(x.shape[2:]):
+        raise UserError(f"windows of {size} positions: events are {list(x.shape[1:])}, [channels, *positions]")
     axes = range(2, x.dim())
     for axis in axes:
         x = x.unfold(axis, size, 1)
@@ -103,6 +105,8 @@ class Grids(Energy):
         self.factors, self.units, self.add = tuple(factors), units or (1.0,) * len(factors), add
         spaces = [coarser(event, f) for f in factors]
         self.shapes = [s.fixed for s in spaces]
+        if len(set(self.shapes)) < len(self.shapes):
+            raise RecipeError(f"factors: two grids of {list(factors)} have the same positions ({self.shapes})")
         self.nets = nn.ModuleList([net(s) for s in spaces])
         self.register_buffer("fade", torch.ones(()))
 

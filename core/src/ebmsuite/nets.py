@@ -179,12 +179,14 @@ def patches(
     """A score of every window of 2 ``depth`` + 1 positions along every axis, summed (Zheng, Xie, Li, CVPR 2021).
 
     ``depth`` convolutions over 3 positions, the first ``width`` wide and the others half of it (None, as published: 64
-    below 64 positions, else 128), all but the last with a largest singular value of 1. Events are [channels,
-    *positions] of one to three axes.
+    below 64 positions, else 128), all but the last with a largest singular value of 1, begun at N(0, 0.005^2); without
+    ``spectral_norm`` they begin as torch has it. Events are [channels, *positions] of one to three axes.
     """
     channels, *positions = event.fixed
-    if not 1 <= len(positions) <= 3 or depth < 2:
-        raise RecipeError(f"patches: events [channels, *positions] of one to three axes, and a depth of 2; got {event}")
+    if not 1 <= len(positions) <= 3:
+        raise RecipeError(f"patches: events are [channels, *positions] of one to three axes, these {list(event.shape)}")
+    if depth < 2 or (width is not None and width < 2):
+        raise RecipeError(f"patches: a depth and a width of at least 2, got {depth} and {width}")
     convolution: Any = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[len(positions) - 1]
     first = width or (64 if max(positions) < 64 else 128)
     layers = [convolution(low, high, 3) for low, high in pairwise([channels, first, *[first // 2] * (depth - 2), 1])]

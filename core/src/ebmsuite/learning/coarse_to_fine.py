@@ -31,7 +31,6 @@ class CoarseToFine(Trainer):
     is faded in over as many steps and learned for as many more, with a fresh optimiser (published: 600,000 images for
     each). Chains begin at ``noise`` on the coarsest grid and climb: the phase's steps on every grid, which the next
     begins from in blocks (the paper's "from the beginning"). Examples have noise of sd ``data_noise`` (0.02).
-    Chains must be ``proposal``.
     """
 
     event: Space
@@ -41,6 +40,7 @@ class CoarseToFine(Trainer):
 
     roles: ClassVar[Mapping[str, str]] = {"energy": "energy"}
     draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
+    starts: ClassVar[frozenset[str]] = frozenset({"negative"})
 
     def __post_init__(self) -> None:
         energy = self.players["energy"]

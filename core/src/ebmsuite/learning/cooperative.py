@@ -43,6 +43,7 @@ class Cooperative(Trainer):
     roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "generator": "generator"}
     draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event", "inference": "latent"}
     optional: ClassVar[frozenset[str]] = frozenset({"inference"})
+    starts: ClassVar[frozenset[str]] = frozenset({"negative", "inference"})
 
     def __post_init__(self) -> None:
         if not 0 <= self.observed <= 1:
@@ -67,12 +68,8 @@ class Cooperative(Trainer):
 
     def _synthesise(self, data: Batch, rng: torch.Generator) -> Draw:
         """G0 and D1."""
-        refined = self.phases["negative"].draw(
-            data, rng, data.condition, self._proposed(len(data), rng, data.condition)
-        )
-        if refined.start.latent is None:
-            raise RecipeError('phases.negative.chains: the generator starts them; use "proposal"')
-        return refined
+        c = data.condition
+        return self.phases["negative"].draw(data, rng, c, self._proposed(len(data), rng, c))
 
     def _teach(self, data: Batch, refined: Draw, rng: torch.Generator) -> dict[str, Tensor]:
         """G1 and G2: the generator's loss."""

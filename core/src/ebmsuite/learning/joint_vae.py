@@ -34,8 +34,7 @@ class JointVAE(Trainer):
     where they fit: E is a critic, and no log-density. ``contrast`` is the weight of E for generator and encoder.
     ``energy_l2`` is the weight of E(x, z)^2 + E(x^, z^)^2 in the energy's loss.
 
-    The energy is given z as its condition, and c after it where there is one. -E(x, z) at an inferred z says how
-    familiar an event is.
+    The energy is given z as its condition, and c after it where there is one.
     """
 
     entropy: float = 1.0

@@ -33,13 +33,14 @@ class MultiGrid(Trainer):
 
     ``factors`` are how coarse the grids are, the first that of x_0 (published, for 64 x 64: 64, 16, 4, 1, with K = 30
     in the paper and 90 in the code); the energy is a ``grids`` of the rest. Samples begin with draws of the density
-    ``coarsest``, which learns that grid by likelihood. Chains must be ``proposal``.
+    ``coarsest``, which learns that grid by likelihood.
     """
 
     factors: tuple[int, ...]
 
     roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "coarsest": "density"}
     draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
+    starts: ClassVar[frozenset[str]] = frozenset({"negative"})
 
     def __post_init__(self) -> None:
         if len(self.factors) < 2:

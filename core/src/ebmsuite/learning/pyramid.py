@@ -50,6 +50,7 @@ class Pyramid(Trainer):
         "coarsest": "event", "negative": "event", "recovery": "event",
     }  # fmt: skip
     optional: ClassVar[frozenset[str]] = frozenset({"recovery"})
+    starts: ClassVar[frozenset[str]] = frozenset(draws)
 
     def __post_init__(self) -> None:
         energy = self.players["energy"]
@@ -68,16 +69,19 @@ class Pyramid(Trainer):
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy, c = batches["data"], self.players["energy"], batches["data"].condition
-        k = self._grid(t)
+        k = min(t // self.stage, len(self.positions) - 1)
         if k and t == k * self.stage:
             self.players.reset("energy")
+        for j, net in enumerate(energy.nets):
+            net.requires_grad_(j == k)
+        self._at(t - k * self.stage)
         grid = Batch(resize(data.x, self.positions[k]), c, data.index)
         below = self._climb(len(data), k, rng, c)
         negative = self.phases[self._phase(k)].draw(grid, rng, c, Start(below, c))
         plus, minus = energy(grid.x, c), energy(negative.x, c)
         loss, logs = (plus - minus).mean(), sides(plus, minus)
         if "recovery" in self.phases:
-            recovered = self._recover(data.x, k, rng, c)
+            recovered = self.phases["recovery"].draw(grid, rng, c, Start(self._coarse(data.x, k, rng, c), c)).x
             tie = (plus - energy(recovered, c)).mean()
             loss = loss + self.recovery_weight * tie
             logs["recovered"] = (recovered - grid.x).square().mean().sqrt()
@@ -86,17 +90,15 @@ class Pyramid(Trainer):
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        self._grid(self.players.t)
+        self._at(self.stage)  # as every grid was left
         last = len(self.positions) - 1
         start = Start(self._climb(n, last, rng, condition), condition)
         return self.phases[self._phase(last)].sample(n, rng, condition, start)
 
-    def _grid(self, t: int) -> int:
-        """The grid that learns at step t; schedules are set to its stage."""
-        k = min(t // self.stage, len(self.positions) - 1)
+    def _at(self, age: int) -> None:
+        """Schedules at a step of a stage."""
         for phase in self.phases.values():
-            phase.at(t - k * self.stage)
-        return k
+            phase.at(age)
 
     def _phase(self, k: int) -> str:
         return "negative" if k else "coarsest"
@@ -108,10 +110,10 @@ class Pyramid(Trainer):
             x = resize(self.phases[self._phase(j)].sample(n, rng, condition, Start(x, condition)), finer)
         return x
 
-    def _recover(self, x: Tensor, k: int, rng: torch.Generator, condition: Tree) -> Tensor:
-        """x on grid k from its coarse version, by all grids up to it."""
-        coarse = resize(x, [max(1, round(self.blur * n)) for n in self.positions[0]])
-        for finer in self.positions[: k + 1]:
-            start = Start(resize(coarse, finer), condition)
-            coarse = self.phases["recovery"].sample(len(x), rng, condition, start)
+    def _coarse(self, x: Tensor, k: int, rng: torch.Generator, condition: Tree) -> Tensor:
+        """Where the recovery of x on grid k begins: at its coarse version, recovered on all coarser grids."""
+        coarse = resize(resize(x, [max(1, round(self.blur * n)) for n in self.positions[0]]), self.positions[0])
+        for finer in self.positions[1 : k + 1]:
+            start = Start(coarse, condition)
+            coarse = resize(self.phases["recovery"].sample(len(x), rng, condition, start), finer)
         return coarse

@@ -49,6 +49,8 @@ class Trainer:
     """Players and phases that a recipe may leave out."""
     draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {}
     """Phase -> the space that it draws from."""
+    starts: ClassVar[frozenset[str]] = frozenset()
+    """Phases whose chains start where the trainer says: they must be ``proposal``."""
     streams: ClassVar[tuple[str, ...]] = ("data",)
 
     @staticmethod

@@ -187,7 +187,7 @@ def ebm_cases() -> list[Component]:
         Component("toy/symbol-vector-labels-alone", at + "LABELS_ALONE", "the same without unlabelled events"),
         Component("toy/cooperative-kl", at + "COOPERATIVE", "eight modes by cooperative learning, in nats"),
         Component("toy/cooperative-samples", at + "COOPERATIVE_SAMPLES", "the same, by samples"),
-        Component("toy/cooperative-inference-kl", at + "COOPERATIVE_INFERENCE", "the same with inference, in nats"),
+        Component("toy/cooperative-inference-samples", at + "COOPERATIVE_INFERENCE", "the same with inference"),
         Component("toy/cooperative-conditional-kl", at + "COOPERATIVE_CONDITIONAL", "the same given labels, in nats"),
         Component("toy/variational-cooperative-kl", at + "VARIATIONAL_COOPERATIVE",
                   "eight modes by variational MCMC teaching, in nats"),
