@@ -186,6 +186,22 @@ def test_schedules_begin_anew_on_every_grid() -> None:
     assert rates == [0.2, 0.175, 0.15, 0.125] * 2
 
 
+def test_samples_do_not_ask_when_the_run_was_loaded() -> None:
+    """A loaded run is at the step that comes next, a running one at that which was: on a boundary another stage."""
+    energy = Grids(SIGNAL, lambda s: Quadratic(s), (2, 1))
+    trainer = pyramid(energy, stage=4)
+    cooling = Langevin(step_size=0.3, temperature=Schedule(start=1.0, end=0.1, over=4))
+    trainer.phases = dict.fromkeys(trainer.phases, Phase(energy, cooling, Proposal(), 5))
+    for t in range(4):
+        trainer.players.at(t)
+        trainer.step(t, {"data": Batch(ramp(16, rng(t)))}, rng(t))
+    running = trainer.sample(8, rng(1))
+    for phase in trainer.phases.values():
+        phase.at(4)
+    trainer.players.at(4)
+    assert torch.equal(trainer.sample(8, rng(1)), running)
+
+
 def ramp(n: int, rng: torch.Generator) -> Tensor:
     """Signals that rise: 8 independent normals of means -0.4 to 0.4 and sd 0.5."""
     return torch.linspace(-0.4, 0.4, 8).view(1, 1, 8) + 0.5 * torch.randn(n, 1, 8, generator=rng)

@@ -184,8 +184,12 @@ def test_a_hopeless_run_stops_and_says_why(tmp_path: Path) -> None:
     assert load(tmp_path / "run").step == 0  # the last good checkpoint stands
 
 
-def test_a_gap_that_jumps_is_noticed_before_it_is_large(tmp_path: Path) -> None:
-    """Energies that grow out of their usual range by far, still below every absolute bound."""
+@pytest.mark.parametrize("new_stage", [False, True])
+def test_a_gap_that_jumps_is_noticed_before_it_is_large(tmp_path: Path, new_stage: bool) -> None:
+    """Energies that grow out of their usual range by far, still below every absolute bound.
+
+    What is usual is that of a stage of learning: where a player has been reset it begins anew.
+    """
 
     class Spoil:
         def __init__(self) -> None:
@@ -195,8 +199,11 @@ def test_a_gap_that_jumps_is_noticed_before_it_is_large(tmp_path: Path) -> None:
         def ebm_step_end(self, run, step):
             if step == 61 and not self.done:
                 self.done = True
+                players = run.experiment.trainer.players
+                if new_stage:
+                    players.reset("energy")
                 with torch.no_grad():
-                    run.experiment.trainer.players["energy"].a.add_(30.0)
+                    players["energy"].a.add_(30.0)
 
     watcher = Spoil()
     registry.plugins.add(watcher, "spoil")
@@ -207,7 +214,12 @@ def test_a_gap_that_jumps_is_noticed_before_it_is_large(tmp_path: Path) -> None:
         )
     finally:
         registry.plugins.remove(watcher)
-    (event,) = [r for r in rows(run) if "event" in r]
+    events = [r for r in rows(run) if "event" in r]
+    if new_stage:
+        assert not events
+        assert max(abs(r["gap"]) for r in rows(run) if "gap" in r) > 20
+        return
+    (event,) = events
     assert event["to"] == 60
     assert event["step"] in (62, 64)
     assert "usually" in event["reason"]
