@@ -14,12 +14,12 @@ import ebmsuite
 from ebmsuite.cli import main
 from ebmsuite.density import Gaussian
 from ebmsuite.diagnosis import diagnose
-from ebmsuite.diagnosis.chains import energy_distance, one_step
+from ebmsuite.diagnosis.chains import energy_distance, long_run, one_step
 from ebmsuite.diagnosis.words import findings, verdict
 from ebmsuite.errors import UserError
 from ebmsuite.examples import LATENT_EXAMPLE, MLE_EXAMPLE, VAE_EXAMPLE
 from ebmsuite.nets import Quadratic
-from ebmsuite.sampling import Langevin, Noise, Phase
+from ebmsuite.sampling import Langevin, Noise, Phase, Start
 from ebmsuite.space import Space
 
 
@@ -145,3 +145,10 @@ def test_one_step_of_langevin_is_measured_against_its_noise() -> None:
     assert step.acceptance > 0.99
     cold = Phase(energy, Langevin(gradient_weight=1.0, noise_scale=0.1), Noise(Gaussian(Space((2,)))), 5)
     assert one_step(cold, x, None, rng).temperature == pytest.approx(0.005)
+
+
+def test_nothing_held_out_is_nothing_to_compare_with() -> None:
+    phase = Phase(Quadratic(Space((2,))), Langevin(step_size=0.1), Noise(Gaussian(Space((2,)))), 2)
+    one = torch.ones(1, 2)
+    with pytest.raises(UserError, match="the held-out examples are the training examples"):
+        long_run(phase, Start(torch.zeros(8, 2)), "learning", (1,), one, one, torch.Generator())

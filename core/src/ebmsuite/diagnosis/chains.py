@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ebmsuite.density import event_sum
 from ebmsuite.energy import Energy
+from ebmsuite.errors import UserError
 from ebmsuite.sampling import MALA, Langevin, Phase, Start, run, target_of, tempered
 
 __all__ = ["LongRun", "Moment", "Step", "energy_distance", "long_run", "one_step", "quantities"]
@@ -61,6 +62,9 @@ def long_run(
     phase: Phase, start: Start, name: str, times: Sequence[int], train: Tensor, test: Tensor, rng: torch.Generator
 ) -> LongRun:
     """Run the chains of ``start`` for the largest of ``times`` multiples of the phase's steps."""
+    usual = nearest(test, train)
+    if usual == 0:
+        raise UserError("the held-out examples are the training examples: there is nothing to compare chains with")
     directions = quantities(start.x[0])
     total = max(times) * phase.steps
     every = max(1, total // RECORDS)
@@ -78,7 +82,6 @@ def long_run(
                 rates.append(info.acceptance.mean())
 
     phase.refine(start, rng, total, each)
-    usual = nearest(test, train)
 
     def moment(steps: int, times: int) -> Moment:
         x = seen[steps]
