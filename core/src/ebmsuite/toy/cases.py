@@ -10,6 +10,7 @@ from ebmsuite.scores import Case
 __all__ = [
     "ABP",
     "ABP_INCOMPLETE",
+    "BOTTLENECK",
     "COARSE_TO_FINE",
     "COOPERATIVE",
     "COOPERATIVE_CONDITIONAL",
@@ -128,6 +129,10 @@ VAE = _nats("vae", None, "the generator of toy/latent, its latent vector normal"
 LATENT = _nats("latent", 0.6, "an energy on the latent vector", "latent-divergence")
 JOINT_VAE = _nats("joint-vae", 0.8, "the same with an energy of events and latent vectors", "latent-divergence")
 SYMBOL_VECTOR = _told("symbol-vector-accuracy", "symbol-vector", 0.95, "two labels a class, and 10,000 events without")
+BOTTLENECK = _told(
+    "symbol-vector-bottleneck", "symbol-vector", 0.95, "with the information bottleneck",
+    settings={"trainer.information_weight": 0.5},
+)  # fmt: skip
 LABELS_ALONE = _told(
     "symbol-vector-labels-alone", "symbol-vector", None, "with nothing but the events that have labels",
     settings={"data.data": {"name": "toy/points", "density": {"name": "toy/embedded"}, "labelled": 16}},

@@ -184,6 +184,7 @@ def ebm_cases() -> list[Component]:
         Component("toy/joint-vae-kl", at + "JOINT_VAE", "an auto-encoder and an energy of pairs, in nats"),
         Component("toy/latent-kl", at + "LATENT", "an energy on the latent vector, in nats"),
         Component("toy/symbol-vector-accuracy", at + "SYMBOL_VECTOR", "labels told after two of each"),
+        Component("toy/symbol-vector-bottleneck", at + "BOTTLENECK", "the same with the information bottleneck"),
         Component("toy/symbol-vector-labels-alone", at + "LABELS_ALONE", "the same without unlabelled events"),
         Component("toy/cooperative-kl", at + "COOPERATIVE", "eight modes by cooperative learning, in nats"),
         Component("toy/cooperative-samples", at + "COOPERATIVE_SAMPLES", "the same, by samples"),
