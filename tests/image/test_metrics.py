@@ -403,5 +403,7 @@ def test_patches_of_copies_are_at_the_floor_and_shuffled_pixels_far() -> None:
     assert mirrored["1/1"].value > 2 * copies["1/1"].value  # slopes to the left are not slopes to the right
     assert noise["1/1"].value > 10 * floor["1/1"].value
     # noise of sd s adds s^2 to the variance of every direction; half of the pixels along an axis average a part away
+    with pytest.raises(UserError, match=r"windows of 25 pixels, the pictures have \[20, 24\]"):
+        Patches(window=25)(Copies(data["test"]), data, generator(), 2)  # type: ignore[arg-type]
     noisy = score("model", 0.5)
     assert 0.1 < noisy["1/2"].value < noisy["1/1"].value

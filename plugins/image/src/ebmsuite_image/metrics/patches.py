@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ebmsuite.dataset import Dataset, fixed_subset, split_of
 from ebmsuite.distances import sliced_wasserstein
-from ebmsuite.grids import resize, windows
+from ebmsuite.errors import UserError
+from ebmsuite.grids import resize
 from ebmsuite.scores import Score
 from ebmsuite_image.metrics.examples import Split
 
@@ -69,8 +70,13 @@ class Patches:
         return scores
 
     def _some(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        found = windows(x, self.window)
-        return found[torch.randint(len(found), (self.patches,), generator=rng)]
+        if not 1 <= self.window <= min(x.shape[2:]):
+            raise UserError(f"image/patches: windows of {self.window} pixels, the pictures have {list(x.shape[2:])}")
+        ends = (len(x), *(n - self.window + 1 for n in x.shape[2:]))
+        row, top, left = (torch.randint(end, (self.patches, 1, 1, 1), generator=rng) for end in ends)
+        along = torch.arange(self.window)
+        channel = torch.arange(x.shape[1]).view(-1, 1, 1)
+        return x[row, channel, top + along.view(-1, 1), left + along].flatten(1)
 
 
 def _shuffled(x: Tensor, rng: torch.Generator) -> Tensor:
