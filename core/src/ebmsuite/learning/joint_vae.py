@@ -9,7 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ebmsuite.learning.trainer import Logs, Trainer, sides
+from ebmsuite.learning.trainer import Logs, sides
+from ebmsuite.learning.vae import Autoencoder
 from ebmsuite.space import Batch, Given, Space
 from ebmsuite.tree import Tree
 
@@ -17,7 +18,7 @@ __all__ = ["JointVAE"]
 
 
 @dataclass
-class JointVAE(Trainer):
+class JointVAE(Autoencoder):
     """max over alpha, min over theta and phi of KL(Q || P) + KL(P || Pi) - KL(Q || Pi) (Han et al., CVPR 2020),
 
         Q = p_data(x) q_phi(z | x),   P = p(z) p_theta(x | z),   Pi = exp(-E(x, z)) / Z
@@ -74,14 +75,3 @@ class JointVAE(Trainer):
         )
         kl = (log_q - log_prior).detach()
         return {**sides(plus, minus), "reconstruction": -explained.detach(), "kl": kl, **logs}
-
-    @torch.no_grad()
-    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        generator = self.players["generator"]
-        x: Tensor = generator.draw(generator.latent.sample(n, rng, condition), rng, condition)
-        return x
-
-    @torch.no_grad()
-    def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        z: Tensor = self.players["encoder"].sample(len(batch), rng, batch.seen)
-        return z

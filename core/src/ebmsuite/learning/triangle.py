@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
 
-from ebmsuite.learning.trainer import Logs, Trainer, sides
-from ebmsuite.learning.vae import evidence
+from ebmsuite.learning.trainer import Logs, sides
+from ebmsuite.learning.vae import Autoencoder, evidence
 from ebmsuite.space import Batch
-from ebmsuite.tree import Tree
 
 __all__ = ["DivergenceTriangle"]
 
 
 @dataclass
-class DivergenceTriangle(Trainer):
+class DivergenceTriangle(Autoencoder):
     """max over alpha, min over theta and phi of KL(Q || P) + KL(P || Pi) - KL(Q || Pi) (Han et al., CVPR 2019),
 
         Q = p_data(x) q_phi(z | x),   P = p(z) p_theta(x | z),   Pi = pi_alpha(x) q_phi(z | x),   pi = exp(-E) / Z
@@ -68,14 +66,3 @@ class DivergenceTriangle(Trainer):
             "kl": kl.detach(),
             **logs,
         }
-
-    @torch.no_grad()
-    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        generator = self.players["generator"]
-        x: Tensor = generator.draw(generator.latent.sample(n, rng, condition), rng, condition)
-        return x
-
-    @torch.no_grad()
-    def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        z: Tensor = self.players["encoder"].sample(len(batch), rng, batch.x)
-        return z

@@ -16,7 +16,7 @@ from ebmsuite.schedule import Schedule, value_at
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
-__all__ = ["VariationalAutoencoder", "evidence"]
+__all__ = ["Autoencoder", "VariationalAutoencoder", "evidence"]
 
 
 def evidence(
@@ -27,8 +27,23 @@ def evidence(
     return generator.log_prob(x, z, condition), encoder.log_prob(z, seen) - generator.latent.log_prob(z)
 
 
+class Autoencoder(Trainer):
+    """A generator that draws x ~ p(x | z), z of its own latent density, and an encoder that infers z."""
+
+    @torch.no_grad()
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        generator = self.players["generator"]
+        x: Tensor = generator.draw(generator.latent.sample(n, rng, condition), rng, condition)
+        return x
+
+    @torch.no_grad()
+    def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        z: Tensor = self.players["encoder"].sample(len(batch), rng, batch.seen)
+        return z
+
+
 @dataclass
-class VariationalAutoencoder(Trainer):
+class VariationalAutoencoder(Autoencoder):
     """max E_q[log p(x | z) + w (log p(z) - log q(z | x))], z drawn from the encoder (Kingma & Welling, ICLR 2014).
 
     p(z) is the generator's own latent density. ``kl_weight`` w is 1 for the bound on log p(x); below 1, or rising
@@ -48,9 +63,5 @@ class VariationalAutoencoder(Trainer):
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        """Means g(z), as the papers show them."""
         return self.decode(self.players["generator"].latent.sample(n, rng, condition), rng, condition)
-
-    @torch.no_grad()
-    def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        z: Tensor = self.players["encoder"].sample(len(batch), rng, batch.seen)
-        return z
