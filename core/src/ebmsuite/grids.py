@@ -40,6 +40,8 @@ def upsample(x: Tensor, factor: int) -> Tensor:
 def resize(x: Tensor, positions: Sequence[int]) -> Tensor:
     """x on other numbers of positions, [B, C, *positions]: bicubic along every axis, smoothed before it shrinks."""
     for axis, n in enumerate(positions, 2):
+        if n == x.shape[axis]:
+            continue
         lines = x.movedim(axis, -1)
         # lines lie along the width: with a width of 1 torch 2.15 repeats the first value
         line = interpolate(lines.reshape(1, -1, 1, lines.shape[-1]), (1, n), mode="bicubic", antialias=True)

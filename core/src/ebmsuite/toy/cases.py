@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 from ebmsuite.scores import Case
@@ -45,11 +45,13 @@ __all__ = [
 ]
 
 
-def _case(name: str, recipe: str, metric: str, bar: float | None, n: int, note: str, **facts: Any) -> Case:
-    """Three seeds, whatever the budget; the bar is that of "quick"."""
+def _case(
+    name: str, recipe: str, metric: str, bar: float | None, n: int, note: str, how: Mapping[str, Any] = {}, **facts: Any
+) -> Case:
+    """Three seeds, whatever the budget; the bar is that of "quick"; ``how`` are settings of the metric."""
     facts = {"better": "lower", "n": {"quick": n, "full": n}, "seeds": {"quick": 3, "full": 3}, **facts}
     bars = {} if bar is None else {"quick": bar}
-    return Case(f"toy/{name}", f"toy/{recipe}", {"name": f"toy/{metric}"}, bar=bars, note=note, **facts)
+    return Case(f"toy/{name}", f"toy/{recipe}", {"name": f"toy/{metric}", **how}, bar=bars, note=note, **facts)
 
 
 def _nats(recipe: str, bar: float | None, note: str = "", metric: str = "divergence", **facts: Any) -> Case:
@@ -94,12 +96,10 @@ FRAME = _case(
 )  # fmt: skip
 MULTI_GRID = _samples("multi-grid", 0.1, n=2000)
 COARSE_TO_FINE = _samples("coarse-to-fine", 0.12, n=2000)
-PYRAMID = replace(
-    _samples("pyramid", 0.15, "windows of 32 positions, learned from one signal", n=200),
-    name="toy/pyramid-windows",
-    metric={"name": "toy/samples", "window": 32},
-    baselines={"the one signal": {"of": "held-out"}},
-)
+PYRAMID = _case(
+    "pyramid-windows", "pyramid", "samples", 0.15, 200, "windows of 32 positions, learned from one signal",
+    how={"window": 32}, baselines={"the one signal": {"of": "held-out"}},
+)  # fmt: skip
 
 # contrast, scores and recovery
 NCE = _nats("nce", 0.02, "log Z learned")

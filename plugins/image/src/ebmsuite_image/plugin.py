@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ebmsuite.hookspecs import Component, hookimpl
+from ebmsuite.papers import ZHENG_2021
 
 ebm_api = 1
 
@@ -18,7 +19,6 @@ BINKOWSKI_2018 = "Binkowski, Sutherland, Arbel, Gretton. Demystifying MMD GANs. 
 SALIMANS_2016 = "Salimans et al. Improved Techniques for Training GANs. NeurIPS 2016"
 KYNKAANNIEMI_2019 = "Kynkaanniemi, Karras, Laine, Lehtinen, Aila. Improved Precision and Recall Metric. NeurIPS 2019"
 PANG_2020 = "Pang, Han, Nijkamp, Zhu, Wu. Learning Latent Space Energy-Based Prior Model. NeurIPS 2020"
-ZHENG_2021 = "Zheng, Xie, Li. Patchwise Generative ConvNet. CVPR 2021"
 KARRAS_2018 = "Karras, Aila, Laine, Lehtinen. Progressive Growing of GANs. ICLR 2018"
 ZENATI_2018 = "Zenati, Foo, Lecouat, Manek, Chandrasekhar. Efficient GAN-Based Anomaly Detection. 2018"
 
@@ -176,8 +176,8 @@ def ebm_cases() -> list[Component]:
         Component("image/digits-latent-fid", at + "DIGITS_LATENT_FID", "digits, latent energy: Frechet distance"),
         Component("image/digits-latent-mse", at + "DIGITS_LATENT_MSE", "digits, latent energy: squared error"),
         Component("image/digits-vae-fid", at + "DIGITS_VAE_FID", "digits, auto-encoder: Frechet distance"),
-        Component("image/pyramid-patches", at + "PYRAMID", "one picture: the patches of samples", ZHENG_2021),
         Component("image/digits-vae-mse", at + "DIGITS_VAE_MSE", "digits, auto-encoder: squared error"),
+        Component("image/pyramid-patches", at + "PYRAMID", "one picture: the patches of samples", ZHENG_2021),
         *(
             Component(f"image/{data}-latent-{score}", f"{at}{row}.{score}",
                       f"{shown}, latent energy: {score.upper()}", PANG_2020)

@@ -49,17 +49,20 @@ class Anomaly:
         if known is None:
             raise UserError("image/anomaly: these data do not say what an anomaly is; use image/mnist-anomaly")
         index = fixed_subset(dataset, n)
-        how = (self.decision, self.weight, self.descent, self.noise)
         batches = (dataset.batch(part, torch.zeros_like(part)) for part in torch.split(index, 1000))
         if self.of == "nearest":
-            train = torch.cat([part.x for part in rows(data["train"], None, 4096)]).flatten(1)
-            parts = [{"score": nearest(batch.x.flatten(1), train)[1]} for batch in batches]
+            of, how = "nearest", {}
+            train = torch.cat([part.x for part in rows(data["train"], None, 4096)])
+            x = torch.cat([batch.x for batch in batches])
+            terms = {"score": nearest(x.flatten(1), train.flatten(1))[1]}
         else:
-            parts = [decide(model, batch, rng, *how) for batch in batches]
-        terms = {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
+            of, how = self.decision, self._how(model)
+            settings = (self.decision, self.weight, self.descent, self.noise)
+            parts = [decide(model, batch, rng, *settings) for batch in batches]
+            terms = {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
         score, anomalous = terms.pop("score"), known[index]
         facts = {
-            "of": self.decision if self.of == "model" else self.of,
+            "of": of,
             "split": self.set,
             "protocol": str(getattr(dataset, "protocol", "")),
             "held_out": getattr(dataset, "held_out", None),
@@ -69,18 +72,22 @@ class Anomaly:
             "smallest_auprc": round(auprc(-torch.arange(len(index)), anomalous.sort().values), 4),
             "pictures": "all" if len(index) == len(dataset) else "fixed random subset, seed 0",
             "model": model.describe(),
+            **how,
         }
-        if self.of == "model" and self.decision == "posterior":
-            facts["weight"] = weight_of(model, self.weight)
-        if self.of == "model" and self.decision != "energy":
-            facts |= {"descent": self.descent, "noise": self.noise}
         note = getattr(dataset, "note", "")
         facts |= {"data": note} if note else {}
         found = {"auprc": auprc(score, anomalous), "auroc": auroc(score, anomalous)}
-        named = {name: (f"{name}[{facts['of']}]", value) for name, value in found.items()}
+        named = {name: (f"{name}[{of}]", value) for name, value in found.items()}
         if len(terms) > 1:
-            named |= {f"auprc-{term}": (f"auprc[{term}]", auprc(of, anomalous)) for term, of in terms.items()}
+            named |= {f"auprc-{term}": (f"auprc[{term}]", auprc(v, anomalous)) for term, v in terms.items()}
         return {name: Score(value, protocol={"metric": shown, **facts}) for name, (shown, value) in named.items()}
+
+    def _how(self, model: Model) -> dict[str, object]:
+        """The settings that the decision depends on."""
+        if self.decision == "energy":
+            return {}
+        how: dict[str, object] = {"descent": self.descent, "noise": self.noise}
+        return how | ({"weight": weight_of(model, self.weight)} if self.decision == "posterior" else {})
 
 
 def auprc(score: Tensor, anomalous: Tensor) -> float:
