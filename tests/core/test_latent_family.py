@@ -1,25 +1,27 @@
-"""A generator without an energy of events: alternating back-propagation, symbol-vector coupling."""
+"""A generator without an energy of events: back-propagation, scores of latent vectors, symbol-vector coupling."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ebmsuite.density import Encoder, Gaussian
 from ebmsuite.energy import Posterior
 from ebmsuite.errors import RecipeError, UserError
-from ebmsuite.examples import ABP_EXAMPLE, SYMBOLS_EXAMPLE
+from ebmsuite.examples import ABP_EXAMPLE, LATENT_SCORE_EXAMPLE, SYMBOLS_EXAMPLE
 from ebmsuite.fit import train
 from ebmsuite.generator import Generator, NormalGenerator
 from ebmsuite.learning import Optimiser, Players
 from ebmsuite.learning.abp import AlternatingBackpropagation
-from ebmsuite.learning.optimisers import sgd
+from ebmsuite.learning.latent_score import LatentScoreMatching
+from ebmsuite.learning.optimisers import adam, sgd
 from ebmsuite.learning.symbol_vector import SymbolVector, mutual_information
 from ebmsuite.model import load
-from ebmsuite.nets import mlp_classes, mlp_encoder, mlp_generator
+from ebmsuite.nets import Quadratic, mlp_classes, mlp_encoder, mlp_generator
 from ebmsuite.sampling import Langevin, Memory, Noise, Phase
 from ebmsuite.space import Batch, Space
 
@@ -120,6 +122,72 @@ def test_other_generators_are_told_that_they_cannot_leave_coordinates_out() -> N
     x = torch.zeros(4, 3)
     with pytest.raises(UserError, match="only a generator with normal noise"):
         trainer.step(0, {"data": Batch(x, index=torch.arange(4), known=x == 0)}, rng())
+
+
+# -- denoising score matching of latent vectors -------------------------------------------------------------------
+
+
+def two_stages(first: int) -> LatentScoreMatching:
+    """z ~ N(W x, 0.3^2) with W = diag(2, 0.5), of which the energy is a quadratic function."""
+    torch.manual_seed(0)
+    net = nn.Linear(2, 4)
+    with torch.no_grad():
+        net.weight.copy_(torch.tensor([[2.0, 0.0], [0.0, 0.5], [0.0, 0.0], [0.0, 0.0]]))
+        net.bias.copy_(torch.tensor([0.0, 0.0, math.log(0.3), math.log(0.3)]))
+    nets = {
+        "energy": Quadratic(PLANE),
+        "generator": NormalGenerator(nn.Linear(2, 2), Gaussian(PLANE), 0.5),
+        "encoder": Encoder(net, PLANE),
+    }
+    players = Players(nets, dict.fromkeys(nets, Optimiser(adam, lr=0.02)))
+    phase = Phase(nets["energy"], Langevin(step_size=0.3), Noise(Gaussian(PLANE)), 200)
+    return LatentScoreMatching(players, {"prior": phase}, first=first, sigma=0.4)
+
+
+def test_stages_leave_each_others_nets_alone() -> None:
+    trainer, data = two_stages(first=1), {"data": Batch(torch.randn(64, 2, generator=rng(1)))}
+
+    def weights() -> dict[str, list[Tensor]]:
+        return {name: [p.detach().clone() for p in net.parameters()] for name, net in trainer.players.items()}
+
+    for t, learning in ((0, {"generator", "encoder"}), (1, {"energy"})):
+        before = weights()
+        trainer.step(t, data, rng())
+        now = weights()
+        moved = {k for k in now if any(not torch.equal(a, b) for a, b in zip(before[k], now[k], strict=True))}
+        assert moved == learning
+
+
+def test_the_energy_is_the_density_of_what_is_inferred_with_the_noise() -> None:
+    trainer, source = two_stages(first=0), rng(2)
+    mean, sd = torch.tensor([1.0, -2.0]), torch.tensor([0.5, 1.0])
+    steps, late = 1200, []
+    for t in range(steps):
+        trainer.players.at(t)
+        trainer.step(t, {"data": Batch(mean + sd * torch.randn(500, 2, generator=source))}, source)
+        if t >= steps // 2:  # the mean of the way, as the rate does not fall
+            energy = trainer.players["energy"]
+            b = energy.log_b.detach().exp()
+            late.append((-energy.a.detach() / (2 * b), 1 / (2 * b)))
+    centre, variance = (torch.stack(each).mean(0) for each in zip(*late, strict=True))
+    w = torch.tensor([2.0, 0.5])
+    assert torch.allclose(centre, w * mean, atol=0.05)
+    assert torch.allclose(variance, (w * sd).square() + 0.3**2 + 0.4**2, rtol=0.05)
+    # samples: decoded from that density
+    z = trainer.matching.sample(4000, rng(3))
+    assert torch.allclose(z.mean(0), centre, atol=0.06)
+    assert torch.allclose(z.var(0), variance, rtol=0.1)
+    drawn = trainer.sample(8, rng(4))
+    assert torch.equal(drawn, trainer.decode(trainer.matching.sample(8, rng(4)), rng(4)))
+
+
+@pytest.mark.parametrize(
+    ("change", "text"), [("trainer.first=-1", "trainer.first"), ("trainer.sigma=0", "trainer.sigma")]
+)
+def test_two_stages_that_cannot_be_are_one_error(change: str, text: str, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=text):
+        train(LATENT_SCORE_EXAMPLE, change, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 # -- symbol-vector coupling ---------------------------------------------------------------------------------------

@@ -324,8 +324,6 @@ def test_many_pictures_are_inferred_in_parts(model: Model, monkeypatch: pytest.M
 
 
 def test_a_model_is_not_asked_for_what_it_has_not(model: Model, vae_run: Path, pixel_run: Path) -> None:
-    with pytest.raises(UserError, match='"energy" is that of a model with an energy of pictures'):
-        decide(model, digits(), generator(), "energy")
     pixel = load(pixel_run)
     for decision in ("posterior", "reconstruction"):
         with pytest.raises(UserError, match=r'needs a generator; .* ask for "energy"'):
@@ -353,6 +351,8 @@ def test_the_baselines_have_scores_too(vae_run: Path, pixel_run: Path) -> None:
     got = decide(vae, batch, generator(1), "posterior")
     z = vae.trainer.infer(batch, generator(1))
     torch.testing.assert_close(got["energy"], z.square().sum(1) / 2)
+    alone = decide(vae, batch, generator(1), "energy")
+    assert torch.equal(alone["score"], got["energy"])
     energies = decide(pixel, batch, generator(), "energy")
     assert torch.equal(energies["score"], pixel.energy(batch.x))
     data = {"test": digits_anomaly("test", 9, "standard")}
@@ -531,7 +531,7 @@ def test_published_settings() -> None:
 @pytest.mark.parametrize("budget", ["full", "quick"])
 @pytest.mark.parametrize(
     "name", ["svhn-latent", "cifar10-latent", "celeba-latent", "mnist-latent", "digits-latent", "digits-vae",
-             "mnist-anomaly", "mnist-anomaly-vae"]
+             "mnist-anomaly", "mnist-anomaly-vae", "mnist-anomaly-dsm"]
 )  # fmt: skip
 def test_every_recipe_is_complete(name: str, budget: str) -> None:
     recipe = read_recipe(f"image/{name}", Registry(), budget=budget)

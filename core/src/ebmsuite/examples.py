@@ -119,7 +119,7 @@ JOINT_EXAMPLE = {
     "optimisers": {"energy": ADAM},
     "budget": {"steps": 12, "batch": 16},
 }
-VAE_EXAMPLE = {
+VAE_EXAMPLE: dict[str, Any] = {
     "recipe": "vae-example",
     "data": PLANE,
     "latent": 2,
@@ -127,6 +127,14 @@ VAE_EXAMPLE = {
     "trainer": {"name": "vae"},
     "optimisers": {"generator": ADAM, "encoder": ADAM},
     "budget": {"steps": 12, "batch": 16},
+}
+LATENT_SCORE_EXAMPLE = {
+    **VAE_EXAMPLE,
+    "recipe": "latent-dsm-example",
+    "players": {**VAE_EXAMPLE["players"], "energy": {"name": "mlp", "of": "latent", "reference_sd": 1.0, **SMALL}},
+    "trainer": {"name": "latent-dsm", "first": 6},
+    "phases": {"prior": {"chains": NOISE, "sampler": {"name": "langevin", "step_size": 0.4}, "steps": 5}},
+    "optimisers": {"generator": ADAM, "encoder": ADAM, "energy": {**ADAM, "ema": 0.9}},
 }
 ABP_EXAMPLE = {
     "recipe": "abp-example",

@@ -43,6 +43,7 @@ PANG_WU_2021 = (
     "Coupling. 2020; Pang, Wu. Latent Space Energy-Based Model of Symbol-Vector Coupling for Text Generation and "
     "Classification. ICML 2021"
 )
+VAHDAT_2021 = "Vahdat, Kreis, Kautz. Score-based Generative Modeling in Latent Space. NeurIPS 2021"
 XIE_CYCLE_2021 = (
     "Xie, Zheng, Fang, Zhu, Wu. Learning Cycle-Consistent Cooperative Networks via Alternating MCMC Teaching for "
     "Unsupervised Cross-Domain Translation. AAAI 2021"

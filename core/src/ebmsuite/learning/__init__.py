@@ -13,6 +13,7 @@ from ebmsuite.learning.introspective import Introspective
 from ebmsuite.learning.joint import JointClassifier
 from ebmsuite.learning.joint_vae import JointVAE
 from ebmsuite.learning.latent import LatentPrior
+from ebmsuite.learning.latent_score import LatentScoreMatching
 from ebmsuite.learning.mle import MaximumLikelihood
 from ebmsuite.learning.multigrid import MultiGrid
 from ebmsuite.learning.nce import NoiseContrast
@@ -41,6 +42,7 @@ __all__ = [
     "JointClassifier",
     "JointVAE",
     "LatentPrior",
+    "LatentScoreMatching",
     "Logs",
     "MaximumLikelihood",
     "MultiGrid",

@@ -33,6 +33,7 @@ __all__ = [
     "JOINT_VAE",
     "LABELS_ALONE",
     "LATENT",
+    "LATENT_SCORE",
     "MULTI_GRID",
     "NCE",
     "PYRAMID",
@@ -127,6 +128,7 @@ CYCLE = _case(
 # energies of a latent vector
 VAE = _nats("vae", None, "the generator of toy/latent, its latent vector normal", "latent-divergence")
 LATENT = _nats("latent", 0.6, "an energy on the latent vector", "latent-divergence")
+LATENT_SCORE = _nats("latent-dsm", 0.4, "the same by scores of what an auto-encoder infers", "latent-divergence")
 JOINT_VAE = _nats("joint-vae", 0.8, "the same with an energy of events and latent vectors", "latent-divergence")
 SYMBOL_VECTOR = _told("symbol-vector-accuracy", "symbol-vector", 0.95, "two labels a class, and 10,000 events without")
 BOTTLENECK = _told(

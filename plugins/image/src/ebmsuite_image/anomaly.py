@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Decision", "decide", "weight_of"]
 
 Decision: TypeAlias = Literal["posterior", "reconstruction", "smoothed", "energy"]
-"""What is compared: -log p(x, z) up to a constant, |g(z) - x|^2 alone, smoothed or not, or the energy of pictures."""
+"""What is compared: -log p(x, z) up to a constant, |g(z) - x|^2 alone, smoothed or not, or the energy alone."""
 
 SMOOTH = 3
 """Pixels each way that "smoothed" averages over."""
@@ -42,20 +42,14 @@ def decide(
     NeurIPS 2020, sec. 4.4): w is ``weight``, or 1 / 2 sd^2 of the generator when None, E is the energy on the latent
     vector, with its reference, or the negative log density of the generator's own one (a variational auto-encoder).
     "reconstruction" is |g(z) - x|^2; "smoothed" the same after g(z) - x is averaged over 3x3 pixels, so that a stroke
-    beside its place counts less than one that is missing; "energy" is E(x). Squares are summed over pixels in [-1, 1].
-    How z is inferred, ``descent`` and ``noise`` say (see `ebmsuite_image.latents.infer`).
+    beside its place counts less than one that is missing; "energy" is E alone, E(z) or that of a picture, E(x).
+    Squares are summed over pixels in [-1, 1]. How z is inferred, ``descent`` and ``noise`` say (see
+    `ebmsuite_image.latents.infer`).
 
     Errors: `UserError` when the model has not what the decision needs, or a score is not finite.
     """
-    if decision == "energy":
-        energy_of = _data_energy(model)
-        score = torch.cat([energy_of(part.x, part.condition) for part in batch.to(model.device).parts(CHAINS)])
-        return _finite({"score": score, "energy": score})
     if not has_latent(model):
-        raise UserError(
-            f'{model.recipe.recipe}: the score "{decision}" needs a generator; this model has an energy of pictures, '
-            'ask for "energy"'
-        )
+        return _finite(_of_pictures(model, batch, decision))
     batch = batch.to(model.device)
     z = infer(model, batch, rng, descent, noise)
     residual = decoded(model, z, batch) - batch.x
@@ -76,14 +70,17 @@ def weight_of(model: Model, weight: float | None) -> float:
     return float(1 / (2 * generator_of(model).sd ** 2))
 
 
-def _data_energy(model: Model) -> Energy:
-    energy = None if has_latent(model) else model.players.get("energy")
-    if not isinstance(energy, Energy):
+def _of_pictures(model: Model, batch: Batch, decision: Decision) -> dict[str, Tensor]:
+    energy = model.players.get("energy")
+    if decision != "energy":
         raise UserError(
-            f'{model.recipe.recipe}: the score "energy" is that of a model with an energy of pictures; this one is of '
-            'a latent vector, ask for "posterior" or "reconstruction"'
+            f'{model.recipe.recipe}: the score "{decision}" needs a generator; this model has an energy of pictures, '
+            'ask for "energy"'
         )
-    return energy
+    if not isinstance(energy, Energy):
+        raise UserError(f"{model.recipe.recipe}: a score needs an energy, of pictures or of a latent vector")
+    score = torch.cat([energy(part.x, part.condition) for part in batch.to(model.device).parts(CHAINS)])
+    return {"score": score, "energy": score}
 
 
 def _finite(terms: dict[str, Tensor]) -> dict[str, Tensor]:

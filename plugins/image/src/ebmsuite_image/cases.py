@@ -157,10 +157,12 @@ HELD_OUT = {1: (0.336, 0.722), 4: (0.630, 0.949), 5: (0.619, 0.980), 7: (0.463, 
 """AUPRC by the digit held out: Pang et al., NeurIPS 2020, and Cui et al., ICCV 2023 (the best known)."""
 
 
-def _anomaly(digit: int, protocol: Literal["pooled", "standard"], vae: bool) -> Case:
+MODELS = {"latent": "image/mnist-anomaly", "vae": "image/mnist-anomaly-vae", "dsm": "image/mnist-anomaly-dsm"}
+
+
+def _anomaly(digit: int, protocol: Literal["pooled", "standard"], recipe: str) -> Case:
     known = HELD_OUT[digit] if protocol == "standard" else ()
     sources = ("Pang et al., NeurIPS 2020", "Cui et al., ICCV 2023: energies of several latent layers, the best known")
-    recipe = "image/mnist-anomaly" + "-vae" * vae
     return Case(
         name=f"{recipe}-{digit}-{protocol}",
         recipe=recipe,
@@ -186,8 +188,8 @@ def _anomaly(digit: int, protocol: Literal["pooled", "standard"], vae: bool) -> 
 
 ANOMALY = SimpleNamespace(
     **{
-        f"{'vae' if vae else 'latent'}_{digit}_{protocol}": _anomaly(digit, protocol, vae)
-        for vae in (False, True)
+        f"{model}_{digit}_{protocol}": _anomaly(digit, protocol, recipe)
+        for model, recipe in MODELS.items()
         for protocol in ("pooled", "standard")
         for digit in HELD_OUT
     }

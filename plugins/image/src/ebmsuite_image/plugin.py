@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ebmsuite.hookspecs import Component, hookimpl
-from ebmsuite.papers import ZHENG_2021
+from ebmsuite.papers import VAHDAT_2021, ZHENG_2021
 
 ebm_api = 1
 
@@ -161,6 +161,8 @@ def ebm_recipes() -> list[Component]:
         Component("image/pyramid", at + "pyramid.yaml", "pictures like a single one, grid by grid", ZHENG_2021),
         Component("image/mnist-anomaly", at + "mnist-anomaly.yaml", "learn nine digits, find the tenth", PANG_2020),
         Component("image/mnist-anomaly-vae", at + "mnist-anomaly-vae.yaml", "the same by an auto-encoder"),
+        Component("image/mnist-anomaly-dsm", at + "mnist-anomaly-dsm.yaml",
+                  "the same by scores of a long latent vector", VAHDAT_2021),
     ]  # fmt: skip
 
 
@@ -188,7 +190,8 @@ def ebm_cases() -> list[Component]:
         *(
             Component(f"image/mnist-anomaly{end}-{digit}-{protocol}", f"{at}ANOMALY.{kind}_{digit}_{protocol}",
                       f"MNIST without {digit}, {shown}, {protocol} split: AUPRC", PANG_2020)
-            for kind, end, shown in (("latent", "", "latent energy"), ("vae", "-vae", "auto-encoder"))
+            for kind, end, shown in (("latent", "", "latent energy"), ("vae", "-vae", "auto-encoder"),
+                                     ("dsm", "-dsm", "latent energy by scores"))
             for protocol in ("standard", "pooled")
             for digit in (1, 4, 5, 7, 9)
         ),

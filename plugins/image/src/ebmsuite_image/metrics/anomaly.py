@@ -14,6 +14,7 @@ from ebmsuite.distances import nearest
 from ebmsuite.errors import UserError
 from ebmsuite.scores import Score
 from ebmsuite_image.anomaly import Decision, decide, weight_of
+from ebmsuite_image.latents import has_latent
 from ebmsuite_image.metrics.examples import Split
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Anomaly:
 
     def _how(self, model: Model) -> dict[str, object]:
         """The settings that the decision depends on."""
-        if self.decision == "energy":
+        if not has_latent(model):
             return {}
         how: dict[str, object] = {"descent": self.descent, "noise": self.noise}
         return how | ({"weight": weight_of(model, self.weight)} if self.decision == "posterior" else {})
