@@ -13,7 +13,7 @@ from ebmsuite.density import Gaussian, Uniform
 from ebmsuite.energy import Tilted
 from ebmsuite.errors import RecipeError
 from ebmsuite.space import Space
-from ebmsuite_image.energies.convnet import convnet
+from ebmsuite_image.energies.convnet import convnet, convnet_classes
 from ebmsuite_image.energies.nonlocal_net import NonLocal, nonlocal_net
 from ebmsuite_image.energies.resnet import NormedConv, resnet
 
@@ -49,6 +49,16 @@ def _seed() -> None:
 def test_convnet_has_the_published_number_of_parameters(width: int, parameters: int, published: str) -> None:
     assert count(convnet(Space((3, 32, 32)), width)) == parameters
     assert f"{parameters / 1e6:.2f}" == published
+
+
+def test_convnet_classes_is_the_same_net_with_an_output_a_class() -> None:
+    event, x = Space((1, 28, 28)), torch.randn(5, 1, 28, 28)
+    energy = convnet_classes(event, Space((), kind="label", classes=7), width=4)
+    assert count(energy) - count(convnet(event, 4)) == 6 * (32 * 9 + 1)
+    assert energy.logits(x).shape == (5, 7)
+    torch.testing.assert_close(energy(x), -energy.logits(x).logsumexp(1))
+    with pytest.raises(RecipeError, match=r"image/convnet-classes: .* no labels"):
+        convnet_classes(event, None)
 
 
 def test_nonlocal_and_resnet_have_the_sizes_of_their_descriptions() -> None:

@@ -364,6 +364,25 @@ def test_the_baselines_have_scores_too(vae_run: Path, pixel_run: Path) -> None:
         assert scores["auprc"].protocol["of"] == decision
 
 
+def test_a_score_sees_no_label(tmp_path: Path) -> None:
+    """The joint energy of nine digits is judged by its marginal; one that is given labels is not judged at all."""
+    data = "data.data={name: image/digits-anomaly, held_out: 9, protocol: standard, conditional: true}"
+    tiny = (data, "negative.steps=1", "budget.steps=1", "budget.batch=4", "metrics=[]", "render=[]", "watch=[]")
+    players = "players.energy={name: image/convnet-classes, width: 2}"
+    joint = load(train("image/digits", *tiny, players, "trainer={name: joint-classifier}", out=tmp_path / "joint"))
+    batch = next(rows(joint.data["test"], 30))
+    assert batch.condition is not None
+    scores = decide(joint, batch, generator(), "energy")["score"]
+    energy = joint.players["energy"]
+    torch.testing.assert_close(scores, energy.reference(batch.x) - energy.logits(batch.x).logsumexp(1))
+    assert not torch.allclose(scores, energy(batch.x, batch.condition))
+    found = AnomalyMetric(decision="energy")(joint, joint.data, generator(), 200)
+    assert 0 <= found["auroc"].value <= 1
+    told = load(train("image/digits", *tiny, "players.energy={name: mlp, width: 4}", out=tmp_path / "told"))
+    with pytest.raises(UserError, match="labels, which a score of anomalies must not see"):
+        decide(told, batch, generator(), "energy")
+
+
 def test_the_nearest_training_picture_is_a_score_without_a_model(vae_run: Path) -> None:
     data = {split: digits_anomaly(split, 9, "standard") for split in ("train", "test")}
     scores = AnomalyMetric(of="nearest")(load(vae_run), data, generator(), 50)

@@ -22,6 +22,7 @@ __all__ = [
     "Quadratic",
     "SideBySide",
     "activation",
+    "classes_of",
     "mlp",
     "mlp_classes",
     "mlp_encoder",
@@ -114,6 +115,13 @@ def mlp_energy(
     return Tilted(net if condition is None else SideBySide(net, condition), reference(event, reference_sd))
 
 
+def classes_of(condition: Given, net: str) -> int:
+    """How many labels the data have, or `RecipeError`."""
+    if not (isinstance(condition, Space) and condition.kind == "label" and condition.classes):
+        raise RecipeError(f"{net}: an energy of events and labels; these data have no labels")
+    return condition.classes
+
+
 def mlp_classes(
     event: Space,
     condition: Given,
@@ -123,9 +131,7 @@ def mlp_classes(
     reference_sd: float | None = None,
 ) -> JointEnergy:
     """An MLP with an output a class, whose logits are a classifier and an energy: see `JointEnergy`."""
-    if not (isinstance(condition, Space) and condition.kind == "label" and condition.classes):
-        raise RecipeError("mlp-classes: an energy of events and labels; these data have no labels")
-    layers = mlp([event.size, *[width] * depth, condition.classes], activation)
+    layers = mlp([event.size, *[width] * depth, classes_of(condition, "mlp-classes")], activation)
     return JointEnergy(nn.Sequential(nn.Flatten(), layers), reference(event, reference_sd))
 
 

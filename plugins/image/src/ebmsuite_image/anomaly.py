@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ebmsuite.density import event_sum
-from ebmsuite.energy import Energy
+from ebmsuite.energy import Energy, JointEnergy
 from ebmsuite.errors import UserError
 from ebmsuite.space import Batch
 from ebmsuite_image.latents import CHAINS, decoded, generator_of, has_latent, infer
@@ -46,18 +47,20 @@ def decide(
     Squares are summed over pixels in [-1, 1]. How z is inferred, ``descent`` and ``noise`` say (see
     `ebmsuite_image.latents.infer`).
 
+    No score sees a label: of a joint energy E is the marginal.
+
     Errors: `UserError` when the model has not what the decision needs, or a score is not finite.
     """
+    batch = _without_labels(model, batch).to(model.device)
     if not has_latent(model):
         return _finite(_of_pictures(model, batch, decision))
-    batch = batch.to(model.device)
     z = infer(model, batch, rng, descent, noise)
     residual = decoded(model, z, batch) - batch.x
     prior: Any = model.players["energy"] if "energy" in model.players else generator_of(model).latent
     terms: dict[str, Tensor] = {
         "reconstruction": event_sum(residual.square()),
         "smoothed": event_sum(functional.avg_pool2d(residual, SMOOTH, 1, SMOOTH // 2).square()),
-        "energy": prior(z, batch.condition),
+        "energy": prior(z),
     }
     posterior = weight_of(model, weight) * terms["reconstruction"] + terms["energy"]
     return _finite({"score": posterior if decision == "posterior" else terms[decision], **terms})
@@ -70,6 +73,12 @@ def weight_of(model: Model, weight: float | None) -> float:
     return float(1 / (2 * generator_of(model).sd ** 2))
 
 
+def _without_labels(model: Model, batch: Batch) -> Batch:
+    if model.condition is not None and not isinstance(model.players.get("energy"), JointEnergy):
+        raise UserError(f"{model.recipe.recipe}: this model is given labels, which a score of anomalies must not see")
+    return replace(batch, condition=None)
+
+
 def _of_pictures(model: Model, batch: Batch, decision: Decision) -> dict[str, Tensor]:
     energy = model.players.get("energy")
     if decision != "energy":
@@ -79,7 +88,7 @@ def _of_pictures(model: Model, batch: Batch, decision: Decision) -> dict[str, Te
         )
     if not isinstance(energy, Energy):
         raise UserError(f"{model.recipe.recipe}: a score needs an energy, of pictures or of a latent vector")
-    score = torch.cat([energy(part.x, part.condition) for part in batch.to(model.device).parts(CHAINS)])
+    score = torch.cat([energy(part.x) for part in batch.parts(CHAINS)])
     return {"score": score, "energy": score}
 
 

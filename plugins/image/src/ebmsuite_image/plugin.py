@@ -28,6 +28,12 @@ def ebm_energies() -> list[Component]:
     at = "ebmsuite_image.energies."
     return [
         Component("image/convnet", at + "convnet:convnet", "the five-layer ConvNet of short-run MCMC", NIJKAMP_2019),
+        Component(
+            "image/convnet-classes",
+            at + "convnet:convnet_classes",
+            "the same as a classifier and an energy",
+            GRATHWOHL_2020,
+        ),
         Component("image/nonlocal", at + "nonlocal_net:nonlocal_net", "ConvNet with non-local blocks", NIJKAMP_2020),
         Component("image/mlp", "ebmsuite.nets:mlp_energy", "multilayer perceptron, for small pictures"),
         Component("image/resnet", at + "resnet:resnet", "spectrally normalised residual net", DU_2019),

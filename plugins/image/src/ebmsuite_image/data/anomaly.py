@@ -44,31 +44,47 @@ SEED = 42
 class Anomaly(Pictures):
     """Pictures of which some are of the digit ``held_out``: ``anomalous`` [N] says which, to metrics alone.
 
-    Batches carry no label. ``held_out`` and ``protocol`` belong with every score.
+    Batches carry no label, unless ``conditional`` asks for it: then the nine digits are told apart in learning, which
+    is another task. ``held_out`` and ``protocol`` belong with every score.
     """
 
-    def __init__(self, images: Tensor, digits: Tensor, held_out: int, protocol: Protocol, note: str) -> None:
-        super().__init__(images, digits, 10, note=note)
+    def __init__(
+        self, images: Tensor, digits: Tensor, held_out: int, protocol: Protocol, note: str, conditional: bool = False
+    ) -> None:
+        super().__init__(images, digits, 10, conditional, note=note)
         self.anomalous = digits == held_out
         self.held_out, self.protocol = held_out, protocol
 
 
-def mnist_anomaly(split: str = "train", held_out: int = 1, protocol: Protocol = "pooled") -> Anomaly:
+def mnist_anomaly(
+    split: str = "train", held_out: int = 1, protocol: Protocol = "pooled", conditional: bool = False
+) -> Anomaly:
     """MNIST, 28x28, with the digit ``held_out`` as the anomaly; see `ebmsuite_image.data.anomaly` for ``protocol``."""
     training, test = load(MNIST, "train"), load(MNIST, "test")
     found = len(training[0]) + len(test[0])
     note = f"{found:,} of the 70,000 images of MNIST" if found < MNIST.train + MNIST.test else ""
-    return _split(training, test, 10_000, split, held_out, protocol, note)
+    return _split(training, test, 10_000, split, held_out, protocol, note, conditional)
 
 
-def digits_anomaly(split: str = "train", held_out: int = 1, protocol: Protocol = "pooled") -> Anomaly:
+def digits_anomaly(
+    split: str = "train", held_out: int = 1, protocol: Protocol = "pooled", conditional: bool = False
+) -> Anomaly:
     """The 10,000 embedded digits, 28x28, with the digit ``held_out`` as the anomaly."""
     train, valid, test = (_part(Digits(s)) for s in ("train", "valid", "test"))
     training = torch.cat([train[0], valid[0]]), torch.cat([train[1], valid[1]])
-    return _split(training, test, 1000, split, held_out, protocol, "10,000 of the 70,000 images of MNIST")
+    return _split(training, test, 1000, split, held_out, protocol, "10,000 of the 70,000 images of MNIST", conditional)
 
 
-def _split(training: Part, test: Part, last: int, split: str, held_out: int, protocol: Protocol, note: str) -> Anomaly:
+def _split(
+    training: Part,
+    test: Part,
+    last: int,
+    split: str,
+    held_out: int,
+    protocol: Protocol,
+    note: str,
+    conditional: bool,
+) -> Anomaly:
     check_split(split)
     if not 0 <= held_out <= 9:
         raise RecipeError(f"held_out: {held_out} is not a digit from 0 to 9")
@@ -81,7 +97,7 @@ def _split(training: Part, test: Part, last: int, split: str, held_out: int, pro
     learned = _chosen(learned, learned[1] != held_out)
     end = len(learned[0]) - min(HELD_OUT, len(learned[0]) // 10)
     parts = {"train": _chosen(learned, slice(end)), "valid": _chosen(learned, slice(end, None)), "test": judged}
-    return Anomaly(*parts[split], held_out, protocol, note)
+    return Anomaly(*parts[split], held_out, protocol, note, conditional)
 
 
 def _pooled(whole: Part, held_out: int) -> tuple[Part, Part]:

@@ -1,16 +1,16 @@
-"""The plain convolutional net of short-run MCMC."""
+"""The plain convolutional net of short-run MCMC, and the same as a classifier."""
 
 from __future__ import annotations
 
 from torch import nn
 
 from ebmsuite import nets
-from ebmsuite.energy import Tilted
+from ebmsuite.energy import JointEnergy, Tilted
 from ebmsuite.nets import Activation
-from ebmsuite.space import Space
+from ebmsuite.space import Given, Space
 from ebmsuite_image.energies.parts import Head, picture, tilted
 
-__all__ = ["convnet"]
+__all__ = ["convnet", "convnet_classes"]
 
 
 def convnet(
@@ -30,11 +30,30 @@ def convnet(
     ``event`` is [C, H, W]; ``slope`` is that of leaky-relu; ``reference_sd`` that of a Gaussian reference,
     None for the uniform one. Raises `RecipeError` for other events.
     """
-    channels, *sides = picture(event, "image/convnet")
+    layers, features = _layers(event, width, slope, activation, "image/convnet")
+    return tilted(nn.Sequential(*layers, Head(features)), event, reference_sd)
+
+
+def convnet_classes(
+    event: Space,
+    condition: Given,
+    width: int = 64,
+    slope: float = 0.2,
+    activation: Activation = "silu",
+    reference_sd: float | None = None,
+) -> JointEnergy:
+    """The same net with an output a class, whose logits are a classifier and an energy: see `JointEnergy`."""
+    classes = nets.classes_of(condition, "image/convnet-classes")
+    layers, features = _layers(event, width, slope, activation, "image/convnet-classes")
+    return JointEnergy(nn.Sequential(*layers, Head(features, classes)), nets.reference(event, reference_sd))
+
+
+def _layers(event: Space, width: int, slope: float, activation: Activation, net: str) -> tuple[list[nn.Module], int]:
+    """The layers below the head, and how many features they give."""
+    channels, *sides = picture(event, net)
     layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, 1, 1), nets.activation(activation, slope)]
     while max(sides) > 4:
-        picture(Space((width, *sides)), "image/convnet, at every stage,", least=2)
+        picture(Space((width, *sides)), f"{net}, at every stage,", least=2)
         layers += [nn.Conv2d(width, 2 * width, 4, 2, 1), nets.activation(activation, slope)]
         width, sides = 2 * width, [side // 2 for side in sides]
-    net = nn.Sequential(*layers, Head(width * sides[0] * sides[1]))
-    return tilted(net, event, reference_sd)
+    return layers, width * sides[0] * sides[1]

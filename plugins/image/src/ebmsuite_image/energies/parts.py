@@ -29,17 +29,18 @@ def tilted(net: nn.Module, event: Space, reference_sd: float | None) -> Tilted:
 
 
 class Head(nn.Module):
-    """A linear map of features [B, ...] to f, [B].
+    """A linear map of features [B, ...] to f, [B], or to [B, outputs].
 
     It computes in float32 (float64 stays) under autocast too: energies are compared as differences of large
     numbers, and 8 bits of mantissa lose the difference.
     """
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, outputs: int | None = None) -> None:
         super().__init__()
-        self.linear = nn.Linear(features, 1)
+        self.one = outputs is None
+        self.linear = nn.Linear(features, outputs or 1)
 
     def forward(self, h: Tensor) -> Tensor:
         with torch.autocast(h.device.type, enabled=False):
             f: Tensor = self.linear(full_precision(h.flatten(1)))
-        return f.squeeze(1)
+        return f.squeeze(1) if self.one else f
