@@ -127,7 +127,7 @@ def test_other_generators_are_told_that_they_cannot_leave_coordinates_out() -> N
 # -- denoising score matching of latent vectors -------------------------------------------------------------------
 
 
-def two_stages(first: int) -> LatentScoreMatching:
+def two_stages(first: int, **how: float) -> LatentScoreMatching:
     """z ~ N(W x, 0.3^2) with W = diag(2, 0.5), of which the energy is a quadratic function."""
     torch.manual_seed(0)
     net = nn.Linear(2, 4)
@@ -139,9 +139,9 @@ def two_stages(first: int) -> LatentScoreMatching:
         "generator": NormalGenerator(nn.Linear(2, 2), Gaussian(PLANE), 0.5),
         "encoder": Encoder(net, PLANE),
     }
-    players = Players(nets, dict.fromkeys(nets, Optimiser(adam, lr=0.02)))
+    players = Players(nets, dict.fromkeys(nets, Optimiser(adam, lr=0.02, **how)))  # type: ignore[arg-type]
     phase = Phase(nets["energy"], Langevin(step_size=0.3), Noise(Gaussian(PLANE)), 200)
-    return LatentScoreMatching(players, {"prior": phase}, first=first, sigma=0.4)
+    return LatentScoreMatching(players, {"prior": phase}, first=first, sigma=0.4, denoise=True)
 
 
 def test_stages_leave_each_others_nets_alone() -> None:
@@ -173,12 +173,29 @@ def test_the_energy_is_the_density_of_what_is_inferred_with_the_noise() -> None:
     w = torch.tensor([2.0, 0.5])
     assert torch.allclose(centre, w * mean, atol=0.05)
     assert torch.allclose(variance, (w * sd).square() + 0.3**2 + 0.4**2, rtol=0.05)
-    # samples: decoded from that density
-    z = trainer.matching.sample(4000, rng(3))
+    # samples are drawn from it, and decoded after a step that takes the noise off
+    z = trainer.phases["prior"].sample(4000, rng(3))
     assert torch.allclose(z.mean(0), centre, atol=0.06)
     assert torch.allclose(z.var(0), variance, rtol=0.1)
-    drawn = trainer.sample(8, rng(4))
-    assert torch.equal(drawn, trainer.decode(trainer.matching.sample(8, rng(4)), rng(4)))
+    energy = trainer.players["energy"]
+    clean = z - 0.4**2 * (energy.a + 2 * energy.log_b.exp() * z)
+    assert torch.allclose(trainer.sample(4000, rng(3)), trainer.players["generator"](clean), atol=1e-5)
+
+
+def test_the_second_stage_has_schedules_of_its_own_and_the_averages_of_the_first() -> None:
+    trainer, data = two_stages(first=3, warm_up=10, ema=0.9), {"data": Batch(torch.randn(64, 2, generator=rng(1)))}
+    for t in range(5):
+        trainer.players.at(t)
+        trainer.step(t, data, rng())
+    assert trainer.players.lr("energy") == pytest.approx(0.02 * 2 / 10)
+    assert trainer.players.lr("generator") == pytest.approx(0.02 * 5 / 10)
+    # what is inferred is what the encoder in use infers
+    seen = []
+    trainer.matching.step = lambda t, batches, rng: seen.append(batches["data"].x) or {}  # type: ignore[method-assign]
+    trainer.step(5, data, rng(7))
+    averaged = trainer.players.ema["encoder"]
+    assert torch.equal(seen[0], averaged.sample(64, rng(7), data["data"].x))
+    assert not torch.equal(seen[0], trainer.players["encoder"].sample(64, rng(7), data["data"].x))
 
 
 @pytest.mark.parametrize(

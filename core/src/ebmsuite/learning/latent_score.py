@@ -14,6 +14,7 @@ from ebmsuite.errors import RecipeError
 from ebmsuite.learning.score_matching import DenoisingScoreMatching
 from ebmsuite.learning.trainer import Logs
 from ebmsuite.learning.vae import VariationalAutoencoder
+from ebmsuite.sampling.phase import in_mode
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
@@ -25,13 +26,15 @@ class LatentScoreMatching(VariationalAutoencoder):
     """First a variational auto-encoder, for ``first`` steps, then p(z) ~ exp(-E(z)) from the vectors that it infers.
 
     The second stage is `DenoisingScoreMatching` with the noise ``sigma`` of z ~ q(z | x), generator and encoder held
-    still: E is the negative log density, up to a constant, of all the z of the data convolved with N(0, sigma^2 I).
-    No chain is run in learning: those of ``prior`` are for samples, which the generator decodes, and ``denoise`` takes
-    the noise off before. Published with a score in the place of an energy (Vahdat, Kreis, Kautz, NeurIPS 2021), and
-    with an energy by contrast (Aneja, Schwing, Kautz, Vahdat, NeurIPS 2021).
+    still (their averages, where they have some): E is the negative log density, up to a constant, of all the z of the
+    data convolved with N(0, sigma^2 I). Until then it is what it was at first, and so are its scores. Its schedules
+    count from the second stage. No chain is run in learning: those of ``prior`` are for samples, which the generator
+    decodes, and ``denoise`` takes the noise off before. The energy's activations must be smooth.
 
+    Scores of latent vectors: Vahdat, Kreis, Kautz (NeurIPS 2021), there of a net without an energy, at all levels of
+    noise, together with the auto-encoder. In two stages, by contrast: Aneja, Schwing, Kautz, Vahdat (NeurIPS 2021).
     A generator that is told much, by a long z and a small sd, leaves much for E to learn, and E tells more than what
-    the generator makes of z. Where the energy's rate has a schedule, it begins with ``delay: first``.
+    the generator makes of z.
     """
 
     first: int = 1000
@@ -54,8 +57,12 @@ class LatentScoreMatching(VariationalAutoencoder):
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         if t < self.first:
             return super().step(t, batches, rng)
-        data = batches["data"]
-        return self.matching.step(t, {"data": Batch(self.infer(data, rng), data.condition)}, rng)
+        if t == self.first:
+            self.players.reset("energy")
+        data, encoder = batches["data"], self.players.ema.get("encoder", self.players["encoder"])
+        with torch.no_grad(), in_mode(encoder, train=False):
+            z = encoder.sample(len(data), rng, data.seen)
+        return self.matching.step(t, {"data": Batch(z, data.condition)}, rng)
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:

@@ -157,7 +157,8 @@ HELD_OUT = {1: (0.336, 0.722), 4: (0.630, 0.949), 5: (0.619, 0.980), 7: (0.463, 
 """AUPRC by the digit held out: Pang et al., NeurIPS 2020, and Cui et al., ICCV 2023 (the best known)."""
 
 
-MODELS = {"latent": "image/mnist-anomaly", "vae": "image/mnist-anomaly-vae", "dsm": "image/mnist-anomaly-dsm"}
+RECIPES = {"latent": "image/mnist-anomaly", "vae": "image/mnist-anomaly-vae", "dsm": "image/mnist-anomaly-dsm"}
+"""By model. That of "dsm" judges by E(z) alone, the others by the log-posterior."""
 
 
 def _anomaly(digit: int, protocol: Literal["pooled", "standard"], recipe: str) -> Case:
@@ -174,7 +175,11 @@ def _anomaly(digit: int, protocol: Literal["pooled", "standard"], recipe: str) -
         baselines={
             "reconstruction alone": {"score": "auprc-reconstruction"},
             "the same, smoothed": {"score": "auprc-smoothed"},
-            "E(z) alone": {"score": "auprc-energy"},
+            **(
+                {"with the squares": {"decision": "posterior", "weight": 1, "noise": False}}
+                if recipe == RECIPES["dsm"]
+                else {"E(z) alone": {"score": "auprc-energy"}}
+            ),
             "nearest training picture": {"of": "nearest"},
         },
         needs={"quick": ("data:image/mnist",), "full": ("gpu", "data:image/mnist")},
@@ -189,7 +194,7 @@ def _anomaly(digit: int, protocol: Literal["pooled", "standard"], recipe: str) -
 ANOMALY = SimpleNamespace(
     **{
         f"{model}_{digit}_{protocol}": _anomaly(digit, protocol, recipe)
-        for model, recipe in MODELS.items()
+        for model, recipe in RECIPES.items()
         for protocol in ("pooled", "standard")
         for digit in HELD_OUT
     }

@@ -42,7 +42,7 @@ def convnet_classes(
     activation: Activation = "silu",
     reference_sd: float | None = None,
 ) -> JointEnergy:
-    """The same net with an output a class, whose logits are a classifier and an energy: see `JointEnergy`."""
+    """The same net, smooth unless said otherwise, whose logits are a classifier and an energy: see `JointEnergy`."""
     classes = nets.classes_of(condition, "image/convnet-classes")
     layers, features = _layers(event, width, slope, activation, "image/convnet-classes")
     return JointEnergy(nn.Sequential(*layers, Head(features, classes)), nets.reference(event, reference_sd))
