@@ -549,8 +549,8 @@ def test_published_settings() -> None:
 
 @pytest.mark.parametrize("budget", ["full", "quick"])
 @pytest.mark.parametrize(
-    "name", ["svhn-latent", "cifar10-latent", "celeba-latent", "mnist-latent", "digits-latent", "digits-vae",
-             "mnist-anomaly", "mnist-anomaly-vae", "mnist-anomaly-dsm"]
+    "name", ["svhn-latent", "cifar10-latent", "celeba-latent", "mnist-latent", "digits-latent", "digits-latent-dsm",
+             "digits-vae", "mnist-anomaly", "mnist-anomaly-vae", "mnist-anomaly-dsm"]
 )  # fmt: skip
 def test_every_recipe_is_complete(name: str, budget: str) -> None:
     recipe = read_recipe(f"image/{name}", Registry(), budget=budget)

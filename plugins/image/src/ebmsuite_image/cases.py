@@ -10,8 +10,8 @@ from ebmsuite.scores import Case, Published
 
 __all__ = [
     "ANOMALY", "CELEBA_LATENT", "CIFAR_FID", "CIFAR_IS", "CIFAR_LATENT", "DIGITS_FID", "DIGITS_LATENT_FID",
-    "DIGITS_LATENT_MSE", "DIGITS_NEAREST", "DIGITS_VAE_FID", "DIGITS_VAE_MSE", "MNIST_SHORT_RUN", "PYRAMID",
-    "SVHN_LATENT",
+    "DIGITS_LATENT_MSE", "DIGITS_NEAREST", "DIGITS_SCORES_FID", "DIGITS_SCORES_MSE", "DIGITS_VAE_FID",
+    "DIGITS_VAE_MSE", "MNIST_SHORT_RUN", "PYRAMID", "SVHN_LATENT",
 ]  # fmt: skip
 
 CLASSIFIER = {"name": "image/classifier"}
@@ -94,6 +94,15 @@ DIGITS_LATENT_MSE = Case(
     n={"quick": 1000, "full": 1000},
     needs={"full": ("gpu",)},
     note="of test digits a pixel, in [-1, 1], against g(z) with z from the posterior's chains",
+)
+DIGITS_SCORES_FID = replace(
+    DIGITS_LATENT_FID, name="image/digits-latent-dsm-fid", recipe="image/digits-latent-dsm", bar={"quick": 12.0}
+)
+DIGITS_SCORES_MSE = replace(
+    DIGITS_LATENT_MSE,
+    name="image/digits-latent-dsm-mse",
+    recipe="image/digits-latent-dsm",
+    note="of test digits a pixel, in [-1, 1], against g(z) with z drawn from the encoder",
 )
 DIGITS_VAE_FID = replace(DIGITS_LATENT_FID, name="image/digits-vae-fid", recipe="image/digits-vae")
 DIGITS_VAE_MSE = replace(
