@@ -103,6 +103,8 @@ class Experiment:
                 raise RecipeError(f"latent: the phase {name} draws latent vectors; say how long they are")
         given = {**spaces, "ranks": self.ranks, "examples": examples}
         energies = trainer.energies(players) if trainer.draws else {}
+        for name, energy in energies.items():
+            self._of(trainer.draws[name], name, energy, players)
         phases = {
             name: self._phase(name, spec, energies[name], {**given, "event": spaces[trainer.draws[name]]})
             for name, spec in recipe.phases.items()
@@ -168,6 +170,13 @@ class Experiment:
             raise RecipeError(f"players.{name}.of: latent, but the recipe gives no latent")
         space: Space = spaces[spec["of"]]
         return space
+
+    def _of(self, space: str, phase: str, energy: Any, players: Players) -> None:
+        """Refuse an energy of another space than that which its phase draws from."""
+        for name, net in players.items():
+            if net is energy and self.recipe.players[name]["of"] != space:
+                what = "latent vectors" if space == "latent" else "events"
+                raise RecipeError(f"players.{name}.of: the phase {phase} draws {what} of this energy; set of: {space}")
 
     def _optimiser(self, spec: Mapping[str, Any]) -> Optimiser:
         def make(params: Any) -> torch.optim.Optimizer:

@@ -111,7 +111,7 @@ class Reconstructions:
 class PriorChains:
     """``prior-chains.png``: g(z) along chains of the phase "prior", a row a chain, a column each of ``lengths``.
 
-    Lengths are in multiples of the steps of learning, K: chains that drift off after K steps have not learned a
+    Lengths are in multiples of the phase's steps, K: chains that drift off after K steps have not learned a
     density, only how to get somewhere in K. The norm of z may tell before the pictures do (`ebm diagnose`).
     """
 
