@@ -103,8 +103,8 @@ class Experiment:
                 raise RecipeError(f"latent: the phase {name} draws latent vectors; say how long they are")
         given = {**spaces, "ranks": self.ranks, "examples": examples}
         energies = trainer.energies(players) if trainer.draws else {}
-        for name, energy in energies.items():
-            self._of(trainer.draws[name], name, energy, players)
+        for name in recipe.phases:
+            self._draws_of(energies[name], players, name, trainer.draws[name])
         phases = {
             name: self._phase(name, spec, energies[name], {**given, "event": spaces[trainer.draws[name]]})
             for name, spec in recipe.phases.items()
@@ -171,7 +171,7 @@ class Experiment:
         space: Space = spaces[spec["of"]]
         return space
 
-    def _of(self, space: str, phase: str, energy: Any, players: Players) -> None:
+    def _draws_of(self, energy: Any, players: Players, phase: str, space: str) -> None:
         """Refuse an energy of another space than that which its phase draws from."""
         for name, net in players.items():
             if net is energy and self.recipe.players[name]["of"] != space:

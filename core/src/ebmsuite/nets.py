@@ -22,7 +22,7 @@ __all__ = [
     "Quadratic",
     "SideBySide",
     "activation",
-    "classes_of",
+    "labels_of",
     "mlp",
     "mlp_classes",
     "mlp_encoder",
@@ -115,7 +115,7 @@ def mlp_energy(
     return Tilted(net if condition is None else SideBySide(net, condition), reference(event, reference_sd))
 
 
-def classes_of(condition: Given, net: str) -> int:
+def labels_of(condition: Given, net: str) -> int:
     """How many labels the data have, or `RecipeError`."""
     if not (isinstance(condition, Space) and condition.kind == "label" and condition.classes):
         raise RecipeError(f"{net}: an energy of events and labels; these data have no labels")
@@ -131,7 +131,7 @@ def mlp_classes(
     reference_sd: float | None = None,
 ) -> JointEnergy:
     """An MLP with an output a class, whose logits are a classifier and an energy: see `JointEnergy`."""
-    layers = mlp([event.size, *[width] * depth, classes_of(condition, "mlp-classes")], activation)
+    layers = mlp([event.size, *[width] * depth, labels_of(condition, "mlp-classes")], activation)
     return JointEnergy(nn.Sequential(nn.Flatten(), layers), reference(event, reference_sd))
 
 

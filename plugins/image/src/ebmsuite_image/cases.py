@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Literal
+from typing import Any, Literal, TypeAlias
 
 from ebmsuite.scores import Case, Published
 
@@ -95,15 +96,6 @@ DIGITS_LATENT_MSE = Case(
     needs={"full": ("gpu",)},
     note="of test digits a pixel, in [-1, 1], against g(z) with z from the posterior's chains",
 )
-DIGITS_SCORES_FID = replace(
-    DIGITS_LATENT_FID, name="image/digits-latent-dsm-fid", recipe="image/digits-latent-dsm", bar={"quick": 12.0}
-)
-DIGITS_SCORES_MSE = replace(
-    DIGITS_LATENT_MSE,
-    name="image/digits-latent-dsm-mse",
-    recipe="image/digits-latent-dsm",
-    note="of test digits a pixel, in [-1, 1], against g(z) with z drawn from the encoder",
-)
 DIGITS_VAE_FID = replace(DIGITS_LATENT_FID, name="image/digits-vae-fid", recipe="image/digits-vae")
 DIGITS_VAE_MSE = replace(
     DIGITS_LATENT_MSE,
@@ -111,6 +103,10 @@ DIGITS_VAE_MSE = replace(
     recipe="image/digits-vae",
     note="of test digits a pixel, in [-1, 1], against g(z) with z drawn from the encoder",
 )
+DIGITS_SCORES_FID = replace(
+    DIGITS_LATENT_FID, name="image/digits-latent-dsm-fid", recipe="image/digits-latent-dsm", bar={"quick": 12.0}
+)
+DIGITS_SCORES_MSE = replace(DIGITS_VAE_MSE, name="image/digits-latent-dsm-mse", recipe="image/digits-latent-dsm")
 
 
 def _published(data: str, n: int, mse: tuple[float, ...], fid: tuple[float, ...]) -> SimpleNamespace:
@@ -165,12 +161,18 @@ PYRAMID = Case(
 HELD_OUT = {1: (0.336, 0.722), 4: (0.630, 0.949), 5: (0.619, 0.980), 7: (0.463, 0.941), 9: (0.413, 0.935)}
 """AUPRC by the digit held out: Pang et al., NeurIPS 2020, and Cui et al., ICCV 2023 (the best known)."""
 
+Beside: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""Baselines by what they are called."""
+E_ALONE: Beside = {"E(z) alone": {"score": "auprc-energy"}}
+JUDGED: Mapping[str, tuple[str, Beside]] = {
+    "latent": ("image/mnist-anomaly", E_ALONE),
+    "vae": ("image/mnist-anomaly-vae", E_ALONE),
+    "dsm": ("image/mnist-anomaly-dsm", {"with the squares": {"decision": "posterior", "weight": 1, "noise": False}}),
+}
+"""By model its recipe, and the other score that stands beside the recipe's own: log-posterior, or E(z) alone."""
 
-RECIPES = {"latent": "image/mnist-anomaly", "vae": "image/mnist-anomaly-vae", "dsm": "image/mnist-anomaly-dsm"}
-"""By model. That of "dsm" judges by E(z) alone, the others by the log-posterior."""
 
-
-def _anomaly(digit: int, protocol: Literal["pooled", "standard"], recipe: str) -> Case:
+def _anomaly(digit: int, protocol: Literal["pooled", "standard"], recipe: str, beside: Beside) -> Case:
     known = HELD_OUT[digit] if protocol == "standard" else ()
     sources = ("Pang et al., NeurIPS 2020", "Cui et al., ICCV 2023: energies of several latent layers, the best known")
     return Case(
@@ -184,11 +186,7 @@ def _anomaly(digit: int, protocol: Literal["pooled", "standard"], recipe: str) -
         baselines={
             "reconstruction alone": {"score": "auprc-reconstruction"},
             "the same, smoothed": {"score": "auprc-smoothed"},
-            **(
-                {"with the squares": {"decision": "posterior", "weight": 1, "noise": False}}
-                if recipe == RECIPES["dsm"]
-                else {"E(z) alone": {"score": "auprc-energy"}}
-            ),
+            **beside,
             "nearest training picture": {"of": "nearest"},
         },
         needs={"quick": ("data:image/mnist",), "full": ("gpu", "data:image/mnist")},
@@ -202,8 +200,8 @@ def _anomaly(digit: int, protocol: Literal["pooled", "standard"], recipe: str) -
 
 ANOMALY = SimpleNamespace(
     **{
-        f"{model}_{digit}_{protocol}": _anomaly(digit, protocol, recipe)
-        for model, recipe in RECIPES.items()
+        f"{model}_{digit}_{protocol}": _anomaly(digit, protocol, recipe, beside)
+        for model, (recipe, beside) in JUDGED.items()
         for protocol in ("pooled", "standard")
         for digit in HELD_OUT
     }

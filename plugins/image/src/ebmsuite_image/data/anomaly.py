@@ -49,7 +49,7 @@ class Anomaly(Pictures):
     """
 
     def __init__(
-        self, images: Tensor, digits: Tensor, held_out: int, protocol: Protocol, note: str, conditional: bool = False
+        self, images: Tensor, digits: Tensor, held_out: int, protocol: Protocol, note: str, conditional: bool
     ) -> None:
         super().__init__(images, digits, 10, conditional, note=note)
         self.anomalous = digits == held_out
@@ -63,7 +63,8 @@ def mnist_anomaly(
     training, test = load(MNIST, "train"), load(MNIST, "test")
     found = len(training[0]) + len(test[0])
     note = f"{found:,} of the 70,000 images of MNIST" if found < MNIST.train + MNIST.test else ""
-    return _split(training, test, 10_000, split, held_out, protocol, note, conditional)
+    part = _split(training, test, 10_000, split, held_out, protocol)
+    return Anomaly(*part, held_out, protocol, note, conditional)
 
 
 def digits_anomaly(
@@ -72,19 +73,11 @@ def digits_anomaly(
     """The 10,000 embedded digits, 28x28, with the digit ``held_out`` as the anomaly."""
     train, valid, test = (_part(Digits(s)) for s in ("train", "valid", "test"))
     training = torch.cat([train[0], valid[0]]), torch.cat([train[1], valid[1]])
-    return _split(training, test, 1000, split, held_out, protocol, "10,000 of the 70,000 images of MNIST", conditional)
+    part = _split(training, test, 1000, split, held_out, protocol)
+    return Anomaly(*part, held_out, protocol, "10,000 of the 70,000 images of MNIST", conditional)
 
 
-def _split(
-    training: Part,
-    test: Part,
-    last: int,
-    split: str,
-    held_out: int,
-    protocol: Protocol,
-    note: str,
-    conditional: bool,
-) -> Anomaly:
+def _split(training: Part, test: Part, last: int, split: str, held_out: int, protocol: Protocol) -> Part:
     check_split(split)
     if not 0 <= held_out <= 9:
         raise RecipeError(f"held_out: {held_out} is not a digit from 0 to 9")
@@ -97,7 +90,7 @@ def _split(
     learned = _chosen(learned, learned[1] != held_out)
     end = len(learned[0]) - min(HELD_OUT, len(learned[0]) // 10)
     parts = {"train": _chosen(learned, slice(end)), "valid": _chosen(learned, slice(end, None)), "test": judged}
-    return Anomaly(*parts[split], held_out, protocol, note, conditional)
+    return parts[split]
 
 
 def _pooled(whole: Part, held_out: int) -> tuple[Part, Part]:

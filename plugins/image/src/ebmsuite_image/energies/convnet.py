@@ -30,8 +30,7 @@ def convnet(
     ``event`` is [C, H, W]; ``slope`` is that of leaky-relu; ``reference_sd`` that of a Gaussian reference,
     None for the uniform one. Raises `RecipeError` for other events.
     """
-    layers, features = _layers(event, width, slope, activation, "image/convnet")
-    return tilted(nn.Sequential(*layers, Head(features)), event, reference_sd)
+    return tilted(_net("image/convnet", event, width, slope, activation), event, reference_sd)
 
 
 def convnet_classes(
@@ -43,17 +42,18 @@ def convnet_classes(
     reference_sd: float | None = None,
 ) -> JointEnergy:
     """The same net, smooth unless said otherwise, whose logits are a classifier and an energy: see `JointEnergy`."""
-    classes = nets.classes_of(condition, "image/convnet-classes")
-    layers, features = _layers(event, width, slope, activation, "image/convnet-classes")
-    return JointEnergy(nn.Sequential(*layers, Head(features, classes)), nets.reference(event, reference_sd))
+    labels = nets.labels_of(condition, "image/convnet-classes")
+    net = _net("image/convnet-classes", event, width, slope, activation, labels)
+    return JointEnergy(net, nets.reference(event, reference_sd))
 
 
-def _layers(event: Space, width: int, slope: float, activation: Activation, net: str) -> tuple[list[nn.Module], int]:
-    """The layers below the head, and how many features they give."""
-    channels, *sides = picture(event, net)
+def _net(
+    name: str, event: Space, width: int, slope: float, activation: Activation, outputs: int | None = None
+) -> nn.Sequential:
+    channels, *sides = picture(event, name)
     layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, 1, 1), nets.activation(activation, slope)]
     while max(sides) > 4:
-        picture(Space((width, *sides)), f"{net}, at every stage,", least=2)
+        picture(Space((width, *sides)), f"{name}, at every stage,", least=2)
         layers += [nn.Conv2d(width, 2 * width, 4, 2, 1), nets.activation(activation, slope)]
         width, sides = 2 * width, [side // 2 for side in sides]
-    return layers, width * sides[0] * sides[1]
+    return nn.Sequential(*layers, Head(width * sides[0] * sides[1], outputs))
