@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.density import Gaussian, event_sum
-from ebmsuite.energy import Energy, Recovery
+from ebmsuite.energy import Energy, NoiseConditional, Recovery
 from ebmsuite.errors import RecipeError
 from ebmsuite.examples import (
     COOPERATIVE_RECOVERY_EXAMPLE,
@@ -38,7 +38,7 @@ from ebmsuite.recipe import read_recipe
 from ebmsuite.registry import Registry
 from ebmsuite.sampling import Langevin, Noise, Phase, Proposal, Start
 from ebmsuite.sampling.descent import Descent
-from ebmsuite.sampling.kernel import normal_like
+from ebmsuite.sampling.kernel import normal_like, target_of
 from ebmsuite.space import Batch, Space
 from ebmsuite.tree import Tree
 
@@ -103,6 +103,83 @@ def test_levels_reach_from_low_to_high_and_denoising_expects_the_clean_event() -
     trainer.spacing = "geometric"
     assert torch.allclose(trainer.levels(x), torch.tensor([0.1, 0.2, 0.4, 0.8, 1.6]))
     assert torch.allclose(trainer.sample(3, rng()), torch.full((3, 1), 2.0 * (1 - 0.25)))
+
+
+# -- an energy that is told the noise -------------------------------------------------------------------------------
+
+
+def told(net: Callable[[Tensor, Tensor], Tensor], sd: float = 1.0) -> NoiseConditional:
+    """One with this f(x, time), from 0.2 to 2.0."""
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = torch.nn.Parameter(torch.tensor([0.5, -0.25], dtype=torch.float64))
+
+        def forward(self, x: Tensor, time: Tensor) -> Tensor:
+            return net(x, time) + x @ self.a.to(x.dtype)
+
+    return NoiseConditional(Net(), 0.2, 2.0, sd)
+
+
+def test_a_net_that_says_nothing_leaves_the_normal_of_its_level() -> None:
+    x, sigma = torch.randn(6, 2, generator=rng()), torch.tensor([0.2, 0.5, 0.9, 1.3, 1.7, 2.0])
+    energy = told(lambda x, time: torch.zeros(len(x)), sd=0.7)
+    with torch.no_grad():
+        energy.net.a.zero_()
+    assert torch.allclose(energy(x, sigma), x.square().sum(1) / (2 * (0.49 + sigma**2)))
+    assert torch.allclose(energy(x), x.square().sum(1) / (2 * (0.49 + 0.04)))
+
+
+def test_the_level_is_told_by_its_place_between_the_ends() -> None:
+    seen = []
+    energy = told(lambda x, time: seen.append((x, time)) or torch.zeros(len(x)))  # type: ignore[func-returns-value]
+    x, sigma = torch.ones(3, 2), torch.tensor([0.2, 0.4**0.5, 2.0])
+    value = energy(x, sigma)
+    given, time = seen[0]
+    k = torch.arange(1.0, 9.0)
+    assert torch.allclose(time, torch.stack([torch.cos(torch.pi * k * u) for u in (0.0, 0.5, 1.0)]), atol=1e-5)
+    assert torch.allclose(given, (1 / (1 + sigma**2)).sqrt()[:, None].expand(3, 2))
+    tilt = given @ energy.net.a.float() / sigma
+    assert torch.allclose(value, 2 / (2 * (1 + sigma**2)) - tilt)
+
+
+def test_every_level_of_an_energy_that_is_told_weighs_alike() -> None:
+    """1/2 sigma_i^2 |dE/dx~ - n / sigma_i|^2, on E = |x|^2 / 2 v - (a, x) / sigma v^1/2 with v = 1 + sigma^2."""
+    energy = told(lambda x, time: torch.zeros(len(x), dtype=x.dtype))
+    x = torch.randn(40, 2, generator=rng(1), dtype=torch.float64)
+    trainer = DenoisingScoreMatching(players_of(energy), {})
+    sigma = 0.2 * 10 ** torch.linspace(0, 1, 40, dtype=torch.float64)[:, None]
+    noise = normal_like(x, rng())
+    a, v = energy.net.a.detach().clone().requires_grad_(), 1 + sigma**2
+    slope = (x + sigma * noise) / v - a / (sigma * v.sqrt())
+    (0.5 * (sigma * slope - noise).square().sum(1).mean()).backward()
+    before = energy.net.a.detach().clone()
+    trainer.step(0, {"data": Batch(x)}, rng())
+    assert a.grad is not None
+    assert torch.allclose(before - energy.net.a, a.grad)
+
+
+def test_every_level_ends_at_the_density_with_its_noise(tmp_path: Path, one_thread: None) -> None:
+    """N(1, 0.5^2), noise from 0.3 to 2: the slope is (x - 1) / (0.25 + sigma^2) at all of them."""
+    run = train(
+        DSM_EXAMPLE, "data.data={name: normal, n: 20000, mean: 1.0, sd: 0.5}", "trainer={name: dsm, denoise: true}",
+        "players.energy={name: mlp-levels, low: 0.3, high: 2.0, width: 32, depth: 2}",
+        "budget={steps: 1200, batch: 256}",
+        "energy.lr={start: 1e-2, end: 1e-4, over: 1200, shape: exponential}", "energy.ema=0.99", "watch=[]",
+        "negative.steps=300", "negative.sampler.step_size=0.2", out=tmp_path / "run",
+    )  # fmt: skip
+    model = load(run)
+    energy = model.players["energy"]
+    for sigma in (0.3, 0.6, 1.0, 2.0):
+        spread = (0.25 + sigma**2) ** 0.5
+        x = 1 + spread * torch.randn(500, 1, generator=rng(3))
+        condition = torch.full((500,), sigma)
+        _, slope = target_of(energy, x, condition).value_and_grad(x)
+        assert float(spread * (slope - (x - 1) / spread**2).square().mean().sqrt()) < 0.12
+    x = model.sample(2000, seed=4)  # at the least noise, and then without it: Tweedie shrinks by V / (V + sigma^2)
+    assert float(x.mean()) == pytest.approx(1, abs=0.06)
+    assert float(x.var()) == pytest.approx(0.25**2 / (0.25 + 0.09), rel=0.15)
 
 
 # -- diffusion ----------------------------------------------------------------------------------------------------
@@ -367,6 +444,12 @@ def test_the_contrast_makes_the_energy_that_of_the_data() -> None:
     ("example", "change", "text"),
     [
         (DSM_EXAMPLE, "trainer.low=null", "low and high are the ends"),
+        (
+            DSM_EXAMPLE,
+            "players.energy={name: mlp-levels, low: 0.1, high: 1}",
+            "told its level and has its own; leave out",
+        ),
+        (DSM_EXAMPLE, "players.energy={name: mlp-levels, low: 1, high: 1}", "mlp-levels: noise from low, above 0"),
         (DSM_EXAMPLE, "trainer.sigma=0", "trainer.sigma: the noise must be above 0"),
         (RECOVERY_EXAMPLE, "trainer.log_snr=[1.0, 2.0]", "trainer.log_snr: at least two levels, each below"),
         (RECOVERY_EXAMPLE, "trainer.step_scale=0", "trainer.step_scale: must be above 0"),

@@ -21,6 +21,7 @@ from ebmsuite.dataset import Dataset, InMemory, rows
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.fit import train
 from ebmsuite.model import Model, load
+from ebmsuite.nets import mlp_levels
 from ebmsuite.recipe import fill_metric, read_recipe
 from ebmsuite.registry import Registry, import_target
 from ebmsuite.sampling import Descent, run, target_of
@@ -276,6 +277,26 @@ def test_the_posterior_score_by_hand(model: Model) -> None:
     weighed = decide(model, batch, generator(1), "posterior", weight=1.0)
     torch.testing.assert_close(weighed["score"], squares + prior)
     torch.testing.assert_close(decide(model, batch, generator(1), "reconstruction")["score"], squares)
+
+
+def test_the_ratio_is_of_the_least_noise_and_the_most(model: Model, pixel_run: Path) -> None:
+    batch = digits()
+    energy = mlp_levels(Space((3,)), 0.2, 1.5, width=8)
+    told = copy.copy(model)
+    told.players = {**model.players, "energy": energy}
+    got = decide(told, batch, generator(1), "ratio")
+    z = model.trainer.infer(batch, generator(1))
+    ends = [energy(z, torch.full((len(z),), sigma)).detach() for sigma in (0.2, 1.5)]
+    torch.testing.assert_close(got["energy"], ends[0])
+    torch.testing.assert_close(got["score"], ends[0] - ends[1])
+    torch.testing.assert_close(decide(told, batch, generator(1), "energy")["ratio"], got["score"])
+    of_pictures = load(pixel_run)
+    energy = mlp_levels(Space(tuple(batch.x.shape[1:])), 0.2, 1.5, width=8)
+    of_pictures.players = {**of_pictures.players, "energy": energy}
+    both = [energy(batch.x, torch.full((len(batch),), sigma)).detach() for sigma in (0.2, 1.5)]
+    torch.testing.assert_close(decide(of_pictures, batch, generator(), "ratio")["score"], both[0] - both[1])
+    with pytest.raises(UserError, match='"ratio" needs an energy that is told the noise'):
+        decide(model, batch, generator(), "ratio")
 
 
 def test_residuals_are_smoothed_before_they_are_squared(model: Model) -> None:

@@ -6,6 +6,7 @@ clamped, the posterior of a latent vector. A sampler never needs to know which i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,7 +19,7 @@ from ebmsuite.tree import Tree
 if TYPE_CHECKING:
     from ebmsuite.generator import Generator
 
-__all__ = ["Clamped", "Energy", "JointEnergy", "Posterior", "Recovery", "Sum", "Tilted", "frozen",
+__all__ = ["Clamped", "Energy", "JointEnergy", "NoiseConditional", "Posterior", "Recovery", "Sum", "Tilted", "frozen",
            "full_precision", "in_precision"]  # fmt: skip
 
 
@@ -101,6 +102,39 @@ class JointEnergy(Energy):
         f = self.logits(x)
         of_all = f.logsumexp(1) if condition is None else f.gather(1, condition[:, None]).squeeze(1)
         energy: Tensor = self.reference(x) - of_all
+        return energy
+
+
+class NoiseConditional(Energy):
+    """E(x, sigma), of data with noise of N(0, sigma^2 I) on them, for every sigma from ``low`` to ``high``.
+
+        E(x, sigma) = |x|^2 / 2 (s^2 + sigma^2) - s / sigma f(x / (s^2 + sigma^2)^1/2, sigma)
+
+    ``net(x, time)`` gives f, [B]; ``time`` is [B, `WAVES`], cos(pi k u) of sigma's place u between low, 0, and high, 1,
+    in the logarithm. f = 0 is right for N(0, s^2 I), s being the ``sd`` of the data; what f sees is of unit size at
+    every sigma, and so is what its slope must be (the preconditioning of Karras et al., NeurIPS 2022, table 1, made
+    that of an energy). One net for all levels, told the level: Song & Ermon, NeurIPS 2019, who have scores.
+
+    The condition is sigma, [B], or None: ``low``, so that what draws from it or judges by it without a word of noise
+    has the sharpest energy that there is.
+    """
+
+    WAVES: ClassVar[int] = 8
+
+    autocast: torch.dtype | None = None
+
+    def __init__(self, net: nn.Module, low: float, high: float, sd: float = 1.0) -> None:
+        super().__init__()
+        self.net, self.low, self.high, self.sd = net, low, high, sd
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        sigma = x.new_full((len(x),), self.low) if condition is None else condition
+        place = (sigma / self.low).log() / math.log(self.high / self.low)
+        time = torch.cos(math.pi * place[:, None] * torch.arange(1, self.WAVES + 1, device=x.device))
+        variance = self.sd**2 + sigma.square()
+        with in_precision(self.autocast, x):
+            f = self.net(x * variance.rsqrt().view(-1, *[1] * (x.dim() - 1)), time.to(x.dtype))
+        energy: Tensor = x.flatten(1).square().sum(1) / (2 * variance) - self.sd / sigma * full_precision(f)
         return energy
 
 

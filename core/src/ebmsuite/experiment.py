@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ebmsuite.dataset import Codec, Dataset, Stream
 from ebmsuite.density import Encoder
-from ebmsuite.energy import JointEnergy, Tilted
+from ebmsuite.energy import JointEnergy, NoiseConditional, Tilted
 from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.generator import Generator, NormalGenerator
 from ebmsuite.learning import Optimiser, Players, Trainer
@@ -158,7 +158,7 @@ class Experiment:
         """Refuse a net that would be given a condition and has no room for it."""
         spec = self.recipe.players[name]
         target = self.registry.resolve(kind, spec["name"])
-        passes_on = isinstance(net, Tilted | NormalGenerator)
+        passes_on = isinstance(net, Tilted | NoiseConditional | NormalGenerator)
         if condition is not None and passes_on and "condition" not in inspect.signature(target).parameters:
             raise RecipeError(
                 f'players.{name}: the {kind} "{spec["name"]}" takes no condition, and these data have one; '
@@ -264,7 +264,7 @@ def pick_device(name: str) -> torch.device:
 
 def _autocast(net: nn.Module, dtype: torch.dtype | None) -> None:
     for module in net.modules():
-        if isinstance(module, Tilted | JointEnergy | Generator | Encoder):
+        if isinstance(module, Tilted | JointEnergy | NoiseConditional | Generator | Encoder):
             module.autocast = dtype
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmsuite.density import Density, Encoder, Gaussian, Uniform, event_sum
-from ebmsuite.energy import Energy, JointEnergy, Tilted
+from ebmsuite.energy import Energy, JointEnergy, NoiseConditional, Tilted
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.generator import NormalGenerator
 from ebmsuite.space import Given, Space
@@ -28,6 +28,7 @@ __all__ = [
     "mlp_encoder",
     "mlp_energy",
     "mlp_generator",
+    "mlp_levels",
     "numbers_of",
     "patches",
     "reference",
@@ -133,6 +134,23 @@ def mlp_classes(
     """An MLP with an output a class, whose logits are a classifier and an energy: see `JointEnergy`."""
     layers = mlp([event.size, *[width] * depth, labels_of(condition, "mlp-classes")], activation)
     return JointEnergy(nn.Sequential(nn.Flatten(), layers), reference(event, reference_sd))
+
+
+def mlp_levels(
+    event: Space,
+    low: float,
+    high: float,
+    width: int = 128,
+    depth: int = 3,
+    activation: Activation = "silu",
+    sd: float = 1.0,
+) -> NoiseConditional:
+    """An MLP that is told the noise on its events, from ``low`` to ``high``: see `NoiseConditional`."""
+    if not 0 < low < high:
+        raise RecipeError(f"mlp-levels: noise from low, above 0, to high, above low; got {low:g} and {high:g}")
+    time = Space((NoiseConditional.WAVES,), (-1.0, 1.0))
+    layers = mlp([event.size + time.size, *[width] * depth, 1], activation)
+    return NoiseConditional(SideBySide(nn.Sequential(layers, nn.Flatten(start_dim=0)), time), low, high, sd)
 
 
 def mlp_generator(

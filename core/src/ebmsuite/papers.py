@@ -20,6 +20,7 @@ XIE_2018 = (
     "Xie, Lu, Gao, Wu. Cooperative Learning of Energy-Based Model and Latent Variable Model via MCMC Teaching. "
     "AAAI 2018"
 )
+SONG_2019 = "Song, Ermon. Generative Modeling by Estimating Gradients of the Data Distribution. NeurIPS 2019"
 DU_2019 = "Du, Mordatch. Implicit Generation and Modeling with Energy-Based Models. NeurIPS 2019"
 HAN_2019 = (
     "Han, Nijkamp, Fang, Hill, Zhu, Wu. Divergence Triangle for Joint Training of Generator Model, Energy-Based Model, "

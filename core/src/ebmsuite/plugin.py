@@ -45,6 +45,7 @@ from ebmsuite.papers import (
     NIJKAMP_2019,
     PANG_2020,
     PANG_WU_2021,
+    SONG_2019,
     VAHDAT_2021,
     VINCENT_2011,
     XIE_2016,
@@ -70,6 +71,9 @@ def ebm_energies() -> list[Component]:
             "ebmsuite.nets:mlp_classes",
             "multilayer perceptron whose logits are a classifier and an energy",
             GRATHWOHL_2020,
+        ),
+        Component(
+            "mlp-levels", "ebmsuite.nets:mlp_levels", "multilayer perceptron told the noise on its events", SONG_2019
         ),
         Component("frame", "ebmsuite.frame:Frame", "fixed filters, learned potentials: textures, objects", ZHU_1998),
         Component("grids", "ebmsuite.grids:Grids", "one energy for each of several grids", GAO_2018),

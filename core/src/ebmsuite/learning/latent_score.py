@@ -29,7 +29,8 @@ class LatentScoreMatching(VariationalAutoencoder):
     still (their averages, where they have some): E is the negative log density, up to a constant, of all the z of the
     data convolved with N(0, sigma^2 I). Until then it is what it was at first, and so are its scores. Its schedules
     count from the second stage. No chain is run in learning: those of ``prior`` are for samples, which the generator
-    decodes, and ``denoise`` takes the noise off before. The energy's activations must be smooth.
+    decodes, and ``denoise`` takes the noise off before. The energy's activations must be smooth. An energy that is told
+    the noise (`NoiseConditional`, the component ``mlp-levels``) learns all its levels, and ``sigma`` is not asked for.
 
     Scores of latent vectors: Vahdat, Kreis, Kautz (NeurIPS 2021), there of a net without an energy, at all levels of
     noise, together with the auto-encoder. In two stages, by contrast: Aneja, Schwing, Kautz, Vahdat (NeurIPS 2021).

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.density import event_sum
-from ebmsuite.energy import Energy
+from ebmsuite.energy import Energy, NoiseConditional
 from ebmsuite.errors import RecipeError
 from ebmsuite.learning.trainer import Logs, Trainer
 from ebmsuite.sampling.kernel import normal_like, per_row, target_of
@@ -47,6 +47,12 @@ class DenoisingScoreMatching(Trainer):
     draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
 
     def __post_init__(self) -> None:
+        energy = self.players["energy"]
+        self.told = isinstance(energy, NoiseConditional)
+        if isinstance(energy, NoiseConditional):
+            if self.low is not None or self.high is not None:
+                raise RecipeError("trainer: the energy is told its level and has its own; leave out low and high")
+            self.sigma, self.low, self.high, self.spacing = energy.low, energy.low, energy.high, "geometric"
         if self.sigma <= 0:
             raise RecipeError(f"trainer.sigma: the noise must be above 0, got {self.sigma:g}")
         if (self.low is None) != (self.high is None):
@@ -71,9 +77,14 @@ class DenoisingScoreMatching(Trainer):
         levels = self.levels(data.x)
         added = per_row(levels, data.x) * normal_like(data.x, rng)
         noisy = data.x + added
-        _, slope = target_of(energy, noisy, data.condition, graph=True).value_and_grad(noisy)
-        misses = event_sum((slope - added / self.sigma**2).square())
-        loss = ((self.sigma / levels).square() * misses).mean() / 2
+        variance: Tensor | float
+        if self.told:
+            condition, variance, weight = levels, per_row(levels, noisy).square(), levels.square()
+        else:
+            condition, variance, weight = data.condition, self.sigma**2, (self.sigma / levels).square()
+        _, slope = target_of(energy, noisy, condition, graph=True).value_and_grad(noisy)
+        misses = event_sum((slope - added / variance).square())
+        loss = (weight * misses).mean() / 2
         logs = self.players.update({"energy": loss})
         return {"slope": slope.detach().square().mean().sqrt(), **logs}
 

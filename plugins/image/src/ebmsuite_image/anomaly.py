@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ebmsuite.density import event_sum
-from ebmsuite.energy import Energy, JointEnergy
+from ebmsuite.energy import Energy, JointEnergy, NoiseConditional
 from ebmsuite.errors import UserError
 from ebmsuite.space import Batch
 from ebmsuite_image.latents import CHAINS, decoded, generator_of, has_latent, infer
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Decision", "decide", "weight_of"]
 
-Decision: TypeAlias = Literal["posterior", "reconstruction", "smoothed", "energy"]
-"""What is compared: -log p(x, z) up to a constant, |g(z) - x|^2 alone, smoothed or not, or the energy alone."""
+Decision: TypeAlias = Literal["posterior", "reconstruction", "smoothed", "energy", "ratio"]
+"""What is compared: -log p(x, z) up to a constant, |g(z) - x|^2 alone, smoothed or not, the energy alone, or how far it
+is above that of noisier data."""
 
 SMOOTH = 3
 """Pixels each way that "smoothed" averages over."""
@@ -43,8 +44,11 @@ def decide(
     NeurIPS 2020, sec. 4.4): w is ``weight``, or 1 / 2 sd^2 of the generator when None, E is the energy on the latent
     vector, with its reference, or the negative log density of the generator's own one (a variational auto-encoder).
     "reconstruction" is |g(z) - x|^2; "smoothed" the same after g(z) - x is averaged over 3x3 pixels, so that a stroke
-    beside its place counts less than one that is missing; "energy" is E alone, E(z) or that of a picture, E(x).
-    Squares are summed over pixels in [-1, 1]. How z is inferred, ``descent`` and ``noise`` say (see
+    beside its place counts less than one that is missing; "energy" is E alone, E(z) or that of a picture, E(x); "ratio"
+    is E(z, low) - E(z, high) of an energy that is told the noise (`NoiseConditional`), the log-likelihood ratio of a
+    background to the data, a background of perturbed data (Ren et al., NeurIPS 2019, there pictures, and two models):
+    what the background finds unlikely as well, much ink for one, tells nothing. It is ``ratio`` among the terms of
+    other decisions. Squares are summed over pixels in [-1, 1]. How z is inferred, ``descent`` and ``noise`` say (see
     `ebmsuite_image.latents.infer`).
 
     No score sees a label: of a joint energy E is the marginal.
@@ -60,8 +64,12 @@ def decide(
     terms: dict[str, Tensor] = {
         "reconstruction": event_sum(residual.square()),
         "smoothed": event_sum(functional.avg_pool2d(residual, SMOOTH, 1, SMOOTH // 2).square()),
-        "energy": prior(z),
+        **_of_energy(prior, z),
     }
+    if decision not in ("posterior", *terms):
+        raise UserError(
+            f'{model.recipe.recipe}: the score "{decision}" needs an energy that is told the noise, as mlp-levels'
+        )
     posterior = weight_of(model, weight) * terms["reconstruction"] + terms["energy"]
     return _finite({"score": posterior if decision == "posterior" else terms[decision], **terms})
 
@@ -81,15 +89,24 @@ def _without_labels(model: Model, batch: Batch) -> Batch:
 
 def _of_pictures(model: Model, batch: Batch, decision: Decision) -> dict[str, Tensor]:
     energy = model.players.get("energy")
-    if decision != "energy":
-        raise UserError(
-            f'{model.recipe.recipe}: the score "{decision}" needs a generator; this model has an energy of pictures, '
-            'ask for "energy"'
-        )
     if not isinstance(energy, Energy):
         raise UserError(f"{model.recipe.recipe}: a score needs an energy, of pictures or of a latent vector")
-    score = torch.cat([energy(part.x) for part in batch.parts(CHAINS)])
-    return {"score": score, "energy": score}
+    parts = [_of_energy(energy, part.x) for part in batch.parts(CHAINS)]
+    terms = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    if decision not in terms:
+        raise UserError(
+            f'{model.recipe.recipe}: the score "{decision}" needs a generator; this model has an energy of pictures, '
+            + "ask for "
+            + " or ".join(f'"{name}"' for name in terms)
+        )
+    return {"score": terms[decision], **terms}
+
+
+def _of_energy(energy: Any, x: Tensor) -> dict[str, Tensor]:
+    terms: dict[str, Tensor] = {"energy": energy(x)}
+    if isinstance(energy, NoiseConditional):
+        terms["ratio"] = terms["energy"] - energy(x, x.new_full((len(x),), energy.high))
+    return terms
 
 
 def _finite(terms: dict[str, Tensor]) -> dict[str, Tensor]:

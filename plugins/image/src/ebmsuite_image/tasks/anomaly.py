@@ -27,8 +27,8 @@ class Anomaly:
     """How unlike the training data every picture of the input is: a .csv with a row a picture, in their order.
 
     Its columns are ``file``, ``score`` (higher is more unlike) and the terms that there are of it, ``reconstruction``
-    |g(z) - x|^2, ``smoothed`` and ``energy``. The settings are those of `ebmsuite_image.anomaly.decide`; ``decision``
-    None is "posterior" for a model with a generator, else "energy".
+    |g(z) - x|^2, ``smoothed``, ``energy`` and ``ratio``. The settings are those of `ebmsuite_image.anomaly.decide`;
+    ``decision`` None is "posterior" for a model with a generator, else "energy".
     """
 
     decision: Decision | None = None
