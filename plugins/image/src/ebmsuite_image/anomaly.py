@@ -18,11 +18,14 @@ from ebmsuite_image.latents import CHAINS, decoded, generator_of, has_latent, in
 if TYPE_CHECKING:
     from ebmsuite.model import Model
 
-__all__ = ["Decision", "decide", "weight_of"]
+__all__ = ["Decision", "Levels", "decide", "weight_of"]
 
 Decision: TypeAlias = Literal["posterior", "reconstruction", "smoothed", "energy", "ratio"]
 """What is compared: -log p(x, z) up to a constant, |g(z) - x|^2 alone, smoothed or not, the energy alone, or how far it
 is above that of noisier data."""
+
+Levels: TypeAlias = tuple[float, float] | None
+"""The noise of the two sides of "ratio", less and more."""
 
 SMOOTH = 3
 """Pixels each way that "smoothed" averages over."""
@@ -37,6 +40,7 @@ def decide(
     weight: float | None = None,
     descent: int = 0,
     noise: bool = True,
+    levels: Levels = None,
 ) -> dict[str, Tensor]:
     """``score`` [B] of every picture, higher for what is more unlike the training data, and its terms [B].
 
@@ -44,12 +48,14 @@ def decide(
     NeurIPS 2020, sec. 4.4): w is ``weight``, or 1 / 2 sd^2 of the generator when None, E is the energy on the latent
     vector, with its reference, or the negative log density of the generator's own one (a variational auto-encoder).
     "reconstruction" is |g(z) - x|^2; "smoothed" the same after g(z) - x is averaged over 3x3 pixels, so that a stroke
-    beside its place counts less than one that is missing; "energy" is E alone, E(z) or that of a picture, E(x); "ratio"
-    is E(z, low) - E(z, high) of an energy that is told the noise (`NoiseConditional`), the log-likelihood ratio of a
-    background to the data, a background of perturbed data (Ren et al., NeurIPS 2019, there pictures, and two models):
-    what the background finds unlikely as well, much ink for one, tells nothing. It is ``ratio`` among the terms of
-    other decisions. Squares are summed over pixels in [-1, 1]. How z is inferred, ``descent`` and ``noise`` say (see
+    beside its place counts less than one that is missing; "energy" is E alone, E(z) or that of a picture, E(x).
+    Squares are summed over pixels in [-1, 1]. How z is inferred, ``descent`` and ``noise`` say (see
     `ebmsuite_image.latents.infer`).
+
+    "ratio" is E(z, low) - E(z, high) of an energy that is told the noise (`NoiseConditional`); (low, high) are
+    ``levels``, or the least and the most noise when None. It is the log-likelihood ratio of a background to the data,
+    the background being perturbed data (Ren et al., NeurIPS 2019, there pictures, and two models): what the background
+    finds unlikely as well, much ink for one, tells nothing. It stands among the terms of other decisions.
 
     No score sees a label: of a joint energy E is the marginal.
 
@@ -57,14 +63,14 @@ def decide(
     """
     batch = _without_labels(model, batch).to(model.device)
     if not has_latent(model):
-        return _finite(_of_pictures(model, batch, decision))
+        return _finite(_of_pictures(model, batch, decision, levels))
     z = infer(model, batch, rng, descent, noise)
     residual = decoded(model, z, batch) - batch.x
     prior: Any = model.players["energy"] if "energy" in model.players else generator_of(model).latent
     terms: dict[str, Tensor] = {
         "reconstruction": event_sum(residual.square()),
         "smoothed": event_sum(functional.avg_pool2d(residual, SMOOTH, 1, SMOOTH // 2).square()),
-        **_of_energy(prior, z),
+        **_of_energy(prior, z, levels),
     }
     if decision not in ("posterior", *terms):
         raise UserError(
@@ -87,11 +93,11 @@ def _without_labels(model: Model, batch: Batch) -> Batch:
     return replace(batch, condition=None)
 
 
-def _of_pictures(model: Model, batch: Batch, decision: Decision) -> dict[str, Tensor]:
+def _of_pictures(model: Model, batch: Batch, decision: Decision, levels: Levels) -> dict[str, Tensor]:
     energy = model.players.get("energy")
     if not isinstance(energy, Energy):
         raise UserError(f"{model.recipe.recipe}: a score needs an energy, of pictures or of a latent vector")
-    parts = [_of_energy(energy, part.x) for part in batch.parts(CHAINS)]
+    parts = [_of_energy(energy, part.x, levels) for part in batch.parts(CHAINS)]
     terms = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     if decision not in terms:
         raise UserError(
@@ -102,11 +108,15 @@ def _of_pictures(model: Model, batch: Batch, decision: Decision) -> dict[str, Te
     return {"score": terms[decision], **terms}
 
 
-def _of_energy(energy: Any, x: Tensor) -> dict[str, Tensor]:
-    terms: dict[str, Tensor] = {"energy": energy(x)}
-    if isinstance(energy, NoiseConditional):
-        terms["ratio"] = terms["energy"] - energy(x, x.new_full((len(x),), energy.high))
-    return terms
+def _of_energy(energy: Any, x: Tensor, levels: Levels) -> dict[str, Tensor]:
+    if not isinstance(energy, NoiseConditional):
+        return {"energy": energy(x)}
+    low, high = levels or (energy.low, energy.high)
+    if not energy.low <= low < high <= energy.high:
+        known = f"from {energy.low:g} to {energy.high:g}"
+        raise UserError(f"anomaly: levels of noise that the energy was told, rising, {known}; got {low:g} and {high:g}")
+    less, more = (energy(x, x.new_full((len(x),), level)) for level in (low, high))
+    return {"energy": energy(x), "ratio": less - more}
 
 
 def _finite(terms: dict[str, Tensor]) -> dict[str, Tensor]:

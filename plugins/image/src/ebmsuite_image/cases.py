@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, Literal, TypeAlias
+from typing import Literal
 
 from ebmsuite.scores import Case, Published
 
@@ -161,18 +160,11 @@ PYRAMID = Case(
 HELD_OUT = {1: (0.336, 0.722), 4: (0.630, 0.949), 5: (0.619, 0.980), 7: (0.463, 0.941), 9: (0.413, 0.935)}
 """AUPRC by the digit held out: Pang et al., NeurIPS 2020, and Cui et al., ICCV 2023 (the best known)."""
 
-Beside: TypeAlias = Mapping[str, Mapping[str, Any]]
-"""Baselines by what they are called."""
-E_ALONE: Beside = {"E(z) alone": {"score": "auprc-energy"}}
-JUDGED: Mapping[str, tuple[str, Beside]] = {
-    "latent": ("image/mnist-anomaly", E_ALONE),
-    "vae": ("image/mnist-anomaly-vae", E_ALONE),
-    "dsm": ("image/mnist-anomaly-dsm", {"with the squares": {"decision": "posterior", "weight": 1, "noise": False}}),
-}
-"""By model its recipe, and the other score that stands beside the recipe's own: log-posterior, or E(z) alone."""
+RECIPES = {"latent": "image/mnist-anomaly", "vae": "image/mnist-anomaly-vae", "dsm": "image/mnist-anomaly-dsm"}
+"""By model."""
 
 
-def _anomaly(digit: int, protocol: Literal["pooled", "standard"], recipe: str, beside: Beside) -> Case:
+def _anomaly(digit: int, protocol: Literal["pooled", "standard"], recipe: str) -> Case:
     known = HELD_OUT[digit] if protocol == "standard" else ()
     sources = ("Pang et al., NeurIPS 2020", "Cui et al., ICCV 2023: energies of several latent layers, the best known")
     return Case(
@@ -186,7 +178,7 @@ def _anomaly(digit: int, protocol: Literal["pooled", "standard"], recipe: str, b
         baselines={
             "reconstruction alone": {"score": "auprc-reconstruction"},
             "the same, smoothed": {"score": "auprc-smoothed"},
-            **beside,
+            "E(z) alone": {"score": "auprc-energy"},
             "nearest training picture": {"of": "nearest"},
         },
         needs={"quick": ("data:image/mnist",), "full": ("gpu", "data:image/mnist")},
@@ -200,8 +192,8 @@ def _anomaly(digit: int, protocol: Literal["pooled", "standard"], recipe: str, b
 
 ANOMALY = SimpleNamespace(
     **{
-        f"{model}_{digit}_{protocol}": _anomaly(digit, protocol, recipe, beside)
-        for model, (recipe, beside) in JUDGED.items()
+        f"{model}_{digit}_{protocol}": _anomaly(digit, protocol, recipe)
+        for model, recipe in RECIPES.items()
         for protocol in ("pooled", "standard")
         for digit in HELD_OUT
     }

@@ -13,7 +13,7 @@ from ebmsuite.dataset import Dataset, fixed_subset, rows, split_of
 from ebmsuite.distances import nearest
 from ebmsuite.errors import UserError
 from ebmsuite.scores import Score
-from ebmsuite_image.anomaly import Decision, decide, weight_of
+from ebmsuite_image.anomaly import Decision, Levels, decide, weight_of
 from ebmsuite_image.latents import has_latent
 from ebmsuite_image.metrics.examples import Split
 
@@ -27,11 +27,12 @@ __all__ = ["Anomaly", "auprc", "auroc"]
 class Anomaly:
     """``auprc`` and ``auroc`` of a model's scores of ``n`` pictures of ``set``, anomalies being the positive ones.
 
-    The scores are those of `ebmsuite_image.anomaly.decide` with the settings ``decision``, ``weight``, ``descent`` and
-    ``noise``; of their terms there are ``auprc-reconstruction``, ``auprc-smoothed`` and ``auprc-energy``. All pictures
-    are judged when there are no more than ``n``, else a random subset that is always the same. The protocol has the
-    share of anomalies, which is the AUPRC of chance, and the smallest AUPRC that there is; it cannot be compared
-    across data sets with another share. Data sets are those with ``anomalous`` [N] (``image/mnist-anomaly``).
+    The scores are those of `ebmsuite_image.anomaly.decide` with the settings ``decision``, ``weight``, ``descent``,
+    ``noise`` and ``levels``; of their terms there are ``auprc-reconstruction``, ``auprc-smoothed``, ``auprc-energy``
+    and ``auprc-ratio``. All pictures are judged when there are no more than ``n``, else a random subset that is always
+    the same. The protocol has the share of anomalies, which is the AUPRC of chance, and the smallest AUPRC that there
+    is; it cannot be compared across data sets with another share. Data sets are those with ``anomalous`` [N]
+    (``image/mnist-anomaly``).
 
     ``of`` "nearest" puts the distance to the nearest training picture in the place of the model's score: what is to be
     had without learning.
@@ -41,6 +42,7 @@ class Anomaly:
     weight: float | None = None
     descent: int = 0
     noise: bool = True
+    levels: Levels = None
     set: Split = "test"
     of: Literal["model", "nearest"] = "model"
 
@@ -58,7 +60,7 @@ class Anomaly:
             terms = {"score": nearest(x.flatten(1), train.flatten(1))[1]}
         else:
             of, how = self.decision, self._how(model)
-            settings = (self.decision, self.weight, self.descent, self.noise)
+            settings = (self.decision, self.weight, self.descent, self.noise, self.levels)
             parts = [decide(model, batch, rng, *settings) for batch in batches]
             terms = {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
         score, anomalous = terms.pop("score"), known[index]
@@ -85,9 +87,10 @@ class Anomaly:
 
     def _how(self, model: Model) -> dict[str, object]:
         """The settings that the decision depends on."""
+        how: dict[str, object] = {"levels": self.levels} if self.decision == "ratio" else {}
         if not has_latent(model):
-            return {}
-        how: dict[str, object] = {"descent": self.descent, "noise": self.noise}
+            return how
+        how |= {"descent": self.descent, "noise": self.noise}
         return how | ({"weight": weight_of(model, self.weight)} if self.decision == "posterior" else {})
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ebmsuite.errors import UserError
 from ebmsuite.files import write_csv
 from ebmsuite.space import Batch
-from ebmsuite_image.anomaly import Decision, decide
+from ebmsuite_image.anomaly import Decision, Levels, decide
 from ebmsuite_image.codec import Pixels
 from ebmsuite_image.latents import has_latent
 from ebmsuite_image.tasks.parts import Facts, codec_of, pictures
@@ -35,6 +35,7 @@ class Anomaly:
     weight: float | None = None
     descent: int = 0
     noise: bool = True
+    levels: Levels = None
 
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
         if out.suffix.lower() != ".csv" or out.is_dir():
@@ -44,7 +45,7 @@ class Anomaly:
         codec = codec_of(model)
         names = codec.names(inputs, found) if isinstance(codec, Pixels) else [f"{i}" for i in range(found)]
         decision = self.decision or ("posterior" if has_latent(model) else "energy")
-        found_terms = decide(model, Batch(x), rng, decision, self.weight, self.descent, self.noise)
+        found_terms = decide(model, Batch(x), rng, decision, self.weight, self.descent, self.noise, self.levels)
         terms = {name: term.tolist() for name, term in found_terms.items()}
         columns = ([f"{v:.6g}" for v in column] for column in terms.values())
         write_csv(out, ["file", *terms], zip(names, *columns, strict=True))
