@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -180,6 +181,30 @@ def test_every_level_ends_at_the_density_with_its_noise(tmp_path: Path, one_thre
     x = model.sample(2000, seed=4)  # at the least noise, and then without it: Tweedie shrinks by V / (V + sigma^2)
     assert float(x.mean()) == pytest.approx(1, abs=0.06)
     assert float(x.var()) == pytest.approx(0.25**2 / (0.25 + 0.09), rel=0.15)
+
+
+class Modes(NoiseConditional):
+    """0.8 N(-4, s^2) + 0.2 N(4, s^2) with its noise, in closed form."""
+
+    def __init__(self) -> None:
+        super().__init__(torch.nn.Linear(1, 1), 0.3, 5.0)  # a player has parameters
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        sigma = x.new_full((len(x),), self.low) if condition is None else condition
+        away = [math.log(share) - (x[:, 0] - at).square() / (2 * sigma**2) for share, at in ((0.8, -4.0), (0.2, 4.0))]
+        return -torch.logsumexp(torch.stack(away), 0) + sigma.log()
+
+
+def test_down_the_levels_modes_get_their_shares() -> None:
+    energy = Modes()
+    phase = Phase(energy, Langevin(step_size=0.15), Noise(Gaussian(Space((1,)), sd=5.0)), 60)
+    down, at_once = (
+        DenoisingScoreMatching(players_of(energy), {"negative": phase}, anneal=levels).sample(4000, rng())
+        for levels in (12, 1)
+    )
+    assert float((down < 0).double().mean()) == pytest.approx(0.8, abs=0.03)
+    assert float((at_once < 0).double().mean()) == pytest.approx(0.5, abs=0.05)  # where the chains started
+    assert float(down[down < 0].std()) == pytest.approx(0.3, rel=0.1)
 
 
 # -- diffusion ----------------------------------------------------------------------------------------------------
@@ -449,6 +474,7 @@ def test_the_contrast_makes_the_energy_that_of_the_data() -> None:
             "players.energy={name: mlp-levels, low: 0.1, high: 1}",
             "told its level and has its own; leave out",
         ),
+        (DSM_EXAMPLE, "trainer.anneal=3", "trainer.anneal: how many levels .* got 3"),
         (DSM_EXAMPLE, "players.energy={name: mlp-levels, low: 1, high: 1}", "mlp-levels: noise from low, above 0"),
         (DSM_EXAMPLE, "trainer.sigma=0", "trainer.sigma: the noise must be above 0"),
         (RECOVERY_EXAMPLE, "trainer.log_snr=[1.0, 2.0]", "trainer.log_snr: at least two levels, each below"),

@@ -137,6 +137,13 @@ class NoiseConditional(Energy):
         energy: Tensor = x.flatten(1).square().sum(1) / (2 * variance) - self.sd / sigma * full_precision(f)
         return energy
 
+    def scale(self, x: Tensor, condition: Tree = None) -> Tensor | float:
+        """sigma / low: one step size suits all levels, as it does with the published steps ~ sigma^2."""
+        if condition is None:
+            return 1.0
+        sigma: Tensor = condition
+        return (sigma / self.low).view(-1, *[1] * (x.dim() - 1))
+
 
 class Sum(Energy):
     """Weighted product of experts: E(x) = sum_i w_i E_i(x). All see the same condition."""

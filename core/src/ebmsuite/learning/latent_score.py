@@ -30,7 +30,8 @@ class LatentScoreMatching(VariationalAutoencoder):
     data convolved with N(0, sigma^2 I). Until then it is what it was at first, and so are its scores. Its schedules
     count from the second stage. No chain is run in learning: those of ``prior`` are for samples, which the generator
     decodes, and ``denoise`` takes the noise off before. The energy's activations must be smooth. An energy that is told
-    the noise (`NoiseConditional`, the component ``mlp-levels``) learns all its levels, and ``sigma`` is not asked for.
+    the noise (`NoiseConditional`, the component ``mlp-levels``) learns all its levels: ``sigma`` is not asked for, and
+    samples come down ``anneal`` levels.
 
     Scores of latent vectors: Vahdat, Kreis, Kautz (NeurIPS 2021), there of a net without an energy, at all levels of
     noise, together with the auto-encoder. In two stages, by contrast: Aneja, Schwing, Kautz, Vahdat (NeurIPS 2021).
@@ -41,6 +42,7 @@ class LatentScoreMatching(VariationalAutoencoder):
     first: int = 1000
     sigma: float = 0.3
     denoise: bool = False
+    anneal: int = 1
 
     roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "generator": "generator", "encoder": "density"}
     draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"prior": "latent"}
@@ -49,7 +51,9 @@ class LatentScoreMatching(VariationalAutoencoder):
         if self.first < 0:
             raise RecipeError(f"trainer.first: steps of the auto-encoder, at least 0, got {self.first}")
         phases = {"negative": self.phases["prior"]}
-        self.matching = DenoisingScoreMatching(self.players, phases, sigma=self.sigma, denoise=self.denoise)
+        self.matching = DenoisingScoreMatching(
+            self.players, phases, sigma=self.sigma, denoise=self.denoise, anneal=self.anneal
+        )
 
     @staticmethod
     def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:

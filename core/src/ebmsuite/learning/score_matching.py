@@ -13,6 +13,7 @@ from ebmsuite.density import event_sum
 from ebmsuite.energy import Energy, NoiseConditional
 from ebmsuite.errors import RecipeError
 from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.sampling import Start
 from ebmsuite.sampling.kernel import normal_like, per_row, target_of
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
@@ -42,6 +43,7 @@ class DenoisingScoreMatching(Trainer):
     high: float | None = None
     spacing: Literal["linear", "geometric"] = "linear"
     denoise: bool = False
+    anneal: int = 1
 
     roles: ClassVar[Mapping[str, str]] = {"energy": "energy"}
     draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
@@ -53,6 +55,11 @@ class DenoisingScoreMatching(Trainer):
             if self.low is not None or self.high is not None:
                 raise RecipeError("trainer: the energy is told its level and has its own; leave out low and high")
             self.sigma, self.low, self.high, self.spacing = energy.low, energy.low, energy.high, "geometric"
+        if self.anneal < 1 or (self.anneal > 1 and not self.told):
+            raise RecipeError(
+                f"trainer.anneal: how many levels samples come down, at least 1, and 1 unless the energy is told its "
+                f"level; got {self.anneal}"
+            )
         if self.sigma <= 0:
             raise RecipeError(f"trainer.sigma: the noise must be above 0, got {self.sigma:g}")
         if (self.low is None) != (self.high is None):
@@ -89,8 +96,18 @@ class DenoisingScoreMatching(Trainer):
         return {"slope": slope.detach().square().mean().sqrt(), **logs}
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        x = self.phases["negative"].sample(n, rng, condition)
+        x = self._drawn(n, rng, condition)
         if not self.denoise:
             return x
         _, slope = target_of(self.players["energy"], x, condition).value_and_grad(x)
         return x - self.sigma**2 * slope
+
+    def _drawn(self, n: int, rng: torch.Generator, condition: Tree) -> Tensor:
+        phase = self.phases["negative"]
+        if self.anneal == 1:
+            return phase.sample(n, rng, condition)
+        down = self.levels(torch.empty(self.anneal, device=rng.device)).flip(0)[:, None].expand(-1, n)
+        x = phase.sample(n, rng, down[0])
+        for level in down[1:]:
+            x = phase.refine(Start(x, level), rng)
+        return x
