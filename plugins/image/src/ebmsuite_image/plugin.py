@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from ebmsuite.hookspecs import Component, hookimpl
-from ebmsuite.papers import VAHDAT_2021, ZHENG_2021
+from ebmsuite.papers import (
+    DU_2019,
+    DU_2021,
+    GRATHWOHL_2020,
+    NIJKAMP_2019,
+    PANG_2020,
+    VAHDAT_2021,
+    ZHENG_2021,
+)
 
 ebm_api = 1
 
-NIJKAMP_2019 = "Nijkamp, Hill, Zhu, Wu. On Learning Non-Convergent Non-Persistent Short-Run MCMC. NeurIPS 2019"
 NIJKAMP_2020 = (
     "Nijkamp, Hill, Han, Zhu, Wu. On the Anatomy of MCMC-Based Maximum Likelihood Learning of EBMs. AAAI 2020"
 )
-DU_2019 = "Du, Mordatch. Implicit Generation and Modeling with Energy-Based Models. NeurIPS 2019"
-DU_2021 = "Du, Li, Tenenbaum, Mordatch. Improved Contrastive Divergence Training of EBMs. ICML 2021"
-GRATHWOHL_2020 = "Grathwohl et al. Your Classifier is Secretly an Energy Based Model. ICLR 2020"
 HEUSEL_2017 = "Heusel et al. GANs Trained by a Two Time-Scale Update Rule. NeurIPS 2017"
 BINKOWSKI_2018 = "Binkowski, Sutherland, Arbel, Gretton. Demystifying MMD GANs. ICLR 2018"
 SALIMANS_2016 = "Salimans et al. Improved Techniques for Training GANs. NeurIPS 2016"
 KYNKAANNIEMI_2019 = "Kynkaanniemi, Karras, Laine, Lehtinen, Aila. Improved Precision and Recall Metric. NeurIPS 2019"
-PANG_2020 = "Pang, Han, Nijkamp, Zhu, Wu. Learning Latent Space Energy-Based Prior Model. NeurIPS 2020"
 KARRAS_2018 = "Karras, Aila, Laine, Lehtinen. Progressive Growing of GANs. ICLR 2018"
 ZENATI_2018 = "Zenati, Foo, Lecouat, Manek, Chandrasekhar. Efficient GAN-Based Anomaly Detection. 2018"
 
