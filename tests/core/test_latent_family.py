@@ -22,7 +22,7 @@ from ebmsuite.learning.optimisers import adam, sgd
 from ebmsuite.learning.symbol_vector import SymbolVector, mutual_information
 from ebmsuite.model import load
 from ebmsuite.nets import Quadratic, mlp_classes, mlp_encoder, mlp_generator
-from ebmsuite.sampling import Langevin, Memory, Noise, Phase
+from ebmsuite.sampling import Langevin, Memory, Noise, Phase, Start, target_of
 from ebmsuite.space import Batch, Space
 
 PLANE = Space((2,))
@@ -198,7 +198,31 @@ def test_the_second_stage_has_schedules_of_its_own_and_the_averages_of_the_first
     assert not torch.equal(seen[0], trainer.players["encoder"].sample(64, rng(7), data["data"].x))
 
 
-@pytest.mark.parametrize("change", ["trainer.first=-1", "trainer.sigma=0", "players.energy.of=event"])
+def test_an_energy_of_latent_vectors_is_told_the_noise_too(tmp_path: Path) -> None:
+    """Ten levels of it in learning, three on the way down, and then the noise of the least off; in bf16 as well."""
+    told = "players.energy={name: mlp-levels, of: latent, low: 0.2, high: 1.5, width: 8}"
+    run = train(
+        LATENT_SCORE_EXAMPLE, told, "trainer={name: latent-dsm, first: 6, denoise: true, anneal: 3}",
+        "compute.precision=bf16", out=tmp_path / "run",
+    )  # fmt: skip
+    model = load(run)
+    energy, phase = model.players["energy"], model.phases["prior"]
+    assert energy.autocast == torch.bfloat16
+    z = torch.randn(5, 2, generator=rng())
+    assert energy(z).dtype == torch.float32
+    again, levels = rng(7), (1.5, (0.2 * 1.5) ** 0.5, 0.2)
+    z = phase.sample(5, again, torch.full((5,), levels[0]))
+    for level in levels[1:]:
+        z = phase.refine(Start(z, torch.full((5,), level)), again)
+    clean = z - 0.2**2 * target_of(energy, z).value_and_grad(z)[1]
+    torch.testing.assert_close(model.sample(5, rng=rng(7)), model.trainer.decode(clean, rng()), rtol=1e-4, atol=1e-4)
+    with pytest.raises(UserError, match="drawn at the least; they take no condition"):
+        model.sample(5, condition=torch.ones(5))
+
+
+@pytest.mark.parametrize(
+    "change", ["trainer.first=-1", "trainer.sigma=0", "trainer.sigma=null", "players.energy.of=event"]
+)
 def test_two_stages_that_cannot_be_are_one_error(change: str, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=change.partition("=")[0]):
         train(LATENT_SCORE_EXAMPLE, change, out=tmp_path / "run")

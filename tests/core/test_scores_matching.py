@@ -19,6 +19,7 @@ from ebmsuite.examples import (
     DSM_EXAMPLE,
     ENERGY_MATCHING_EXAMPLE,
     FCE_EXAMPLE,
+    MLE_EXAMPLE,
     NCE_EXAMPLE,
     RECOVERY_EXAMPLE,
 )
@@ -44,6 +45,8 @@ from ebmsuite.space import Batch, Space
 from ebmsuite.tree import Tree
 
 PLAIN = Optimiser(sgd, lr=1.0)
+LABELLED = {"data": {"name": "toy/points", "density": {"name": "toy/two-moons"}, "n": 64, "labels": True}}
+TOLD = "players.energy={name: mlp-levels, low: 0.1, high: 1}"
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -469,13 +472,14 @@ def test_the_contrast_makes_the_energy_that_of_the_data() -> None:
     ("example", "change", "text"),
     [
         (DSM_EXAMPLE, "trainer.low=null", "low and high are the ends"),
-        (
-            DSM_EXAMPLE,
-            "players.energy={name: mlp-levels, low: 0.1, high: 1}",
-            "told its level and has its own; leave out",
-        ),
+        (DSM_EXAMPLE, TOLD, "trainer.sigma: the energy is told the noise and has levels of its own"),
+        (DSM_EXAMPLE | {"trainer": {"name": "dsm", "low": 0.1, "high": 1.0}}, TOLD, "trainer.low: the energy is told"),
+        (DSM_EXAMPLE | {"trainer": {"name": "dsm"}}, "log.every=1", "trainer.sigma: say how much noise"),
+        (MLE_EXAMPLE, TOLD, 'players.energy: "mlp-levels" is told the noise, which the trainer "mle" does not'),
+        (DSM_EXAMPLE | {"data": LABELLED}, TOLD, 'players.energy: the energy "mlp-levels" takes no condition'),
+        (DSM_EXAMPLE, "players.energy={name: mlp-levels, low: 0.1, high: 1, sd: 0}", "mlp-levels.sd: that of the data"),
         (DSM_EXAMPLE, "trainer.anneal=3", "trainer.anneal: how many levels .* got 3"),
-        (DSM_EXAMPLE, "players.energy={name: mlp-levels, low: 1, high: 1}", "mlp-levels: noise from low, above 0"),
+        (DSM_EXAMPLE, "players.energy={name: mlp-levels, low: 1, high: 1}", "mlp-levels.low: noise from low, above 0"),
         (DSM_EXAMPLE, "trainer.sigma=0", "trainer.sigma: the noise must be above 0"),
         (RECOVERY_EXAMPLE, "trainer.log_snr=[1.0, 2.0]", "trainer.log_snr: at least two levels, each below"),
         (RECOVERY_EXAMPLE, "trainer.step_scale=0", "trainer.step_scale: must be above 0"),
@@ -493,9 +497,8 @@ def test_wrong_settings_are_one_error(example: dict[str, object], change: str, t
 )  # fmt: skip
 def test_labels_are_given_to_all(example: dict[str, object]) -> None:
     """Every trainer learns p(x | label) as it stands, and draws for the labels it is asked for."""
-    data = {"data": {"name": "toy/points", "density": {"name": "toy/two-moons"}, "n": 64, "labels": True}}
     registry = Registry()
-    recipe = read_recipe(example | {"data": data}, registry)
+    recipe = read_recipe(example | {"data": LABELLED}, registry)
     experiment = Experiment.with_data(recipe, registry, torch.device("cpu"), Ranks())
     try:
         for t in range(8):

@@ -290,13 +290,26 @@ def test_the_ratio_is_of_the_least_noise_and_the_most(model: Model, pixel_run: P
     torch.testing.assert_close(got["energy"], ends[0])
     torch.testing.assert_close(got["score"], ends[0] - ends[1])
     torch.testing.assert_close(decide(told, batch, generator(1), "energy")["ratio"], got["score"])
+    inner = [energy(z, torch.full((len(z),), sigma)).detach() for sigma in (0.5, 1.0)]
+    got = decide(told, batch, generator(1), "ratio", levels=(0.5, 1.0))
+    torch.testing.assert_close(got["score"], inner[0] - inner[1])
+    metric = AnomalyMetric(decision="ratio", levels=(0.5, 1.0))
+    found = metric(told, {"test": digits_anomaly("test", 3)}, generator(), 40)
+    assert found["auprc"].value == found["auprc-ratio"].value
+    assert found["auprc"].protocol["levels"] == [0.5, 1.0]
+    for levels in ((1.0, 0.5), (0.1, 1.0), (0.5, 2.0)):
+        with pytest.raises(UserError, match=r"levels: less noise and more of what .* told, from 0\.2 to 1\.5"):
+            decide(told, batch, generator(1), "ratio", levels=levels)
+    with pytest.raises(UserError, match=r"levels: .* has no energy that is told the noise"):
+        decide(model, batch, generator(1), "energy", levels=(0.5, 1.0))
     of_pictures = load(pixel_run)
     energy = mlp_levels(Space(tuple(batch.x.shape[1:])), 0.2, 1.5, width=8)
     of_pictures.players = {**of_pictures.players, "energy": energy}
     both = [energy(batch.x, torch.full((len(batch),), sigma)).detach() for sigma in (0.2, 1.5)]
     torch.testing.assert_close(decide(of_pictures, batch, generator(), "ratio")["score"], both[0] - both[1])
-    with pytest.raises(UserError, match='"ratio" needs an energy that is told the noise'):
-        decide(model, batch, generator(), "ratio")
+    for plain in (model, load(pixel_run)):
+        with pytest.raises(UserError, match='"ratio" needs an energy that is told the noise'):
+            decide(plain, batch, generator(), "ratio")
 
 
 def test_residuals_are_smoothed_before_they_are_squared(model: Model) -> None:

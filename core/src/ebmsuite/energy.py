@@ -115,8 +115,8 @@ class NoiseConditional(Energy):
     every sigma, and so is what its slope must be (the preconditioning of Karras et al., NeurIPS 2022, table 1, made
     that of an energy). One net for all levels, told the level: Song & Ermon, NeurIPS 2019, who have scores.
 
-    The condition is sigma, [B], or None: ``low``, so that what draws from it or judges by it without a word of noise
-    has the sharpest energy that there is.
+    The condition is sigma, [B], between the ends (others are strange to the net, and not refused), or None: ``low``, so
+    that what draws from it or judges by it without a word of noise has the sharpest energy that there is.
     """
 
     WAVES: ClassVar[int] = 8

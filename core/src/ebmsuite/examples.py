@@ -132,7 +132,7 @@ LATENT_SCORE_EXAMPLE = {
     **VAE_EXAMPLE,
     "recipe": "latent-dsm-example",
     "players": {**VAE_EXAMPLE["players"], "energy": {"name": "mlp", "of": "latent", "reference_sd": 1.0, **SMALL}},
-    "trainer": {"name": "latent-dsm", "first": 6},
+    "trainer": {"name": "latent-dsm", "first": 6, "sigma": 0.3},
     "phases": {"prior": {"chains": NOISE, "sampler": {"name": "langevin", "step_size": 0.4}, "steps": 5}},
     "optimisers": {"generator": ADAM, "encoder": ADAM, "energy": {**ADAM, "ema": 0.9}},
 }

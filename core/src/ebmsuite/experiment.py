@@ -94,6 +94,12 @@ class Experiment:
             given["condition"] = conditions.get(name, condition)
             nets[name] = registry.build(trainer.roles[name], spec, **given).to(device)
             self._takes(nets[name], given["condition"], trainer.roles[name], name)
+            if isinstance(nets[name], NoiseConditional) and not trainer.tells:
+                by = recipe.trainer["name"]
+                raise RecipeError(
+                    f'players.{name}: "{spec["name"]}" is told the noise, which the trainer "{by}" does not; '
+                    "use dsm or latent-dsm, or another energy"
+                )
             _autocast(nets[name], PRECISIONS[recipe.compute.precision])
             channels_last(nets[name])
         optimisers = {n: self._optimiser(spec) for n, spec in recipe.optimisers.items()}

@@ -147,7 +147,9 @@ def mlp_levels(
 ) -> NoiseConditional:
     """An MLP that is told the noise on its events, from ``low`` to ``high``: see `NoiseConditional`."""
     if not 0 < low < high:
-        raise RecipeError(f"mlp-levels: noise from low, above 0, to high, above low; got {low:g} and {high:g}")
+        raise RecipeError(f"mlp-levels.low: noise from low, above 0, to high, above low; got {low:g} and {high:g}")
+    if sd <= 0:
+        raise RecipeError(f"mlp-levels.sd: that of the data, above 0, got {sd:g}")
     time = Space((NoiseConditional.WAVES,), (-1.0, 1.0))
     layers = mlp([event.size + time.size, *[width] * depth, 1], activation)
     return NoiseConditional(SideBySide(nn.Sequential(layers, nn.Flatten(start_dim=0)), time), low, high, sd)

@@ -30,7 +30,7 @@ class LatentScoreMatching(VariationalAutoencoder):
     data convolved with N(0, sigma^2 I). Until then it is what it was at first, and so are its scores. Its schedules
     count from the second stage. No chain is run in learning: those of ``prior`` are for samples, which the generator
     decodes, and ``denoise`` takes the noise off before. The energy's activations must be smooth. An energy that is told
-    the noise (`NoiseConditional`, the component ``mlp-levels``) learns all its levels: ``sigma`` is not asked for, and
+    the noise (`NoiseConditional`, the component ``mlp-levels``) learns all its levels: ``sigma`` is left out, and
     samples come down ``anneal`` levels.
 
     Scores of latent vectors: Vahdat, Kreis, Kautz (NeurIPS 2021), there of a net without an energy, at all levels of
@@ -40,10 +40,11 @@ class LatentScoreMatching(VariationalAutoencoder):
     """
 
     first: int = 1000
-    sigma: float = 0.3
+    sigma: float | None = None
     denoise: bool = False
     anneal: int = 1
 
+    tells: ClassVar[bool] = True
     roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "generator": "generator", "encoder": "density"}
     draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"prior": "latent"}
 

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from ebmsuite.density import event_sum
 from ebmsuite.energy import Energy, NoiseConditional
-from ebmsuite.errors import RecipeError
+from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.learning.trainer import Logs, Trainer
 from ebmsuite.sampling import Start
 from ebmsuite.sampling.kernel import normal_like, per_row, target_of
+from ebmsuite.sampling.phase import together
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
@@ -34,34 +35,51 @@ class DenoisingScoreMatching(Trainer):
     are a shell of their own. Published: sigma 0.1, levels linear 0.05 to 1.2 on CIFAR-10 in [0, 1], geometric 0.1 to 3
     on Fashion-MNIST.
 
-    Samples are those of ``negative``, and where ``denoise`` is set one step more, x - sigma_0^2 dE/dx, takes the noise
-    off: the expected clean event. The gradient of a gradient is taken: activations must be smooth.
+    An energy that is told the noise (`NoiseConditional`: Song & Ermon, NeurIPS 2019) has levels of its own, geometric
+    between its ends, and ``sigma``, ``low`` and ``high`` are left out:
+
+        min E 1/2 |sigma_i dE/dx~ - n|^2,    E of x~ and sigma_i
+
+    Its optimum is, at every level, the density of the data convolved with N(0, sigma_i^2 I). Samples are drawn at the
+    least noise, or come down to it: ``anneal`` levels from the most, the steps of ``negative`` at each of them, a step
+    in units of sigma_i (Song & Ermon, algorithm 1). Modes get their shares where chains still cross between them.
+
+    Samples are those of ``negative``, and where ``denoise`` is set one step more, x - sigma^2 dE/dx, takes the noise
+    off, sigma being sigma_0 or the least noise: the expected clean event. The gradient of a gradient is taken:
+    activations must be smooth.
     """
 
-    sigma: float = 0.1
+    sigma: float | None = None
     low: float | None = None
     high: float | None = None
     spacing: Literal["linear", "geometric"] = "linear"
     denoise: bool = False
     anneal: int = 1
 
+    tells: ClassVar[bool] = True
     roles: ClassVar[Mapping[str, str]] = {"energy": "energy"}
     draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
 
     def __post_init__(self) -> None:
-        energy = self.players["energy"]
+        energy, given = self.players["energy"], {"sigma": self.sigma, "low": self.low, "high": self.high}
         self.told = isinstance(energy, NoiseConditional)
         if isinstance(energy, NoiseConditional):
-            if self.low is not None or self.high is not None:
-                raise RecipeError("trainer: the energy is told its level and has its own; leave out low and high")
-            self.sigma, self.low, self.high, self.spacing = energy.low, energy.low, energy.high, "geometric"
+            for name in (k for k, v in given.items() if v is not None):
+                raise RecipeError(
+                    f"trainer.{name}: the energy is told the noise and has levels of its own; leave it out"
+                )
+            self.least = energy.low
+        elif self.sigma is None:
+            raise RecipeError("trainer.sigma: say how much noise, or take an energy that is told it, as mlp-levels")
+        else:
+            self.least = self.sigma
         if self.anneal < 1 or (self.anneal > 1 and not self.told):
             raise RecipeError(
                 f"trainer.anneal: how many levels samples come down, at least 1, and 1 unless the energy is told its "
                 f"level; got {self.anneal}"
             )
-        if self.sigma <= 0:
-            raise RecipeError(f"trainer.sigma: the noise must be above 0, got {self.sigma:g}")
+        if self.least <= 0:
+            raise RecipeError(f"trainer.sigma: the noise must be above 0, got {self.least:g}")
         if (self.low is None) != (self.high is None):
             raise RecipeError("trainer: low and high are the ends of the noise levels; give both or none")
         if self.low is not None and self.high is not None and not 0 < self.low <= self.high:
@@ -73,11 +91,14 @@ class DenoisingScoreMatching(Trainer):
 
     def levels(self, x: Tensor) -> Tensor:
         """sigma_i of every row, [B]."""
+        energy = self.players["energy"]
+        if isinstance(energy, NoiseConditional):
+            return _geometric(energy.low, energy.high, x)
         if self.low is None or self.high is None:
-            return x.new_full((len(x),), self.sigma)
+            return x.new_full((len(x),), self.least)
         if self.spacing == "linear":
             return torch.linspace(self.low, self.high, len(x), dtype=x.dtype, device=x.device)
-        return self.low * (self.high / self.low) ** torch.linspace(0, 1, len(x), dtype=x.dtype, device=x.device)
+        return _geometric(self.low, self.high, x)
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy = batches["data"], self.players["energy"]
@@ -88,7 +109,7 @@ class DenoisingScoreMatching(Trainer):
         if self.told:
             condition, variance, weight = levels, per_row(levels, noisy).square(), levels.square()
         else:
-            condition, variance, weight = data.condition, self.sigma**2, (self.sigma / levels).square()
+            condition, variance, weight = data.condition, self.least**2, (self.least / levels).square()
         _, slope = target_of(energy, noisy, condition, graph=True).value_and_grad(noisy)
         misses = event_sum((slope - added / variance).square())
         loss = (weight * misses).mean() / 2
@@ -96,18 +117,24 @@ class DenoisingScoreMatching(Trainer):
         return {"slope": slope.detach().square().mean().sqrt(), **logs}
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        x = self._drawn(n, rng, condition)
+        if self.told and condition is not None:
+            raise UserError(
+                "samples of an energy that is told the noise are drawn at the least; they take no condition"
+            )
+        phase = self.phases["negative"]
+        if self.anneal == 1:
+            x = phase.sample(n, rng, condition)
+        else:
+            down = self.levels(torch.empty(self.anneal, device=rng.device)).flip(0)[:, None].expand(-1, n)
+            x = phase.sample(n, rng, down[0])
+            for level in down[1:]:
+                x = phase.refine(Start(x, level), rng, batch=together(x))
         if not self.denoise:
             return x
         _, slope = target_of(self.players["energy"], x, condition).value_and_grad(x)
-        return x - self.sigma**2 * slope
+        return x - self.least**2 * slope
 
-    def _drawn(self, n: int, rng: torch.Generator, condition: Tree) -> Tensor:
-        phase = self.phases["negative"]
-        if self.anneal == 1:
-            return phase.sample(n, rng, condition)
-        down = self.levels(torch.empty(self.anneal, device=rng.device)).flip(0)[:, None].expand(-1, n)
-        x = phase.sample(n, rng, down[0])
-        for level in down[1:]:
-            x = phase.refine(Start(x, level), rng)
-        return x
+
+def _geometric(low: float, high: float, x: Tensor) -> Tensor:
+    """As many levels as x has rows."""
+    return low * (high / low) ** torch.linspace(0, 1, len(x), dtype=x.dtype, device=x.device)

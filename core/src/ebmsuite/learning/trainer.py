@@ -51,6 +51,8 @@ class Trainer:
     """Phase -> the space that it draws from."""
     starts: ClassVar[frozenset[str]] = frozenset()
     """Phases whose chains start where the trainer says: they must be ``proposal``."""
+    tells: ClassVar[bool] = False
+    """Whether an energy may be one that is told the noise: `NoiseConditional`."""
     streams: ClassVar[tuple[str, ...]] = ("data",)
 
     @staticmethod

@@ -17,7 +17,7 @@ from ebmsuite.schedule import Schedule, at
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree, take
 
-__all__ = ["Draw", "Phase", "in_mode"]
+__all__ = ["Draw", "Phase", "in_mode", "together"]
 
 Each = Callable[[int, Any, Any], None]
 
@@ -90,22 +90,29 @@ class Phase:
     ) -> Tensor:
         """``n`` samples outside learning: chains start as in learning, and nothing is kept of them.
 
-        They run ``batch`` at a time, which bounds the memory (250 pictures of 28x28 unless said, and as many numbers
-        of any other event); all at once when ``each`` looks on.
+        They run ``batch`` at a time, which bounds the memory (`together` unless said); all at once when ``each`` looks
+        on.
         """
         start = self.chains.start(n, rng, None, condition, proposal)
-        batch = batch or max(1, 196_608 // max(1, start.x[0].numel()))
-        if each is not None or n <= batch:
-            return self.refine(start, rng, steps, each)
+        return self.refine(start, rng, steps, each, batch or together(start.x))
+
+    def refine(
+        self,
+        start: Start,
+        rng: torch.Generator,
+        steps: int | None = None,
+        each: Each | None = None,
+        batch: int | None = None,
+    ) -> Tensor:
+        """Run the chains of an explicit start, ``batch`` at a time, or all at once: when None, or ``each`` looks on."""
+        n, steps = len(start.x), self.steps if steps is None else steps
+        if each is not None or n <= (batch or n):
+            return self._run(start, rng, steps, each=each)[0]
         parts = [
             Start(start.x[rows], take(start.condition, rows))
-            for rows in (slice(i, i + batch) for i in range(0, n, batch))
+            for rows in (slice(i, i + (batch or n)) for i in range(0, n, batch or n))
         ]
-        return torch.cat([self.refine(part, rng, steps) for part in parts])
-
-    def refine(self, start: Start, rng: torch.Generator, steps: int | None = None, each: Each | None = None) -> Tensor:
-        """Run the chains of an explicit start."""
-        return self._run(start, rng, self.steps if steps is None else steps, each=each)[0]
+        return torch.cat([self._run(part, rng, steps)[0] for part in parts])
 
     def _run(
         self,
@@ -131,6 +138,11 @@ class Phase:
                 state, info = run(self.sampler, target, x, kept, rng, each)
                 x = state.x
         return x, None if info is None else info.energy.detach()
+
+
+def together(x: Tensor) -> int:
+    """How many events like those of x [B, *event] are run at once: 250 pictures of 28x28, as many numbers of others."""
+    return max(1, 196_608 // max(1, x[0].numel()))
 
 
 @contextmanager

@@ -18,11 +18,11 @@ from ebmsuite_image.latents import CHAINS, decoded, generator_of, has_latent, in
 if TYPE_CHECKING:
     from ebmsuite.model import Model
 
-__all__ = ["Decision", "Levels", "decide", "weight_of"]
+__all__ = ["Decision", "Levels", "decide", "levels_of", "weight_of"]
 
 Decision: TypeAlias = Literal["posterior", "reconstruction", "smoothed", "energy", "ratio"]
-"""What is compared: -log p(x, z) up to a constant, |g(z) - x|^2 alone, smoothed or not, the energy alone, or how far it
-is above that of noisier data."""
+"""What is compared: -log p(x, z) up to a constant, |g(z) - x|^2 alone, smoothed or not, the energy alone, or less
+that of noisier data."""
 
 Levels: TypeAlias = tuple[float, float] | None
 """The noise of the two sides of "ratio", less and more."""
@@ -55,13 +55,18 @@ def decide(
     "ratio" is E(z, low) - E(z, high) of an energy that is told the noise (`NoiseConditional`); (low, high) are
     ``levels``, or the least and the most noise when None. It is the log-likelihood ratio of a background to the data,
     the background being perturbed data (Ren et al., NeurIPS 2019, there pictures, and two models): what the background
-    finds unlikely as well, much ink for one, tells nothing. It stands among the terms of other decisions.
+    finds unlikely as well, much ink for one, tells nothing. It is known up to a constant, as E is, and stands among the
+    terms of other decisions.
 
     No score sees a label: of a joint energy E is the marginal.
 
     Errors: `UserError` when the model has not what the decision needs, or a score is not finite.
     """
-    batch = _without_labels(model, batch).to(model.device)
+    batch, levels = _without_labels(model, batch).to(model.device), levels_of(model, levels)
+    if decision == "ratio" and levels is None:
+        raise UserError(
+            f'{model.recipe.recipe}: the score "ratio" needs an energy that is told the noise, as mlp-levels'
+        )
     if not has_latent(model):
         return _finite(_of_pictures(model, batch, decision, levels))
     z = infer(model, batch, rng, descent, noise)
@@ -72,10 +77,6 @@ def decide(
         "smoothed": event_sum(functional.avg_pool2d(residual, SMOOTH, 1, SMOOTH // 2).square()),
         **_of_energy(prior, z, levels),
     }
-    if decision not in ("posterior", *terms):
-        raise UserError(
-            f'{model.recipe.recipe}: the score "{decision}" needs an energy that is told the noise, as mlp-levels'
-        )
     posterior = weight_of(model, weight) * terms["reconstruction"] + terms["energy"]
     return _finite({"score": posterior if decision == "posterior" else terms[decision], **terms})
 
@@ -87,6 +88,20 @@ def weight_of(model: Model, weight: float | None) -> float:
     return float(1 / (2 * generator_of(model).sd ** 2))
 
 
+def levels_of(model: Model, levels: Levels) -> Levels:
+    """The noise of the two sides of "ratio", or None where the energy is not told the noise."""
+    energy = model.players.get("energy")
+    if not isinstance(energy, NoiseConditional):
+        if levels is not None:
+            raise UserError(f"levels: {model.recipe.recipe} has no energy that is told the noise, as mlp-levels")
+        return None
+    low, high = levels or (energy.low, energy.high)
+    if not energy.low <= low < high <= energy.high:
+        known = f"from {energy.low:g} to {energy.high:g}"
+        raise UserError(f"levels: less noise and more of what the energy was told, {known}; got {low:g} and {high:g}")
+    return low, high
+
+
 def _without_labels(model: Model, batch: Batch) -> Batch:
     if model.condition is not None and not isinstance(model.players.get("energy"), JointEnergy):
         raise UserError(f"{model.recipe.recipe}: this model is given labels, which a score of anomalies must not see")
@@ -95,27 +110,22 @@ def _without_labels(model: Model, batch: Batch) -> Batch:
 
 def _of_pictures(model: Model, batch: Batch, decision: Decision, levels: Levels) -> dict[str, Tensor]:
     energy = model.players.get("energy")
+    if decision not in ("energy", "ratio"):
+        raise UserError(
+            f'{model.recipe.recipe}: the score "{decision}" needs a generator; this model has an energy of pictures, '
+            'ask for "energy"'
+        )
     if not isinstance(energy, Energy):
         raise UserError(f"{model.recipe.recipe}: a score needs an energy, of pictures or of a latent vector")
     parts = [_of_energy(energy, part.x, levels) for part in batch.parts(CHAINS)]
     terms = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    if decision not in terms:
-        raise UserError(
-            f'{model.recipe.recipe}: the score "{decision}" needs a generator; this model has an energy of pictures, '
-            + "ask for "
-            + " or ".join(f'"{name}"' for name in terms)
-        )
     return {"score": terms[decision], **terms}
 
 
 def _of_energy(energy: Any, x: Tensor, levels: Levels) -> dict[str, Tensor]:
-    if not isinstance(energy, NoiseConditional):
+    if levels is None:
         return {"energy": energy(x)}
-    low, high = levels or (energy.low, energy.high)
-    if not energy.low <= low < high <= energy.high:
-        known = f"from {energy.low:g} to {energy.high:g}"
-        raise UserError(f"anomaly: levels of noise that the energy was told, rising, {known}; got {low:g} and {high:g}")
-    less, more = (energy(x, x.new_full((len(x),), level)) for level in (low, high))
+    less, more = (energy(x, x.new_full((len(x),), level)) for level in levels)
     return {"energy": energy(x), "ratio": less - more}
 
 

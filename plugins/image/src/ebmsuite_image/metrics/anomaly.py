@@ -13,7 +13,7 @@ from ebmsuite.dataset import Dataset, fixed_subset, rows, split_of
 from ebmsuite.distances import nearest
 from ebmsuite.errors import UserError
 from ebmsuite.scores import Score
-from ebmsuite_image.anomaly import Decision, Levels, decide, weight_of
+from ebmsuite_image.anomaly import Decision, Levels, decide, levels_of, weight_of
 from ebmsuite_image.latents import has_latent
 from ebmsuite_image.metrics.examples import Split
 
@@ -87,7 +87,8 @@ class Anomaly:
 
     def _how(self, model: Model) -> dict[str, object]:
         """The settings that the decision depends on."""
-        how: dict[str, object] = {"levels": self.levels} if self.decision == "ratio" else {}
+        levels = levels_of(model, self.levels)
+        how: dict[str, object] = {} if levels is None else {"levels": list(levels)}
         if not has_latent(model):
             return how
         how |= {"descent": self.descent, "noise": self.noise}
