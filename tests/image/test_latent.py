@@ -26,7 +26,7 @@ from ebmsuite.recipe import fill_metric, read_recipe
 from ebmsuite.registry import Registry, import_target
 from ebmsuite.sampling import Descent, run, target_of
 from ebmsuite.space import Batch, Space
-from ebmsuite_image.anomaly import decide
+from ebmsuite_image.anomaly import decide, usual
 from ebmsuite_image.codec import Pixels, grid
 from ebmsuite_image.data.anomaly import digits_anomaly, mnist_anomaly
 from ebmsuite_image.generators.deconv import TABLES, deconv, encoder
@@ -300,6 +300,9 @@ def test_the_ratio_is_of_the_least_noise_and_the_most(model: Model, pixel_run: P
     for levels in ((1.0, 0.5), (0.1, 1.0), (0.5, 2.0)):
         with pytest.raises(UserError, match=r"levels: less noise and more of what .* told, from 0\.2 to 1\.5"):
             decide(told, batch, generator(1), "ratio", levels=levels)
+    assert usual(told) == "ratio"
+    assert usual(model) == "posterior"
+    assert usual(load(pixel_run)) == "energy"
     with pytest.raises(UserError, match=r"levels: .* has no energy that is told the noise"):
         decide(model, batch, generator(1), "energy", levels=(0.5, 1.0))
     of_pictures = load(pixel_run)

@@ -18,7 +18,7 @@ from ebmsuite_image.latents import CHAINS, decoded, generator_of, has_latent, in
 if TYPE_CHECKING:
     from ebmsuite.model import Model
 
-__all__ = ["Decision", "Levels", "decide", "levels_of", "weight_of"]
+__all__ = ["Decision", "Levels", "decide", "levels_of", "usual", "weight_of"]
 
 Decision: TypeAlias = Literal["posterior", "reconstruction", "smoothed", "energy", "ratio"]
 """What is compared: -log p(x, z) up to a constant, |g(z) - x|^2 alone, smoothed or not, the energy alone, or less
@@ -86,6 +86,13 @@ def weight_of(model: Model, weight: float | None) -> float:
     if weight is not None:
         return weight
     return float(1 / (2 * generator_of(model).sd ** 2))
+
+
+def usual(model: Model) -> Decision:
+    """The decision that suits a model of which nothing else is said."""
+    if levels_of(model, None) is not None:
+        return "ratio"
+    return "posterior" if has_latent(model) else "energy"
 
 
 def levels_of(model: Model, levels: Levels) -> Levels:

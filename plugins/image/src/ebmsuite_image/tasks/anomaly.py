@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from ebmsuite.errors import UserError
 from ebmsuite.files import write_csv
 from ebmsuite.space import Batch
-from ebmsuite_image.anomaly import Decision, Levels, decide
+from ebmsuite_image.anomaly import Decision, Levels, decide, usual
 from ebmsuite_image.codec import Pixels
-from ebmsuite_image.latents import has_latent
 from ebmsuite_image.tasks.parts import Facts, codec_of, pictures
 
 if TYPE_CHECKING:
@@ -28,7 +27,8 @@ class Anomaly:
 
     Its columns are ``file``, ``score`` (higher is more unlike) and the terms that there are of it, ``reconstruction``
     |g(z) - x|^2, ``smoothed``, ``energy`` and ``ratio``. The settings are those of `ebmsuite_image.anomaly.decide`;
-    ``decision`` None is "posterior" for a model with a generator, else "energy".
+    ``decision`` None is "ratio" for an energy that is told the noise, else "posterior" for a model with a generator,
+    else "energy".
     """
 
     decision: Decision | None = None
@@ -44,7 +44,7 @@ class Anomaly:
         assert inputs is not None
         codec = codec_of(model)
         names = codec.names(inputs, found) if isinstance(codec, Pixels) else [f"{i}" for i in range(found)]
-        decision = self.decision or ("posterior" if has_latent(model) else "energy")
+        decision = self.decision or usual(model)
         found_terms = decide(model, Batch(x), rng, decision, self.weight, self.descent, self.noise, self.levels)
         terms = {name: term.tolist() for name, term in found_terms.items()}
         columns = ([f"{v:.6g}" for v in column] for column in terms.values())
