@@ -199,7 +199,7 @@ def test_the_second_stage_has_schedules_of_its_own_and_the_averages_of_the_first
 
 
 def test_an_energy_of_latent_vectors_is_told_the_noise_too(tmp_path: Path) -> None:
-    """Ten levels of it in learning, three on the way down, and then the noise of the least off; in bf16 as well."""
+    """All levels of it in learning, three on the way down, and then the noise of the least off; in bf16 as well."""
     told = "players.energy={name: mlp-levels, of: latent, low: 0.2, high: 1.5, width: 8}"
     run = train(
         LATENT_SCORE_EXAMPLE, told, "trainer={name: latent-dsm, first: 6, denoise: true, anneal: 3}",

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ebmsuite.tree import Tree
+from ebmsuite.space import waves
+from ebmsuite.tree import Tree, per_row
 
 if TYPE_CHECKING:
     from ebmsuite.generator import Generator
@@ -110,16 +111,14 @@ class NoiseConditional(Energy):
 
         E(x, sigma) = |x|^2 / 2 (s^2 + sigma^2) - s / sigma f(x / (s^2 + sigma^2)^1/2, sigma)
 
-    ``net(x, time)`` gives f, [B]; ``time`` is [B, `WAVES`], cos(pi k u) of sigma's place u between low, 0, and high, 1,
-    in the logarithm. f = 0 is right for N(0, s^2 I), s being the ``sd`` of the data; what f sees is of unit size at
+    ``net(x, time)`` gives f, [B]; ``time`` are the `waves` [B, 8] of sigma's place between low, 0, and high, 1, in the
+    logarithm. f = 0 is right for N(0, s^2 I), s being the ``sd`` of the data; what f sees is of unit size at
     every sigma, and so is what its slope must be (the preconditioning of Karras et al., NeurIPS 2022, table 1, made
     that of an energy). One net for all levels, told the level: Song & Ermon, NeurIPS 2019, who have scores.
 
     The condition is sigma, [B], between the ends (others are strange to the net, and not refused), or None: ``low``, so
     that what draws from it or judges by it without a word of noise has the sharpest energy that there is.
     """
-
-    WAVES: ClassVar[int] = 8
 
     autocast: torch.dtype | None = None
 
@@ -130,10 +129,9 @@ class NoiseConditional(Energy):
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
         sigma = x.new_full((len(x),), self.low) if condition is None else condition
         place = (sigma / self.low).log() / math.log(self.high / self.low)
-        time = torch.cos(math.pi * place[:, None] * torch.arange(1, self.WAVES + 1, device=x.device))
         variance = self.sd**2 + sigma.square()
         with in_precision(self.autocast, x):
-            f = self.net(x * variance.rsqrt().view(-1, *[1] * (x.dim() - 1)), time.to(x.dtype))
+            f = self.net(x * per_row(variance.rsqrt(), x), waves(place).to(x.dtype))
         energy: Tensor = x.flatten(1).square().sum(1) / (2 * variance) - self.sd / sigma * full_precision(f)
         return energy
 
@@ -142,7 +140,7 @@ class NoiseConditional(Energy):
         if condition is None:
             return 1.0
         sigma: Tensor = condition
-        return (sigma / self.low).view(-1, *[1] * (x.dim() - 1))
+        return per_row(sigma / self.low, x)
 
 
 class Sum(Energy):
@@ -224,4 +222,4 @@ class Recovery(Energy):
 
     def scale(self, x: Tensor, condition: Tree = None) -> Tensor:
         unit: Tensor = condition[2]
-        return unit.view(-1, *[1] * (x.dim() - 1))
+        return per_row(unit, x)

@@ -12,7 +12,7 @@ from ebmsuite.density import Density, Encoder, Gaussian, Uniform, event_sum
 from ebmsuite.energy import Energy, JointEnergy, NoiseConditional, Tilted
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.generator import NormalGenerator
-from ebmsuite.space import Given, Space
+from ebmsuite.space import TIME, Given, Space
 from ebmsuite.tree import Tree
 
 __all__ = [
@@ -150,9 +150,8 @@ def mlp_levels(
         raise RecipeError(f"mlp-levels.low: noise from low, above 0, to high, above low; got {low:g} and {high:g}")
     if sd <= 0:
         raise RecipeError(f"mlp-levels.sd: that of the data, above 0, got {sd:g}")
-    time = Space((NoiseConditional.WAVES,), (-1.0, 1.0))
-    layers = mlp([event.size + time.size, *[width] * depth, 1], activation)
-    return NoiseConditional(SideBySide(nn.Sequential(layers, nn.Flatten(start_dim=0)), time), low, high, sd)
+    layers = mlp([event.size + TIME.size, *[width] * depth, 1], activation)
+    return NoiseConditional(SideBySide(nn.Sequential(layers, nn.Flatten(start_dim=0)), TIME), low, high, sd)
 
 
 def mlp_generator(

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ebmsuite.tree import Tree, tree_map
 
-__all__ = ["Batch", "Given", "Space"]
+__all__ = ["TIME", "Batch", "Given", "Space", "waves"]
 
 
 @dataclass(frozen=True)
@@ -80,3 +80,12 @@ class Batch:
 
     def _each(self, function: Callable[..., Tensor]) -> Batch:
         return Batch(**{f.name: tree_map(function, getattr(self, f.name)) for f in dataclasses.fields(self)})
+
+
+TIME = Space((8,), (-1.0, 1.0))
+"""What a net is told of a level of noise: see `waves`."""
+
+
+def waves(place: Tensor) -> Tensor:
+    """cos(pi k u), k = 1 to 8, of a level's place u [B] between the least noise, 0, and the most, 1: [B, 8]."""
+    return torch.cos(math.pi * place[:, None] * torch.arange(1, TIME.size + 1, device=place.device))

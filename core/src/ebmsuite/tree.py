@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-__all__ = ["Tree", "cat", "flatten", "take", "to_host", "tree_map", "unflatten"]
+__all__ = ["Tree", "cat", "flatten", "per_row", "take", "to_host", "tree_map", "unflatten"]
 
 Tree: TypeAlias = Any
 """Tensor | dict[str, Tree] | tuple[Tree, ...] | None."""
@@ -64,3 +64,8 @@ def take(tree: Tree, rows: Tensor | slice) -> Tree:
 def cat(trees: list[Tree]) -> Tree:
     """Concatenate along the batch."""
     return tree_map(lambda *parts: torch.cat(parts), trees[0], *trees[1:])
+
+
+def per_row(v: Tensor, x: Tensor) -> Tensor:
+    """v [B] in a shape that broadcasts against the rows of x."""
+    return v.view(-1, *[1] * (x.dim() - 1))

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from ebmsuite.learning.diffusion import COSINE, Level
-from ebmsuite.learning.recovery import TIME, RecoveryLikelihood, given
+from ebmsuite.learning.recovery import RecoveryLikelihood, given
 from ebmsuite.sampling import Start
 from ebmsuite.sampling.kernel import normal_like, per_row
-from ebmsuite.space import Given, Space
+from ebmsuite.space import TIME, Given, Space
 from ebmsuite.tree import Tree
 
 __all__ = ["CooperativeRecovery"]

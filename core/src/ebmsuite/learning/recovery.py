@@ -11,17 +11,14 @@ from torch import Tensor
 
 from ebmsuite.energy import Energy, Recovery
 from ebmsuite.errors import RecipeError
-from ebmsuite.learning.diffusion import T6, WAVES, Diffusion, Level
+from ebmsuite.learning.diffusion import T6, Diffusion, Level
 from ebmsuite.learning.trainer import Logs, Trainer
 from ebmsuite.sampling import Start
 from ebmsuite.sampling.kernel import normal_like, per_row, target_of
-from ebmsuite.space import Batch, Given, Space
+from ebmsuite.space import TIME, Batch, Given, Space
 from ebmsuite.tree import Tree
 
 __all__ = ["RecoveryLikelihood", "given"]
-
-TIME = Space((WAVES,), (-1.0, 1.0))
-"""What a net is told of the level."""
 
 
 def given(time: Tensor, condition: Tree) -> Tree:

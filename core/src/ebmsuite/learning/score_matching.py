@@ -61,13 +61,14 @@ class DenoisingScoreMatching(Trainer):
     draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
 
     def __post_init__(self) -> None:
-        energy, given = self.players["energy"], {"sigma": self.sigma, "low": self.low, "high": self.high}
+        energy = self.players["energy"]
         self.told = isinstance(energy, NoiseConditional)
         if isinstance(energy, NoiseConditional):
-            for name in (k for k, v in given.items() if v is not None):
-                raise RecipeError(
-                    f"trainer.{name}: the energy is told the noise and has levels of its own; leave it out"
-                )
+            for name, value in (("sigma", self.sigma), ("low", self.low), ("high", self.high)):
+                if value is not None:
+                    raise RecipeError(
+                        f"trainer.{name}: the energy is told the noise and has levels of its own; leave it out"
+                    )
             self.least = energy.low
         elif self.sigma is None:
             raise RecipeError("trainer.sigma: say how much noise, or take an energy that is told it, as mlp-levels")
@@ -91,14 +92,12 @@ class DenoisingScoreMatching(Trainer):
 
     def levels(self, x: Tensor) -> Tensor:
         """sigma_i of every row, [B]."""
-        energy = self.players["energy"]
-        if isinstance(energy, NoiseConditional):
-            return _geometric(energy.low, energy.high, x)
-        if self.low is None or self.high is None:
+        of = self.players["energy"] if self.told else self
+        if of.low is None or of.high is None:
             return x.new_full((len(x),), self.least)
-        if self.spacing == "linear":
-            return torch.linspace(self.low, self.high, len(x), dtype=x.dtype, device=x.device)
-        return _geometric(self.low, self.high, x)
+        if self.spacing == "linear" and not self.told:
+            return torch.linspace(of.low, of.high, len(x), dtype=x.dtype, device=x.device)
+        return of.low * (of.high / of.low) ** torch.linspace(0, 1, len(x), dtype=x.dtype, device=x.device)
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy = batches["data"], self.players["energy"]
@@ -133,8 +132,3 @@ class DenoisingScoreMatching(Trainer):
             return x
         _, slope = target_of(self.players["energy"], x, condition).value_and_grad(x)
         return x - self.least**2 * slope
-
-
-def _geometric(low: float, high: float, x: Tensor) -> Tensor:
-    """As many levels as x has rows."""
-    return low * (high / low) ** torch.linspace(0, 1, len(x), dtype=x.dtype, device=x.device)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.energy import Energy
-from ebmsuite.tree import Tree
+from ebmsuite.tree import Tree, per_row
 
 __all__ = [
     "Held",
@@ -95,11 +95,6 @@ def metropolis(log_ratio: Tensor, new: Held, old: Held, rng: torch.Generator) ->
 def select(mask: Tensor, new: Held, old: Held) -> Held:
     """Row by row, ``new`` where the mask [B] is set, else ``old``."""
     return Held(*(torch.where(per_row(mask, a), a, b) for a, b in zip(new, old, strict=True)))
-
-
-def per_row(v: Tensor, x: Tensor) -> Tensor:
-    """v [B] in a shape that broadcasts against the rows of x."""
-    return v.view(-1, *[1] * (x.dim() - 1))
 
 
 def normal_like(x: Tensor, rng: torch.Generator) -> Tensor:

@@ -15,7 +15,7 @@ from ebmsuite.sampling.fast import FastPath
 from ebmsuite.sampling.kernel import Sampler, run, target_of
 from ebmsuite.schedule import Schedule, at
 from ebmsuite.space import Batch
-from ebmsuite.tree import Tree, take
+from ebmsuite.tree import Tree
 
 __all__ = ["Draw", "Phase", "in_mode", "together"]
 
@@ -105,13 +105,10 @@ class Phase:
         batch: int | None = None,
     ) -> Tensor:
         """Run the chains of an explicit start, ``batch`` at a time, or all at once: when None, or ``each`` looks on."""
-        n, steps = len(start.x), self.steps if steps is None else steps
-        if each is not None or n <= (batch or n):
+        steps = self.steps if steps is None else steps
+        if each is not None or batch is None or len(start.x) <= batch:
             return self._run(start, rng, steps, each=each)[0]
-        parts = [
-            Start(start.x[rows], take(start.condition, rows))
-            for rows in (slice(i, i + (batch or n)) for i in range(0, n, batch or n))
-        ]
+        parts = (Start(part.x, part.condition) for part in Batch(start.x, start.condition).parts(batch))
         return torch.cat([self._run(part, rng, steps)[0] for part in parts])
 
     def _run(

@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 from ebmsuite.hookspecs import Component, hookimpl
-from ebmsuite.papers import (
-    DU_2019,
-    DU_2021,
-    GRATHWOHL_2020,
-    NIJKAMP_2019,
-    PANG_2020,
-    VAHDAT_2021,
-    ZHENG_2021,
-)
+from ebmsuite.papers import DU_2019, DU_2021, GRATHWOHL_2020, NIJKAMP_2019, PANG_2020, VAHDAT_2021, ZHENG_2021
 
 ebm_api = 1
 
