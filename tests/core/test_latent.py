@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from ebmsuite.dataset import Stream
+from ebmsuite.dataset import Dataset, Stream
 from ebmsuite.density import Encoder, Gaussian
 from ebmsuite.energy import Posterior
 from ebmsuite.errors import RecipeError, UserError
@@ -215,10 +215,9 @@ def test_proposals_without_an_encoder_are_refused(tmp_path) -> None:
         train(LATENT_EXAMPLE | {"players": without, "optimisers": rates}, out=tmp_path / "run")
 
 
-class Words:
+class Words(Dataset):
     """Examples of varying length, for the stream alone."""
 
-    condition = codec = None
     event = Space((None,), kind="tokens", classes=3)
 
     def __init__(self, n: int) -> None:

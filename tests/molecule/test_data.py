@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from ebmsuite.conform import plain
-from ebmsuite.dataset import Dataset, describe
+from ebmsuite.dataset import Dataset
 from ebmsuite.errors import DataError, MissingData, RecipeError
+from ebmsuite.provenance import describe
 from ebmsuite_molecule.codec import Strings
 from ebmsuite_molecule.data import Molecules, moses, qm9, smiles_file, zinc250k
 from ebmsuite_molecule.workers import each
@@ -55,7 +56,7 @@ def test_the_embedded_part_says_what_it_is(monkeypatch: pytest.MonkeyPatch) -> N
     assert (train.event.shape, train.event.kind) == ((None,), "tokens")
     assert train.event.classes == codec_of(train).classes == int(everything(train).max()) + 1
     assert int(train.lengths.max()) == codec_of(train).longest
-    assert describe(train, None)["codec"]["longest"] == codec_of(train).longest
+    assert describe({"data": train}, None)["codec"]["longest"] == codec_of(train).longest
 
 
 def test_a_batch_is_as_wide_as_its_longest_row() -> None:

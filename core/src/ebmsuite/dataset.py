@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sized
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from ebmsuite.conform import plain
 from ebmsuite.errors import RecipeError, UserError
-from ebmsuite.space import Batch, Given, Space
-from ebmsuite.tree import Tree, take
+from ebmsuite.space import Batch, Space
+from ebmsuite.tree import Tree, flatten, take
 
-__all__ = ["Codec", "Dataset", "InMemory", "NormalSamples", "Stream", "fixed_subset", "rows", "split_of"]
+__all__ = [
+    "Codec",
+    "Dataset",
+    "InMemory",
+    "NormalSamples",
+    "Stream",
+    "digest_of",
+    "fixed_subset",
+    "rows",
+    "split_of",
+]
 
 WINDOW = 50
 """Batches that examples of like length are sought in."""
@@ -37,25 +47,61 @@ class Codec(Protocol):
         ...
 
 
-@runtime_checkable
-class Dataset(Protocol):
-    """Examples by number. ``event`` and ``condition`` are their spaces.
+class Dataset:
+    """Examples by number. A subclass sets ``event`` and defines ``__len__`` and ``batch``; the rest has defaults.
 
-    Where a length varies it may have ``lengths``, an int64 tensor [N]: a `Stream` then batches the alike together.
+    The suite reads every attribute below, so that runs, reports and metrics can state which data they used.
     """
 
     event: Space
-    condition: Space | None
-    codec: Codec | None
+    """The space of the events."""
+    condition: Space | None = None
+    """The space of the condition that batches carry; None without one."""
+    codec: Codec | None = None
+    """Reads and writes the user's files; None when events have no file format."""
+    lengths: Tensor | None = None
+    """Where a length varies: int64 [N], one per example. A `Stream` then batches examples of similar length."""
+    labels: Tree = None
+    """Labels [N] for metrics, whether or not they are the condition."""
+    note: str = ""
+    """Which part of its source this data set is, for example "1,800 of 60,000 images"; empty when it is all of it."""
+    skipped: Mapping[str, Sequence[str]] = MappingProxyType({})
+    """Inputs that were left out: reason -> their names (a file, "line 7", "row 3"). Every run reports them."""
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        raise NotImplementedError(f"{type(self).__name__} defines no __len__")
 
     def batch(self, index: Tensor, seeds: Tensor) -> Batch:
         """The examples ``index`` [B]; ``seeds`` [B] are the seeds of their augmentation, if there is any."""
-        ...
+        raise NotImplementedError(f"{type(self).__name__} defines no batch")
+
+    def digest(self) -> str:
+        """A hexadecimal digest of which examples these are and of their order. A run stores it and `--resume` compares.
+
+        This default reads up to 1,000 examples, evenly spaced. A data set that can hash all its examples in less than
+        a second should do so (`digest_of`).
+        """
+        index = torch.linspace(0, len(self) - 1, min(len(self), 1000)).round().long()
+        parts = [self.batch(i, torch.zeros_like(i)) for i in torch.split(index, 100)]
+        trees = [(b.x, b.condition, b.known) for b in parts]
+        return digest_of(len(self), *(leaf for tree in trees for leaf in flatten(tree).values()))
 
 
-class InMemory:
+def digest_of(*parts: Tensor | bytes | str | int | None) -> str:
+    """16 hexadecimal digits of SHA-256 over the parts: for a tensor its type, shape and bytes, in order."""
+    sha = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Tensor):
+            values = part.detach().cpu().contiguous()
+            sha.update(f"{values.dtype} {list(values.shape)}".encode())
+            sha.update(values.view(-1).view(torch.uint8).numpy().data if values.numel() else b"")
+        else:
+            data = part if isinstance(part, bytes) else repr(part).encode()
+            sha.update(f"{type(part).__name__} {len(data)} ".encode() + data)
+    return sha.hexdigest()[:16]
+
+
+class InMemory(Dataset):
     """A data set that is one tensor of events (float, [N, *event]) and, optionally, a tree of conditions.
 
     ``known`` is boolean like x, True where observed; what is not is given as 0.
@@ -79,6 +125,10 @@ class InMemory:
 
     def __len__(self) -> int:
         return self.x.shape[0]
+
+    def digest(self) -> str:
+        """Of all events, labels and observed positions."""
+        return digest_of(self.x, *flatten((self.labels, self.known)).values())
 
     def batch(self, index: Tensor, seeds: Tensor) -> Batch:
         x, known = self.x[index], take(self.known, index)
@@ -159,10 +209,10 @@ class Stream:
             while len(self._epochs) > 1:
                 self._epochs.pop(min(self._epochs))
             order = torch.randperm(len(self.dataset), generator=generator)
-            lengths: Tensor | None = getattr(self.dataset, "lengths", None)
-            if lengths is not None:
+            if self.dataset.lengths is not None:
                 begun = -epoch * len(order) % self._global  # what the last batch of the epoch before still takes
-                order = torch.cat([order[:begun], _alike(order[begun:], lengths, self._global, generator)])
+                alike = _alike(order[begun:], self.dataset.lengths, self._global, generator)
+                order = torch.cat([order[:begun], alike])
             self._epochs[epoch] = order
         return self._epochs[epoch]
 
@@ -201,15 +251,3 @@ class NormalSamples(InMemory):
         known = torch.rand(n, dim, generator=rng) >= hidden if hidden else None
         label = (noise[:, 0] > 0).long() if labels else None
         super().__init__(mean + sd * noise, label, classes=2 if labels else None, known=known)
-
-
-def describe(dataset: Dataset, condition: Given) -> Mapping[str, Any]:
-    """What a run must know of its data to work without it: spaces, number of examples, codec."""
-    codec = dataset.codec
-    described = {
-        "event": plain(dataset.event),
-        "condition": plain(condition) if condition else None,
-        "examples": len(dataset),
-        "codec": {"name": codec.name, **plain(codec)} if codec is not None else None,
-    }
-    return dict(json.loads(json.dumps(described)))

@@ -259,7 +259,7 @@ def unmet(needs: Sequence[str], registry: Registry) -> str | None:
                 return f"needs {need}: {error}"
         elif kind == "full-data":
             dataset = registry.build("dataset", registry.fill("dataset", {"name": name}, need))
-            if getattr(dataset, "note", ""):
+            if dataset.note:
                 return f"needs all of {name}, here are {dataset.note}"
         else:
             known = "gpu, module:NAME, data:NAME, full-data:NAME, extractor:NAME"

@@ -30,7 +30,7 @@ from typing import Any
 
 import torch
 
-from ebmsuite.dataset import describe
+from ebmsuite import provenance
 from ebmsuite.errors import Interrupted, RecipeError, Stopped, UserError
 from ebmsuite.experiment import Experiment, pick_device
 from ebmsuite.files import write_text
@@ -277,8 +277,9 @@ def _train_here(recipe: Recipe, out: Path | None, registry: Registry, resume: bo
         held = lock(folder)
         clean_leftovers(root)
         write_text(recipe_path, recipe.as_yaml())
-        first = next(iter(experiment.streams.values())).dataset
-        write_text(folder / "data.json", json.dumps(describe(first, experiment.condition), indent=1))
+        datasets = {name: stream.dataset for name, stream in experiment.streams.items()}
+        described = provenance.describe(datasets, experiment.condition)
+        write_text(folder / provenance.FILE, json.dumps(described, indent=1))
     ranks.wait()
     run = Run(folder, experiment, registry)
     if resume and any(root.glob("step-*")):

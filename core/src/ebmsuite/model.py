@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ebmsuite import provenance
 from ebmsuite.conform import conform, plain
 from ebmsuite.dataset import Codec, Dataset
 from ebmsuite.energy import Energy
@@ -116,10 +116,7 @@ def load(
         raise DataError(f"{folder}: not a run folder (it has no recipe.yaml)")
     registry = registry or Registry()
     recipe = read_recipe(folder / "recipe.yaml", registry)
-    try:
-        data = json.loads((folder / "data.json").read_text())
-    except FileNotFoundError:
-        raise DataError(f"{folder}: data.json is missing, the run ended before its first step") from None
+    data = provenance.read(folder)
     spaces = {k: conform(data[k], Space, k) if data[k] else None for k in ("event", "condition")}
     codec = registry.build("codec", registry.fill("codec", data["codec"], "codec")) if data["codec"] else None
     experiment = Experiment.without_data(recipe, registry, spaces, codec, data["examples"], device)

@@ -23,12 +23,14 @@ class Space:
     ``shape`` is without the batch; None where a length varies. ``range`` is the interval of data values, or
     None when unbounded. ``classes`` counts the labels of an integer condition, or the tokens of a sequence: int64
     [B, L] with 1 at the end of a row and 0 after it. Tokens are observed; what is sampled is real or one-hot.
+    ``longest`` is the largest length, where one varies and is bounded: for tokens, the end included.
     """
 
     shape: tuple[int | None, ...]
     range: tuple[float, float] | None = None
     kind: Literal["real", "one-hot", "label", "tokens"] = "real"
     classes: int | None = None
+    longest: int | None = None
 
     @property
     def size(self) -> int:

@@ -66,7 +66,7 @@ def labelled(dataset: Dataset, split: str) -> tuple[Tensor, Tensor]:
 
     Errors: `UserError` when the data set has no attribute ``labels`` of whole numbers >= 0, one an example.
     """
-    labels = getattr(dataset, "labels", None)
+    labels = dataset.labels
     if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.shape != (len(dataset),):
         raise UserError(
             f'extractor "image/classifier" learns from labels, but the data set "{split}" has none '

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ebmsuite.dataset import Codec
+from ebmsuite.dataset import Codec, Dataset, digest_of
 from ebmsuite.errors import RecipeError
 from ebmsuite.space import Batch, Space
 from ebmsuite_image.codec import Pixels
@@ -45,11 +45,15 @@ class Files:
         for path in self.paths:
             decode(path, self.channels)
 
+    def digest(self) -> str:
+        """Of the names and the sizes in bytes of all files, in order."""
+        return digest_of("\n".join(f"{path.name} {path.stat().st_size}" for path in self.paths))
+
     def _read(self, i: int) -> Tensor:
         return fit(decode(self.paths[i], self.channels)[None], self.size, self.crop)
 
 
-class Pictures:
+class Pictures(Dataset):
     """A data set of pictures: events [C, H, W] in [-1, 1].
 
     ``images`` are uint8 [N, C, H, W] (or `Files`); ``labels`` int64 [N], in 0..``classes`` - 1, are the
@@ -75,6 +79,12 @@ class Pictures:
 
     def __len__(self) -> int:
         return int(self.images.shape[0])
+
+    def digest(self) -> str:
+        """Of all images (of files: their names and sizes) and labels."""
+        labels = None if self.labels is None else digest_of(self.labels)
+        images = self.images.digest() if isinstance(self.images, Files) else digest_of(self.images)
+        return digest_of(images, labels)
 
     def batch(self, index: Tensor, seeds: Tensor) -> Batch:
         """Examples ``index`` [B]: x float32 [B, C, H, W]; ``seeds`` [B] decide who is mirrored."""

@@ -77,7 +77,7 @@ class Anomaly:
             "model": model.describe(),
             **how,
         }
-        note = getattr(dataset, "note", "")
+        note = dataset.note
         facts |= {"data": note} if note else {}
         found = {"auprc": auprc(score, anomalous), "auroc": auroc(score, anomalous)}
         named = {name: (f"{name}[{of}]", value) for name, value in found.items()}

@@ -49,5 +49,5 @@ class Mse:
             "interval": "1 standard error",
             "model": model.describe(),
         }
-        note = getattr(dataset, "note", "")
+        note = dataset.note
         return Score(mean, mean - spread, mean + spread, facts | ({"data": note} if note else {}))

@@ -121,7 +121,7 @@ def protocol_of(model: Sampler, reference: Dataset, x: Tensor, of: Of) -> dict[s
         "picture": list(x.shape[1:]),
         "clamped": [-1.0, 1.0],
     }
-    note = getattr(reference, "note", "")
+    note = reference.note
     if note:
         facts["data"] = str(note)
     describe: Callable[[], Mapping[str, Any]] | None = getattr(model, "describe", None)

@@ -65,7 +65,7 @@ class Patches:
                 "directions": self.directions,
                 "model": model.describe(),
             }
-            note = getattr(dataset, "note", "")
+            note = dataset.note
             scores[f"1/{factor:g}"] = Score(value, protocol=facts | ({"data": note} if note else {}))
         return scores
 

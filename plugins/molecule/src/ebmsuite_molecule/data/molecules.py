@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ebmsuite.dataset import Codec
+from ebmsuite.dataset import Codec, Dataset, digest_of
 from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.space import Batch, Space
 from ebmsuite_molecule import selfies_words, tokens, workers
@@ -27,7 +27,7 @@ View: TypeAlias = Literal["graph"]
 SPLITS = ("train", "valid", "test")
 
 
-class Molecules:
+class Molecules(Dataset):
     """A data set of molecules: events are rows of tokens, int64 [L], by the codec ``codec``.
 
     ``strings`` are the SMILES, as the source writes them; ``lengths`` int64 [N] counts tokens, the end included;
@@ -62,6 +62,10 @@ class Molecules:
 
     def __len__(self) -> int:
         return len(self.strings)
+
+    def digest(self) -> str:
+        """Of all SMILES, in order."""
+        return digest_of("\n".join(self.strings))
 
     def batch(self, index: Tensor, seeds: Tensor) -> Batch:
         """Examples ``index`` [B]: x int64 [B, L], L the longest of them; condition float32 [B, P] or None."""
