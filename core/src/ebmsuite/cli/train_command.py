@@ -15,6 +15,7 @@ import click
 @click.option("--precision", help="fp32 or bf16 (nets only).")
 @click.option("--devices", type=int, help="Number of processes.")
 @click.option("--seed", type=int, help="Of weights, data order and chains (default: the recipe's, 0).")
+@click.option("--allow-changed-data", is_flag=True, help="Resume although the examples are not those of the run.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
     words: tuple[str, ...],
@@ -25,6 +26,7 @@ def command(
     precision: str | None,
     devices: int | None,
     seed: int | None,
+    allow_changed_data: bool,
     quiet: bool,
 ) -> None:
     """Learn RECIPE, a name or a YAML file; KEY=VALUE sets any key of it.
@@ -44,7 +46,10 @@ def command(
     if seed is not None:
         overrides.append(f"seed={seed}")
     try:
-        folder = train(names[0] if names else None, *overrides, out=out, resume=resume, budget=budget, quiet=quiet)
+        folder = train(
+            names[0] if names else None, *overrides, out=out, resume=resume, budget=budget, quiet=quiet,
+            allow_changed_data=allow_changed_data,
+        )  # fmt: skip
     finally:
         if dist.is_available() and dist.is_initialized():
             dist.destroy_process_group()
