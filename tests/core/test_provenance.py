@@ -190,8 +190,8 @@ class WithSkipped(InMemory):
 def test_what_is_used_and_what_is_skipped_is_one_line() -> None:
     stream = provenance.describe_stream(WithSkipped(torch.zeros(3, 1)))
     assert provenance.line("data.data", stream) == (
-        "data.data: 3 examples (3 of 5 rows); skipped 7 without a number (line 0, line 1, line 2, line 3, line 4, ...), "
-        "1 too long (line 9)"
+        "data.data: 3 examples (3 of 5 rows); skipped "
+        "7 without a number (line 0, line 1, line 2, line 3, line 4, ...), 1 too long (line 9)"
     )
 
 
