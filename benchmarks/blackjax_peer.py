@@ -15,7 +15,7 @@ from jax.scipy.special import logsumexp
 from methods import Work
 from torch import Tensor
 
-from ebmsuite.toy.densities import Banana, Funnel, IllConditioned, Mixture
+from ebmsuite_toy.densities import Banana, Funnel, IllConditioned, Mixture
 
 LogDensity = Callable[[jax.Array], jax.Array]
 """[D] to a number."""

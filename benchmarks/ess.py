@@ -22,7 +22,7 @@ from ebmsuite.density import Density
 from ebmsuite.sampling import HMC, MALA, NUTS, FastPath, Langevin, Target, run, warm_up
 from ebmsuite.sampling.diagnostics import ess_bulk
 from ebmsuite.sampling.fast import Mode
-from ebmsuite.toy.densities import Banana, Funnel, IllConditioned, eight_gaussians
+from ebmsuite_toy.densities import Banana, Funnel, IllConditioned, eight_gaussians
 
 CHAINS, LEAPFROG = 100, 10
 CASES: dict[str, tuple[str, Callable[[], Density]]] = {

@@ -26,7 +26,7 @@ from ebmsuite.energy import Energy
 from ebmsuite.sampling import Langevin, Noise, Phase
 from ebmsuite.sampling.fast import channels_last
 from ebmsuite.space import Space
-from ebmsuite.toy.densities import IllConditioned, eight_gaussians
+from ebmsuite_toy.densities import IllConditioned, eight_gaussians
 
 TITLES = {
     "chains": "2-D walkers on eight Gaussians",

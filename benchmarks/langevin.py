@@ -20,7 +20,7 @@ from torch import Tensor
 from ebmsuite.energy import Energy
 from ebmsuite.sampling import MALA, Langevin
 from ebmsuite.sampling.fast import Mode, channels_last
-from ebmsuite.toy.densities import eight_gaussians
+from ebmsuite_toy.densities import eight_gaussians
 
 FLOOR, BARE = "floor: forward + input gradient", "bare loop"
 NOISY = "floor and normal noise"

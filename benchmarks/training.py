@@ -21,10 +21,10 @@ from common import Method, Options, Table, in_child, installed, memory_of, optio
 from methods import gradients, path_of
 from torch import Tensor
 
-from ebmsuite.experiment import Experiment, pick_device
+from ebmsuite.experiment.build import Experiment, pick_device
+from ebmsuite.experiment.recipe import read_recipe
+from ebmsuite.plugins.registry import Registry
 from ebmsuite.ranks import Ranks
-from ebmsuite.recipe import read_recipe
-from ebmsuite.registry import Registry
 from ebmsuite.schedule import value_at
 from ebmsuite.space import Batch
 

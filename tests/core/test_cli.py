@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.cli import main
-from ebmsuite.examples import MLE_EXAMPLE
-from ebmsuite.fit import train
+from ebmsuite.experiment.loop import train
 
 
 def ebm(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

@@ -11,16 +11,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ebmsuite.builtin.examples import FCE_EXAMPLE, NCE_EXAMPLE
 from ebmsuite.density import Density, Diagonal, Gaussian
 from ebmsuite.errors import MissingData, RecipeError
-from ebmsuite.examples import FCE_EXAMPLE, NCE_EXAMPLE
-from ebmsuite.fit import train
+from ebmsuite.experiment.loop import train
 from ebmsuite.learning import Optimiser, Players
-from ebmsuite.learning.fce import FlowContrast
-from ebmsuite.learning.nce import NoiseContrast
 from ebmsuite.learning.optimisers import sgd
+from ebmsuite.methods.fce import FlowContrast
+from ebmsuite.methods.nce import NoiseContrast
 from ebmsuite.model import load
-from ebmsuite.nets import Constant, Quadratic
+from ebmsuite.nets.mlp import Constant, Quadratic
 from ebmsuite.space import Batch, Space
 
 LINE = Space((1,))
@@ -216,8 +216,8 @@ def test_flow_and_energy_meet_at_the_data(tmp_path: Path, one_thread: None) -> N
 @pytest.mark.parametrize("coupling", [False, True])
 def test_a_flow_is_the_density_of_its_draws(kind: str, coupling: bool) -> None:
     pytest.importorskip("zuko")
-    from ebmsuite.flows import Flow
-    from ebmsuite.toy.grid import Grid
+    from ebmsuite.nets.flows import Flow
+    from ebmsuite_toy.grid import Grid
 
     torch.manual_seed(0)
     flow = Flow(Space((2, 1)), kind=kind, width=16, coupling=coupling, sd=0.7)  # type: ignore[arg-type]
@@ -241,7 +241,7 @@ def test_a_flow_is_the_density_of_its_draws(kind: str, coupling: bool) -> None:
 
 def test_a_flow_given_a_condition_can_be_differentiated_through_its_draws() -> None:
     pytest.importorskip("zuko")
-    from ebmsuite.flows import Flow
+    from ebmsuite.nets.flows import Flow
 
     torch.manual_seed(0)
     given = (Space((), kind="label", classes=3), Space((2,)))
@@ -256,7 +256,7 @@ def test_a_flow_given_a_condition_can_be_differentiated_through_its_draws() -> N
 
 
 def test_without_the_library_a_flow_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ebmsuite.flows import Flow
+    from ebmsuite.nets.flows import Flow
 
     monkeypatch.setitem(sys.modules, "zuko", None)
     with pytest.raises(

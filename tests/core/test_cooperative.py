@@ -14,12 +14,12 @@ from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
 from ebmsuite.generator import NormalGenerator
 from ebmsuite.learning import Optimiser, Players, Trainer
-from ebmsuite.learning.cooperative import Cooperative
-from ebmsuite.learning.joint_vae import JointVAE
 from ebmsuite.learning.optimisers import adam, sgd
-from ebmsuite.learning.triangle import DivergenceTriangle
-from ebmsuite.learning.variational_cooperative import VariationalCooperative
-from ebmsuite.nets import Quadratic, mlp_encoder, mlp_energy, mlp_generator
+from ebmsuite.methods.cooperative import Cooperative
+from ebmsuite.methods.divergence_triangle import DivergenceTriangle
+from ebmsuite.methods.joint_vae import JointVAE
+from ebmsuite.methods.variational_cooperative import VariationalCooperative
+from ebmsuite.nets.mlp import Quadratic, mlp_encoder, mlp_energy, mlp_generator
 from ebmsuite.sampling import Draw, Langevin, Phase, Proposal
 from ebmsuite.space import Batch, Space
 from ebmsuite.tree import Tree

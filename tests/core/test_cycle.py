@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 import torch
 
+from ebmsuite.builtin.examples import CYCLE_EXAMPLE
 from ebmsuite.errors import UserError
-from ebmsuite.examples import CYCLE_EXAMPLE
-from ebmsuite.fit import train
+from ebmsuite.experiment.loop import train
 from ebmsuite.learning import Optimiser, Players
-from ebmsuite.learning.cycle import CycleCooperative
 from ebmsuite.learning.optimisers import adam, sgd
+from ebmsuite.methods.cycle_cooperative import CycleCooperative
 from ebmsuite.model import load
-from ebmsuite.nets import Quadratic, mlp_generator
+from ebmsuite.nets.mlp import Quadratic, mlp_generator
 from ebmsuite.sampling import Langevin, Phase, Proposal
 from ebmsuite.space import Batch, Space
-from ebmsuite.toy.data import Points
-from ebmsuite.toy.densities import Moved, constellation
-from ebmsuite.toy.translation import Translation
+from ebmsuite_toy.data import Points
+from ebmsuite_toy.densities import Moved, constellation
+from ebmsuite_toy.translation import Translation
 
 LINE, NOTHING = Space((1,)), Space((0,))
 

@@ -11,14 +11,14 @@ import pytest
 import torch
 
 import ebmsuite
+from ebmsuite.builtin.examples import LATENT_EXAMPLE, MLE_EXAMPLE, VAE_EXAMPLE
 from ebmsuite.cli import main
 from ebmsuite.density import Gaussian
 from ebmsuite.diagnosis import diagnose
 from ebmsuite.diagnosis.chains import energy_distance, long_run, one_step
 from ebmsuite.diagnosis.words import findings, verdict
 from ebmsuite.errors import UserError
-from ebmsuite.examples import LATENT_EXAMPLE, MLE_EXAMPLE, VAE_EXAMPLE
-from ebmsuite.nets import Quadratic
+from ebmsuite.nets.mlp import Quadratic
 from ebmsuite.sampling import Langevin, Noise, Phase, Start
 from ebmsuite.space import Space
 

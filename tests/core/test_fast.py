@@ -12,15 +12,15 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import ebmsuite
+from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.density import Gaussian
 from ebmsuite.energy import Clamped
 from ebmsuite.errors import RecipeError
-from ebmsuite.examples import MLE_EXAMPLE
-from ebmsuite.experiment import Experiment
-from ebmsuite.nets import mlp_energy
+from ebmsuite.experiment.build import Experiment
+from ebmsuite.experiment.recipe import read_recipe
+from ebmsuite.nets.mlp import mlp_energy
+from ebmsuite.plugins.registry import Registry
 from ebmsuite.ranks import Ranks
-from ebmsuite.recipe import read_recipe
-from ebmsuite.registry import Registry
 from ebmsuite.sampling import HMC, MALA, FastPath, Langevin, Noise, Phase, run, target_of
 from ebmsuite.sampling import fast as fast_module
 from ebmsuite.space import Batch, Space

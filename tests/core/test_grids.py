@@ -9,10 +9,13 @@ from torch import Tensor
 from ebmsuite.density import Diagonal, Gaussian
 from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError, UserError
-from ebmsuite.grids import Grids, coarser, pool, resize, upsample, windows
-from ebmsuite.learning import CoarseToFine, MultiGrid, Optimiser, Players, Pyramid
+from ebmsuite.learning import Optimiser, Players
 from ebmsuite.learning.optimisers import adam, adamw, sgd
-from ebmsuite.nets import Quadratic, mlp_energy, patches
+from ebmsuite.methods.coarse_to_fine import CoarseToFine
+from ebmsuite.methods.multi_grid import MultiGrid
+from ebmsuite.methods.pyramid import Pyramid
+from ebmsuite.nets.grids import Grids, coarser, pool, resize, upsample, windows
+from ebmsuite.nets.mlp import Quadratic, mlp_energy, patches
 from ebmsuite.sampling import Langevin, Phase, Proposal
 from ebmsuite.schedule import Schedule
 from ebmsuite.space import Batch, Space

@@ -26,7 +26,7 @@ from ebmsuite.sampling import (
     warm_up,
 )
 from ebmsuite.schedule import Schedule, at
-from ebmsuite.toy.densities import Banana, Funnel, IllConditioned, Mixture
+from ebmsuite_toy.densities import Banana, Funnel, IllConditioned, Mixture
 
 
 def rng(seed: int = 0) -> torch.Generator:

@@ -9,17 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from ebmsuite import conformance, evaluation
-from ebmsuite.conform import plain
+from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.errors import UserError
-from ebmsuite.examples import MLE_EXAMPLE
-from ebmsuite.plugins import installed
-from ebmsuite.recipe import read_recipe
-from ebmsuite.registry import Registry
+from ebmsuite.evaluation import suite as evaluation
+from ebmsuite.experiment.recipe import read_recipe
+from ebmsuite.experiment.run import read_log
+from ebmsuite.plugins import conformance
+from ebmsuite.plugins.discovery import installed
+from ebmsuite.plugins.registry import Registry
+from ebmsuite.plugins.template import write_plugin
 from ebmsuite.report import write_suite
-from ebmsuite.run import read_log
 from ebmsuite.scores import Case, Published
-from ebmsuite.template import write_plugin
+from ebmsuite.values import plain
 
 
 def test_the_core_conforms() -> None:
@@ -31,7 +32,7 @@ def test_the_kit_finds_what_is_wrong(monkeypatch) -> None:
     """A heavy plugin module, an energy that looks at other rows, a metric that is not zero on identical sets."""
     import ebmsuite_probe.trainers as probe
 
-    from ebmsuite.nets import Quadratic
+    from ebmsuite.nets.mlp import Quadratic
 
     def coupled(self, x, condition=None):
         return (self.log_b.exp() * (x - x.mean(0)).square()).sum(1)
@@ -72,7 +73,7 @@ info.mkdir()
 sys.path.insert(0, str(folder))
 import os
 os.environ["PYTHONPATH"] = str(folder)
-from ebmsuite.conformance import check_plugin
+from ebmsuite.plugins.conformance import check_plugin
 print([o.detail for o in check_plugin("heavy", fast=True) if o.state == "failed"])
 """
 

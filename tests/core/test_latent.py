@@ -11,17 +11,17 @@ import pytest
 import torch
 from torch import nn
 
+from ebmsuite.builtin.examples import LATENT_EXAMPLE, LIKELIHOOD_EXAMPLE, VAE_EXAMPLE
 from ebmsuite.dataset import Dataset, Stream
 from ebmsuite.density import Encoder, Gaussian
 from ebmsuite.energy import Posterior
 from ebmsuite.errors import RecipeError, UserError
-from ebmsuite.examples import LATENT_EXAMPLE, LIKELIHOOD_EXAMPLE, VAE_EXAMPLE
-from ebmsuite.fit import train
+from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.generator import NormalGenerator
 from ebmsuite.learning import Optimiser, Players
 from ebmsuite.model import load
-from ebmsuite.recipe import read_recipe
-from ebmsuite.registry import Registry
+from ebmsuite.plugins.registry import Registry
 from ebmsuite.sampling.importance import integral
 from ebmsuite.space import Batch, Space
 
@@ -126,7 +126,7 @@ def test_with_joint_negatives_are_of_the_marginal() -> None:
             return z.square().sum(1)
 
     from ebmsuite.energy import Energy
-    from ebmsuite.learning import LatentPrior
+    from ebmsuite.methods.latent import LatentPrior
     from ebmsuite.sampling import Langevin, Noise, Phase
 
     class Prior(Energy):
@@ -252,8 +252,8 @@ def test_examples_of_like_length_share_a_batch_and_every_epoch_has_all() -> None
 
 
 def test_tokens_are_observed_and_not_sampled(tmp_path) -> None:
-    from ebmsuite.examples import MLE_EXAMPLE
-    from ebmsuite.experiment import Experiment
+    from ebmsuite.builtin.examples import MLE_EXAMPLE
+    from ebmsuite.experiment.build import Experiment
 
     registry = Registry()
     recipe = read_recipe(MLE_EXAMPLE, registry)
@@ -270,7 +270,7 @@ class Fitted:
 def test_data_that_are_read_otherwise_than_in_learning_are_refused(monkeypatch) -> None:
     """A vocabulary or a fitted mean that differs would be a wrong number everywhere, and no error."""
     from ebmsuite.errors import DataError
-    from ebmsuite.experiment import Splits
+    from ebmsuite.experiment.build import Splits
 
     registry = Registry()
     spec = {"name": "normal", "split": "train", "n": 8, "dim": 1, "mean": 0.0, "sd": 1.0}

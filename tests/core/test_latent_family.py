@@ -9,19 +9,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ebmsuite.builtin.examples import ABP_EXAMPLE, LATENT_SCORE_EXAMPLE, SYMBOLS_EXAMPLE
 from ebmsuite.density import Encoder, Gaussian
 from ebmsuite.energy import Posterior
 from ebmsuite.errors import RecipeError, UserError
-from ebmsuite.examples import ABP_EXAMPLE, LATENT_SCORE_EXAMPLE, SYMBOLS_EXAMPLE
-from ebmsuite.fit import train
+from ebmsuite.experiment.loop import train
 from ebmsuite.generator import Generator, NormalGenerator
 from ebmsuite.learning import Optimiser, Players
-from ebmsuite.learning.abp import AlternatingBackpropagation
-from ebmsuite.learning.latent_score import LatentScoreMatching
 from ebmsuite.learning.optimisers import adam, sgd
-from ebmsuite.learning.symbol_vector import SymbolVector, mutual_information
+from ebmsuite.methods.abp import AlternatingBackpropagation
+from ebmsuite.methods.latent_dsm import LatentScoreMatching
+from ebmsuite.methods.symbol_vector import SymbolVector, mutual_information
 from ebmsuite.model import load
-from ebmsuite.nets import Quadratic, mlp_classes, mlp_encoder, mlp_generator
+from ebmsuite.nets.mlp import Quadratic, mlp_classes, mlp_encoder, mlp_generator
 from ebmsuite.sampling import Langevin, Memory, Noise, Phase, Start, target_of
 from ebmsuite.space import Batch, Space
 

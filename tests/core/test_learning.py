@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.density import Gaussian
-from ebmsuite.examples import MLE_EXAMPLE
-from ebmsuite.fit import train
-from ebmsuite.learning import MaximumLikelihood, Optimiser, Players
+from ebmsuite.experiment.loop import train
+from ebmsuite.learning import Optimiser, Players
 from ebmsuite.learning.optimisers import adam, sgd
+from ebmsuite.methods.mle import MaximumLikelihood
 from ebmsuite.model import load
-from ebmsuite.nets import Quadratic, mlp_energy
+from ebmsuite.nets.mlp import Quadratic, mlp_energy
 from ebmsuite.sampling import Langevin, Noise, Phase
 from ebmsuite.schedule import Schedule
 from ebmsuite.space import Batch, Space

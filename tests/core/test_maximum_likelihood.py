@@ -12,21 +12,17 @@ from ebmsuite.dataset import InMemory
 from ebmsuite.density import Gaussian
 from ebmsuite.energy import Energy
 from ebmsuite.errors import DataError, RecipeError
-from ebmsuite.frame import Frame, gabor_bank
-from ebmsuite.learning import (
-    IncompleteLikelihood,
-    Introspective,
-    JointClassifier,
-    MaximumLikelihood,
-    Optimiser,
-    Players,
-)
-from ebmsuite.learning.mle import steepness
+from ebmsuite.learning import Optimiser, Players
 from ebmsuite.learning.optimisers import adam, sgd
-from ebmsuite.nets import Constant, Quadratic, mlp_classes
+from ebmsuite.methods.incomplete import IncompleteLikelihood
+from ebmsuite.methods.introspective import Introspective
+from ebmsuite.methods.joint_classifier import JointClassifier
+from ebmsuite.methods.mle import MaximumLikelihood, steepness
+from ebmsuite.nets.frame import Frame, gabor_bank
+from ebmsuite.nets.mlp import Constant, Quadratic, mlp_classes
 from ebmsuite.sampling import Buffer, Data, Langevin, Memory, Noise, Phase
 from ebmsuite.space import Batch, Space
-from ebmsuite.toy.densities import Embedded, Signals, eight_gaussians
+from ebmsuite_toy.densities import Embedded, Signals, eight_gaussians
 
 LINE = Space((1,))
 

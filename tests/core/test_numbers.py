@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from ebmsuite import energy as energy_module
+from ebmsuite.builtin.examples import JOINT_EXAMPLE, LATENT_EXAMPLE, MLE_EXAMPLE
 from ebmsuite.density import Gaussian
 from ebmsuite.diagnosis.chains import energy_distance
-from ebmsuite.distances import mmd, nearest, precision_recall
 from ebmsuite.energy import Energy, rounding, warn_if_rounded
 from ebmsuite.errors import UserError
-from ebmsuite.examples import JOINT_EXAMPLE, LATENT_EXAMPLE, MLE_EXAMPLE
-from ebmsuite.fit import train
+from ebmsuite.evaluation.distances import mmd, nearest, precision_recall
+from ebmsuite.experiment.loop import train
 from ebmsuite.learning.trainer import sides
 from ebmsuite.model import load
 from ebmsuite.sampling import MALA, Langevin, Noise, Phase

@@ -15,9 +15,9 @@ import pytest
 from ebmsuite import hookspecs
 from ebmsuite.errors import PluginError, UnknownName
 from ebmsuite.hookspecs import KINDS, Component, Plugin, hookimpl
-from ebmsuite.plugins import Plugins
-from ebmsuite.registry import Registry
-from ebmsuite.testing import entry_point, isolated_plugins
+from ebmsuite.plugins.discovery import Plugins
+from ebmsuite.plugins.registry import Registry
+from ebmsuite.plugins.testing import entry_point, isolated_plugins
 
 __all__ = ["isolated_plugins"]
 

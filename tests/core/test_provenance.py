@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 import torch
 
-from ebmsuite import provenance
+from ebmsuite.builtin.examples import INCOMPLETE_EXAMPLE, MLE_EXAMPLE
 from ebmsuite.cli import main
-from ebmsuite.conformance import same_end
 from ebmsuite.dataset import InMemory, digest_of
 from ebmsuite.errors import DataError, UserError
-from ebmsuite.examples import INCOMPLETE_EXAMPLE, MLE_EXAMPLE
-from ebmsuite.fit import score, train
+from ebmsuite.experiment import provenance
+from ebmsuite.experiment.loop import score, train
+from ebmsuite.experiment.run import read_log
 from ebmsuite.model import load
-from ebmsuite.registry import Registry
-from ebmsuite.run import read_log
+from ebmsuite.plugins.conformance import same_end
+from ebmsuite.plugins.registry import Registry
 
 QUIET = ("log.every=2", "checkpoint.every=4", "watch=[{name: log}, {name: guard}]")
 

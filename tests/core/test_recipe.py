@@ -8,12 +8,12 @@ import pytest
 import torch
 import yaml
 
+from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.errors import RecipeError
-from ebmsuite.examples import MLE_EXAMPLE
-from ebmsuite.experiment import Experiment
+from ebmsuite.experiment.build import Experiment
+from ebmsuite.experiment.recipe import read_recipe
+from ebmsuite.plugins.registry import Registry
 from ebmsuite.ranks import Ranks
-from ebmsuite.recipe import read_recipe
-from ebmsuite.registry import Registry
 from ebmsuite.schedule import Schedule
 
 registry = Registry()
@@ -116,7 +116,7 @@ def test_yaml_mistakes_name_the_line(tmp_path: Path) -> None:
 def test_numbers_that_contradict_each_other() -> None:
     import torch
 
-    from ebmsuite.experiment import Experiment
+    from ebmsuite.experiment.build import Experiment
     from ebmsuite.ranks import Ranks
 
     recipe = read("temperature=2", "noise_scale=1")

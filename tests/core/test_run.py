@@ -14,15 +14,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ebmsuite.conformance import interrupted_run, on_two_processes, same_end
+from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.errors import DataError, RecipeError, Stopped, UserError
-from ebmsuite.examples import MLE_EXAMPLE
-from ebmsuite.fit import train
+from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.recipe import read_recipe
+from ebmsuite.experiment.run import checkpoint_steps, newest, read_log
 from ebmsuite.hookspecs import hookimpl
 from ebmsuite.model import load
-from ebmsuite.recipe import read_recipe
-from ebmsuite.registry import Registry
-from ebmsuite.run import checkpoint_steps, newest, read_log
+from ebmsuite.plugins.conformance import interrupted_run, on_two_processes, same_end
+from ebmsuite.plugins.registry import Registry
 
 registry = Registry()
 registry.plugins.load_all()
@@ -352,11 +352,11 @@ TWO_RANKS = """
 import json, sys, torch
 from accelerate import PartialState
 from safetensors.torch import save_file
-from ebmsuite.experiment import Experiment
+from ebmsuite.experiment.build import Experiment
 from ebmsuite.ranks import Ranks
-from ebmsuite.recipe import read_recipe
-from ebmsuite.registry import Registry
-from ebmsuite.run import Run
+from ebmsuite.experiment.recipe import read_recipe
+from ebmsuite.plugins.registry import Registry
+from ebmsuite.experiment.run import Run
 from pathlib import Path
 
 folder, recipe = Path(sys.argv[1]), json.loads(sys.argv[2])
@@ -417,7 +417,7 @@ def test_two_processes_take_the_gradient_of_all_rows(tmp_path: Path) -> None:
     done = torchrun(str(script), str(tmp_path), json.dumps(recipe))
     assert done.returncode == 0, done.stderr
     ranks = [load_file(tmp_path / f"rank{r}.safetensors") for r in range(2)]
-    from ebmsuite.nets import mlp_energy
+    from ebmsuite.nets.mlp import mlp_energy
     from ebmsuite.space import Space
 
     energy = mlp_energy(Space((1,)), width=16, depth=2)

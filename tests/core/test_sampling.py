@@ -10,7 +10,7 @@ import torch
 from ebmsuite.density import Gaussian, Uniform
 from ebmsuite.energy import Clamped, Energy
 from ebmsuite.errors import RecipeError
-from ebmsuite.nets import Quadratic, mlp_energy
+from ebmsuite.nets.mlp import Quadratic, mlp_energy
 from ebmsuite.sampling import (
     Augmentation,
     Buffer,

@@ -11,10 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ebmsuite.density import Gaussian, event_sum
-from ebmsuite.energy import Energy, NoiseConditional, Recovery
-from ebmsuite.errors import RecipeError
-from ebmsuite.examples import (
+from ebmsuite.builtin.examples import (
     COOPERATIVE_RECOVERY_EXAMPLE,
     DSM_EXAMPLE,
     ENERGY_MATCHING_EXAMPLE,
@@ -23,21 +20,24 @@ from ebmsuite.examples import (
     NCE_EXAMPLE,
     RECOVERY_EXAMPLE,
 )
-from ebmsuite.experiment import Experiment
-from ebmsuite.fit import train
+from ebmsuite.density import Gaussian, event_sum
+from ebmsuite.energy import Energy, NoiseConditional, Recovery
+from ebmsuite.errors import RecipeError
+from ebmsuite.experiment.build import Experiment
+from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.generator import NormalGenerator
 from ebmsuite.learning import Optimiser, Players
-from ebmsuite.learning.cooperative_recovery import CooperativeRecovery
 from ebmsuite.learning.diffusion import COSINE, T6, Diffusion, Level
-from ebmsuite.learning.energy_matching import EnergyMatching, matched
 from ebmsuite.learning.optimisers import adam, sgd
-from ebmsuite.learning.recovery import RecoveryLikelihood
-from ebmsuite.learning.score_matching import DenoisingScoreMatching
+from ebmsuite.methods.cooperative_recovery import CooperativeRecovery
+from ebmsuite.methods.dsm import DenoisingScoreMatching
+from ebmsuite.methods.energy_matching import EnergyMatching, matched
+from ebmsuite.methods.recovery import RecoveryLikelihood
 from ebmsuite.model import load
-from ebmsuite.nets import Quadratic
+from ebmsuite.nets.mlp import Quadratic
+from ebmsuite.plugins.registry import Registry
 from ebmsuite.ranks import Ranks
-from ebmsuite.recipe import read_recipe
-from ebmsuite.registry import Registry
 from ebmsuite.sampling import Langevin, Noise, Phase, Proposal, Start
 from ebmsuite.sampling.descent import Descent
 from ebmsuite.sampling.kernel import normal_like, target_of

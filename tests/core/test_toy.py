@@ -13,18 +13,19 @@ from torch import Tensor
 from ebmsuite.cli import main
 from ebmsuite.density import Density
 from ebmsuite.errors import DataError, RecipeError, UserError
-from ebmsuite.experiment import Experiment
-from ebmsuite.fit import train
+from ebmsuite.experiment.build import Experiment
+from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.model import Model, load
+from ebmsuite.plugins.registry import Registry
+from ebmsuite.plugins.testing import assert_conforms
 from ebmsuite.ranks import Ranks
-from ebmsuite.recipe import read_recipe
-from ebmsuite.registry import Registry
 from ebmsuite.sampling import Langevin, Noise, Phase
 from ebmsuite.space import Space
-from ebmsuite.testing import assert_conforms
-from ebmsuite.toy.codec import PointFiles
-from ebmsuite.toy.data import Points
-from ebmsuite.toy.densities import (
+from ebmsuite.tree import Tree
+from ebmsuite_toy.codec import PointFiles
+from ebmsuite_toy.data import Points
+from ebmsuite_toy.densities import (
     Banana,
     Checkerboard,
     Embedded,
@@ -36,10 +37,9 @@ from ebmsuite.toy.densities import (
     eight_gaussians,
     two_moons,
 )
-from ebmsuite.toy.grid import Grid, log_density, temperature
-from ebmsuite.toy.metrics import Divergence, Samples
-from ebmsuite.toy.render import paths
-from ebmsuite.tree import Tree
+from ebmsuite_toy.grid import Grid, log_density, temperature
+from ebmsuite_toy.metrics import Divergence, Samples
+from ebmsuite_toy.render import paths
 
 PLANE = [
     eight_gaussians(),

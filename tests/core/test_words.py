@@ -13,7 +13,7 @@ from ebmsuite.energy import Clamped, Posterior, Sum, Tilted
 from ebmsuite.errors import DataError, MissingData, RecipeError, UserError
 from ebmsuite.files import find, replacing, write_text
 from ebmsuite.generator import NormalGenerator
-from ebmsuite.nets import Quadratic, mlp_classes, mlp_energy
+from ebmsuite.nets.mlp import Quadratic, mlp_classes, mlp_energy
 from ebmsuite.sampling import Langevin
 from ebmsuite.schedule import Schedule, at, value_at
 from ebmsuite.space import Space

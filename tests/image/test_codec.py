@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from ebmsuite.conform import conform, plain
 from ebmsuite.dataset import Codec
 from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.values import conform, plain
 from ebmsuite_image.augment import Flip, Shift
 from ebmsuite_image.codec import Pixels, from_uint8, grid, to_uint8
 from ebmsuite_image.raster import decode, fit

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from ebmsuite.dataset import Dataset, InMemory, rows
 from ebmsuite.errors import RecipeError, UserError
-from ebmsuite.fit import train
+from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.recipe import fill_metric, read_recipe
 from ebmsuite.model import Model, load
-from ebmsuite.nets import mlp_levels
-from ebmsuite.recipe import fill_metric, read_recipe
-from ebmsuite.registry import Registry, import_target
+from ebmsuite.nets.mlp import mlp_levels
+from ebmsuite.plugins.registry import Registry, import_target
 from ebmsuite.sampling import Descent, run, target_of
 from ebmsuite.space import Batch, Space
 from ebmsuite_image.anomaly import decide, usual

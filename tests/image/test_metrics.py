@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import ebmsuite.distances as distances
+import ebmsuite.evaluation.distances as distances
 from ebmsuite.dataset import Dataset, InMemory, fixed_subset
 from ebmsuite.errors import UserError
 from ebmsuite.scores import Extractor, Features, Metric, Score

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ebmsuite.errors import DataError
-from ebmsuite.fit import train
+from ebmsuite.experiment.loop import train
 from ebmsuite.model import load
 
 QUIET = ("metrics=[]", "render=[]", "watch=[{name: log}]", "checkpoint.every=2", "log.every=2", "compute.fast=eager")

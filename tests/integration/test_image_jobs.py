@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from ebmsuite.cli import main
-from ebmsuite.conform import plain
-from ebmsuite.conformance import interrupted_run, same_end
-from ebmsuite.fit import train
-from ebmsuite.recipe import read_recipe
-from ebmsuite.registry import Registry
+from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.recipe import read_recipe
+from ebmsuite.plugins.conformance import interrupted_run, same_end
+from ebmsuite.plugins.registry import Registry
+from ebmsuite.values import plain
 from ebmsuite_image.data.folder import Folder
 
 SMALL = (

@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ebmsuite.conform import conform, plain
 from ebmsuite.dataset import Codec
 from ebmsuite.errors import DataError, PluginError, RecipeError
+from ebmsuite.values import conform, plain
 from ebmsuite_molecule import selfies_words
 from ebmsuite_molecule.chemistry import parse
 from ebmsuite_molecule.codec import Strings

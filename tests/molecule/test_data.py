@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from ebmsuite.conform import plain
 from ebmsuite.dataset import Dataset
 from ebmsuite.errors import DataError, MissingData, RecipeError
-from ebmsuite.provenance import describe
+from ebmsuite.experiment.provenance import describe
+from ebmsuite.values import plain
 from ebmsuite_molecule.codec import Strings
 from ebmsuite_molecule.data import Molecules, moses, qm9, smiles_file, zinc250k
 from ebmsuite_molecule.workers import each

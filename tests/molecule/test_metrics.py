@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ebmsuite.dataset import Dataset
-from ebmsuite.distances import frechet
 from ebmsuite.errors import PluginError, UserError
+from ebmsuite.evaluation.distances import frechet
 from ebmsuite_molecule.codec import Strings
 from ebmsuite_molecule.data import Molecules, zinc250k
 from ebmsuite_molecule.metrics import (

@@ -10,7 +10,7 @@ import torch
 
 from ebmsuite.density import Gaussian
 from ebmsuite.errors import DataError
-from ebmsuite.nets import mlp_energy
+from ebmsuite.nets.mlp import mlp_energy
 from ebmsuite.space import Space
 from ebmsuite_molecule.data.graphs import graphs
 from ebmsuite_molecule.nets.decoders import lstm, lstm_density, transformer

@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from ebmsuite.errors import DataError, MissingData, UserError
-from ebmsuite.plugins import Plugins
-from ebmsuite.registry import Registry
+from ebmsuite.plugins.discovery import Plugins
+from ebmsuite.plugins.registry import Registry
 from ebmsuite_molecule.codec import Strings
 from ebmsuite_molecule.data import Molecules, zinc250k
 from ebmsuite_molecule.render import Densities, Grid, Pictures, density, neighbours, write_densities

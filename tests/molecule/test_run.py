@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from ebmsuite.conformance import interrupted_run, same_end
 from ebmsuite.errors import DataError, UserError
-from ebmsuite.fit import train
+from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.model import Model, load
-from ebmsuite.recipe import read_recipe
-from ebmsuite.registry import Registry
+from ebmsuite.plugins.conformance import interrupted_run, same_end
+from ebmsuite.plugins.registry import Registry
 
 registry = Registry()
 TINY = (

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from ebmsuite.dataset import Codec, Dataset, InMemory
     from ebmsuite.density import Density, Gaussian, Uniform
     from ebmsuite.energy import Clamped, Energy, Posterior, Sum, Tilted
-    from ebmsuite.evaluation import evaluate
-    from ebmsuite.fit import train
+    from ebmsuite.evaluation.suite import evaluate
+    from ebmsuite.experiment.loop import train
+    from ebmsuite.experiment.recipe import Recipe, read_recipe
     from ebmsuite.generator import Generator
     from ebmsuite.hookspecs import Command, Component, Plugin, hookimpl
     from ebmsuite.learning import Players, Trainer
     from ebmsuite.model import Model, load
-    from ebmsuite.plugins import Plugins
-    from ebmsuite.recipe import Recipe, read_recipe
-    from ebmsuite.registry import Registry
+    from ebmsuite.plugins.discovery import Plugins
+    from ebmsuite.plugins.registry import Registry
     from ebmsuite.report import write_report
     from ebmsuite.scores import Case, Extractor, Published, Score
     from ebmsuite.space import Batch, Space
@@ -36,11 +36,11 @@ _WHERE = {
     "Batch": "space", "Case": "scores", "Clamped": "energy", "Codec": "dataset", "Command": "hookspecs",
     "Component": "hookspecs", "Dataset": "dataset", "Density": "density", "Energy": "energy",
     "Extractor": "scores", "Gaussian": "density", "Generator": "generator", "InMemory": "dataset",
-    "Model": "model", "Players": "learning", "Plugin": "hookspecs", "Plugins": "plugins",
-    "Posterior": "energy", "Published": "scores", "Recipe": "recipe", "Registry": "registry",
+    "Model": "model", "Players": "learning", "Plugin": "hookspecs", "Plugins": "plugins.discovery",
+    "Posterior": "energy", "Published": "scores", "Recipe": "experiment.recipe", "Registry": "plugins.registry",
     "Score": "scores", "Space": "space", "Sum": "energy", "Tilted": "energy", "Trainer": "learning",
-    "Uniform": "density", "evaluate": "evaluation", "hookimpl": "hookspecs", "load": "model",
-    "read_recipe": "recipe", "train": "fit", "write_report": "report",
+    "Uniform": "density", "evaluate": "evaluation.suite", "hookimpl": "hookspecs", "load": "model",
+    "read_recipe": "experiment.recipe", "train": "experiment.loop", "write_report": "report",
 }  # fmt: skip
 
 __all__ = [

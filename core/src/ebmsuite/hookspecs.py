@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ebmsuite.evaluation import Suite
-    from ebmsuite.run import Run
+    from ebmsuite.evaluation.suite import Suite
+    from ebmsuite.experiment.run import Run
     from ebmsuite.scores import Score
 
 __all__ = ["KINDS", "PLUGIN_API", "Command", "Component", "Plugin", "hookimpl", "hookspec"]
@@ -53,7 +53,7 @@ class Component:
     """One thing that a plugin offers, described without importing it.
 
     ``target`` is ``"module:attribute"``, a class or function whose keyword arguments are the component's
-    settings. Arguments named in `ebmsuite.registry.GIVEN` (``event``, ``latent``, ``condition``, ...) are not
+    settings. Arguments named in `ebmsuite.plugins.registry.GIVEN` (``event``, ``latent``, ``condition``, ...) are not
     settings: the suite fills them in. For a recipe the target is ``"package:path/in/package.yaml"``.
     """
 

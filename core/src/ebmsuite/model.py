@@ -11,20 +11,20 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ebmsuite import provenance
-from ebmsuite.conform import conform, plain
 from ebmsuite.dataset import Codec, Dataset
 from ebmsuite.energy import Energy, NoiseConditional, warn_if_rounded
 from ebmsuite.errors import DataError, UserError
-from ebmsuite.experiment import Experiment
+from ebmsuite.experiment import provenance
+from ebmsuite.experiment.build import Experiment
+from ebmsuite.experiment.recipe import Recipe, read_recipe
+from ebmsuite.experiment.run import Checkpoints, newest
 from ebmsuite.files import replacing
 from ebmsuite.learning import Trainer
-from ebmsuite.recipe import Recipe, read_recipe
-from ebmsuite.registry import Registry
-from ebmsuite.run import Checkpoints, newest
+from ebmsuite.plugins.registry import Registry
 from ebmsuite.sampling import Phase
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree, to_host
+from ebmsuite.values import conform, plain
 
 __all__ = ["Model", "load"]
 

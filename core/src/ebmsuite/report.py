@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ebmsuite.errors import DataError
+from ebmsuite.experiment.run import checkpoint_steps, read_log
 from ebmsuite.files import write_text
-from ebmsuite.run import checkpoint_steps, read_log
 
 if TYPE_CHECKING:
-    from ebmsuite.evaluation import Row, Suite
+    from ebmsuite.evaluation.suite import Row, Suite
 
 __all__ = ["inline_svg", "page", "picture", "write_report", "write_suite"]
 

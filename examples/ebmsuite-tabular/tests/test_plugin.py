@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from ebmsuite.cli import cli
-from ebmsuite.evaluation import evaluate
-from ebmsuite.fit import train
+from ebmsuite.evaluation.suite import evaluate
+from ebmsuite.experiment.loop import train
 from ebmsuite.model import load
-from ebmsuite.testing import assert_conforms
+from ebmsuite.plugins.testing import assert_conforms
 from ebmsuite_tabular.codec import write_csv
 from ebmsuite_tabular.data import breast_cancer
 

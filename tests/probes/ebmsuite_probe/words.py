@@ -7,7 +7,7 @@ from torch import nn
 
 from ebmsuite.dataset import InMemory
 from ebmsuite.energy import Tilted
-from ebmsuite.nets import reference
+from ebmsuite.nets.mlp import reference
 from ebmsuite.space import Space
 
 

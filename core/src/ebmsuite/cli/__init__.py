@@ -43,7 +43,7 @@ class Commands(click.Group):
             command: click.Command = module.command
             return command
         if name in _plugin_commands():
-            from ebmsuite.registry import import_target
+            from ebmsuite.plugins.registry import import_target
 
             found: click.Command = import_target(_plugin_commands()[name].target)
             return found
@@ -69,7 +69,7 @@ class Commands(click.Group):
 
 
 def _plugin_commands() -> Mapping[str, Command]:
-    from ebmsuite.plugins import installed
+    from ebmsuite.plugins.discovery import installed
 
     return installed().commands()
 

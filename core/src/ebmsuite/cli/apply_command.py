@@ -26,9 +26,9 @@ def command(
 ) -> None:
     """Put the model of RUN to TASK (see `ebm list task`); KEY=VALUE are the task's settings."""
     from ebmsuite.errors import DataError
+    from ebmsuite.experiment.recipe import parse_setting
     from ebmsuite.model import load
-    from ebmsuite.recipe import parse_setting
-    from ebmsuite.registry import Registry
+    from ebmsuite.plugins.registry import Registry
 
     registry = Registry()
     spec = registry.fill("task", {"name": task, **dict(map(parse_setting, settings))}, task)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ebmsuite.evaluation import Row, Suite
+    from ebmsuite.evaluation.suite import Row, Suite
 
 
 @click.command()
@@ -31,9 +31,9 @@ def command(
     A domain or a recipe is trained first, at the budget asked for. A run is judged as it is: by the metrics of its
     recipe, or by METRIC, as in `ebm evaluate RUN image/nearest n=500`.
     """
-    from ebmsuite.evaluation import evaluate
+    from ebmsuite.evaluation.suite import evaluate
+    from ebmsuite.experiment.recipe import parse_setting
     from ebmsuite.files import write_text
-    from ebmsuite.recipe import parse_setting
     from ebmsuite.report import write_suite
 
     metric: dict[str, Any] | None = None

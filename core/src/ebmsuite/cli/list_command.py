@@ -7,7 +7,7 @@ import click
 
 from ebmsuite.errors import UserError
 from ebmsuite.hookspecs import KINDS
-from ebmsuite.registry import Registry
+from ebmsuite.plugins.registry import Registry
 
 
 @click.command()

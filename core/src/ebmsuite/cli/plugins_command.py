@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ebmsuite.hookspecs import KINDS
-from ebmsuite.plugins import installed
+from ebmsuite.plugins.discovery import installed
 
 
 @click.group()
@@ -43,8 +43,8 @@ def list_plugins(as_json: bool) -> None:
 @click.option("--fast", is_flag=True, help="Without the resume and two-process runs.")
 def check(name: str | None, fast: bool) -> None:
     """Run the conformance kit on a plugin (or on all that are enabled)."""
-    from ebmsuite.conformance import check_plugin
     from ebmsuite.errors import PluginError
+    from ebmsuite.plugins.conformance import check_plugin
 
     failed = 0
     for plugin in [name] if name else installed().names():
@@ -63,7 +63,7 @@ def check(name: str | None, fast: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder (default ebmsuite-NAME).")
 def new(name: str, out: Path | None) -> None:
     """Write a working plugin NAME with a data set, an energy, a metric, a recipe and its tests."""
-    from ebmsuite.template import write_plugin
+    from ebmsuite.plugins.template import write_plugin
 
     folder = write_plugin(name, out or Path(f"ebmsuite-{name}"))
     click.echo(

@@ -11,14 +11,14 @@ import click
 
 from ebmsuite.errors import UnknownName
 from ebmsuite.hookspecs import Component
-from ebmsuite.registry import Registry
+from ebmsuite.plugins.registry import Registry
 
 
 @click.command()
 @click.argument("name")
 def command(name: str) -> None:
     """Everything about NAME: of each kind that bears it, the settings with types and defaults, and the paper."""
-    from ebmsuite.plugins import CORE
+    from ebmsuite.plugins.discovery import CORE
 
     registry = Registry()
     domain = name.partition("/")[0] if "/" in name else CORE

@@ -35,7 +35,7 @@ def command(
     """
     import torch.distributed as dist
 
-    from ebmsuite.fit import train
+    from ebmsuite.experiment.loop import train
 
     names = [w for w in words if "=" not in w]
     overrides = [w for w in words if "=" in w]

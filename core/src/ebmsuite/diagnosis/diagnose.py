@@ -20,7 +20,7 @@ from ebmsuite.energy import Posterior
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.files import write_text
 from ebmsuite.model import Model, load
-from ebmsuite.registry import Registry
+from ebmsuite.plugins.registry import Registry
 from ebmsuite.sampling import Phase, Start
 from ebmsuite.sampling.diagnostics import ess_bulk, ess_tail, rhat
 from ebmsuite.space import Batch, Space

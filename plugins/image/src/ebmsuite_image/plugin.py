@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ebmsuite.builtin.papers import DU_2019, DU_2021, GRATHWOHL_2020, NIJKAMP_2019, PANG_2020, VAHDAT_2021, ZHENG_2021
 from ebmsuite.hookspecs import Component, hookimpl
-from ebmsuite.papers import DU_2019, DU_2021, GRATHWOHL_2020, NIJKAMP_2019, PANG_2020, VAHDAT_2021, ZHENG_2021
 
 ebm_api = 1
 
@@ -30,7 +30,7 @@ def ebm_energies() -> list[Component]:
             GRATHWOHL_2020,
         ),
         Component("image/nonlocal", at + "nonlocal_net:nonlocal_net", "ConvNet with non-local blocks", NIJKAMP_2020),
-        Component("image/mlp", "ebmsuite.nets:mlp_energy", "multilayer perceptron, for small pictures"),
+        Component("image/mlp", "ebmsuite.nets.mlp:mlp_energy", "multilayer perceptron, for small pictures"),
         Component("image/resnet", at + "resnet:resnet", "spectrally normalised residual net", DU_2019),
     ]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
-from ebmsuite import nets
 from ebmsuite.energy import JointEnergy, Tilted
-from ebmsuite.nets import Activation
+from ebmsuite.nets import mlp as nets
+from ebmsuite.nets.mlp import Activation
 from ebmsuite.space import Given, Space
 from ebmsuite_image.energies.parts import Head, picture, tilted
 

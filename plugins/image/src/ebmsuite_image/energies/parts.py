@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ebmsuite.energy import Tilted, full_precision
 from ebmsuite.errors import RecipeError
-from ebmsuite.nets import reference
+from ebmsuite.nets.mlp import reference
 from ebmsuite.space import Space
 
 __all__ = ["Head", "picture", "tilted"]

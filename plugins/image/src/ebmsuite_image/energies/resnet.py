@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from ebmsuite import nets
 from ebmsuite.energy import Tilted, full_precision
-from ebmsuite.nets import Activation
+from ebmsuite.nets import mlp as nets
+from ebmsuite.nets.mlp import Activation
 from ebmsuite.space import Space
 from ebmsuite_image.energies.parts import Head, picture, tilted
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ebmsuite.distances import (
+from ebmsuite.evaluation.distances import (
     frechet,
     inception_score,
     kernel_distance,

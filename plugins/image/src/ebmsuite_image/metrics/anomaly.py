@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ebmsuite.dataset import Dataset, fixed_subset, rows, split_of
-from ebmsuite.distances import nearest
 from ebmsuite.errors import UserError
+from ebmsuite.evaluation.distances import nearest
 from ebmsuite.scores import Score
 from ebmsuite_image.anomaly import Decision, Levels, decide, levels_of, weight_of
 from ebmsuite_image.latents import has_latent

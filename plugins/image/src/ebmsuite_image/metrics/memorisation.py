@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ebmsuite.dataset import Dataset, fixed_subset, split_of
-from ebmsuite.distances import nearest
 from ebmsuite.errors import UserError
+from ebmsuite.evaluation.distances import nearest
 from ebmsuite.scores import Extractor, Features, Score
 from ebmsuite_image.metrics.baselines import Of, Sampler
 from ebmsuite_image.metrics.examples import Split, pictures

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from ebmsuite.dataset import Dataset, fixed_subset, split_of
-from ebmsuite.distances import sliced_wasserstein
 from ebmsuite.errors import UserError
-from ebmsuite.grids import resize
+from ebmsuite.evaluation.distances import sliced_wasserstein
+from ebmsuite.nets.grids import resize
 from ebmsuite.scores import Score
 from ebmsuite_image.metrics.examples import Split
 

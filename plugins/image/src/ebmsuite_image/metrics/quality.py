@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 
 from ebmsuite.dataset import Dataset
-from ebmsuite.distances import frechet, inception_score, kernel_distance, precision_recall
 from ebmsuite.errors import UserError
+from ebmsuite.evaluation.distances import frechet, inception_score, kernel_distance, precision_recall
 from ebmsuite.scores import Extractor, Score
 from ebmsuite_image.metrics.baselines import Of, Sampler
 from ebmsuite_image.metrics.examples import Split

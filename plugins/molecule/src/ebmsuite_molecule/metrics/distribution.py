@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ebmsuite.dataset import Dataset
-from ebmsuite.distances import frechet
+from ebmsuite.evaluation.distances import frechet
 from ebmsuite.scores import Score
 from ebmsuite_molecule import chemistry, workers
 from ebmsuite_molecule.metrics.chemnet import ChemNet, installed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ebmsuite.energy import Energy
-from ebmsuite.nets import Activation, mlp, mlp_energy
+from ebmsuite.nets.mlp import Activation, mlp, mlp_energy
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
 

@@ -1,0 +1,1 @@
+"""The plugin of the suite itself: components whose names have no prefix."""

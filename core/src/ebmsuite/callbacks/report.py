@@ -1,0 +1,24 @@
+"""report.html, kept up to date while the run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ebmsuite.experiment.run import Run
+from ebmsuite.hookspecs import hookimpl
+from ebmsuite.report import write_report
+
+__all__ = ["ReportWriter"]
+
+
+class ReportWriter:
+    """Writes the report when pictures are new and at the end."""
+
+    @hookimpl
+    def ebm_rendered(self, run: Run, step: int, files: Sequence[Path]) -> None:
+        write_report(run.folder)
+
+    @hookimpl
+    def ebm_run_end(self, run: Run, outcome: str) -> None:
+        write_report(run.folder, outcome)

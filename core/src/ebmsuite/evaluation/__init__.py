@@ -1,0 +1,1 @@
+"""Evaluation: suites of cases beside published numbers, and distances between sets of features."""

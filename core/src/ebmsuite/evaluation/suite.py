@@ -1,0 +1,274 @@
+"""The evaluation suite: our numbers beside the published ones, with the protocol of each."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import platform
+import re
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from ebmsuite.errors import MissingData, UnknownName, UserError
+from ebmsuite.experiment.loop import score, train
+from ebmsuite.experiment.recipe import Recipe, fill_metric, read_recipe
+from ebmsuite.experiment.run import checkpoint_steps, read_log
+from ebmsuite.files import write_text
+from ebmsuite.model import load
+from ebmsuite.plugins.registry import Registry, import_target
+from ebmsuite.scores import Case, Published, Score
+from ebmsuite.values import plain
+
+__all__ = ["Row", "Suite", "evaluate"]
+
+Status = Literal["pass", "miss", "measured", "skipped"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case as it came out. ``values`` has one value a seed; without a bar the status is "measured"."""
+
+    case: str
+    recipe: str
+    metric: str
+    status: Status
+    values: tuple[float, ...] = ()
+    interval: tuple[float, ...] = ()
+    """Low and high of a single value, where the metric gives them."""
+    better: str = ""
+    bar: float | None = None
+    published: tuple[Published, ...] = ()
+    baselines: Mapping[str, float] = field(default_factory=dict)
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+    reason: str = ""
+    """Why it was skipped."""
+    runs: tuple[str, ...] = ()
+    """The run folders that were judged, one a seed."""
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.values)
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation over seeds; None for one seed."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """All rows, and what they were computed on."""
+
+    what: str
+    budget: str
+    rows: tuple[Row, ...]
+    hardware: str
+
+    def as_json(self) -> str:
+        return json.dumps(plain(asdict(self)), indent=1)
+
+
+def evaluate(
+    what: str | Path,
+    budget: str | None = None,
+    folder: str | Path = "runs/evaluate",
+    seeds: int | None = None,
+    metric: Mapping[str, Any] | None = None,
+    checkpoint: str | None = None,
+    registry: Registry | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Suite:
+    """Evaluate a run folder, a recipe or a domain.
+
+    A run is judged by its own recipe's metrics, or by ``metric`` (``{name: ..., n: ..., settings}``), at the newest
+    checkpoint or at ``checkpoint`` ("best", or a step). A recipe is
+    trained first, at ``budget`` ("quick" unless said otherwise), and judged by the domain's cases for it; a domain is
+    all its cases. Finished runs under ``folder`` are used again, interrupted ones are resumed. ``seeds`` overrides
+    the number of runs a case.
+    """
+    registry = registry or Registry()
+    registry.plugins.load_all()
+    if (Path(what) / "recipe.yaml").is_file():
+        return Suite(str(what), "-", tuple(_of_run(Path(what), metric, checkpoint, registry)), hardware())
+    if metric is not None or checkpoint is not None:
+        raise UserError(f"{what}: a metric or checkpoint can be named for a run folder (one with a recipe.yaml)")
+    budget = budget or "quick"
+    name = str(what)
+    if "/" in name:
+        try:
+            registry.get("recipe", name)
+        except UnknownName as error:
+            raise UnknownName(f"{error} (and {name} is no run folder)") from error
+    elif name not in registry.plugins.names():
+        registry.list(domain=name)  # raises the error that says what exists
+    components = registry.list("case", domain=name.partition("/")[0])
+    cases: list[Case] = [import_target(c.target) for _, c in components]
+    cases = [c for c in cases if name in (c.recipe, c.recipe.partition("/")[0])]
+    if not cases:
+        raise UserError(f'"{name}" has no cases to evaluate')
+    rows = [_of_case(c, budget, Path(folder) / budget, seeds, registry, say) for c in cases]
+    suite = Suite(name, budget, tuple(rows), hardware())
+    write_text(Path(folder) / budget / f"{name.replace('/', '-')}.json", suite.as_json())
+    registry.plugins.call("ebm_suite_end", suite=suite, folder=Path(folder) / budget)
+    return suite
+
+
+def _of_run(folder: Path, metric: Mapping[str, Any] | None, checkpoint: str | None, registry: Registry) -> list[Row]:
+    model = load(folder, checkpoint, registry=registry)
+    specs = model.recipe.metrics if metric is None else (fill_metric(metric, registry),)
+    if not specs:
+        raise UserError(f"{folder}: its recipe names no metrics; name one (see `ebm list metric`)")
+    rows = []
+    for spec in specs:
+        for name, result in score(model, spec, model.data, registry, model.recipe.seed).items():
+            shown = str(result.protocol.get("metric", name))
+            interval = () if result.low is None or result.high is None else (result.low, result.high)
+            rows.append(
+                Row(
+                    name, model.recipe.recipe, shown, "measured", (result.value,), interval,
+                    protocol=result.protocol,
+                )
+            )  # fmt: skip
+    return rows
+
+
+def _of_case(
+    case: Case, budget: str, folder: Path, seeds: int | None, registry: Registry, say: Callable[[str], None]
+) -> Row:
+    name = str(case.metric["name"])
+    facts: dict[str, Any] = {
+        "better": case.better, "bar": case.bar.get(budget), "published": case.published, "note": case.note,
+    }  # fmt: skip
+    reason = unmet(case.needs.get(budget, ()), registry)
+    if reason is not None:
+        say(f"{case.name}: skipped, {reason}")
+        return Row(case.name, case.recipe, name, "skipped", reason=reason, **facts)
+    if budget not in case.n:
+        raise UserError(f'{case.name}: no budget "{budget}" (it has: {", ".join(case.n)})')
+    values: list[float] = []
+    runs: list[str] = []
+    scores: Mapping[str, Score] = {}
+    settings = [f"{key}={json.dumps(value)}" for key, value in case.settings.items()]
+    spec = fill_metric({**case.metric, "n": case.n[budget]}, registry)
+    for seed in range(seeds or case.seeds.get(budget, 1)):
+        say(f"{case.name}: {case.recipe}, budget {budget}, seed {seed}")
+        recipe = read_recipe(case.recipe, registry, [*settings, f"seed={seed}"], budget)
+        runs.append(str(_trained(recipe, folder, case.settings, registry)))
+        judge = _judge(Path(runs[-1]), case.last, registry)
+        scores = judge(spec, seed)
+        values.append(_counted(case, scores).value)
+    baselines = {}
+    for label, changes in case.baselines.items():
+        changed = {**case.metric, **changes, "n": case.n[budget]}
+        counted = replace(case, score=changed.pop("score", case.score))
+        # what changes a setting was not evaluated during learning
+        at_end = case.last and changes.keys() - {"score", "label"}
+        by = _judge(Path(runs[-1]), 0, registry) if at_end else judge
+        baselines[label] = _counted(counted, by(fill_metric(changed, registry), 0)).value
+    found = _counted(case, scores)
+    bar, mean = facts["bar"], statistics.fmean(values)
+    status: Status = "measured"
+    if bar is not None:
+        status = "pass" if (mean <= bar if case.better == "lower" else mean >= bar) else "miss"
+    return Row(
+        case.name, case.recipe, str(found.protocol.get("metric", name)), status, tuple(values),
+        baselines=baselines, protocol=found.protocol, runs=tuple(runs), **facts,
+    )  # fmt: skip
+
+
+def _counted(case: Case, scores: Mapping[str, Score]) -> Score:
+    """The one of several numbers that the case is about."""
+    if not case.score:
+        return next(iter(scores.values()))
+    found = [s for key, s in scores.items() if key.rpartition("/")[2] == case.score]
+    if not found:
+        known = ", ".join(key.rpartition("/")[2] for key in scores)
+        raise UserError(f'{case.name}: {case.metric["name"]} gives no score "{case.score}" (it gives: {known})')
+    return found[0]
+
+
+def _judge(run: Path, last: int, registry: Registry) -> Callable[[Mapping[str, Any], int], Mapping[str, Score]]:
+    """What gives the scores of a metric's spec and a seed: of the model at the end, or of ``last`` past evaluations."""
+    if last:
+        return lambda spec, seed: _during(run, spec["label"] or spec["name"], last)
+    model = load(run, registry=registry)
+    return lambda spec, seed: score(model, spec, model.data, registry, seed)
+
+
+def _during(run: Path, label: str, last: int) -> dict[str, Score]:
+    """Means of a metric of the run's own recipe over its ``last`` evaluations; low and high are their range.
+
+    The protocol is that of the last of them, with the steps of all. Errors: `UserError` when there were fewer.
+    """
+    rows = [
+        (row["step"], {key: s for key, s in row["scores"].items() if f"{key}/".startswith(f"{label}/")})
+        for row in read_log(run / "metrics.jsonl")
+        if "scores" in row
+    ]
+    found = [(step, scores) for step, scores in rows if scores][-last:]
+    if len(found) < last:
+        raise UserError(
+            f'{run}: "{label}" was evaluated {len(found)} times during learning, {last} are wanted; does the recipe '
+            'have this metric, with "every"?'
+        )
+    means = {}
+    for key, final in found[-1][1].items():
+        values = [scores[key]["value"] for _, scores in found]
+        facts = {**final["protocol"], "evaluations": last, "steps": [step for step, _ in found]}
+        means[key] = Score(statistics.fmean(values), min(values), max(values), facts)
+    return means
+
+
+def _trained(recipe: Recipe, folder: Path, settings: Mapping[str, Any], registry: Registry) -> Path:
+    changed = "".join(f"-{key.rpartition('.')[2]}-{value}" for key, value in settings.items())
+    changed = re.sub(r"[^\w.-]", "_", changed)
+    run = folder / f"{recipe.recipe.replace('/', '-')}{changed}-seed{recipe.seed}"
+    if (run / "recipe.yaml").exists():
+        if (run / "recipe.yaml").read_text(encoding="utf-8") != recipe.as_yaml():
+            raise UserError(f"{run}: holds a run of another version of this recipe; move it away")
+        if recipe.budget.steps in checkpoint_steps(run / "checkpoints"):
+            return run
+        return train(resume=run, registry=registry)
+    return train(plain(recipe), out=run, registry=registry)
+
+
+def unmet(needs: Sequence[str], registry: Registry) -> str | None:
+    """The first need that is not met, in words; None when all are.
+
+    "gpu", "module:NAME", "data:NAME" and "extractor:NAME" (made, to see whether it can be).
+    """
+    for need in needs:
+        kind, _, name = need.partition(":")
+        if kind == "gpu":
+            if not torch.cuda.is_available():
+                return "needs a GPU"
+        elif kind == "module":
+            if importlib.util.find_spec(name) is None:
+                return f"needs the package {name}"
+        elif kind in ("data", "extractor"):
+            kind = "dataset" if kind == "data" else kind
+            try:
+                registry.build(kind, registry.fill(kind, {"name": name}, need))
+            except (MissingData, UserError) as error:
+                return f"needs {need}: {error}"
+        elif kind == "full-data":
+            dataset = registry.build("dataset", registry.fill("dataset", {"name": name}, need))
+            if dataset.note:
+                return f"needs all of {name}, here are {dataset.note}"
+        else:
+            known = "gpu, module:NAME, data:NAME, full-data:NAME, extractor:NAME"
+            raise UserError(f'case: unknown need "{need}" (known: {known})')
+    return None
+
+
+def hardware() -> str:
+    """What computes here, in words."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
+    return f"{torch.get_num_threads()} CPU threads ({platform.machine()}), torch {torch.__version__}"

@@ -1,0 +1,299 @@
+"""From a recipe to living things: data streams, players, phases, a trainer."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ebmsuite.dataset import Codec, Dataset, Stream
+from ebmsuite.density import Encoder
+from ebmsuite.energy import JointEnergy, NoiseConditional, Tilted
+from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.experiment import provenance
+from ebmsuite.experiment.recipe import Recipe
+from ebmsuite.generator import Generator, NormalGenerator
+from ebmsuite.learning import Optimiser, Players, Trainer
+from ebmsuite.plugins.registry import Registry
+from ebmsuite.ranks import Ranks
+from ebmsuite.sampling import Phase, Proposal
+from ebmsuite.sampling.fast import FastPath, Route, channels_last
+from ebmsuite.space import Given, Space
+
+__all__ = ["Experiment", "Splits", "pick_device"]
+
+log = logging.getLogger("ebmsuite")
+
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
+
+
+class Splits(Mapping[str, Dataset]):
+    """The splits of a stream's data set, each made when it is first asked for.
+
+    With ``codec``, that of a model, data that are read differently from those that it learned from are a `DataError`.
+    With ``stored``, what a run remembers of the stream (`provenance.describe_stream`), other training examples are a
+    warning, and ``changes`` says how they differ: every score states it.
+    """
+
+    def __init__(
+        self,
+        spec: Mapping[str, Any],
+        registry: Registry,
+        codec: Codec | None = None,
+        stored: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._spec, self._registry, self._codec, self._stored = spec, registry, codec, stored
+        self._made: dict[str, Dataset] = {}
+        self.changes: list[str] = []
+
+    def __getitem__(self, split: str) -> Dataset:
+        if split not in self._made:
+            spec = {**self._spec, "split": split}
+            if "split" not in self._registry.parameters("dataset", spec["name"]):
+                raise RecipeError(f'data set "{spec["name"]}" has no splits')
+            made: Dataset = self._registry.build("dataset", spec)
+            if self._codec is not None and made.codec is not None and made.codec != self._codec:
+                raise DataError(
+                    f"{spec['name']}: the data on this machine are not those that the model learned from "
+                    f"(their codec differs from its own); set EBMSUITE_DATA as it was then"
+                )
+            if split == "train" and self._stored is not None:
+                self.changes = provenance.changes(self._spec["name"], self._stored, provenance.describe_stream(made))
+                for change in self.changes:
+                    log.warning("%s", change)
+            self._made[split] = made
+        return self._made[split]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("train", "valid", "test"))
+
+    def __len__(self) -> int:
+        return 3
+
+
+class Experiment:
+    """What a recipe describes, built for one process.
+
+    Nets are initialised from the global generator, seeded with the recipe's seed: alike on every process.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        registry: Registry,
+        event: Space,
+        condition: Space | None,
+        codec: Codec | None,
+        examples: int,
+        device: torch.device,
+        ranks: Ranks | None = None,
+    ) -> None:
+        self.recipe, self.registry, self.device = recipe, registry, device
+        self.event, self.condition, self.codec = event, condition, codec
+        self.ranks = ranks or Ranks()
+        latent = Space(recipe.latent) if recipe.latent else None
+        spaces: dict[str, Any] = {"event": event, "condition": condition}
+        if latent is not None:
+            spaces["latent"] = latent
+        torch.manual_seed(recipe.seed)
+        trainer: Any = registry.resolve("trainer", recipe.trainer["name"])
+        nets: dict[str, nn.Module] = {}
+        conditions = trainer.conditions(event, condition, latent)
+        events = trainer.events(event, recipe.trainer)
+        for name, spec in recipe.players.items():
+            given = {**spaces, "event": events.get(name) or self._space_of(spec, spaces, name)}
+            given["condition"] = conditions.get(name, condition)
+            nets[name] = registry.build(trainer.roles[name], spec, **given).to(device)
+            self._takes(nets[name], given["condition"], trainer.roles[name], name)
+            if isinstance(nets[name], NoiseConditional) and not trainer.tells:
+                by = recipe.trainer["name"]
+                raise RecipeError(
+                    f'players.{name}: "{spec["name"]}" is told the noise, which the trainer "{by}" does not; '
+                    "use dsm or latent-dsm, or another energy"
+                )
+            _autocast(nets[name], PRECISIONS[recipe.compute.precision])
+            channels_last(nets[name])
+        optimisers = {n: self._optimiser(spec) for n, spec in recipe.optimisers.items()}
+        players = Players(nets, optimisers, self.ranks)
+        for name, space in trainer.draws.items():
+            if space not in spaces:
+                raise RecipeError(f"latent: the phase {name} draws latent vectors; say how long they are")
+        given = {**spaces, "ranks": self.ranks, "examples": examples}
+        energies = trainer.energies(players) if trainer.draws else {}
+        for name in recipe.phases:
+            self._draws_of(energies[name], players, name, trainer.draws[name])
+        phases = {
+            name: self._phase(name, spec, energies[name], {**given, "event": spaces[trainer.draws[name]]})
+            for name, spec in recipe.phases.items()
+        }
+        for name in trainer.starts & phases.keys():
+            if not isinstance(phases[name].chains, Proposal):
+                by = recipe.trainer["name"]
+                raise RecipeError(f'phases.{name}.chains: the trainer "{by}" says where they start; use "proposal"')
+        self.trainer: Trainer = registry.build("trainer", recipe.trainer, **spaces, players=players, phases=phases)
+        self.streams: dict[str, Stream] = {}
+        self.splits: dict[str, Splits] = {}
+
+    @classmethod
+    def with_data(cls, recipe: Recipe, registry: Registry, device: torch.device, ranks: Ranks) -> Experiment:
+        """Build it with its data streams, for learning."""
+        datasets: dict[str, Dataset] = {k: registry.build("dataset", spec) for k, spec in recipe.data.items()}
+        first = next(iter(datasets.values()))
+        for name, dataset in datasets.items():
+            if dataset.event != first.event:
+                raise RecipeError(
+                    f"data.{name}: all streams of a trainer have events of one space; these are in {dataset.event}, "
+                    f"those of data.{next(iter(datasets))} in {first.event}"
+                )
+        condition = next((d.condition for d in datasets.values() if d.condition is not None), None)
+        self = cls(recipe, registry, first.event, condition, first.codec, len(first), device, ranks)
+        self.splits = {k: Splits(spec, registry) for k, spec in recipe.data.items()}
+        for number, (name, dataset) in enumerate(datasets.items()):
+            seed = recipe.seed * 1009 + number
+            self.streams[name] = Stream(dataset, recipe.budget.batch, seed, ranks.rank, ranks.world)
+        return self
+
+    @classmethod
+    def without_data(
+        cls,
+        recipe: Recipe,
+        registry: Registry,
+        spaces: Mapping[str, Space | None],
+        codec: Codec | None,
+        examples: int,
+        device: str,
+        streams: Mapping[str, Any] | None = None,
+    ) -> Experiment:
+        """Build it from what a run remembers of its data and of each of its ``streams``, for use."""
+        event = spaces["event"]
+        assert event is not None
+        self = cls(recipe, registry, event, spaces["condition"], codec, examples, pick_device(device))
+        first = next(iter(recipe.data))  # whose codec it is
+        self.splits = {
+            k: Splits(spec, registry, codec if k == first else None, (streams or {}).get(k))
+            for k, spec in recipe.data.items()
+        }
+        return self
+
+    def _takes(self, net: nn.Module, condition: Given, kind: str, name: str) -> None:
+        """Refuse a net that would be given a condition and has no room for it."""
+        spec = self.recipe.players[name]
+        target = self.registry.resolve(kind, spec["name"])
+        passes_on = isinstance(net, Tilted | NoiseConditional | NormalGenerator)
+        if condition is not None and passes_on and "condition" not in inspect.signature(target).parameters:
+            raise RecipeError(
+                f'players.{name}: the {kind} "{spec["name"]}" takes no condition, and these data have one; '
+                "use data without labels, or another net"
+            )
+
+    def _space_of(self, spec: Mapping[str, Any], spaces: Mapping[str, Any], name: str) -> Space:
+        if spec["of"] == "latent" and "latent" not in spaces:
+            raise RecipeError(f"players.{name}.of: latent, but the recipe gives no latent")
+        space: Space = spaces[spec["of"]]
+        return space
+
+    def _draws_of(self, energy: Any, players: Players, phase: str, space: str) -> None:
+        """Refuse an energy of another space than that which its phase draws from."""
+        for name, net in players.items():
+            if net is energy and self.recipe.players[name]["of"] != space:
+                what = "latent vectors" if space == "latent" else "events"
+                raise RecipeError(f"players.{name}.of: the phase {phase} draws {what} of this energy; set of: {space}")
+
+    def _optimiser(self, spec: Mapping[str, Any]) -> Optimiser:
+        def make(params: Any) -> torch.optim.Optimizer:
+            made: torch.optim.Optimizer = self.registry.build("optimiser", spec, params=params)
+            return made
+
+        return Optimiser(make, spec["lr"], spec["clip"], spec["warm_up"], spec["ema"])
+
+    def _phase(self, name: str, spec: Mapping[str, Any], energy: Any, given: dict[str, Any]) -> Phase:
+        try:
+            sampler = self.registry.build("sampler", spec["sampler"], **given)
+            chains = self.registry.build("chains", spec["chains"], **given)
+        except ValueError as error:  # numbers that contradict each other
+            raise RecipeError(f"phases.{name}: {error}") from error
+        kind = given["event"].kind
+        if kind == "tokens":
+            raise RecipeError(
+                f"phases.{name}: tokens are observed, not sampled; a trainer that draws latent vectors can"
+            )
+        if sampler.continuous == (kind == "one-hot"):
+            moves = "along gradients" if sampler.continuous else "one-hot events"
+            raise RecipeError(
+                f'phases.{name}.sampler: "{spec["sampler"]["name"]}" moves {moves}, but the events are '
+                f"{kind}; use {'gibbs-with-gradients' if sampler.continuous else 'langevin or hmc'}"
+            )
+        if sampler.adjusted and spec["nets"] == "train" and any(isinstance(m, _BatchNorm) for m in energy.modules()):
+            raise RecipeError(
+                f"phases.{name}.nets: in train mode batch statistics couple the chains, and "
+                f'"{spec["sampler"]["name"]}" accepts or rejects each for itself; use nets: eval, or langevin'
+            )
+        compute, draws = self.recipe.compute, self.recipe.budget.steps
+        fast = FastPath(energy, compute.fast, draws, self.ranks.from_main, f"phases.{name}")
+        return Phase(energy, sampler, chains, spec["steps"], spec["nets"], fast)
+
+    def at(self, t: int) -> None:
+        """Learning step ``t`` begins: schedules are evaluated."""
+        self.trainer.players.at(t)
+        for phase in self.trainer.phases.values():
+            phase.at(t)
+
+    @property
+    def routes(self) -> dict[str, dict[str, Route]]:
+        """What the fast path of every phase has chosen so far."""
+        return {name: dict(phase.fast.routes) for name, phase in self.trainer.phases.items() if phase.fast.routes}
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """The nets as `to_use` has them, for as long as the block lasts."""
+        players = self.trainer.players
+        backup = {name: _copy(players[name].state_dict()) for name in players.ema}
+        with players.in_mode(train=False):
+            self.to_use()
+            try:
+                yield
+            finally:
+                for name, state in backup.items():
+                    players[name].load_state_dict(state)
+
+    def to_use(self) -> None:
+        """The nets as they are used: moving averages in the place of the weights, and no dropout."""
+        players = self.trainer.players
+        for name, net in players.ema.items():
+            players[name].load_state_dict(net.state_dict())
+        for name in players:
+            players[name].eval()
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+        for stream in self.streams.values():
+            stream.close()
+
+
+def pick_device(name: str) -> torch.device:
+    """ "auto" is CUDA when there is one, else the CPU."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise RecipeError(f'compute.device: "{name}" asked for, but this torch finds no CUDA device')
+    except RuntimeError as error:
+        raise RecipeError(f'compute.device: "{name}" is not a device; use auto, cpu, cuda or cuda:1') from error
+    return device
+
+
+def _autocast(net: nn.Module, dtype: torch.dtype | None) -> None:
+    for module in net.modules():
+        if isinstance(module, Tilted | JointEnergy | NoiseConditional | Generator | Encoder):
+            module.autocast = dtype
+
+
+def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.clone() for k, v in state.items()}

@@ -1,0 +1,68 @@
+"""The divergence triangle: an energy, a generator and an encoder without chains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from ebmsuite.learning.trainer import Logs, sides
+from ebmsuite.methods.vae import Autoencoder, evidence
+from ebmsuite.space import Batch
+
+__all__ = ["DivergenceTriangle"]
+
+
+@dataclass
+class DivergenceTriangle(Autoencoder):
+    """max over alpha, min over theta and phi of KL(Q || P) + KL(P || Pi) - KL(Q || Pi) (Han et al., CVPR 2019),
+
+        Q = p_data(x) q_phi(z | x),   P = p(z) p_theta(x | z),   Pi = pi_alpha(x) q_phi(z | x),   pi = exp(-E) / Z
+
+    With z ~ q(z | x), and (z^, x^) ~ P, the losses are
+
+        energy:     E(x) - E(x^)
+        generator:  -log p(x | z) + E(x^) - r log q(z^ | x^)
+        encoder:    -log p(x | z) + w (log q(z | x) - log p(z)) - r log q(z^ | x^)
+
+    The triangle itself is ``kl_weight`` w = 1 and ``inverse_weight`` r = 1. The published code has r = 0.1, squared
+    errors without 1 / (2 sd^2), so sd = 0.71, and a KL that is the mean over the latent coordinates, so w = 1 / d; its
+    x^ are means g(z^), here they are drawn with the noise of observation, as P is. ``energy_l2`` is the weight of
+    E(x)^2 + E(x^)^2 in the energy's loss.
+    """
+
+    kl_weight: float = 1.0
+    inverse_weight: float = 1.0
+    energy_l2: float = 0.0
+
+    roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "generator": "generator", "encoder": "density"}
+
+    def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
+        data, c = batches["data"], batches["data"].condition
+        energy, generator, encoder = (self.players[k] for k in ("energy", "generator", "encoder"))
+        # Q
+        explained, each_kl = evidence(generator, encoder, data.x, data.x, c, rng)
+        reconstruction, kl = -explained.mean(), each_kl.mean()
+        # P
+        drawn = generator.latent.sample(len(data), rng, c)
+        x = generator.draw(drawn, rng, c)
+        inverse = -self.inverse_weight * encoder.log_prob(drawn, x).mean()
+        fooled = energy(x, c).mean()
+        # Pi: what each is to learn from E is the gradient of its own parameters alone
+        plus, minus = energy(data.x, c), energy(x.detach(), c)
+        l2 = self.energy_l2 * (plus.square() + minus.square()).mean()
+        logs = self.players.update(
+            {
+                "energy": (plus - minus).mean() + l2,
+                "generator": reconstruction + fooled + inverse,
+                "encoder": reconstruction + self.kl_weight * kl + inverse,
+            }
+        )
+        return {
+            **sides(plus, minus),
+            "reconstruction": reconstruction.detach(),
+            "kl": kl.detach(),
+            **logs,
+        }

@@ -1,0 +1,89 @@
+"""Flow contrastive estimation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from ebmsuite.energy import Energy
+from ebmsuite.errors import RecipeError
+from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.methods.nce import log_ratio
+from ebmsuite.sampling import Start
+from ebmsuite.space import Batch
+from ebmsuite.tree import Tree
+
+__all__ = ["FlowContrast"]
+
+
+@dataclass
+class FlowContrast(Trainer):
+    """Noise contrastive estimation whose noise is a flow that comes to meet the energy (Gao et al., CVPR 2020).
+
+        min_q max_p V = E_data[log p / (p + q)] + E_q[log q / (p + q)],    log p = -E - c
+
+    For ``flow_first`` steps the flow q learns by likelihood, for ``energy_first`` the energy by V against it; then they
+    take turns. A step is the flow's where the energy told data from samples with an accuracy above ``threshold`` at the
+    step before (averaged over processes), and else the energy's: neither runs away. That number is the one thing that
+    learning waits for.
+
+    c = log Z is the player ``log_z``, as in `nce`. The ``flow`` is any density whose samples can be differentiated. The
+    flow's samples are what the chains of ``negative`` start from (``chains: {name: proposal}``) when the model is
+    sampled; no chain is run in learning.
+    """
+
+    flow_first: int = 1000
+    energy_first: int = 1000
+    threshold: float = 0.6
+
+    roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "log_z": "energy", "flow": "density"}
+    optional: ClassVar[frozenset[str]] = frozenset({"log_z"})
+    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
+
+    def __post_init__(self) -> None:
+        if not 0.5 <= self.threshold < 1:
+            raise RecipeError(f"trainer.threshold: an accuracy of at least 0.5 and below 1, got {self.threshold:g}")
+        self.accuracy = torch.tensor(0.5)
+
+    @staticmethod
+    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
+        return {"negative": players["energy"]}
+
+    def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
+        data, flow = batches["data"], self.players["flow"]
+        if t < self.flow_first:
+            return self.players.update({"flow": -flow.log_prob(data.x, data.condition).mean()})
+        of_flow = t >= self.flow_first + self.energy_first and bool(self.accuracy > self.threshold)
+        # the value function; the energy's step needs no way back through the flow
+        with torch.set_grad_enabled(of_flow):
+            samples = flow.sample(len(data), rng, data.condition)
+        plus = log_ratio(self.players, flow, data.x, data.condition)
+        minus = log_ratio(self.players, flow, samples, data.condition)
+        value = logsigmoid(plus).mean() + logsigmoid(-minus).mean()
+        ours = [name for name in self.players if name != "flow"]
+        loss = -value
+        logs = self.players.update({"flow": value} if of_flow else dict.fromkeys(ours, loss))
+        self.accuracy = self.players.mean(((plus > 0).float().mean() + (minus < 0).float().mean()) / 2)
+        return {
+            "accuracy": self.accuracy,
+            "value": value.detach(),
+            "logit/data": plus.detach().mean(),
+            "logit/flow": minus.detach().mean(),
+            **logs,
+        }
+
+    @torch.no_grad()
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        start = Start(self.players["flow"].sample(n, rng, condition), condition)
+        return self.phases["negative"].sample(n, rng, condition, start)
+
+    def state(self) -> dict[str, Tensor]:
+        return {"accuracy": self.accuracy}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        self.accuracy = state["accuracy"]

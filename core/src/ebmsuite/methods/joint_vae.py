@@ -1,0 +1,77 @@
+"""Joint training of a variational auto-encoder and an energy of events and latent vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ebmsuite.learning.trainer import Logs, sides
+from ebmsuite.methods.vae import Autoencoder
+from ebmsuite.space import Batch, Given, Space
+from ebmsuite.tree import Tree
+
+__all__ = ["JointVAE"]
+
+
+@dataclass
+class JointVAE(Autoencoder):
+    """max over alpha, min over theta and phi of KL(Q || P) + KL(P || Pi) - KL(Q || Pi) (Han et al., CVPR 2020),
+
+        Q = p_data(x) q_phi(z | x),   P = p(z) p_theta(x | z),   Pi = exp(-E(x, z)) / Z
+
+    The triangle of `DivergenceTriangle` with an energy of the pair. With z ~ q(z | x) and (z^, x^) ~ P the losses are
+
+        energy:     E(x, z) - E(x^, z^)
+        generator:  -log p(x | z) + E(x^, z^)
+        encoder:    -log p(x | z) - log p(z) + h log q(z | x) - E(x, z)
+
+    The entropy of P is a constant where the noise of observation is, so nothing has to stand for it. That of Q cancels:
+    the objective itself is ``entropy`` h = 0, where E = -log p(x, z) is what keeps the encoder from a point, and is
+    circled rather than reached. With h = 1 the auto-encoder's bound stays whole beside the contrast, which vanishes
+    where they fit: E is a critic, and no log-density. ``contrast`` is the weight of E for generator and encoder.
+    ``energy_l2`` is the weight of E(x, z)^2 + E(x^, z^)^2 in the energy's loss.
+
+    The energy is given z as its condition, and c after it where there is one.
+    """
+
+    entropy: float = 1.0
+    contrast: float = 1.0
+    energy_l2: float = 0.0
+
+    roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "generator": "generator", "encoder": "density"}
+
+    @staticmethod
+    def conditions(event: Space, condition: Given, latent: Space | None) -> Mapping[str, Given]:
+        return {"energy": latent if condition is None else (latent, condition)}
+
+    def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
+        data, c = batches["data"], batches["data"].condition
+        energy, generator, encoder = (self.players[k] for k in ("energy", "generator", "encoder"))
+
+        def pair(z: Tensor) -> Tree:
+            return z if c is None else (z, c)
+
+        # Q and P
+        z = encoder.sample(len(data), rng, data.seen)
+        explained = generator.log_prob(data.x, z, c).mean()
+        log_q, log_prior = encoder.log_prob(z, data.seen).mean(), generator.latent.log_prob(z).mean()
+        drawn = generator.latent.sample(len(data), rng, c)
+        x = generator.draw(drawn, rng, c)
+        # what generator and encoder are to learn from E
+        fooled, familiar = energy(x, pair(drawn)).mean(), energy(data.x, pair(z)).mean()
+        # what E is to learn from them
+        plus, minus = energy(data.x, pair(z.detach())), energy(x.detach(), pair(drawn))
+        l2 = self.energy_l2 * (plus.square() + minus.square()).mean()
+        logs = self.players.update(
+            {
+                "energy": (plus - minus).mean() + l2,
+                "generator": self.contrast * fooled - explained,
+                "encoder": self.entropy * log_q - log_prior - explained - self.contrast * familiar,
+            }
+        )
+        kl = (log_q - log_prior).detach()
+        return {**sides(plus, minus), "reconstruction": -explained.detach(), "kl": kl, **logs}

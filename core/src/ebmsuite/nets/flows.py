@@ -1,0 +1,81 @@
+"""Normalising flows, by the library zuko (``pip install "ebmsuite[flows]"``)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ebmsuite.density import Density, event_sum
+from ebmsuite.energy import full_precision
+from ebmsuite.errors import MissingData
+from ebmsuite.nets.mlp import numbers_of, width_of
+from ebmsuite.space import Given, Space
+from ebmsuite.tree import Tree
+
+__all__ = ["Flow"]
+
+
+def _library() -> Any:
+    """The module zuko, or `MissingData` that says how to get it."""
+    try:
+        import zuko
+    except ImportError as error:
+        raise MissingData('the density "flow" needs the package zuko: pip install "ebmsuite[flows]"') from error
+    return zuko
+
+
+class Flow(Density):
+    """x = T(u), u ~ N(0, I): an invertible net, from noise of the size of the event, whose density is known.
+
+    ``transforms`` layers one after the other, in each of which the parameters of an elementwise ``kind`` are an MLP's,
+    ``depth`` hidden layers of ``width`` units: affine (Dinh et al., ICLR 2017; Papamakarios et al., NeurIPS 2017) or a
+    spline (Durkan et al., NeurIPS 2019), which is curved within [-5, 5] and the identity beyond. Coordinates follow one
+    another (``coupling`` false: densities at one pass, samples at as many as there are coordinates) or, by
+    ``coupling``, one half follows the other (two passes for both, less flexible). ``sd`` is the unit of length of the
+    event. Samples can be differentiated in the parameters; all their noise is from ``rng``.
+    """
+
+    def __init__(
+        self,
+        event: Space,
+        kind: Literal["affine", "spline"] = "spline",
+        transforms: int = 3,
+        width: int = 64,
+        depth: int = 2,
+        coupling: bool = False,
+        sd: float = 1.0,
+        condition: Given = None,
+    ) -> None:
+        super().__init__()
+        if sd <= 0:
+            raise ValueError(f"a flow needs sd > 0, got {sd}")
+        flows = _library().flows
+        self.event, self.given, self.sd = event, condition, sd
+        self.flow = (flows.NSF if kind == "spline" else flows.MAF)(
+            features=event.size,
+            context=width_of(condition),
+            transforms=transforms,
+            hidden_features=[width] * depth,
+            passes=2 if coupling else None,
+        )
+
+    def _map(self, condition: Tree) -> Any:
+        """T^-1 given the condition, from the event to noise."""
+        if self.given is None:
+            return self.flow().transform
+        return self.flow(torch.cat(numbers_of(condition, self.given), 1)).transform
+
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        noise = torch.randn((n, self.event.size), generator=rng, device=rng.device)
+        x: Tensor = self._map(condition).inv(noise)
+        return self.sd * x.reshape(n, *self.event.fixed)
+
+    def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
+        u, log_volume = self._map(condition).call_and_ladj(x.flatten(1) / self.sd)
+        size = u.shape[1]
+        constant = size * (math.log(self.sd) + math.log(2 * math.pi) / 2)
+        log_p: Tensor = log_volume - event_sum(u.square()) / 2 - constant
+        return full_precision(log_p)

@@ -1,0 +1,316 @@
+"""What every plugin must hold: ``ebm plugins check NAME``, and `ebmsuite.plugins.testing` in its own tests."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+import torch
+from safetensors.torch import load_file
+
+from ebmsuite.dataset import Dataset
+from ebmsuite.errors import Interrupted, MissingData
+from ebmsuite.experiment.build import Experiment
+from ebmsuite.experiment.loop import score, train
+from ebmsuite.experiment.recipe import Recipe, read_recipe
+from ebmsuite.experiment.run import newest
+from ebmsuite.files import write_text
+from ebmsuite.hookspecs import KINDS, Component, hookimpl
+from ebmsuite.model import Model
+from ebmsuite.plugins.registry import Registry, import_target
+from ebmsuite.ranks import Ranks
+from ebmsuite.sampling import Phase, Start
+from ebmsuite.tree import take
+from ebmsuite.values import plain
+
+__all__ = ["Outcome", "check_plugin", "interrupted_run", "on_two_processes", "same_end"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One check: "ok", "failed", or "skipped" because something is not on this machine."""
+
+    check: str
+    state: Literal["ok", "failed", "skipped"]
+    detail: str = ""
+
+
+def check_plugin(name: str, fast: bool = False) -> list[Outcome]:
+    """Everything that the suite expects of an installed plugin, on its own recipes and examples.
+
+    It registers without torch; every target resolves and its settings can be read; energies give [B] finite
+    values that can be differentiated and do not look at other rows; a learning step runs; metrics are finite,
+    and zero on identical sets where their Component says so; and, unless ``fast``, the first recipe and the
+    example of every trainer end the same when they are interrupted and resumed, and run on two processes.
+    """
+    registry = Registry()
+    kit = _Kit()
+    kit.check("registers without torch", lambda: _registers_without_torch(name))
+    loaded = registry.plugins.load(name)
+    if not loaded:
+        record = registry.plugins.record(name)
+        kit.outcomes.append(Outcome("loads", "failed", record.error if record else "is not installed"))
+        return kit.outcomes
+    offers = {kind: registry.plugins.components(name, kind) for kind in KINDS}
+    for kind, components in offers.items():
+        for c in components:
+            kit.check(f"{kind} {c.name} resolves", lambda k=kind, c=c: _resolves(registry, k, c))  # type: ignore[misc]
+    recipes: list[Recipe] = []
+    for c in offers["recipe"]:
+        kit.check(f"recipe {c.name} is complete", lambda c=c: recipes.append(_small(c.name, registry)))  # type: ignore[misc]
+    examples = [_small(dict(c.example), registry) for c in offers["trainer"] if c.example is not None]
+    for c in offers["trainer"]:
+        kit.check(f"trainer {c.name} has an example", lambda c=c: _true(c.example is not None, "example= is missing"))  # type: ignore[misc]
+    zero = {c.name for c in offers["metric"] if c.zero_on_identical}
+    for recipe in [*recipes, *examples]:
+        kit.check(f"{recipe.recipe} learns a step", lambda r=recipe: _learns(r, registry, zero))  # type: ignore[misc]
+    if not fast:
+        run = [*recipes[:1], *examples]
+        for recipe in run:
+            kit.check(f"{recipe.recipe} resumes exactly", lambda r=recipe: _resumes(r, registry))  # type: ignore[misc]
+        with tempfile.TemporaryDirectory() as folder:
+            failed = on_two_processes(run, Path(folder))
+        for recipe in run:
+            message = failed.get(recipe.recipe, "")
+            kit.check(f"{recipe.recipe} runs on two processes", lambda m=message: _without(m))  # type: ignore[misc]
+    return kit.outcomes
+
+
+class _Kit:
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+
+    def check(self, what: str, do: Callable[[], Any]) -> None:
+        try:
+            do()
+        except MissingData as error:
+            self.outcomes.append(Outcome(what, "skipped", str(error)))
+        except Exception as error:  # every failure of a check is an outcome
+            kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+            self.outcomes.append(Outcome(what, "failed", f"{kind}{error}"))
+        else:
+            self.outcomes.append(Outcome(what, "ok"))
+
+
+def _true(condition: bool, message: str) -> None:
+    if not condition:
+        raise AssertionError(message)
+
+
+def _without(message: str) -> None:
+    """A failure of another process as that of this one."""
+    missing = f"{MissingData.__name__}: "
+    if message.startswith(missing):
+        raise MissingData(message.removeprefix(missing))
+    _true(not message, message)
+
+
+# -- the checks ----------------------------------------------------------------------------------------------------
+
+
+def _registers_without_torch(name: str) -> None:
+    code = (
+        "import sys; from ebmsuite.plugins.discovery import Plugins; p = Plugins(); "
+        f"ok = p.load({name!r}); r = p.record({name!r}); "
+        "assert ok, r.error if r else 'not installed'; "
+        "heavy = [m for m in ('torch', 'torchvision', 'transformers', 'rdkit', 'matplotlib') if m in sys.modules]; "
+        "assert not heavy, f'the plugin module imports {heavy}'"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    _true(
+        done.returncode == 0,
+        done.stderr.strip().splitlines()[-1].removeprefix("AssertionError: ") if done.stderr else "failed",
+    )
+
+
+def _resolves(registry: Registry, kind: str, component: Component) -> None:
+    if kind == "recipe":
+        return  # read below
+    if kind == "case":
+        import_target(component.target)
+        return
+    for parameter in registry.parameters(kind, component.name).values():
+        if not parameter.required:
+            plain_default = plain(parameter.default)
+            _true(
+                isinstance(plain_default, int | float | str | bool | list | dict | type(None)),
+                f"the default of {parameter.name} cannot be written in a recipe: {parameter.default!r}",
+            )
+
+
+def _small(recipe: str | Mapping[str, Any], registry: Registry) -> Recipe:
+    """The recipe with two steps of few examples (of 400, where its data can be cut), and few samples in its metrics."""
+    full = read_recipe(recipe, registry)
+    changes = ["budget.steps=2", f"budget.batch={min(8, full.budget.batch)}", "log.every=1"]
+    changes += [f"data.{k}.n={min(400, s['n'] or 400)}" for k, s in full.data.items() if "n" in s]
+    changes += [f"metrics.{i}.n=24" for i in range(len(full.metrics))]
+    changes += [f"metrics.{i}.every=null" for i in range(len(full.metrics))]
+    changes += [f"render.{i}.n=8" for i in range(len(full.render))]
+    changes += [f"phases.{p}.steps={min(3, s['steps'])}" for p, s in full.phases.items() if isinstance(s["steps"], int)]
+    changes += ["watch=[{name: log}]", "checkpoint.best=null", "compute.device=cpu"]
+    return read_recipe(recipe, registry, changes)
+
+
+def _learns(recipe: Recipe, registry: Registry, zero: set[str]) -> None:
+    experiment = Experiment.with_data(recipe, registry, torch.device("cpu"), Ranks())
+    try:
+        rng = torch.Generator().manual_seed(0)
+        batches = {k: s.batch(0) for k, s in experiment.streams.items()}
+        experiment.at(0)
+        draws = _remembered(experiment.trainer.phases)
+        logs = experiment.trainer.step(0, batches, rng)
+        for key, value in logs.items():
+            _true(value.dim() == 0 and bool(torch.isfinite(value)), f"log {key} is {value}")
+        first = next(iter(batches.values()))
+        with experiment.trainer.players.in_mode(train=False):
+            x = experiment.trainer.sample(len(first), rng, first.condition)
+        _true(bool(torch.isfinite(x).all()), "the samples are not finite")
+        for name, phase in experiment.trainer.phases.items():
+            _true(name in draws, f"the phase {name} was drawn neither in a step nor for samples")
+            _energy_is_sound(phase.energy, draws[name].x, draws[name].condition, name)
+        with experiment.trainer.players.in_mode(train=False):
+            _scores(Model(experiment, 1, "raw"), next(iter(experiment.splits.values())), recipe, registry, zero)
+    finally:
+        experiment.close()
+
+
+def _scores(model: Model, data: Mapping[str, Dataset], recipe: Recipe, registry: Registry, zero: set[str]) -> None:
+    for spec in recipe.metrics:
+        for key, s in score(model, spec, data, registry, 0).items():
+            _true(math.isfinite(s.value), f"{key} is {s.value}")
+        if spec["name"] in zero:
+            same = score(_Echo(model, data[spec.get("set", "test")]), spec, data, registry, 0)  # type: ignore[arg-type]
+            for key, s in same.items():
+                _true(abs(s.value) < 1e-3, f"{key} of a set against itself is {s.value}")
+
+
+def _remembered(phases: Mapping[str, Phase]) -> dict[str, Start]:
+    """Where every phase starts from here on, by its name."""
+    starts: dict[str, Start] = {}
+    for name, phase in phases.items():
+
+        def start(*given: Any, name: str = name, of: Callable[..., Start] = phase.chains.start, **named: Any) -> Start:
+            starts[name] = of(*given, **named)
+            return starts[name]
+
+        phase.chains.start = start  # type: ignore[method-assign]
+    return starts
+
+
+def _energy_is_sound(energy: Any, x: torch.Tensor, condition: Any, name: str) -> None:
+    x = x.detach().requires_grad_()
+    was = energy.training
+    energy.eval()
+    value = energy(x, condition)
+    _true(value.shape == (x.shape[0],), f"the energy of {name} has shape {tuple(value.shape)}, not ({x.shape[0]},)")
+    _true(value.dtype in (torch.float32, torch.float64), f"the energy of {name} is {value.dtype}")
+    _true(bool(torch.isfinite(value).all()), f"the energy of {name} is not finite")
+    (gradient,) = torch.autograd.grad(value.sum(), x)
+    _true(bool(torch.isfinite(gradient).all()), f"the gradient of the energy of {name} is not finite")
+    alone = energy(x[:1].detach(), take(condition, slice(1)))
+    close = torch.allclose(alone, value[:1].detach(), rtol=1e-4, atol=1e-4)
+    _true(close, f"the energy of {name} of one row depends on the other rows")
+    energy.train(was)
+
+
+class _Echo:
+    """A model that gives back the very set that it will be compared with."""
+
+    def __init__(self, model: Model, dataset: Dataset) -> None:
+        self._model, self._dataset = model, dataset
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def sample(self, n: int, *args: Any, **kwargs: Any) -> torch.Tensor:
+        index = torch.arange(min(n, len(self._dataset)))
+        return self._dataset.batch(index, torch.zeros_like(index)).x
+
+
+class _InterruptAt:
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    @hookimpl
+    def ebm_step_end(self, run: Any, step: int) -> None:
+        if step == self.step:
+            signal.raise_signal(signal.SIGTERM)
+
+
+def interrupted_run(recipe: Recipe, out: Path, step: int, registry: Registry) -> Path:
+    """Train until SIGTERM comes at ``step``, then resume to the end."""
+    watcher = _InterruptAt(step)
+    registry.plugins.add(watcher, "testing:interrupt")
+    try:
+        train(plain(recipe), out=out, registry=registry, quiet=True)
+    except Interrupted:
+        pass
+    else:
+        raise AssertionError("the run was not interrupted")
+    finally:
+        registry.plugins.remove(watcher)
+    return train(resume=out, registry=registry, quiet=True)
+
+
+def same_end(a: Path, b: Path) -> None:
+    """Raise unless the last checkpoints of two runs hold the same tensors, bit for bit."""
+    one, other = newest(a), newest(b)
+    _true(one.name == other.name, f"{one.name} against {other.name}")
+    for file in sorted(one.glob("*.safetensors")):
+        left, right = load_file(file), load_file(other / file.name)
+        _true(left.keys() == right.keys(), f"{file.name} holds other names")
+        for key, value in left.items():
+            _true(torch.equal(value, right[key]), f"{file.name}: {key} differs")
+
+
+def _resumes(recipe: Recipe, registry: Registry) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        whole = train(plain(recipe), out=Path(folder) / "whole", registry=registry, quiet=True)
+        same_end(whole, interrupted_run(recipe, Path(folder) / "parts", 1, registry))
+
+
+def on_two_processes(recipes: Sequence[Recipe], folder: Path) -> dict[str, str]:
+    """Train recipes on two processes, each into ``folder``/its name; those that fail, and with what words.
+
+    They are started once for all that go well: starting takes longer than these runs.
+    """
+    failed: dict[str, str] = {}
+    pending = list(recipes)
+    while pending:
+        file = folder / "pending.json"
+        write_text(file, json.dumps([{**plain(r), "compute": {"devices": 2, "device": "cpu"}} for r in pending]))
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+        command += ["-m", "ebmsuite.plugins.conformance", str(file)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+        pending = [r for r in pending if not (folder / r.recipe / "finished").exists()]
+        if pending and done.returncode != 0:
+            words = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
+            failed[pending[0].recipe] = words[0].removeprefix("failed: ") if words else done.stderr[-500:]
+            pending = pending[1:]
+    return failed
+
+
+def _one_of_two(file: Path) -> NoReturn:
+    """What each of the processes of `on_two_processes` does."""
+    registry, code = Registry(), 0
+    try:
+        for recipe in json.loads(file.read_text(encoding="utf-8")):
+            run = train(recipe, out=file.parent / str(recipe["recipe"]), registry=registry, quiet=True)
+            (run / "finished").touch()
+    except Exception as error:  # whatever it is, the other process must not wait for this one
+        print(f"failed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        code = 1
+    os._exit(code)  # as `ebmsuite.cli` leaves, and for its reason
+
+
+if __name__ == "__main__":
+    _one_of_two(Path(sys.argv[1]))

@@ -1,0 +1,198 @@
+"""Components by name, imported when used; errors that say what exists."""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import difflib
+import importlib
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ebmsuite.errors import PluginError, RecipeError, UnknownName
+from ebmsuite.hookspecs import KINDS, Component
+from ebmsuite.plugins.discovery import CORE, FIRST_PARTY, Plugins, installed
+from ebmsuite.values import conform
+
+__all__ = ["GIVEN", "REQUIRED", "Parameter", "Registry", "import_target"]
+
+GIVEN = {
+    "event": "the Space of an event",
+    "latent": "the Space of a latent vector",
+    "condition": "the Space of a condition, or None",
+    "examples": "the number of training examples",
+    "ranks": "the processes of this run (`ebmsuite.experiment.run.Ranks`)",
+    "params": "the parameters that an optimiser updates",
+    "players": "the nets of a trainer (`ebmsuite.learning.Players`)",
+    "phases": "the phases of a trainer (`ebmsuite.sampling.Phase`)",
+}
+"""Arguments that the suite fills in by name; all others are settings."""
+
+REQUIRED = inspect.Parameter.empty
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One setting of a component."""
+
+    name: str
+    hint: Any
+    default: Any
+    kind: str | None
+    """The kind of component that the setting is itself, or None."""
+    factory: bool = False
+    """Whether a function of an event's Space that makes it is wanted (annotated ``Callable[[Space], ...]``)."""
+
+    @property
+    def required(self) -> bool:
+        return self.default is REQUIRED
+
+
+def import_target(target: str) -> Any:
+    """The object that ``"module:attribute"`` names."""
+    module, _, attribute = target.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in attribute.split("."):
+        found = getattr(found, part)
+    return found
+
+
+class Registry:
+    """Look-ups over the plugins. ``get("energy", "image/convnet")`` loads the image plugin and no other."""
+
+    def __init__(self, plugins: Plugins | None = None) -> None:
+        self.plugins = plugins or installed()
+        self._parameters: dict[str, dict[str, Parameter]] = {}
+
+    def get(self, kind: str, name: str) -> Component:
+        """The component of this name, or `UnknownName` with close matches and what to install."""
+        domain = name.partition("/")[0] if "/" in name else CORE
+        for component in self.plugins.components(domain, kind):
+            if component.name == name:
+                return component
+        raise UnknownName(self._unknown(kind, name, domain))
+
+    def list(self, kind: str | None = None, domain: str | None = None) -> list[tuple[str, Component]]:
+        """(kind, component) pairs, sorted; loads the plugins that it lists."""
+        if domain is not None and self.plugins.record(domain) is None:
+            raise UnknownName(self._no_plugin(domain))
+        domains = self.plugins.names() if domain is None else [domain]
+        kinds = list(KINDS) if kind is None else [kind]
+        found = [(k, c) for d in domains for k in kinds for c in self.plugins.components(d, k)]
+        return sorted(found, key=lambda pair: (list(KINDS).index(pair[0]), pair[1].name))
+
+    def _no_plugin(self, domain: str) -> str:
+        record = self.plugins.record(domain)
+        if record is not None and record.state not in ("ok", "found"):
+            return f'plugin "{domain}" of {record.distribution}: {record.state}, {record.error}'
+        if domain in FIRST_PARTY:
+            return f'no plugin "{domain}" is installed: pip install {FIRST_PARTY[domain]}'
+        return f'no plugin "{domain}" is installed (installed: {", ".join(self.plugins.names())})'
+
+    def _unknown(self, kind: str, name: str, domain: str) -> str:
+        if not self.plugins.load(domain):
+            return f'no {kind} "{name}": {self._no_plugin(domain)}'
+        self.plugins.load_all()
+        names = [c.name for _, c in self.list(kind)]
+        close = difflib.get_close_matches(name, names, n=3)
+        close += [n for n in names if n.rpartition("/")[2].startswith(name.rpartition("/")[2]) and n not in close]
+        elsewhere = [k for k, c in self.list() if c.name == name]
+        text = f'no {kind} "{name}"'
+        if close:
+            text += f"; did you mean {' or '.join(close)}?"
+        if elsewhere:
+            text += f' ("{name}" is a {" and a ".join(elsewhere)})'
+        return text + f"; installed: {', '.join(names) or 'none'}"
+
+    # -- settings ---------------------------------------------------------------------------------------------
+
+    def resolve(self, kind: str, name: str) -> Callable[..., Any]:
+        """Import what the component names."""
+        component = self.get(kind, name)
+        try:
+            return typing.cast("Callable[..., Any]", import_target(component.target))
+        except (ImportError, AttributeError) as error:
+            raise PluginError(f'{kind} "{name}": cannot import {component.target}: {error}') from error
+
+    def parameters(self, kind: str, name: str) -> Mapping[str, Parameter]:
+        """The settings of a component, read from the signature of its target."""
+        key = f"{kind}:{name}"
+        if key not in self._parameters:
+            target = self.resolve(kind, name)
+            hints = self._hints(kind, name, target)
+            self._parameters[key] = {
+                p.name: self._parameter(p, hints.get(p.name, Any))
+                for p in inspect.signature(target).parameters.values()
+                if p.name not in GIVEN
+            }
+        return self._parameters[key]
+
+    def _hints(self, kind: str, name: str, target: Any) -> dict[str, Any]:
+        # the fields of a dataclass are annotated in the module of the class that declares them
+        plain_class = inspect.isclass(target) and not dataclasses.is_dataclass(target)
+        try:
+            return typing.get_type_hints(target.__init__ if plain_class else target)
+        except NameError as error:
+            raise PluginError(
+                f'{kind} "{name}": an annotation of {target.__qualname__} cannot be read ({error}); '
+                "import what it names outside of TYPE_CHECKING"
+            ) from error
+
+    def _parameter(self, p: inspect.Parameter, hint: Any) -> Parameter:
+        options = typing.get_args(hint) or (hint,)
+        kind = next((o.component_kind for o in options if hasattr(o, "component_kind")), None)
+        return Parameter(p.name, hint, p.default, kind, typing.get_origin(hint) is collections.abc.Callable)
+
+    def fill(self, kind: str, spec: Any, where: str, extras: Mapping[str, Parameter] | None = None) -> Any:
+        """Check a ``{name: ..., setting: value}`` and add the defaults, here and in nested components.
+
+        ``extras`` are keys beside the component's own. Raises `RecipeError` that names the key, ``where.key``.
+        """
+        if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
+            raise RecipeError(f"{where} must be {{name: <{kind}>, ...}}, got {spec!r}")
+        own = self.parameters(kind, spec["name"])
+        allowed = {**own, **(extras or {})}
+        for key in spec:
+            if key != "name" and key not in allowed:
+                close = difflib.get_close_matches(str(key), [*allowed, "name"], n=1)
+                hint = f"did you mean {where}.{close[0]}?" if close else f"its keys: {', '.join(allowed)}"
+                raise RecipeError(f'{where}.{key}: {kind} "{spec["name"]}" has no such setting; {hint}')
+        filled: dict[str, Any] = {"name": spec["name"]}
+        for key, parameter in allowed.items():
+            value = spec.get(key, parameter.default)
+            if value is REQUIRED:
+                raise RecipeError(f'{where}.{key}: {kind} "{spec["name"]}" needs a value for {key}')
+            if parameter.kind and value is not None:
+                filled[key] = self.fill(parameter.kind, value, f"{where}.{key}")
+            else:
+                filled[key] = conform(value, parameter.hint, f"{where}.{key}")
+        return filled
+
+    def _maker(self, kind: str, spec: Mapping[str, Any], given: Mapping[str, Any]) -> Callable[[Any], Any]:
+        return lambda event: self.build(kind, spec, **{**given, "event": event})
+
+    def build(self, kind: str, spec: Mapping[str, Any], **given: Any) -> Any:
+        """Make the component that a filled spec describes; ``given`` holds what `GIVEN` names."""
+        target = self.resolve(kind, spec["name"])
+        parameters = self.parameters(kind, spec["name"])
+        arguments: dict[str, Any] = {}
+        for key, value in spec.items():
+            if key not in parameters:
+                continue  # a key of the recipe's own beside the component's: every, clip, ...
+            nested = parameters[key].kind
+            if nested is None or value is None:
+                arguments[key] = value
+            elif parameters[key].factory:
+                arguments[key] = self._maker(nested, value, given)
+            else:
+                arguments[key] = self.build(nested, value, **given)
+        for name, parameter in inspect.signature(target).parameters.items():
+            if name in GIVEN:
+                if name in given:
+                    arguments[name] = given[name]
+                elif parameter.default is REQUIRED:
+                    raise RecipeError(f'{kind} "{spec["name"]}" needs {GIVEN[name]}, which is not known here')
+        return target(**arguments)

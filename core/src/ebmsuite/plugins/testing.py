@@ -1,0 +1,64 @@
+"""For the tests of plugin authors; needs pytest.
+
+::
+
+    from ebmsuite.plugins.testing import assert_conforms, entry_point, isolated_plugins  # the last is a pytest fixture
+
+    def test_conforms():
+        assert_conforms("tabular")
+
+    def test_my_names(isolated_plugins):
+        plugins = isolated_plugins(entry_point("tabular", "ebmsuite_tabular.plugin"))
+        assert plugins.load("tabular")
+
+``ebm plugins check tabular`` runs the conformance checks from the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from ebmsuite.plugins.conformance import Outcome, check_plugin, interrupted_run, same_end
+from ebmsuite.plugins.discovery import Plugins
+
+__all__ = [
+    "Outcome",
+    "assert_conforms",
+    "check_plugin",
+    "entry_point",
+    "interrupted_run",
+    "isolated_plugins",
+    "same_end",
+]
+
+
+def assert_conforms(name: str, fast: bool = False) -> None:
+    """Fail with every check of `check_plugin` that failed."""
+    failed = [f"{o.check}: {o.detail}" for o in check_plugin(name, fast) if o.state == "failed"]
+    assert not failed, f"plugin {name} does not conform:\n" + "\n".join(failed)
+
+
+class _Distribution:
+    def __init__(self, name: str) -> None:
+        self.name, self.version = name, "1.0"
+
+
+def entry_point(name: str, target: str, distribution: str = "a-distribution") -> EntryPoint:
+    """An entry point as if ``distribution`` were installed."""
+    made = EntryPoint(name, target, "ebmsuite")
+    vars(made)["dist"] = _Distribution(distribution)
+    return made
+
+
+@pytest.fixture
+def isolated_plugins() -> Callable[..., Plugins]:
+    """A function that makes a manager of the suite's own plugin and the entry points given, and no other."""
+
+    def make(*found: EntryPoint, select: str = "") -> Plugins:
+        core = entry_point("core", "ebmsuite.builtin.plugin", "ebmsuite")
+        return Plugins([core, *found], select=select)
+
+    return make

@@ -1,0 +1,296 @@
+"""Metrics against the truth: the densities of the toy data are known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ebmsuite.dataset import Dataset, rows
+from ebmsuite.density import Density
+from ebmsuite.errors import UserError
+from ebmsuite.evaluation.distances import mmd, sliced_wasserstein
+from ebmsuite.model import Model
+from ebmsuite.nets.grids import windows
+from ebmsuite.scores import Score
+from ebmsuite.space import Batch
+from ebmsuite.tree import cat
+from ebmsuite_toy.densities.parts import Labelled
+from ebmsuite_toy.grid import Grid, LogDensity, all_points, log_density, temperature
+
+__all__ = ["Accuracy", "Divergence", "LatentDivergence", "Recovery", "Samples", "Statistics"]
+
+Split = Literal["valid", "test"]
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """``kl``: KL(data || model) = mean of log p_data(x) - log p_model(x) over ``n`` held-out x, in nats; and
+    ``log-likelihood``, the mean of log p_model(x), which is all there is where the data's density is not known. Where
+    x has a label that the energy is given, both are of p(x | label). ``log-z``, where the model has learned its
+    normalising constant, is how far it is from the sum.
+
+    p_model = exp(-E / T) / Z, at the temperature T at which the chains of ``phase`` sample (1 for None, or when the
+    model learned without chains); Z is a sum over ``grid`` x ``grid`` cells, a square wider by half than the data: the
+    events must be points of the plane. "edge" in the protocol is the model's mass in the outermost twentieth; where it
+    is not small there is more beyond, and the model is worse than the numbers say. low and high are 1.96 standard
+    errors away. No sample is drawn.
+    """
+
+    set: Split = "test"
+    grid: int = 300
+    phase: str | None = "negative"
+
+    def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
+        held_out = _first(data[self.set], n)
+        x, labels = held_out.x, held_out.condition
+        where = Grid.around(x, self.grid)
+        T = temperature(model.phase(self.phase) if self.phase and model.phases else None)
+        if labels is None:
+            given: dict[int | None, LogDensity] = {None: log_density(model, where, T)}
+            which = torch.zeros(len(x), dtype=torch.bool)
+        else:
+            given = {c: log_density(model, where, T, c) for c in range(model.condition.classes or 0)}  # type: ignore[union-attr]
+            which = labels
+        ours = _of_class(given, x, which)
+        facts = {
+            "split": self.set,
+            "n": len(x),
+            "unit": "nats",
+            "of": "p(x)" if labels is None else "p(x | label)",
+            "grid": str(where),
+            "edge": round(max(where.edge(p.on_grid) for p in given.values()), 6),
+            "temperature": T,
+            "log Z": [round(p.log_z, 4) for p in given.values()],
+            "interval": "1.96 standard errors",
+        }
+        scores = {}
+        density = getattr(data[self.set], "density", None)
+        if isinstance(density, Density):
+            true = _of_class({c: _given(density, c).log_prob for c in given}, x.double(), which)
+            facts["true log-likelihood"] = round(float(true.mean()), 4)
+            scores["kl"] = _mean(true - ours, facts, model)
+        scores["log-likelihood"] = _mean(ours, facts, model)
+        if "log_z" in model.players and labels is None:
+            learned = float(model.energy(x[:1], player="log_z"))
+            scores["log-z"] = Score(abs(learned - given[None].log_z), protocol={**facts, "learned": round(learned, 4)})
+        return scores
+
+
+def _given(density: Density, label: int | None) -> Density:
+    return density if label is None or not isinstance(density, Labelled) else density.given(label)
+
+
+def _of_class(functions: Mapping[Any, Any], x: Tensor, which: Tensor) -> Tensor:
+    """The function of its class, of every row."""
+    values = torch.zeros(len(x), dtype=torch.float64)
+    for label, function in functions.items():
+        of_it = which == (label or 0)
+        values[of_it] = function(x[of_it]).double().cpu()
+    return values
+
+
+@dataclass(frozen=True)
+class LatentDivergence:
+    """``kl``: KL(data || model) of a model with a latent vector in the plane, in nats, over ``n`` held-out x.
+
+    log p(x) = log sum_z p(z) p(x | z) with z on ``grid`` x ``grid`` cells over [-side, side]^2; p(z) is exp(-E(z)) / Z
+    of the energy of the phase "prior", or the generator's own density where there is none. Exact while cells are fine:
+    their width must be small beside the sd of the observation noise, and it is given in the protocol.
+    """
+
+    set: Split = "test"
+    grid: int = 200
+    side: float = 5.0
+
+    def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
+        x = all_points(data[self.set], n)
+        generator = model.players["generator"]
+        where = Grid((-self.side, -self.side), 2 * self.side, self.grid)
+        z = where.points().float().to(model.device)
+        with torch.no_grad():
+            if "prior" in model.phases:
+                log_p = -model.phases["prior"].energy(z).double()
+                log_p = log_p - log_p.logsumexp(0)
+            else:
+                log_p = generator.latent.log_prob(z).double() + where.log_cell
+            mean = generator(z).double()
+        parts = []
+        size, sd = x[0].numel(), generator.sd
+        for part in torch.split(x.double().to(model.device), 64):
+            squares = torch.cdist(part.flatten(1), mean.flatten(1)).square_()
+            parts.append(squares.mul_(-1 / (2 * sd**2)).add_(log_p).logsumexp(1).cpu())
+        ours = torch.cat(parts) - size * (math.log(sd) + math.log(2 * math.pi) / 2)
+        density = getattr(data[self.set], "density", None)
+        if not isinstance(density, Density):
+            raise UserError("toy/latent-divergence: the density of these data is not known")
+        true = density.log_prob(x.double()).cpu()
+        facts = {
+            "split": self.set, "n": len(x), "unit": "nats", "grid of z": str(where),
+            "cell": round(2 * self.side / self.grid, 4), "sd": sd,
+            "edge": round(where.edge((log_p - where.log_cell).cpu()), 6),
+            "true log-likelihood": round(float(true.mean()), 4), "interval": "1.96 standard errors",
+        }  # fmt: skip
+        return {"kl": _mean(true - ours, facts, model), "log-likelihood": _mean(ours, facts, model)}
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Distances of ``n`` samples from ``n`` held-out events: ``sliced``, sliced Wasserstein-2 over ``directions``
+    directions in the unit of the data, and ``mmd``, MMD^2 with Gaussian kernels. Where the data's density is known,
+    ``surprise``: E[-log p_data] of samples less that of the held-out events, in nats. It sees what lies between modes,
+    of which the distances see little; it does not see modes that are left out.
+
+    ``of`` "held-out" puts training events in the place of samples: the floor, which a perfect model is at; it is in
+    the protocol of every score. Where events have labels samples are drawn for the held-out events' own.
+
+    With ``window`` sliced is that of all windows of so many positions, in the place of whole events, and there is no
+    mmd: what a model of patches is to get right. Its floor is at the training events' own windows, over and over.
+    """
+
+    set: Split = "test"
+    directions: int = 200
+    of: Literal["model", "held-out"] = "model"
+    window: int | None = None
+
+    def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
+        held_out = _first(data[self.set], n)
+        real, n = held_out.x, len(held_out)
+        fresh = _first(data["train"], n).x
+        if len(fresh) < n and self.window is None:
+            raise UserError(f"toy/samples: a floor needs {n} training events, there are {len(fresh)}")
+        if self.of == "model":
+            condition = None if held_out.condition is None else held_out.condition.to(model.device)
+            drawn = model.sample(n, rng=rng, condition=condition).cpu()
+        else:
+            drawn = fresh
+
+        def sliced(x: Tensor) -> float:
+            a, b = (v.flatten(1) if self.window is None else windows(v, self.window) for v in (x, real))
+            a = a[torch.arange(len(b)) % len(a)]
+            return sliced_wasserstein(a, b, self.directions, torch.Generator().manual_seed(0))
+
+        distances: dict[str, Callable[[Tensor], float]] = {"sliced": sliced}
+        if self.window is None:
+            distances["mmd"] = lambda x: mmd(x.flatten(1), real.flatten(1))
+        density = getattr(data[self.set], "density", None)
+        if isinstance(density, Density):
+
+            def surprise(x: Tensor) -> float:
+                log_p, of_real = (density.log_prob(v.double()).mean() for v in (x, real))
+                return float(of_real - log_p)
+
+            distances["surprise"] = surprise
+        scores = {}
+        for name, distance in distances.items():
+            value, floor = distance(drawn), distance(fresh)
+            scores[name] = Score(
+                value,
+                protocol={
+                    "of": self.of, "split": self.set, "n_samples": n, "n_reference": len(real), "window": self.window,
+                    "floor": round(floor, 5), "directions": self.directions, **model.describe(),
+                },
+            )  # fmt: skip
+        return scores
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Difference between the statistics of ``n`` samples and of held-out events, for an energy that has ``statistics``.
+
+    sum |mean of held-out events - mean of n samples| / sum |mean of held-out events| (`ebmsuite.nets.frame.Frame`).
+
+    ``of`` "held-out" puts training events in the place of samples: the floor; "reference" draws of N(0, 1).
+    """
+
+    set: Split = "test"
+    of: Literal["model", "held-out", "reference"] = "model"
+
+    def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Score:
+        statistics = getattr(model.players["energy"], "statistics", None)
+        if statistics is None:
+            raise UserError(f"toy/statistics: the energy of {model.recipe.recipe} has no statistics")
+        real = _first(data[self.set], n).x
+        sets = {
+            "model": lambda: model.sample(len(real), rng=rng),
+            "held-out": lambda: _first(data["train"], len(real)).x,
+            "reference": lambda: torch.randn(real.shape, generator=rng, device=rng.device),
+        }
+        with torch.no_grad():
+            wanted, got = (statistics(x.to(model.device)).mean(0) for x in (real, sets[self.of]()))
+        error = float((got - wanted).abs().sum() / wanted.abs().sum())
+        facts = {"of": self.of, "split": self.set, "n_samples": len(real), "n_reference": len(real)}
+        return Score(error, protocol={**facts, "statistics": wanted.numel(), **model.describe()})
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """The share of ``n`` held-out events whose label the model tells, from the stream that has labels."""
+
+    set: Split = "test"
+
+    def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Score:
+        labelled = next((s for s in model.streams.values() if s[self.set].condition is not None), None)
+        if labelled is None:
+            raise UserError("toy/accuracy: these data have no labels")
+        held_out = _first(labelled[self.set], n).to(model.device)
+        with torch.no_grad():
+            right = (model.trainer.classify(held_out.x).argmax(1) == held_out.condition).double().cpu()
+        rate = float(torch.bincount(held_out.condition.cpu()).max()) / len(right)
+        facts = {
+            "split": self.set, "n": len(right), "base_rate": round(rate, 4), "interval": "1.96 standard errors",
+            "labelled": len(labelled["train"]),
+        }  # fmt: skip
+        return _mean(right, facts, model)
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Root mean squared error of hidden coordinates of ``n`` held-out events, the mean of ``draws`` draws being the
+    guess; in the unit of the data.
+
+    ``of`` "mean" guesses the training mean of what is known, "best" E[hidden | known] of the true density, which no
+    guess beats; both are in the protocol.
+    """
+
+    set: Split = "test"
+    draws: int = 8
+    of: Literal["model", "mean", "best"] = "model"
+
+    def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Score:
+        dataset: Any = data[self.set]
+        batch = _first(dataset, n)
+        if batch.known is None or not hasattr(dataset.density, "expected"):
+            raise UserError("toy/recovery: events with hidden coordinates of a density that knows what to expect")
+        truth, hidden = dataset.truth[: len(batch)], ~batch.known
+        train = _first(data["train"], len(data["train"]))
+        assert train.known is not None
+        guesses = {"mean": (train.x.sum(0) / train.known.sum(0)).expand_as(truth)}
+        guesses["best"] = dataset.density.expected(batch.x.double(), batch.known)
+        if self.of == "model":
+            on = batch.to(model.device)
+            drawn = [model.trainer.recover(on, rng).cpu() for _ in range(self.draws)]
+            guesses["model"] = torch.stack(drawn).mean(0)
+        errors = {k: float((v - truth)[hidden].square().mean().sqrt()) for k, v in guesses.items()}
+        facts = {
+            "split": self.set, "n": len(batch), "hidden": round(float(hidden.double().mean()), 4),
+            "draws": self.draws, **{k: round(errors[k], 4) for k in ("mean", "best")}, **model.describe(),
+        }  # fmt: skip
+        return Score(errors[self.of], protocol=facts)
+
+
+def _first(dataset: Dataset, n: int) -> Batch:
+    """The first n examples as one batch."""
+    parts = list(rows(dataset, n, 4096))
+    x, known = torch.cat([p.x for p in parts]), [p.known for p in parts if p.known is not None]
+    return Batch(x, cat([p.condition for p in parts]), known=torch.cat(known) if known else None)
+
+
+def _mean(values: Tensor, facts: Mapping[str, object], model: Model) -> Score:
+    mean = float(values.mean())
+    error = 1.96 * float(values.std(correction=0)) / math.sqrt(len(values))
+    return Score(mean, mean - error, mean + error, {**facts, **model.describe()})

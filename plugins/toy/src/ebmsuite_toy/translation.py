@@ -1,0 +1,68 @@
+"""The metric ``toy/translation``: from one domain to another, of which no pairs were seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from ebmsuite.dataset import Dataset
+from ebmsuite.errors import UserError
+from ebmsuite.evaluation.distances import sliced_wasserstein
+from ebmsuite.methods.cycle_cooperative import CycleCooperative
+from ebmsuite.model import Model
+from ebmsuite.scores import Score
+from ebmsuite_toy.grid import all_points
+from ebmsuite_toy.metrics import Split
+
+__all__ = ["Translation"]
+
+
+@dataclass(frozen=True)
+class Translation:
+    """``n`` held-out events of domain a as events of domain b.
+
+    ``sliced``: sliced Wasserstein-2 of the translations from held-out events of b; the floor, in the protocol, is that
+    of training events. ``cycle``: root mean squared error of what comes back by both translators. ``map``: that of the
+    translations against the known map, where b's density has one; "guess", in the protocol, is what events of b at
+    random would score. Translations are revised by the energy where ``revise``; the way back is by translators alone.
+    """
+
+    set: Split = "test"
+    directions: int = 200
+    revise: bool = True
+
+    def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
+        trainer = model.trainer
+        if not isinstance(trainer, CycleCooperative):
+            raise UserError("toy/translation: this model does not translate between two domains")
+        a, b = (all_points(model.streams[k][self.set], n) for k in ("a", "b"))
+        fresh = all_points(model.streams["b"]["train"], len(a))
+        if not len(a) == len(b) == len(fresh):
+            raise UserError(
+                f"toy/translation: {len(a)} events of a, {len(b)} of b and {len(fresh)} in training: not as many"
+            )
+        on = a.to(model.device)
+        made = trainer.translate(on, rng, "b", self.revise).cpu()
+        back = trainer.translate(trainer.translate(on, rng, "b", revise=False), rng, "a", revise=False).cpu()
+        facts = {
+            "split": self.set, "n_samples": len(a), "n_reference": len(b), "revised": self.revise,
+            "directions": self.directions, **model.describe(),
+        }  # fmt: skip
+
+        def distance(x: torch.Tensor) -> float:
+            return sliced_wasserstein(x, b, self.directions, torch.Generator().manual_seed(0))
+
+        def error(x: torch.Tensor, y: torch.Tensor) -> float:
+            return float((x - y).square().sum(1).mean().sqrt())
+
+        scores = {
+            "sliced": Score(distance(made), protocol={**facts, "floor": round(distance(fresh), 5)}),
+            "cycle": Score(error(back, a), protocol=facts),
+        }  # fmt: skip
+        known = getattr(getattr(model.streams["b"][self.set], "density", None), "map", None)
+        if known is not None:
+            true = known(a.double()).to(a)
+            scores["map"] = Score(error(made, true), protocol={**facts, "guess": round(error(fresh, true), 4)})
+        return scores
