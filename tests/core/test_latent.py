@@ -14,11 +14,10 @@ from torch import nn
 from ebmsuite.builtin.examples import LATENT_EXAMPLE, LIKELIHOOD_EXAMPLE, VAE_EXAMPLE
 from ebmsuite.dataset import Dataset, Stream
 from ebmsuite.density import Encoder, Gaussian
-from ebmsuite.energy import Posterior
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.experiment.loop import train
 from ebmsuite.experiment.recipe import read_recipe
-from ebmsuite.generator import NormalGenerator
+from ebmsuite.generator import NormalGenerator, Posterior
 from ebmsuite.learning import Optimiser, Players
 from ebmsuite.model import load
 from ebmsuite.plugins.registry import Registry

@@ -11,10 +11,9 @@ from torch import Tensor, nn
 
 from ebmsuite.builtin.examples import ABP_EXAMPLE, LATENT_SCORE_EXAMPLE, SYMBOLS_EXAMPLE
 from ebmsuite.density import Encoder, Gaussian
-from ebmsuite.energy import Posterior
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.experiment.loop import train
-from ebmsuite.generator import Generator, NormalGenerator
+from ebmsuite.generator import Generator, NormalGenerator, Posterior
 from ebmsuite.learning import Optimiser, Players
 from ebmsuite.learning.optimisers import adam, sgd
 from ebmsuite.methods.abp import AlternatingBackpropagation

@@ -9,10 +9,10 @@ import torch
 
 from ebmsuite.dataset import InMemory, Stream
 from ebmsuite.density import Gaussian, Uniform
-from ebmsuite.energy import Clamped, Posterior, Sum, Tilted
+from ebmsuite.energy import Clamped, Sum, Tilted
 from ebmsuite.errors import DataError, MissingData, RecipeError, UserError
 from ebmsuite.files import find, replacing, write_text
-from ebmsuite.generator import NormalGenerator
+from ebmsuite.generator import NormalGenerator, Posterior
 from ebmsuite.nets.mlp import Quadratic, mlp_classes, mlp_energy
 from ebmsuite.sampling import Langevin
 from ebmsuite.schedule import Schedule, at, value_at

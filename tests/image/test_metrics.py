@@ -13,7 +13,8 @@ from torch import Tensor, nn
 import ebmsuite.evaluation.distances as distances
 from ebmsuite.dataset import Dataset, InMemory, fixed_subset
 from ebmsuite.errors import UserError
-from ebmsuite.scores import Extractor, Features, Metric, Score
+from ebmsuite.model import Metric
+from ebmsuite.scores import Extractor, Features, Score
 from ebmsuite_image.metrics import (
     Fid,
     HeldOut,

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ebmsuite.dataset import Codec, Dataset, InMemory
     from ebmsuite.density import Density, Gaussian, Uniform
-    from ebmsuite.energy import Clamped, Energy, Posterior, Sum, Tilted
+    from ebmsuite.energy import Clamped, Energy, Sum, Tilted
     from ebmsuite.evaluation.suite import evaluate
     from ebmsuite.experiment.loop import train
     from ebmsuite.experiment.recipe import Recipe, read_recipe
-    from ebmsuite.generator import Generator
+    from ebmsuite.generator import Generator, Posterior
     from ebmsuite.hookspecs import Command, Component, Plugin, hookimpl
     from ebmsuite.learning import Players, Trainer
     from ebmsuite.model import Model, load
@@ -37,7 +37,7 @@ _WHERE = {
     "Component": "hookspecs", "Dataset": "dataset", "Density": "density", "Energy": "energy",
     "Extractor": "scores", "Gaussian": "density", "Generator": "generator", "InMemory": "dataset",
     "Model": "model", "Players": "learning", "Plugin": "hookspecs", "Plugins": "plugins.discovery",
-    "Posterior": "energy", "Published": "scores", "Recipe": "experiment.recipe", "Registry": "plugins.registry",
+    "Posterior": "generator", "Published": "scores", "Recipe": "experiment.recipe", "Registry": "plugins.registry",
     "Score": "scores", "Space": "space", "Sum": "energy", "Tilted": "energy", "Trainer": "learning",
     "Uniform": "density", "evaluate": "evaluation.suite", "hookimpl": "hookspecs", "load": "model",
     "read_recipe": "experiment.recipe", "train": "experiment.loop", "write_report": "report",

@@ -21,10 +21,22 @@ from ebmsuite.tree import Tree, per_row
 log = logging.getLogger("ebmsuite")
 
 if TYPE_CHECKING:
-    from ebmsuite.generator import Generator
+    pass
 
-__all__ = ["Clamped", "Energy", "JointEnergy", "NoiseConditional", "Posterior", "Recovery", "Sum", "Tilted", "frozen",
-           "full_precision", "in_precision", "rounding", "warn_if_rounded"]  # fmt: skip
+__all__ = [
+    "Clamped",
+    "Energy",
+    "JointEnergy",
+    "NoiseConditional",
+    "Recovery",
+    "Sum",
+    "Tilted",
+    "frozen",
+    "full_precision",
+    "in_precision",
+    "rounding",
+    "warn_if_rounded",
+]
 
 
 class Energy(nn.Module):
@@ -217,24 +229,6 @@ class Clamped(Energy):
         """x with the known coordinates set: where a chain on this energy starts."""
         values, known, _ = condition
         return torch.where(known, values, x)
-
-
-class Posterior(Energy):
-    """E(z) = E_prior(z) - log p(x | z): the latent vector given an event (Pang et al., NeurIPS 2020, eq. 8).
-
-    The condition is ``(x, inner)``, or ``(x, inner, known)`` where not all coordinates of x are: then p(x | z) is that
-    of those which are (Han et al., AAAI 2017, sec. "learning from incomplete data").
-    """
-
-    def __init__(self, prior: Energy, generator: Generator) -> None:
-        super().__init__()
-        self.prior = prior
-        self.generator = generator
-
-    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
-        observed, inner, *known = condition
-        energy: Tensor = self.prior(x, inner) - self.generator.log_prob(observed, x, inner, *known)
-        return energy
 
 
 class Recovery(Energy):

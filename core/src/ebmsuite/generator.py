@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ebmsuite.density import Density, event_sum
-from ebmsuite.energy import full_precision, in_precision
+from ebmsuite.energy import Energy, full_precision, in_precision
 from ebmsuite.errors import UserError
 from ebmsuite.tree import Tree
 
-__all__ = ["Generator", "NormalGenerator"]
+__all__ = ["Generator", "NormalGenerator", "Posterior"]
 
 
 class Generator(nn.Module):
@@ -75,3 +75,21 @@ class NormalGenerator(Generator):
     def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
         mean: Tensor = self(z, condition)
         return mean
+
+
+class Posterior(Energy):
+    """E(z) = E_prior(z) - log p(x | z): the latent vector given an event (Pang et al., NeurIPS 2020, eq. 8).
+
+    The condition is ``(x, inner)``, or ``(x, inner, known)`` where not all coordinates of x are: then p(x | z) is that
+    of those which are (Han et al., AAAI 2017, sec. "learning from incomplete data").
+    """
+
+    def __init__(self, prior: Energy, generator: Generator) -> None:
+        super().__init__()
+        self.prior = prior
+        self.generator = generator
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        observed, inner, *known = condition
+        energy: Tensor = self.prior(x, inner) - self.generator.log_prob(observed, x, inner, *known)
+        return energy

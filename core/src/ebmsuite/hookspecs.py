@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
@@ -35,11 +35,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ebmsuite.evaluation.suite import Suite
-    from ebmsuite.experiment.run import Run
-    from ebmsuite.scores import Score
+    from ebmsuite.scores import Score, Suite
 
-__all__ = ["KINDS", "PLUGIN_API", "Command", "Component", "Plugin", "hookimpl", "hookspec"]
+__all__ = ["KINDS", "PLUGIN_API", "Command", "Component", "Plugin", "Run", "hookimpl", "hookspec"]
 
 PLUGIN_API = 1
 """The version of this contract. It grows when a hook changes its meaning, not when one is added."""
@@ -77,6 +75,32 @@ class Command:
     name: str
     target: str
     summary: str
+
+
+class Run(Protocol):
+    """What run-time hooks see of the run under way (it is an `ebmsuite.experiment.run.Run`)."""
+
+    folder: Path
+    recipe: Any
+    """The complete recipe, an `ebmsuite.experiment.recipe.Recipe`."""
+    experiment: Any
+    """What was built from it, an `ebmsuite.experiment.build.Experiment`: players, phases, spaces."""
+    step: int
+    """Completed learning steps."""
+    events: list[Mapping[str, Any]]
+    """Rollbacks so far."""
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Add a row to metrics.jsonl, with at least its "step"."""
+
+    def history(self) -> list[dict[str, Any]]:
+        """The rows of metrics.jsonl."""
+
+    def ask_rollback(self, reason: str, lr_factor: float = 0.5, limit: int = 3, advice: str = "") -> None:
+        """Go back to the last good checkpoint with learning rates times ``lr_factor``; stop after ``limit`` times."""
+
+    def ask_stop(self, reason: str) -> None:
+        """End the run after this step."""
 
 
 class Plugin:
@@ -154,7 +178,7 @@ class Plugin:
     def ebm_metrics(self) -> Sequence[Component]:
         """Numbers that judge a model: objects called with ``(model, data, rng, n)``, returning a `Score`.
 
-        ``data`` maps split names to data sets, ``n`` is the number of samples (`ebmsuite.scores.Metric`).
+        ``data`` maps split names to data sets, ``n`` is the number of samples (`ebmsuite.model.Metric`).
         """
         raise NotImplementedError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -22,11 +22,12 @@ from ebmsuite.files import replacing
 from ebmsuite.learning import Trainer
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.sampling import Phase
+from ebmsuite.scores import Score
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree, to_host
 from ebmsuite.values import conform, plain
 
-__all__ = ["Model", "load"]
+__all__ = ["Metric", "Model", "load"]
 
 
 class Model:
@@ -156,3 +157,16 @@ def load(
     weights = "ema" if experiment.trainer.players.ema else "raw"
     experiment.to_use()
     return Model(experiment, step, weights)
+
+
+class Metric(Protocol):
+    """What `ebm_metrics` registers: an object whose settings are its fields."""
+
+    def __call__(
+        self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int
+    ) -> Score | Mapping[str, Score]:
+        """``data`` maps "train", "valid" and "test" to data sets; ``n`` is the number of samples.
+
+        A mapping is several numbers of one computation, by name.
+        """
+        ...

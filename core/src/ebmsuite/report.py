@@ -14,7 +14,7 @@ from ebmsuite.experiment.run import checkpoint_steps, read_log
 from ebmsuite.files import write_text
 
 if TYPE_CHECKING:
-    from ebmsuite.evaluation.suite import Row, Suite
+    from ebmsuite.scores import Row, Suite
 
 __all__ = ["inline_svg", "page", "picture", "write_report", "write_suite"]
 

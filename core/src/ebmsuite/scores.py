@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
-import torch
 from torch import Tensor
 
 from ebmsuite.dataset import Dataset
+from ebmsuite.values import plain
 
 if TYPE_CHECKING:
-    from ebmsuite.model import Model
+    pass
 
-__all__ = ["Case", "Extractor", "Features", "Metric", "Published", "Score"]
+__all__ = ["Case", "Extractor", "Features", "Published", "Row", "Score", "Status", "Suite"]
 
 
 @dataclass(frozen=True)
@@ -30,19 +32,6 @@ class Score:
     def __str__(self) -> str:
         spread = "" if self.low is None else f" [{self.low:.4g}, {self.high:.4g}]"
         return f"{self.value:.4g}{spread}"
-
-
-class Metric(Protocol):
-    """What `ebm_metrics` registers: an object whose settings are its fields."""
-
-    def __call__(
-        self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int
-    ) -> Score | Mapping[str, Score]:
-        """``data`` maps "train", "valid" and "test" to data sets; ``n`` is the number of samples.
-
-        A mapping is several numbers of one computation, by name.
-        """
-        ...
 
 
 class Features(NamedTuple):
@@ -113,3 +102,51 @@ class Case:
     ``baselines`` then name other metrics of the recipe, by their label; what changes settings is judged at the end."""
     note: str = ""
     """What of the protocol differs from the published one."""
+
+
+Status = Literal["pass", "miss", "measured", "skipped"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case as it came out. ``values`` has one value a seed; without a bar the status is "measured"."""
+
+    case: str
+    recipe: str
+    metric: str
+    status: Status
+    values: tuple[float, ...] = ()
+    interval: tuple[float, ...] = ()
+    """Low and high of a single value, where the metric gives them."""
+    better: str = ""
+    bar: float | None = None
+    published: tuple[Published, ...] = ()
+    baselines: Mapping[str, float] = field(default_factory=dict)
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+    reason: str = ""
+    """Why it was skipped."""
+    runs: tuple[str, ...] = ()
+    """The run folders that were judged, one a seed."""
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.values)
+
+    @property
+    def spread(self) -> float | None:
+        """Standard deviation over seeds; None for one seed."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """All rows, and what they were computed on."""
+
+    what: str
+    budget: str
+    rows: tuple[Row, ...]
+    hardware: str
+
+    def as_json(self) -> str:
+        return json.dumps(plain(asdict(self)), indent=1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from ebmsuite.evaluation.suite import Row, Suite
+    from ebmsuite.scores import Row, Suite
 
 
 @click.command()

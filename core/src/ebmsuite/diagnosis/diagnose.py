@@ -16,9 +16,9 @@ from ebmsuite.dataset import rows
 from ebmsuite.diagnosis.chains import LongRun, Moment, Step, energies, energy_distance, long_run, one_step, spread
 from ebmsuite.diagnosis.volume import Volume, volume
 from ebmsuite.diagnosis.words import FAR, OFF, findings, verdict
-from ebmsuite.energy import Posterior
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.files import write_text
+from ebmsuite.generator import Posterior
 from ebmsuite.model import Model, load
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.sampling import Phase, Start

@@ -8,9 +8,9 @@ import platform
 import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -21,57 +21,10 @@ from ebmsuite.experiment.run import checkpoint_steps, read_log
 from ebmsuite.files import write_text
 from ebmsuite.model import load
 from ebmsuite.plugins.registry import Registry, import_target
-from ebmsuite.scores import Case, Published, Score
+from ebmsuite.scores import Case, Row, Score, Status, Suite
 from ebmsuite.values import plain
 
-__all__ = ["Row", "Suite", "evaluate"]
-
-Status = Literal["pass", "miss", "measured", "skipped"]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One case as it came out. ``values`` has one value a seed; without a bar the status is "measured"."""
-
-    case: str
-    recipe: str
-    metric: str
-    status: Status
-    values: tuple[float, ...] = ()
-    interval: tuple[float, ...] = ()
-    """Low and high of a single value, where the metric gives them."""
-    better: str = ""
-    bar: float | None = None
-    published: tuple[Published, ...] = ()
-    baselines: Mapping[str, float] = field(default_factory=dict)
-    protocol: Mapping[str, Any] = field(default_factory=dict)
-    note: str = ""
-    reason: str = ""
-    """Why it was skipped."""
-    runs: tuple[str, ...] = ()
-    """The run folders that were judged, one a seed."""
-
-    @property
-    def mean(self) -> float:
-        return statistics.fmean(self.values)
-
-    @property
-    def spread(self) -> float | None:
-        """Standard deviation over seeds; None for one seed."""
-        return statistics.stdev(self.values) if len(self.values) > 1 else None
-
-
-@dataclass(frozen=True)
-class Suite:
-    """All rows, and what they were computed on."""
-
-    what: str
-    budget: str
-    rows: tuple[Row, ...]
-    hardware: str
-
-    def as_json(self) -> str:
-        return json.dumps(plain(asdict(self)), indent=1)
+__all__ = ["evaluate"]
 
 
 def evaluate(

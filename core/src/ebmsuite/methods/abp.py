@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ebmsuite.energy import Energy, Posterior
+from ebmsuite.energy import Energy
 from ebmsuite.errors import UserError
-from ebmsuite.generator import NormalGenerator
+from ebmsuite.generator import NormalGenerator, Posterior
 from ebmsuite.learning.trainer import Logs, Trainer
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ebmsuite.density import event_sum
-from ebmsuite.energy import Energy, Posterior
+from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
+from ebmsuite.generator import Posterior
 from ebmsuite.learning.trainer import Logs, Trainer, sides
 from ebmsuite.sampling import Draw, Start
 from ebmsuite.space import Batch

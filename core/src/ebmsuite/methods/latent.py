@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ebmsuite.energy import Energy, Posterior
+from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
+from ebmsuite.generator import Posterior
 from ebmsuite.learning.trainer import Logs, Trainer, sides
 from ebmsuite.sampling import Proposal, Start
 from ebmsuite.space import Batch

@@ -14,9 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from ebmsuite.dataset import fixed_subset, split_of
-from ebmsuite.energy import Posterior
 from ebmsuite.errors import UserError
 from ebmsuite.files import replacing
+from ebmsuite.generator import Posterior
 from ebmsuite.sampling import Phase, Start
 from ebmsuite_image.codec import grid
 from ebmsuite_image.latents import has_latent, pictured, reconstruct

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ebmsuite.dataset import rows
 from ebmsuite.density import Density
-from ebmsuite.evaluation.suite import Row, Suite
 from ebmsuite.files import replacing
 from ebmsuite.model import Model, load
+from ebmsuite.scores import Row, Suite
 from ebmsuite_toy.grid import Grid
 from ebmsuite_toy.render import BLUE, GREY, SHADES
 

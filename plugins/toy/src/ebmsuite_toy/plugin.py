@@ -35,7 +35,7 @@ from ebmsuite.hookspecs import Component, hookimpl
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ebmsuite.evaluation.suite import Suite
+    from ebmsuite.scores import Suite
 
 ebm_api = 1
 
