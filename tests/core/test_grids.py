@@ -9,7 +9,7 @@ from torch import Tensor
 from ebmsuite.density import Diagonal, Gaussian
 from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError, UserError
-from ebmsuite.learning import Optimiser, Players
+from ebmsuite.learning import Optimiser, Players, Spaces
 from ebmsuite.learning.optimisers import adam, adamw, sgd
 from ebmsuite.methods.coarse_to_fine import CoarseToFine
 from ebmsuite.methods.multi_grid import MultiGrid
@@ -88,7 +88,7 @@ def test_grids_between_blocks_are_resized() -> None:
     grids = Grids(Space((2, 20, 13)), lambda s: Quadratic(s), (2.6, 1.39, 1))
     assert grids.shapes == [(2, 8, 5), (2, 14, 9), (2, 20, 13)]
     with pytest.raises(RecipeError, match="a multiple of the next"):
-        MultiGrid.events(Space((2, 20, 13)), {"factors": (2.6, 1)})
+        MultiGrid.roles["coarsest"].event(Spaces(Space((2, 20, 13)), None, None, {"factors": (2.6, 1)}))
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])

@@ -47,7 +47,7 @@ def test_chains_that_a_trainer_starts_must_be_proposals(tmp_path: Path) -> None:
     started = 0
     for name, example in EXAMPLES.items():
         phases = example.get("phases", {})
-        for phase in registry.resolve("trainer", name).starts & phases.keys():
+        for phase in (n for n, d in registry.resolve("trainer", name).draws.items() if d.proposal and n in phases):
             chains = {"name": "noise", "density": {"name": "gaussian"}}
             changed = {**example, "phases": {**phases, phase: {**phases[phase], "chains": chains}}}
             with pytest.raises(RecipeError, match=rf'phases.{phase}.chains: the trainer "{name}" says where'):

@@ -47,6 +47,10 @@ class Energy(nn.Module):
     """
 
     component_kind: ClassVar[str] = "energy"
+    passes_condition: ClassVar[bool] = False
+    """Whether it passes its condition on to a net, which must then have been built for one."""
+    noise_conditional: ClassVar[bool] = False
+    """Whether it takes the level of noise on its events, as `NoiseConditional` does."""
 
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
         """Energies [B]."""
@@ -111,6 +115,7 @@ class Tilted(Energy):
     ``autocast`` is the precision that the net, and only the net, computes in; None is that of its weights.
     """
 
+    passes_condition: ClassVar[bool] = True
     autocast: torch.dtype | None = None
 
     def __init__(self, net: nn.Module, reference: Energy) -> None:
@@ -165,6 +170,8 @@ class NoiseConditional(Energy):
     that what draws from it or judges by it without a word of noise has the sharpest energy that there is.
     """
 
+    passes_condition: ClassVar[bool] = True
+    noise_conditional: ClassVar[bool] = True
     autocast: torch.dtype | None = None
 
     def __init__(self, net: nn.Module, low: float, high: float, sd: float = 1.0) -> None:

@@ -24,6 +24,8 @@ class Generator(nn.Module):
     """
 
     component_kind: ClassVar[str] = "generator"
+    passes_condition: ClassVar[bool] = False
+    """Whether it passes its condition on to a net, which must then have been built for one."""
     autocast: torch.dtype | None = None
     """The precision that its nets compute in; None is that of their weights."""
 
@@ -50,6 +52,8 @@ class Generator(nn.Module):
 
 class NormalGenerator(Generator):
     """x = g(z, condition) + e, e ~ N(0, sd^2 I) (Han et al., AAAI 2017). It shows the mean, as the papers do."""
+
+    passes_condition: ClassVar[bool] = True
 
     def __init__(self, net: nn.Module, latent: Density, sd: float) -> None:
         super().__init__(latent)

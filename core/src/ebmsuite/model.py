@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ebmsuite.dataset import Codec, Dataset
-from ebmsuite.energy import Energy, NoiseConditional, warn_if_rounded
+from ebmsuite.energy import Energy, warn_if_rounded
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.experiment import provenance
 from ebmsuite.experiment.build import Experiment
@@ -85,7 +85,7 @@ class Model:
         if misfit := space.misfit(x):
             what = "latent vectors" if of_latent else "events"
             raise UserError(f"{self.recipe.recipe}: these are not {what} of the model: {misfit}")
-        if not isinstance(energy, NoiseConditional):  # its condition is a level of noise
+        if not energy.noise_conditional:  # its condition is a level of noise
             self._check_condition(condition, len(x))
         value: Tensor = energy(x.to(self.device), condition)
         warn_if_rounded(value, self.recipe.recipe)
@@ -93,8 +93,7 @@ class Model:
 
     def _check_condition(self, condition: Tree, n: int) -> None:
         """Refuse a condition that the model cannot take."""
-        latent = Space(self.recipe.latent) if self.recipe.latent else None
-        own = self.trainer.conditions(self.event, self.condition, latent)
+        own = any(role.condition is not None for role in self.trainer.roles.values())
         if condition is None or own:  # a trainer that gives its players other conditions checks them itself
             return
         if self.condition is None:

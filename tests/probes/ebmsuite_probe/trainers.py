@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 
-from ebmsuite.learning import Trainer
+from ebmsuite.learning import Draws, Role, Trainer
 from ebmsuite.sampling import Start
 
 
@@ -16,12 +16,8 @@ from ebmsuite.sampling import Start
 class Cooperative(Trainer):
     """The generator starts the chain and learns from where it ends (Xie et al., AAAI 2018)."""
 
-    roles: ClassVar[Mapping] = {"energy": "energy", "generator": "generator"}
-    draws: ClassVar[Mapping] = {"negative": "event"}
-
-    @staticmethod
-    def energies(players):
-        return {"negative": players["energy"]}
+    roles: ClassVar[Mapping] = {"energy": Role("energy"), "generator": Role("generator")}
+    draws: ClassVar[Mapping] = {"negative": Draws("event")}
 
     def step(self, t, batches, rng):
         data, energy, g = batches["data"], self.players["energy"], self.players["generator"]

@@ -163,7 +163,7 @@ def measure(
     times = sorted({1, *times})
     name = _phase_name(model, phase)
     chosen, rng = model.phase(name), model.generator(seed)
-    latent = model.trainer.draws[name] == "latent"
+    latent = model.trainer.draws[name].space == "latent"
     event = model.players["generator"].latent.event if latent else model.event
     if latent:
         train, test = (Batch(_inferred(model, split, 1000, rng)) for split in ("train", "test"))
@@ -179,7 +179,7 @@ def measure(
     first = runs[0]
     ends = first.moments[1]
     condition = starts[first.start].condition
-    noise = getattr(chosen.chains, "density", None)
+    noise = chosen.chains.density
     out = {
         "training data": energies(chosen.energy, train.x, train.condition),
         "held-out data": energies(chosen.energy, test.x, test.condition),
@@ -202,7 +202,9 @@ def measure(
 
 
 def _phase_name(model: Model, phase: str | None) -> str:
-    draws = {n: space for n, space in model.trainer.draws.items() if not isinstance(model.phase(n).energy, Posterior)}
+    draws = {
+        n: phase.space for n, phase in model.trainer.draws.items() if not isinstance(model.phase(n).energy, Posterior)
+    }
     known = sorted(draws, key=lambda n: draws[n] == "latent")  # events first
     if not known:
         raise UserError(

@@ -76,7 +76,7 @@ def _finding(f: Finding, how: str = "finding") -> str:
 
 def _pictures(r: LongRun, model: Model, d: Diagnosis) -> str:
     """What the events look like on their way, or those of latent vectors, if the domain can draw them."""
-    figures, latent = [], model.trainer.draws[d.phase] == "latent"
+    figures, latent = [], model.trainer.draws[d.phase].space == "latent"
     with tempfile.TemporaryDirectory() as aside:
         for m in r.moments:
             file = Path(aside) / f"{r.start}-{m.times}.png"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,21 +9,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from ebmsuite.dataset import Codec, Dataset, Stream
-from ebmsuite.density import Encoder
-from ebmsuite.energy import JointEnergy, NoiseConditional, Tilted
 from ebmsuite.errors import DataError, RecipeError
-from ebmsuite.experiment import provenance
+from ebmsuite.experiment import checks, provenance
 from ebmsuite.experiment.recipe import Recipe
-from ebmsuite.generator import Generator, NormalGenerator
-from ebmsuite.learning import Optimiser, Players, Trainer
+from ebmsuite.learning import Draws, Optimiser, Players, Role, Spaces, Trainer
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.ranks import Ranks
-from ebmsuite.sampling import Phase, Proposal
+from ebmsuite.sampling import Phase
 from ebmsuite.sampling.fast import FastPath, Route, channels_last
-from ebmsuite.space import Given, Space
+from ebmsuite.space import Space
 
 __all__ = ["Experiment", "Splits", "pick_device"]
 
@@ -103,39 +98,28 @@ class Experiment:
             spaces["latent"] = latent
         torch.manual_seed(recipe.seed)
         trainer: Any = registry.resolve("trainer", recipe.trainer["name"])
+        known = Spaces(event, condition, latent, recipe.trainer)
         nets: dict[str, nn.Module] = {}
-        conditions = trainer.conditions(event, condition, latent)
-        events = trainer.events(event, recipe.trainer)
         for name, spec in recipe.players.items():
-            given = {**spaces, "event": events.get(name) or self._space_of(spec, spaces, name)}
-            given["condition"] = conditions.get(name, condition)
-            nets[name] = registry.build(trainer.roles[name], spec, **given).to(device)
-            self._takes(nets[name], given["condition"], trainer.roles[name], name)
-            if isinstance(nets[name], NoiseConditional) and not trainer.tells:
-                by = recipe.trainer["name"]
-                raise RecipeError(
-                    f'players.{name}: "{spec["name"]}" is told the noise, which the trainer "{by}" does not; '
-                    "use dsm or latent-dsm, or another energy"
-                )
-            _autocast(nets[name], PRECISIONS[recipe.compute.precision])
-            channels_last(nets[name])
+            role: Role = trainer.roles[name]
+            own = role.event(known) if role.event else checks.space_of(recipe, name, spaces)
+            given = {**spaces, "event": own, "condition": role.condition(known) if role.condition else condition}
+            net = nets[name] = registry.build(role.kind, spec, **given).to(device)
+            checks.condition_is_taken(recipe, name, net, registry.resolve(role.kind, spec["name"]), given["condition"])
+            checks.level_of_noise_is_given(recipe, name, net, role)
+            _autocast(net, PRECISIONS[recipe.compute.precision])
+            channels_last(net)
         optimisers = {n: self._optimiser(spec) for n, spec in recipe.optimisers.items()}
         players = Players(nets, optimisers, self.ranks)
-        for name, space in trainer.draws.items():
-            if space not in spaces:
-                raise RecipeError(f"latent: the phase {name} draws latent vectors; say how long they are")
+        checks.latent_is_known(trainer.draws, spaces)
         given = {**spaces, "ranks": self.ranks, "examples": examples}
-        energies = trainer.energies(players) if trainer.draws else {}
-        for name in recipe.phases:
-            self._draws_of(energies[name], players, name, trainer.draws[name])
-        phases = {
-            name: self._phase(name, spec, energies[name], {**given, "event": spaces[trainer.draws[name]]})
-            for name, spec in recipe.phases.items()
-        }
-        for name in trainer.starts & phases.keys():
-            if not isinstance(phases[name].chains, Proposal):
-                by = recipe.trainer["name"]
-                raise RecipeError(f'phases.{name}.chains: the trainer "{by}" says where they start; use "proposal"')
+        energies = trainer.energies(players)
+        phases: dict[str, Phase] = {}
+        for name, spec in recipe.phases.items():
+            draws: Draws = trainer.draws[name]
+            checks.energy_is_of_the_space(recipe, name, energies[name], players, draws)
+            phases[name] = self._phase(name, spec, energies[name], {**given, "event": spaces[draws.space]})
+            checks.chains_are_proposed(recipe, name, phases[name], draws)
         self.trainer: Trainer = registry.build("trainer", recipe.trainer, **spaces, players=players, phases=phases)
         self.streams: dict[str, Stream] = {}
         self.splits: dict[str, Splits] = {}
@@ -145,12 +129,7 @@ class Experiment:
         """Build it with its data streams, for learning."""
         datasets: dict[str, Dataset] = {k: registry.build("dataset", spec) for k, spec in recipe.data.items()}
         first = next(iter(datasets.values()))
-        for name, dataset in datasets.items():
-            if dataset.event != first.event:
-                raise RecipeError(
-                    f"data.{name}: all streams of a trainer have events of one space; these are in {dataset.event}, "
-                    f"those of data.{next(iter(datasets))} in {first.event}"
-                )
+        checks.streams_agree(datasets)
         condition = next((d.condition for d in datasets.values() if d.condition is not None), None)
         self = cls(recipe, registry, first.event, condition, first.codec, len(first), device, ranks)
         self.splits = {k: Splits(spec, registry) for k, spec in recipe.data.items()}
@@ -181,30 +160,6 @@ class Experiment:
         }
         return self
 
-    def _takes(self, net: nn.Module, condition: Given, kind: str, name: str) -> None:
-        """Refuse a net that would be given a condition and has no room for it."""
-        spec = self.recipe.players[name]
-        target = self.registry.resolve(kind, spec["name"])
-        passes_on = isinstance(net, Tilted | NoiseConditional | NormalGenerator)
-        if condition is not None and passes_on and "condition" not in inspect.signature(target).parameters:
-            raise RecipeError(
-                f'players.{name}: the {kind} "{spec["name"]}" takes no condition, and these data have one; '
-                "use data without labels, or another net"
-            )
-
-    def _space_of(self, spec: Mapping[str, Any], spaces: Mapping[str, Any], name: str) -> Space:
-        if spec["of"] == "latent" and "latent" not in spaces:
-            raise RecipeError(f"players.{name}.of: latent, but the recipe gives no latent")
-        space: Space = spaces[spec["of"]]
-        return space
-
-    def _draws_of(self, energy: Any, players: Players, phase: str, space: str) -> None:
-        """Refuse an energy of another space than that which its phase draws from."""
-        for name, net in players.items():
-            if net is energy and self.recipe.players[name]["of"] != space:
-                what = "latent vectors" if space == "latent" else "events"
-                raise RecipeError(f"players.{name}.of: the phase {phase} draws {what} of this energy; set of: {space}")
-
     def _optimiser(self, spec: Mapping[str, Any]) -> Optimiser:
         def make(params: Any) -> torch.optim.Optimizer:
             made: torch.optim.Optimizer = self.registry.build("optimiser", spec, params=params)
@@ -218,22 +173,8 @@ class Experiment:
             chains = self.registry.build("chains", spec["chains"], **given)
         except ValueError as error:  # numbers that contradict each other
             raise RecipeError(f"phases.{name}: {error}") from error
-        kind = given["event"].kind
-        if kind == "tokens":
-            raise RecipeError(
-                f"phases.{name}: tokens are observed, not sampled; a trainer that draws latent vectors can"
-            )
-        if sampler.continuous == (kind == "one-hot"):
-            moves = "along gradients" if sampler.continuous else "one-hot events"
-            raise RecipeError(
-                f'phases.{name}.sampler: "{spec["sampler"]["name"]}" moves {moves}, but the events are '
-                f"{kind}; use {'gibbs-with-gradients' if sampler.continuous else 'langevin or hmc'}"
-            )
-        if sampler.adjusted and spec["nets"] == "train" and any(isinstance(m, _BatchNorm) for m in energy.modules()):
-            raise RecipeError(
-                f"phases.{name}.nets: in train mode batch statistics couple the chains, and "
-                f'"{spec["sampler"]["name"]}" accepts or rejects each for itself; use nets: eval, or langevin'
-            )
+        checks.sampler_moves_the_space(name, spec["sampler"]["name"], sampler, given["event"])
+        checks.chains_are_independent(name, spec["sampler"]["name"], sampler, energy, spec["nets"])
         compute, draws = self.recipe.compute, self.recipe.budget.steps
         fast = FastPath(energy, compute.fast, draws, self.ranks.from_main, f"phases.{name}")
         return Phase(energy, sampler, chains, spec["steps"], spec["nets"], fast)
@@ -291,8 +232,8 @@ def pick_device(name: str) -> torch.device:
 
 def _autocast(net: nn.Module, dtype: torch.dtype | None) -> None:
     for module in net.modules():
-        if isinstance(module, Tilted | JointEnergy | NoiseConditional | Generator | Encoder):
-            module.autocast = dtype
+        if hasattr(module, "autocast"):  # whatever computes in a lower precision declares this attribute
+            module.autocast = dtype  # type: ignore[assignment]
 
 
 def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

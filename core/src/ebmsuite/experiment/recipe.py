@@ -234,16 +234,16 @@ def _fill(raw: Mapping[str, Any], registry: Registry) -> Recipe:
 
     _same_keys(raw["data"], trainer.streams, "data", "stream")
     filled["data"] = {k: registry.fill("dataset", v, f"data.{k}") for k, v in raw["data"].items()}
-    _same_keys(raw["players"], tuple(trainer.roles), "players", "player", trainer.optional)
+    _same_keys(raw["players"], tuple(trainer.roles), "players", "player", _optional(trainer.roles))
     filled["players"] = {
-        k: registry.fill(trainer.roles[k], v, f"players.{k}", _PLAYER) for k, v in raw["players"].items()
+        k: registry.fill(trainer.roles[k].kind, v, f"players.{k}", _PLAYER) for k, v in raw["players"].items()
     }
     _same_keys(raw["optimisers"], tuple(raw["players"]), "optimisers", "player")
     filled["optimisers"] = {
         k: registry.fill("optimiser", v, f"optimisers.{k}", _OPTIMISER) for k, v in raw["optimisers"].items()
     }
     phases = raw.get("phases") or {}
-    _same_keys(phases, tuple(trainer.draws), "phases", "phase", trainer.optional)
+    _same_keys(phases, tuple(trainer.draws), "phases", "phase", _optional(trainer.draws))
     filled["phases"] = {k: _fill_phase(v, f"phases.{k}", registry) for k, v in phases.items()}
 
     latent = raw.get("latent")
@@ -290,6 +290,10 @@ def _fill_phase(spec: Any, where: str, registry: Registry) -> dict[str, Any]:
         "steps": conform(spec["steps"], int | Schedule, f"{where}.steps"),
         "nets": conform(spec.get("nets", "eval"), Literal["eval", "train"], f"{where}.nets"),
     }
+
+
+def _optional(declared: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(name for name, what in declared.items() if what.optional)
 
 
 def _same_keys(

@@ -1,6 +1,6 @@
 """Learning: players (the nets and their optimisers) and trainers (how they are updated)."""
 
 from ebmsuite.learning.players import Optimiser, Players
-from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.trainer import Draws, Logs, Role, Spaces, Trainer
 
-__all__ = ["Logs", "Optimiser", "Players", "Trainer"]
+__all__ = ["Draws", "Logs", "Optimiser", "Players", "Role", "Spaces", "Trainer"]

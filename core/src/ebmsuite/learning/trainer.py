@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
 from ebmsuite.energy import Energy
 from ebmsuite.errors import UserError
+from ebmsuite.generator import Posterior
 from ebmsuite.learning.players import Players
 from ebmsuite.sampling import Phase
 from ebmsuite.space import Batch, Given, Space
 from ebmsuite.tree import Tree
 
-__all__ = ["Logs", "Trainer", "sides"]
+__all__ = ["Draws", "Logs", "Role", "Spaces", "Trainer", "generator_posterior", "sides"]
 
 DECODED = 1000
 """Events decoded at once: it bounds the memory."""
@@ -32,50 +33,76 @@ def sides(plus: Tensor, minus: Tensor) -> Logs:
     return {"gap": data - samples, "energy/data": data, "energy/samples": samples}
 
 
+class Spaces(NamedTuple):
+    """What is known of a recipe before its players are built."""
+
+    event: Space
+    """The space of the data's events."""
+    condition: Given
+    """The space of the data's condition, or None."""
+    latent: Space | None
+    """The space of the recipe's latent vectors, or None."""
+    settings: Mapping[str, Any]
+    """The trainer's own settings, as the recipe has them."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """A player that a recipe names: what kind of component it is, and the spaces that it works in."""
+
+    kind: Literal["energy", "density", "generator"]
+    optional: bool = False
+    noise_conditional: bool = False
+    """Whether it may be a `NoiseConditional` energy: this trainer gives it the level of noise."""
+    event: Callable[[Spaces], Space] | None = None
+    """The space of its events; that of the data when None."""
+    condition: Callable[[Spaces], Given] | None = None
+    """The space of its condition; that of the data when None."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """A phase that a recipe names: the space that its chains move in, and the energy that they draw from."""
+
+    space: Literal["event", "latent"]
+    energy: str | Callable[[Mapping[str, Any]], Energy] = "energy"
+    """The name of a player, or a function of the players."""
+    optional: bool = False
+    proposal: bool = False
+    """Whether the trainer says where chains start: the recipe's chains must be ``proposal``."""
+
+
+def generator_posterior(players: Mapping[str, Any]) -> Energy:
+    """The posterior of a generator's latent vector under its own prior."""
+    generator = players["generator"]
+    return Posterior(generator.latent, generator)
+
+
 @dataclass
 class Trainer:
     """How phases are formed and who is updated.
 
-    A subclass is a dataclass whose further fields are its settings. It declares the players that a recipe must
-    name (with the kind of component that each is), the phases it draws from, and the streams of batches that a
-    step reads. It knows no domain and no device.
+    A subclass is a dataclass whose further fields are its settings. It declares, as data, the players that a recipe
+    must name (``roles``), the phases that it draws from (``draws``) and the streams of batches that a step reads. It
+    knows no domain and no device.
     """
 
     players: Players
     phases: Mapping[str, Phase]
 
-    roles: ClassVar[Mapping[str, str]] = {}
-    """Player -> kind of component."""
-    optional: ClassVar[frozenset[str]] = frozenset()
-    """Players and phases that a recipe may leave out."""
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {}
-    """Phase -> the space that it draws from."""
-    starts: ClassVar[frozenset[str]] = frozenset()
-    """Phases whose chains start where the trainer says: they must be ``proposal``."""
-    tells: ClassVar[bool] = False
-    """Whether an energy may be one that is told the noise: `NoiseConditional`."""
+    roles: ClassVar[Mapping[str, Role]] = {}
+    """Player -> its role."""
+    draws: ClassVar[Mapping[str, Draws]] = {}
+    """Phase -> what its chains draw."""
     streams: ClassVar[tuple[str, ...]] = ("data",)
 
-    @staticmethod
-    def events(event: Space, settings: Mapping[str, Any]) -> Mapping[str, Space]:
-        """Player -> the space of its events, for those that see other ones than the data's.
-
-        ``settings`` are the trainer's own, as the recipe has them.
-        """
-        return {}
-
-    @staticmethod
-    def conditions(event: Space, condition: Given, latent: Space | None) -> Mapping[str, Given]:
-        """Player -> the space of its condition, for those that are given another one than the data's.
-
-        ``latent`` is the space of the recipe's latent vectors, if it has any.
-        """
-        return {}
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
+    @classmethod
+    def energies(cls, players: Mapping[str, Any]) -> Mapping[str, Energy]:
         """The energy of every phase."""
-        raise NotImplementedError("a trainer that draws says which energy each phase has")
+        return {
+            name: players[phase.energy] if isinstance(phase.energy, str) else phase.energy(players)
+            for name, phase in cls.draws.items()
+        }
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         """One learning step on one batch of every stream."""

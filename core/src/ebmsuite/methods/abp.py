@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from ebmsuite.energy import Energy
 from ebmsuite.errors import UserError
-from ebmsuite.generator import NormalGenerator, Posterior
-from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.generator import NormalGenerator
+from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, generator_posterior
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
@@ -35,13 +34,8 @@ class AlternatingBackpropagation(Trainer):
 
     cold: int = 100
 
-    roles: ClassVar[Mapping[str, str]] = {"generator": "generator"}
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"posterior": "latent"}
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        generator = players["generator"]
-        return {"posterior": Posterior(generator.latent, generator)}
+    roles: ClassVar[Mapping[str, Role]] = {"generator": Role("generator")}
+    draws: ClassVar[Mapping[str, Draws]] = {"posterior": Draws("latent", generator_posterior)}
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, generator = batches["data"], self.players["generator"]

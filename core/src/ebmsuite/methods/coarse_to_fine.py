@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ebmsuite.density import Density
-from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
-from ebmsuite.learning.trainer import Logs, Trainer, sides
+from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, sides
 from ebmsuite.nets.grids import Grids, coarser, pool, upsample
 from ebmsuite.sampling import Start
 from ebmsuite.sampling.kernel import normal_like
@@ -38,9 +37,8 @@ class CoarseToFine(Trainer):
     noise: Callable[[Space], Density]
     data_noise: float = 0.02
 
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy"}
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
-    starts: ClassVar[frozenset[str]] = frozenset({"negative"})
+    roles: ClassVar[Mapping[str, Role]] = {"energy": Role("energy")}
+    draws: ClassVar[Mapping[str, Draws]] = {"negative": Draws("event", proposal=True)}
 
     def __post_init__(self) -> None:
         energy = self.players["energy"]
@@ -49,10 +47,6 @@ class CoarseToFine(Trainer):
         if self.stage < 1:
             raise RecipeError(f"trainer.stage: at least 1, got {self.stage}")
         self.begin = self.noise(coarser(self.event, energy.factors[0]))
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        return {"negative": players["energy"]}
 
     def grown(self, t: int) -> tuple[int, float]:
         """The finest grid at learning step t, and how far it is faded in."""

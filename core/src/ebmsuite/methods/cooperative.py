@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ebmsuite.density import event_sum
-from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
-from ebmsuite.generator import Posterior
-from ebmsuite.learning.trainer import Logs, Trainer, sides
+from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, generator_posterior, sides
 from ebmsuite.sampling import Draw, Start
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
@@ -41,19 +39,15 @@ class Cooperative(Trainer):
 
     observed: float = 0.0
 
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "generator": "generator"}
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event", "inference": "latent"}
-    optional: ClassVar[frozenset[str]] = frozenset({"inference"})
-    starts: ClassVar[frozenset[str]] = frozenset({"negative", "inference"})
+    roles: ClassVar[Mapping[str, Role]] = {"energy": Role("energy"), "generator": Role("generator")}
+    draws: ClassVar[Mapping[str, Draws]] = {
+        "negative": Draws("event", proposal=True),
+        "inference": Draws("latent", generator_posterior, optional=True, proposal=True),
+    }
 
     def __post_init__(self) -> None:
         if not 0 <= self.observed <= 1:
             raise RecipeError(f"trainer.observed: a weight between 0 and 1, got {self.observed:g}")
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        generator = players["generator"]
-        return {"negative": players["energy"], "inference": Posterior(generator.latent, generator)}
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy = batches["data"], self.players["energy"]

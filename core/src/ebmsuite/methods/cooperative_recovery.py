@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from ebmsuite.learning.diffusion import COSINE, Level
-from ebmsuite.methods.recovery import RecoveryLikelihood, given
+from ebmsuite.learning.trainer import Role
+from ebmsuite.methods.recovery import RecoveryLikelihood, given, level_of_noise
 from ebmsuite.sampling import Start
 from ebmsuite.sampling.kernel import normal_like, per_row
-from ebmsuite.space import TIME, Given, Space
 from ebmsuite.tree import Tree
 
 __all__ = ["CooperativeRecovery"]
@@ -38,12 +38,10 @@ class CooperativeRecovery(RecoveryLikelihood):
     noise_at_test: float = 1.0
     denoise: bool = True
 
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "generator": "generator"}
-
-    @staticmethod
-    def conditions(event: Space, condition: Given, latent: Space | None) -> Mapping[str, Given]:
-        seen: Given = TIME if condition is None else (TIME, condition)
-        return {"energy": seen, "generator": (event, seen)}
+    roles: ClassVar[Mapping[str, Role]] = {
+        "energy": Role("energy", condition=level_of_noise),
+        "generator": Role("generator", condition=lambda s: (s.event, level_of_noise(s))),
+    }
 
     def _noised(self, x: Tensor, level: Level, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """x_t and x_{t+1} by the same noise."""

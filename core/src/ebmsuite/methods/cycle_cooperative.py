@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from ebmsuite.energy import Energy
 from ebmsuite.errors import UserError
-from ebmsuite.learning.trainer import DECODED, Logs, Trainer
+from ebmsuite.learning.trainer import DECODED, Draws, Logs, Role, Trainer
 from ebmsuite.sampling import Start
-from ebmsuite.space import Batch, Given, Space
+from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
 __all__ = ["CycleCooperative"]
@@ -40,25 +39,17 @@ class CycleCooperative(Trainer):
 
     cycle: float = 10.0
 
-    roles: ClassVar[Mapping[str, str]] = {
-        "energy_a": "energy",
-        "energy_b": "energy",
-        "to_a": "generator",
-        "to_b": "generator",
+    roles: ClassVar[Mapping[str, Role]] = {
+        "energy_a": Role("energy", condition=lambda s: None),
+        "energy_b": Role("energy", condition=lambda s: None),
+        "to_a": Role("generator", condition=lambda s: s.event),
+        "to_b": Role("generator", condition=lambda s: s.event),
     }
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"a": "event", "b": "event"}
+    draws: ClassVar[Mapping[str, Draws]] = {"a": Draws("event", "energy_a"), "b": Draws("event", "energy_b")}
     streams: ClassVar[tuple[str, ...]] = ("a", "b")
 
     def __post_init__(self) -> None:
         self.seen: Tensor | None = None
-
-    @staticmethod
-    def conditions(event: Space, condition: Given, latent: Space | None) -> Mapping[str, Given]:
-        return {"energy_a": None, "energy_b": None, "to_a": event, "to_b": event}
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        return {"a": players["energy_a"], "b": players["energy_b"]}
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         a, b = batches["a"], batches["b"]

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import torch
 
-from ebmsuite.learning.trainer import Logs, sides
+from ebmsuite.learning.trainer import Logs, Role, sides
 from ebmsuite.methods.vae import Autoencoder, evidence
 from ebmsuite.space import Batch
 
@@ -37,7 +37,11 @@ class DivergenceTriangle(Autoencoder):
     inverse_weight: float = 1.0
     energy_l2: float = 0.0
 
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "generator": "generator", "encoder": "density"}
+    roles: ClassVar[Mapping[str, Role]] = {
+        "energy": Role("energy"),
+        "generator": Role("generator"),
+        "encoder": Role("density"),
+    }
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, c = batches["data"], batches["data"].condition

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from ebmsuite.density import event_sum
-from ebmsuite.energy import Energy, NoiseConditional
+from ebmsuite.energy import NoiseConditional
 from ebmsuite.errors import RecipeError, UserError
-from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer
 from ebmsuite.sampling import Start
 from ebmsuite.sampling.kernel import normal_like, per_row, target_of
 from ebmsuite.sampling.phase import together
@@ -56,9 +56,8 @@ class DenoisingScoreMatching(Trainer):
     denoise: bool = False
     anneal: int = 1
 
-    tells: ClassVar[bool] = True
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy"}
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
+    roles: ClassVar[Mapping[str, Role]] = {"energy": Role("energy", noise_conditional=True)}
+    draws: ClassVar[Mapping[str, Draws]] = {"negative": Draws("event")}
 
     def __post_init__(self) -> None:
         energy = self.players["energy"]
@@ -85,10 +84,6 @@ class DenoisingScoreMatching(Trainer):
             raise RecipeError("trainer: low and high are the ends of the noise levels; give both or none")
         if self.low is not None and self.high is not None and not 0 < self.low <= self.high:
             raise RecipeError(f"trainer.low: levels from above 0 to high, got {self.low:g} and {self.high:g}")
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        return {"negative": players["energy"]}
 
     def levels(self, x: Tensor) -> Tensor:
         """sigma_i of every row, [B]."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from ebmsuite.density import event_sum
-from ebmsuite.energy import Energy
 from ebmsuite.errors import MissingData, RecipeError
-from ebmsuite.learning.trainer import Logs, Trainer, sides
+from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, sides
 from ebmsuite.sampling import Start
 from ebmsuite.sampling.kernel import normal_like, per_row, target_of, uniform_like
 from ebmsuite.space import Batch
@@ -58,16 +57,12 @@ class EnergyMatching(Trainer):
     trim: float = 0.1
     coupling: Literal["exact", "independent"] = "exact"
 
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy"}
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"transport": "event", "negative": "event"}
+    roles: ClassVar[Mapping[str, Role]] = {"energy": Role("energy")}
+    draws: ClassVar[Mapping[str, Draws]] = {"transport": Draws("event"), "negative": Draws("event")}
 
     def __post_init__(self) -> None:
         if not 0 <= self.trim < 1:
             raise RecipeError(f"trainer.trim: a share of at least 0 and below 1, got {self.trim:g}")
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        return {"transport": players["energy"], "negative": players["energy"]}
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy = batches["data"], self.players["energy"]

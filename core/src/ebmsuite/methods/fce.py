@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
-from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer
 from ebmsuite.methods.nce import log_ratio
 from ebmsuite.sampling import Start
 from ebmsuite.space import Batch
@@ -41,18 +40,17 @@ class FlowContrast(Trainer):
     energy_first: int = 1000
     threshold: float = 0.6
 
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "log_z": "energy", "flow": "density"}
-    optional: ClassVar[frozenset[str]] = frozenset({"log_z"})
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
+    roles: ClassVar[Mapping[str, Role]] = {
+        "energy": Role("energy"),
+        "log_z": Role("energy", optional=True),
+        "flow": Role("density"),
+    }
+    draws: ClassVar[Mapping[str, Draws]] = {"negative": Draws("event")}
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.threshold < 1:
             raise RecipeError(f"trainer.threshold: an accuracy of at least 0.5 and below 1, got {self.threshold:g}")
         self.accuracy = torch.tensor(0.5)
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        return {"negative": players["energy"]}
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, flow = batches["data"], self.players["flow"]

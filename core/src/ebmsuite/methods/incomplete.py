@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from ebmsuite.energy import Clamped, Energy
+from ebmsuite.energy import Clamped
 from ebmsuite.errors import DataError
-from ebmsuite.learning.trainer import Logs, Trainer, sides
+from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, sides
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
@@ -30,12 +30,11 @@ class IncompleteLikelihood(Trainer):
 
     recovery_steps: int = 200
 
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy"}
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"recovered": "event", "negative": "event"}
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        return {"recovered": Clamped(players["energy"]), "negative": players["energy"]}
+    roles: ClassVar[Mapping[str, Role]] = {"energy": Role("energy")}
+    draws: ClassVar[Mapping[str, Draws]] = {
+        "recovered": Draws("event", lambda players: Clamped(players["energy"])),
+        "negative": Draws("event"),
+    }
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy = batches["data"], self.players["energy"]

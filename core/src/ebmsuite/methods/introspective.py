@@ -5,15 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
-from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree, flatten, take, tree_map, unflatten
 
@@ -35,19 +34,14 @@ class Introspective(Trainer):
     stage: int = 100
     pool: int = 4096
 
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "log_z": "energy"}
-    optional: ClassVar[frozenset[str]] = frozenset({"log_z"})
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
+    roles: ClassVar[Mapping[str, Role]] = {"energy": Role("energy"), "log_z": Role("energy", optional=True)}
+    draws: ClassVar[Mapping[str, Draws]] = {"negative": Draws("event")}
 
     def __post_init__(self) -> None:
         if self.stage < 1 or self.pool < 1:
             raise RecipeError(f"trainer: stage and pool are at least 1, got {self.stage} and {self.pool}")
         self.before = copy.deepcopy(self.players["energy"]).requires_grad_(False).eval()
         self.negatives: Batch | None = None
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        return {"negative": players["energy"]}
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy = batches["data"], self.players["energy"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ebmsuite.energy import Energy, JointEnergy
+from ebmsuite.energy import JointEnergy
 from ebmsuite.errors import RecipeError
-from ebmsuite.learning.trainer import Logs, Trainer, sides
+from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, sides
 from ebmsuite.sampling.kernel import normal_like
 from ebmsuite.schedule import Schedule, value_at
 from ebmsuite.space import Batch
@@ -35,16 +35,12 @@ class JointClassifier(Trainer):
     energy_l2: float = 0.0
     label_steps: int = 500
 
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy"}
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
+    roles: ClassVar[Mapping[str, Role]] = {"energy": Role("energy")}
+    draws: ClassVar[Mapping[str, Draws]] = {"negative": Draws("event")}
 
     def __post_init__(self) -> None:
         if not isinstance(self.players["energy"], JointEnergy):
             raise RecipeError("players.energy: this trainer needs an energy with logits, such as mlp-classes")
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        return {"negative": players["energy"]}
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy = batches["data"], self.players["energy"]

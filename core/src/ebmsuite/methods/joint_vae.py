@@ -9,9 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ebmsuite.learning.trainer import Logs, sides
+from ebmsuite.learning.trainer import Logs, Role, sides
 from ebmsuite.methods.vae import Autoencoder
-from ebmsuite.space import Batch, Given, Space
+from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
 __all__ = ["JointVAE"]
@@ -42,11 +42,11 @@ class JointVAE(Autoencoder):
     contrast: float = 1.0
     energy_l2: float = 0.0
 
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "generator": "generator", "encoder": "density"}
-
-    @staticmethod
-    def conditions(event: Space, condition: Given, latent: Space | None) -> Mapping[str, Given]:
-        return {"energy": latent if condition is None else (latent, condition)}
+    roles: ClassVar[Mapping[str, Role]] = {
+        "energy": Role("energy", condition=lambda s: s.latent if s.condition is None else (s.latent, s.condition)),
+        "generator": Role("generator"),
+        "encoder": Role("density"),
+    }
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, c = batches["data"], batches["data"].condition

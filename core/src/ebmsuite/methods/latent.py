@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
 from ebmsuite.generator import Posterior
-from ebmsuite.learning.trainer import Logs, Trainer, sides
+from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, sides
 from ebmsuite.sampling import Proposal, Start
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
@@ -42,9 +41,15 @@ class LatentPrior(Trainer):
     joint: bool = False
     energy_l2: float = 0.0
 
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "generator": "generator", "encoder": "density"}
-    optional: ClassVar[frozenset[str]] = frozenset({"encoder"})
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"posterior": "latent", "prior": "latent"}
+    roles: ClassVar[Mapping[str, Role]] = {
+        "energy": Role("energy"),
+        "generator": Role("generator"),
+        "encoder": Role("density", optional=True),
+    }
+    draws: ClassVar[Mapping[str, Draws]] = {
+        "posterior": Draws("latent", lambda players: Posterior(players["energy"], players["generator"])),
+        "prior": Draws("latent"),
+    }
 
     def __post_init__(self) -> None:
         posterior = self.phases.get("posterior")
@@ -52,10 +57,6 @@ class LatentPrior(Trainer):
             raise RecipeError(
                 "players.encoder: it would start no chain; set phases.posterior.chains={name: proposal} or leave it out"
             )
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        return {"posterior": Posterior(players["energy"], players["generator"]), "prior": players["energy"]}
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy, generator = batches["data"], self.players["energy"], self.players["generator"]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
-from ebmsuite.learning.trainer import Logs
+from ebmsuite.learning.trainer import Draws, Logs, Role
 from ebmsuite.methods.dsm import DenoisingScoreMatching
 from ebmsuite.methods.vae import VariationalAutoencoder
 from ebmsuite.sampling.phase import in_mode
@@ -44,9 +43,12 @@ class LatentScoreMatching(VariationalAutoencoder):
     denoise: bool = False
     anneal: int = 1
 
-    tells: ClassVar[bool] = True
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "generator": "generator", "encoder": "density"}
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"prior": "latent"}
+    roles: ClassVar[Mapping[str, Role]] = {
+        "energy": Role("energy", noise_conditional=True),
+        "generator": Role("generator"),
+        "encoder": Role("density"),
+    }
+    draws: ClassVar[Mapping[str, Draws]] = {"prior": Draws("latent")}
 
     def __post_init__(self) -> None:
         if self.first < 0:
@@ -55,10 +57,6 @@ class LatentScoreMatching(VariationalAutoencoder):
         self.matching = DenoisingScoreMatching(
             self.players, phases, sigma=self.sigma, denoise=self.denoise, anneal=self.anneal
         )
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        return {"prior": players["energy"]}
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         if t < self.first:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.trainer import Logs, Role, Trainer
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
@@ -20,7 +20,7 @@ __all__ = ["NormalisedLikelihood"]
 class NormalisedLikelihood(Trainer):
     """max E[log p(x | condition)] of a flow, an autoregressive net, or any other `Density`: no chains."""
 
-    roles: ClassVar[Mapping[str, str]] = {"density": "density"}
+    roles: ClassVar[Mapping[str, Role]] = {"density": Role("density")}
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, density = batches["data"], self.players["density"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ebmsuite.density import event_sum
 from ebmsuite.energy import Energy, frozen
-from ebmsuite.learning.trainer import Logs, Trainer, sides
+from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, sides
 from ebmsuite.sampling.kernel import normal_like
 from ebmsuite.schedule import Schedule, value_at
 from ebmsuite.space import Batch
@@ -40,12 +40,8 @@ class MaximumLikelihood(Trainer):
     kl: float = 0.0
     entropy: float = 0.0
 
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy"}
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        return {"negative": players["energy"]}
+    roles: ClassVar[Mapping[str, Role]] = {"energy": Role("energy")}
+    draws: ClassVar[Mapping[str, Draws]] = {"negative": Draws("event")}
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy = batches["data"], self.players["energy"]

@@ -5,21 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ebmsuite.density import event_sum
-from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
-from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.trainer import Draws, Logs, Role, Spaces, Trainer
 from ebmsuite.nets.grids import Grids, check_blocks, coarser, pool, upsample
 from ebmsuite.sampling import Start
 from ebmsuite.space import Batch, Space
 from ebmsuite.tree import Tree
 
 __all__ = ["MultiGrid"]
+
+
+def coarsest(spaces: Spaces) -> Space:
+    """The space of events on the coarsest grid, for the trainer's ``factors``."""
+    factors = spaces.settings["factors"]
+    check_blocks(spaces.event, factors)
+    return coarser(spaces.event, factors[0])
 
 
 @dataclass
@@ -38,9 +44,8 @@ class MultiGrid(Trainer):
 
     factors: tuple[int, ...]
 
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "coarsest": "density"}
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
-    starts: ClassVar[frozenset[str]] = frozenset({"negative"})
+    roles: ClassVar[Mapping[str, Role]] = {"energy": Role("energy"), "coarsest": Role("density", event=coarsest)}
+    draws: ClassVar[Mapping[str, Draws]] = {"negative": Draws("event", proposal=True)}
 
     def __post_init__(self) -> None:
         if len(self.factors) < 2:
@@ -48,16 +53,6 @@ class MultiGrid(Trainer):
         energy = self.players["energy"]
         if not isinstance(energy, Grids) or energy.factors != self.factors[1:]:
             raise RecipeError(f'players.energy: a "grids" energy with factors {list(self.factors[1:])} is needed')
-
-    @staticmethod
-    def events(event: Space, settings: Mapping[str, Any]) -> Mapping[str, Space]:
-        factors = settings["factors"]
-        check_blocks(event, factors)
-        return {"coarsest": coarser(event, factors[0])}
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        return {"negative": players["energy"]}
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy, c = batches["data"], self.players["energy"], batches["data"].condition

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from ebmsuite.density import Density
-from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
-from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree, take
 
@@ -45,17 +44,12 @@ class NoiseContrast(Trainer):
     noise: Density
     ratio: float = 1.0
 
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "log_z": "energy"}
-    optional: ClassVar[frozenset[str]] = frozenset({"log_z"})
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
+    roles: ClassVar[Mapping[str, Role]] = {"energy": Role("energy"), "log_z": Role("energy", optional=True)}
+    draws: ClassVar[Mapping[str, Draws]] = {"negative": Draws("event")}
 
     def __post_init__(self) -> None:
         if self.ratio <= 0:
             raise RecipeError(f"trainer.ratio: noise samples an example, above 0, got {self.ratio:g}")
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        return {"negative": players["energy"]}
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data = batches["data"]

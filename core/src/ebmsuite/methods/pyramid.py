@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ebmsuite.density import Density
-from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
-from ebmsuite.learning.trainer import Logs, Trainer, sides
+from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, sides
 from ebmsuite.nets.grids import Grids, resize
 from ebmsuite.sampling import Start
 from ebmsuite.space import Batch, Space
@@ -45,12 +44,12 @@ class Pyramid(Trainer):
     recovery_weight: float = 0.1
     blur: float = 0.75
 
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy"}
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {
-        "coarsest": "event", "negative": "event", "recovery": "event",
-    }  # fmt: skip
-    optional: ClassVar[frozenset[str]] = frozenset({"recovery"})
-    starts: ClassVar[frozenset[str]] = frozenset(draws)
+    roles: ClassVar[Mapping[str, Role]] = {"energy": Role("energy")}
+    draws: ClassVar[Mapping[str, Draws]] = {
+        "coarsest": Draws("event", proposal=True),
+        "negative": Draws("event", proposal=True),
+        "recovery": Draws("event", optional=True, proposal=True),
+    }
 
     def __post_init__(self) -> None:
         energy = self.players["energy"]
@@ -62,10 +61,6 @@ class Pyramid(Trainer):
             raise RecipeError(f"trainer.blur: the share of positions that is left, between 0 and 1, got {self.blur:g}")
         self.positions = [shape[1:] for shape in energy.shapes]
         self.begin = self.noise(Space(energy.shapes[0], self.event.range))
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        return dict.fromkeys(("coarsest", "negative", "recovery"), players["energy"])
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy, c = batches["data"], self.players["energy"], batches["data"].condition

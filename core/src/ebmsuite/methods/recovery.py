@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from ebmsuite.energy import Energy, Recovery
+from ebmsuite.energy import Recovery
 from ebmsuite.errors import RecipeError
 from ebmsuite.learning.diffusion import T6, Diffusion, Level
-from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.trainer import Draws, Logs, Role, Spaces, Trainer
 from ebmsuite.sampling import Start
 from ebmsuite.sampling.kernel import normal_like, per_row, target_of
 from ebmsuite.space import TIME, Batch, Given, Space
@@ -24,6 +24,11 @@ __all__ = ["RecoveryLikelihood", "given"]
 def given(time: Tensor, condition: Tree) -> Tree:
     """What a net is given: the level, and the data's condition where there is one."""
     return time if condition is None else (time, condition)
+
+
+def level_of_noise(spaces: Spaces) -> Given:
+    """The condition of a player that takes the level of noise beside the condition of the data."""
+    return TIME if spaces.condition is None else (TIME, spaces.condition)
 
 
 @dataclass
@@ -54,22 +59,16 @@ class RecoveryLikelihood(Trainer):
     noise_at_test: float = 0.99
     denoise: bool = False
 
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy"}
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
+    roles: ClassVar[Mapping[str, Role]] = {"energy": Role("energy", condition=level_of_noise)}
+    draws: ClassVar[Mapping[str, Draws]] = {
+        "negative": Draws("event", lambda players: Recovery(players["energy"])),
+    }
 
     def __post_init__(self) -> None:
         self.diffusion = Diffusion(tuple(self.log_snr))
         for name in ("step_scale", "noise_at_test"):
             if getattr(self, name) <= 0:
                 raise RecipeError(f"trainer.{name}: must be above 0, got {getattr(self, name):g}")
-
-    @staticmethod
-    def conditions(event: Space, condition: Given, latent: Space | None) -> Mapping[str, Given]:
-        return {"energy": TIME if condition is None else (TIME, condition)}
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        return {"negative": Recovery(players["energy"])}
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy = batches["data"], self.players["energy"]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ebmsuite.energy import Energy
 from ebmsuite.errors import RecipeError
-from ebmsuite.learning.trainer import Logs, Trainer, sides
-from ebmsuite.space import Batch, Given, Space
+from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, sides
+from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
 __all__ = ["SymbolVector", "mutual_information"]
@@ -47,22 +46,18 @@ class SymbolVector(Trainer):
     label_weight: float = 200.0
     information_weight: float = 0.0
 
-    roles: ClassVar[Mapping[str, str]] = {"energy": "energy", "generator": "generator", "encoder": "density"}
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"prior": "latent"}
+    roles: ClassVar[Mapping[str, Role]] = {
+        "energy": Role("energy"),
+        "generator": Role("generator", condition=lambda s: None),
+        "encoder": Role("density", condition=lambda s: None),
+    }
+    draws: ClassVar[Mapping[str, Draws]] = {"prior": Draws("latent")}
     streams: ClassVar[tuple[str, ...]] = ("data", "labelled")
 
     def __post_init__(self) -> None:
         for player, word, use in (("energy", "logits", "mlp-classes"), ("encoder", "moments", "mlp-encoder")):
             if not hasattr(self.players[player], word):
                 raise RecipeError(f"players.{player}: this one has no {word}; use {use}, or another that has")
-
-    @staticmethod
-    def conditions(event: Space, condition: Given, latent: Space | None) -> Mapping[str, Given]:
-        return {"generator": None, "encoder": None}
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        return {"prior": players["energy"]}
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, labelled = batches["data"], batches["labelled"]

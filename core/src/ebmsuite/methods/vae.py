@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ebmsuite.density import Density
 from ebmsuite.generator import Generator
-from ebmsuite.learning.trainer import Logs, Trainer
+from ebmsuite.learning.trainer import Logs, Role, Trainer
 from ebmsuite.schedule import Schedule, value_at
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
@@ -52,7 +52,7 @@ class VariationalAutoencoder(Autoencoder):
 
     kl_weight: float | Schedule = 1.0
 
-    roles: ClassVar[Mapping[str, str]] = {"generator": "generator", "encoder": "density"}
+    roles: ClassVar[Mapping[str, Role]] = {"generator": Role("generator"), "encoder": Role("density")}
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, generator, encoder = batches["data"], self.players["generator"], self.players["encoder"]

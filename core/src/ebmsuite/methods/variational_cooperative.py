@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from ebmsuite.energy import Energy
+from ebmsuite.learning.trainer import Draws, Role
 from ebmsuite.methods.cooperative import Cooperative
 from ebmsuite.methods.vae import evidence
 from ebmsuite.sampling import Draw
@@ -30,13 +30,8 @@ class VariationalCooperative(Cooperative):
 
     kl_weight: float = 1.0
 
-    roles: ClassVar[Mapping[str, str]] = {**Cooperative.roles, "encoder": "density"}
-    draws: ClassVar[Mapping[str, Literal["event", "latent"]]] = {"negative": "event"}
-    optional: ClassVar[frozenset[str]] = frozenset()
-
-    @staticmethod
-    def energies(players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        return {"negative": players["energy"]}
+    roles: ClassVar[Mapping[str, Role]] = {**Cooperative.roles, "encoder": Role("density")}
+    draws: ClassVar[Mapping[str, Draws]] = {"negative": Cooperative.draws["negative"]}
 
     def _teach(self, data: Batch, refined: Draw, rng: torch.Generator) -> dict[str, Tensor]:
         generator, encoder, x = self.players["generator"], self.players["encoder"], refined.x

@@ -55,6 +55,8 @@ class Chains:
     component_kind: ClassVar[str] = "chains"
     per_example: ClassVar[bool] = False
     """Whether what is kept belongs to the examples by their numbers, so that it is lost when the data change."""
+    density: Density | None = None
+    """Where new chains start, if that is a density."""
     burn_in: int = 1
     """How many times the steps of learning a chain runs that is started outside learning."""
 
@@ -86,6 +88,8 @@ class Chains:
 
 class Noise(Chains):
     """Every chain starts from ``density`` and is forgotten: short-run MCMC (Nijkamp et al., NeurIPS 2019)."""
+
+    density: Density
 
     def __init__(self, density: Density) -> None:
         self.density = density
@@ -132,6 +136,8 @@ class Buffer(Chains):
     learning, so samples of different seeds are independent. The default of 20 is the mean age, in draws, of a chain
     of the bank at the published ``fresh`` of 0.05. Without a given condition, a new chain takes that of a kept one.
     """
+
+    density: Density
 
     def __init__(
         self,
@@ -214,6 +220,8 @@ class Memory(Chains):
     """
 
     per_example: ClassVar[bool] = True
+
+    density: Density
 
     def __init__(self, density: Density, examples: int, ranks: Ranks | None = None) -> None:
         self.density, self.examples, self.ranks = density, examples, ranks or Ranks()

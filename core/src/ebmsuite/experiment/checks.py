@@ -1,0 +1,116 @@
+"""Rules that a recipe must obey, beyond the types of its values. Each is one function and raises `RecipeError`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ebmsuite.dataset import Dataset
+from ebmsuite.errors import RecipeError
+from ebmsuite.experiment.recipe import Recipe
+from ebmsuite.learning import Draws, Role
+from ebmsuite.sampling import Phase, Proposal
+from ebmsuite.space import Given, Space
+
+__all__ = [
+    "chains_are_independent",
+    "chains_are_proposed",
+    "condition_is_taken",
+    "energy_is_of_the_space",
+    "latent_is_known",
+    "level_of_noise_is_given",
+    "sampler_moves_the_space",
+    "space_of",
+    "streams_agree",
+]
+
+
+def streams_agree(datasets: Mapping[str, Dataset]) -> None:
+    """All streams of a trainer have events of one space."""
+    first = next(iter(datasets))
+    for name, dataset in datasets.items():
+        if dataset.event != datasets[first].event:
+            raise RecipeError(
+                f"data.{name}: all streams of a trainer have events of one space; these are in {dataset.event}, "
+                f"those of data.{first} in {datasets[first].event}"
+            )
+
+
+def space_of(recipe: Recipe, player: str, spaces: Mapping[str, Any]) -> Space:
+    """The space that the recipe says a player works in: "event", or "latent" if the recipe has one."""
+    of = recipe.players[player]["of"]
+    if of == "latent" and "latent" not in spaces:
+        raise RecipeError(f"players.{player}.of: latent, but the recipe gives no latent")
+    space: Space = spaces[of]
+    return space
+
+
+def latent_is_known(draws: Mapping[str, Draws], spaces: Mapping[str, Any]) -> None:
+    """A trainer that draws latent vectors needs their length."""
+    for name, phase in draws.items():
+        if phase.space not in spaces:
+            raise RecipeError(f"latent: the phase {name} draws latent vectors; say how long they are")
+
+
+def condition_is_taken(recipe: Recipe, player: str, net: Any, target: Any, condition: Given) -> None:
+    """A component that passes a condition on to its net was built for one (its target has an argument "condition")."""
+    passes_on = getattr(net, "passes_condition", False)
+    if condition is not None and passes_on and "condition" not in inspect.signature(target).parameters:
+        raise RecipeError(
+            f'players.{player}: "{recipe.players[player]["name"]}" takes no condition, and these data have one; '
+            "use data without labels, or another component"
+        )
+
+
+def level_of_noise_is_given(recipe: Recipe, player: str, net: Any, role: Role) -> None:
+    """A noise-conditional energy belongs to a trainer that gives it the level of noise."""
+    if getattr(net, "noise_conditional", False) and not role.noise_conditional:
+        raise RecipeError(
+            f'players.{player}: "{recipe.players[player]["name"]}" is noise-conditional, and the trainer '
+            f'"{recipe.trainer["name"]}" gives it no level of noise; use another energy, or a trainer that does'
+        )
+
+
+def energy_is_of_the_space(recipe: Recipe, phase: str, energy: Any, players: Mapping[str, Any], draws: Draws) -> None:
+    """The energy of a phase is one of the space that its chains move in."""
+    for name, net in players.items():
+        if net is energy and recipe.players[name]["of"] != draws.space:
+            what = "latent vectors" if draws.space == "latent" else "events"
+            raise RecipeError(
+                f"players.{name}.of: the phase {phase} draws {what} of this energy; set of: {draws.space}"
+            )
+
+
+def chains_are_proposed(recipe: Recipe, phase: str, built: Phase, draws: Draws) -> None:
+    """Chains that the trainer starts are of the kind "proposal"."""
+    if draws.proposal and not isinstance(built.chains, Proposal):
+        raise RecipeError(
+            f'phases.{phase}.chains: the trainer "{recipe.trainer["name"]}" says where they start; use "proposal"'
+        )
+
+
+def sampler_moves_the_space(phase: str, name: str, sampler: Any, space: Space) -> None:
+    """Gradients move real events; flips move one-hot events; tokens are observed and not sampled."""
+    if space.kind == "tokens":
+        raise RecipeError(
+            f"phases.{phase}: tokens are observed, not sampled; a trainer that draws latent vectors can learn from them"
+        )
+    if sampler.continuous == (space.kind == "one-hot"):
+        moves = "along gradients" if sampler.continuous else "one-hot events"
+        raise RecipeError(
+            f'phases.{phase}.sampler: "{name}" moves {moves}, but the events are {space.kind}; '
+            f"use {'gibbs-with-gradients' if sampler.continuous else 'langevin or hmc'}"
+        )
+
+
+def chains_are_independent(phase: str, name: str, sampler: Any, energy: nn.Module, nets: str) -> None:
+    """A sampler that accepts or rejects each chain needs energies that do not depend on the other chains."""
+    if sampler.adjusted and nets == "train" and any(isinstance(m, _BatchNorm) for m in energy.modules()):
+        raise RecipeError(
+            f"phases.{phase}.nets: in train mode batch statistics couple the chains, and "
+            f'"{name}" accepts or rejects each for itself; use nets: eval, or langevin'
+        )
