@@ -59,7 +59,7 @@ class Component:
     target: str
     summary: str
     paper: str = ""
-    """Citation: authors, title, venue and year."""
+    """Where it comes from: a key of the plugin's `ebm_papers`, or of the suite's own."""
     needs: tuple[str, ...] = ()
     """What must be there, in words a message can use: ``"data:image/cifar10"``, ``"gpu"``, a module name."""
     example: Mapping[str, Any] | None = None
@@ -208,6 +208,15 @@ class Plugin:
     @hookspec
     def ebm_cases(self) -> Sequence[Component]:
         """Rows of the evaluation suite (`ebmsuite.scores.Case`): a recipe, a metric, a published value."""
+        raise NotImplementedError
+
+    @hookspec
+    def ebm_papers(self) -> Mapping[str, str]:
+        """The plugin's bibliography: key -> authors, title, venue and year.
+
+        Components and recipes name a paper by its key. The keys of the suite's own bibliography are known to every
+        plugin; a plugin's own entry comes first.
+        """
         raise NotImplementedError
 
     @hookspec

@@ -35,7 +35,7 @@ def command(name: str) -> None:
         click.echo(click.style(f"{kind} {component.name}", bold=True) + f"  ({origin})")
         click.echo(f"  {component.summary}")
         if component.paper:
-            click.echo(f"  {component.paper}")
+            click.echo(f"  {registry.citation(component.paper, domain) or component.paper} [{component.paper}]")
         if component.needs:
             click.echo(f"  needs {', '.join(component.needs)}")
         if kind == "recipe":

@@ -64,6 +64,7 @@ def check_plugin(name: str, fast: bool = False) -> list[Outcome]:
     for kind, components in offers.items():
         for c in components:
             kit.check(f"{kind} {c.name} resolves", lambda k=kind, c=c: _resolves(registry, k, c))  # type: ignore[misc]
+            kit.check(f"{kind} {c.name} is described", lambda c=c: _is_described(registry, name, c))  # type: ignore[misc]
     recipes: list[Recipe] = []
     for c in offers["recipe"]:
         kit.check(f"recipe {c.name} is complete", lambda c=c: recipes.append(_small(c.name, registry)))  # type: ignore[misc]
@@ -145,6 +146,17 @@ def _resolves(registry: Registry, kind: str, component: Component) -> None:
                 isinstance(plain_default, int | float | str | bool | list | dict | type(None)),
                 f"the default of {parameter.name} cannot be written in a recipe: {parameter.default!r}",
             )
+
+
+def _is_described(registry: Registry, plugin: str, component: Component) -> None:
+    """The summary stands alone, and the paper is in a bibliography."""
+    words = component.summary.lower().split()
+    _true(bool(words), "the summary is empty")
+    # "ebm list" shows one component per line: a summary cannot lean on the line above
+    _true(words[:2] != ["the", "same"] and words != ["both"], f'the summary "{component.summary}" needs a neighbour')
+    if component.paper:
+        known = registry.citation(component.paper, plugin) is not None
+        _true(known, f'the paper "{component.paper}" is in no bibliography; add it to ebm_papers')
 
 
 def _small(recipe: str | Mapping[str, Any], registry: Registry) -> Recipe:

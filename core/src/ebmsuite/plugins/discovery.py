@@ -66,6 +66,7 @@ class Plugins:
         self._entry: dict[str, EntryPoint] = {}
         self._components: dict[str, dict[str, list[Component]]] = {}
         self._commands: dict[str, list[Command]] = {}
+        self._papers: dict[str, dict[str, str]] = {}
         found = entry_points(group=GROUP) if found is None else found
         select = os.environ.get("EBMSUITE_PLUGINS", "") if select is None else select
         self._discover(found, [word.strip() for word in select.split(",") if word.strip()])
@@ -165,6 +166,7 @@ class Plugins:
             for kind, offered in components.items():
                 self._check_components(name, kind, offered)
             self._commands[name] = self._ask(plugin, "ebm_commands")
+            self._papers[name] = {k: v for papers in self._answers(plugin, "ebm_papers") for k, v in papers.items()}
             self._components[name] = components
         except BaseException:
             self.manager.unregister(plugin)
@@ -180,12 +182,12 @@ class Plugins:
                     hint = f", did you mean {close[0]}?" if close else ""
                     raise PluginError(f"implements an unknown hook {caller.name}{hint}")
 
+    def _answers(self, plugin: object, hook: str) -> list[Any]:
+        found = [impl.function() for impl in getattr(self.manager.hook, hook).get_hookimpls() if impl.plugin is plugin]
+        return [answer for answer in found if answer]
+
     def _ask(self, plugin: object, hook: str) -> list[Any]:
-        answers: list[Any] = []
-        for impl in getattr(self.manager.hook, hook).get_hookimpls():
-            if impl.plugin is plugin:
-                answers.extend(impl.function() or [])
-        return answers
+        return [component for answer in self._answers(plugin, hook) for component in answer]
 
     def _check_components(self, plugin: str, kind: str, offered: list[Any]) -> None:
         seen: set[str] = set()
@@ -227,6 +229,10 @@ class Plugins:
     def components(self, name: str, kind: str) -> list[Component]:
         """What plugin ``name`` offers of ``kind``; loads that plugin alone."""
         return self._components[name][kind] if self.load(name) else []
+
+    def papers(self, name: str) -> Mapping[str, str]:
+        """The bibliography of plugin ``name``; loads that plugin alone."""
+        return self._papers[name] if self.load(name) else {}
 
     def commands(self) -> Mapping[str, Command]:
         """Sub-commands of ``ebm`` that the enabled plugins add."""

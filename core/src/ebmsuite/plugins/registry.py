@@ -75,6 +75,10 @@ class Registry:
                 return component
         raise UnknownName(self._unknown(kind, name, domain))
 
+    def citation(self, key: str, domain: str = CORE) -> str | None:
+        """Authors, title, venue and year of a paper, from the bibliography of ``domain`` or else of the suite."""
+        return self.plugins.papers(domain).get(key) or self.plugins.papers(CORE).get(key)
+
     def list(self, kind: str | None = None, domain: str | None = None) -> list[tuple[str, Component]]:
         """(kind, component) pairs, sorted; loads the plugins that it lists."""
         if domain is not None and self.plugins.record(domain) is None:

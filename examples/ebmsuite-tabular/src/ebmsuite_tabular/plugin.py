@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ebmsuite.hookspecs import Component, Plugin, hookimpl
+
+PAPERS = {
+    "delong1988": "DeLong, DeLong, Clarke-Pearson. Comparing areas under correlated ROC curves. 1988",
+    "street1993": "Street et al. Nuclear feature extraction for breast tumor diagnosis. SPIE 1993",
+    "szekely2013": "Szekely, Rizzo. Energy statistics: statistics based on distances. 2013",
+}
 
 
 class Tabular(Plugin):
     """Tables: a data set and its codec, an energy, three metrics, a renderer, a task, a recipe, two cases."""
 
     ebm_api = 1
+
+    @hookimpl
+    def ebm_papers(self) -> Mapping[str, str]:
+        """The bibliography, by key."""
+        return PAPERS
 
     @hookimpl
     def ebm_datasets(self) -> Sequence[Component]:
@@ -20,7 +31,7 @@ class Tabular(Plugin):
                 "tabular/table",
                 "ebmsuite_tabular.data:Table",
                 "a csv or npz file; without a path, breast cancer Wisconsin (569 x 30)",
-                paper="Street et al. Nuclear feature extraction for breast tumor diagnosis. SPIE 1993",
+                paper="street1993",
             )
         ]
 
@@ -52,7 +63,7 @@ class Tabular(Plugin):
                 "tabular/auroc",
                 "ebmsuite_tabular.detection:Auroc",
                 "anomaly detection by the energy: AUROC and average precision",
-                paper="DeLong, DeLong, Clarke-Pearson. Comparing areas under correlated ROC curves. 1988",
+                paper="delong1988",
             ),
             Component(
                 "tabular/held-out-energy",
@@ -63,7 +74,7 @@ class Tabular(Plugin):
                 "tabular/two-sample",
                 "ebmsuite_tabular.metrics:TwoSample",
                 "energy distance between samples and held-out rows",
-                paper="Szekely, Rizzo. Energy statistics: statistics based on distances. 2013",
+                paper="szekely2013",
                 zero_on_identical=True,
             ),
         ]

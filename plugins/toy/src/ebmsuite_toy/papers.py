@@ -1,0 +1,15 @@
+"""The papers that these components come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+__all__ = ["PAPERS"]
+
+PAPERS: Mapping[str, str] = {
+    "haario1999": (
+        "Haario, Saksman, Tamminen. Adaptive Proposal Distribution for Random Walk Metropolis Algorithm. 1999"
+    ),
+    "neal2003": "Neal. Slice Sampling. Annals of Statistics 2003",
+}
+"""Key -> authors, title, venue and year."""
