@@ -227,17 +227,17 @@ def _alike(order: Tensor, lengths: Tensor, batch: int, rng: torch.Generator) -> 
 
 
 class NormalSamples(InMemory):
-    """``n`` fixed draws from N(mean, sd^2 I) in ``dim`` dimensions: data whose density is known exactly.
+    """``n`` fixed draws from N(mean, sd^2 I) of shape ``dim``: data whose density is known exactly.
 
-    With ``labels`` the condition is whether the first coordinate is above the mean; ``hidden`` is the share of
-    coordinates that are not shown.
+    ``dim`` is a number of coordinates, or a shape such as [1, 16]. With ``labels`` the condition is whether the first
+    coordinate is above the mean; ``hidden`` is the share of coordinates that are not observed.
     """
 
     def __init__(
         self,
         split: str = "train",
         n: int = 4096,
-        dim: int = 1,
+        dim: int | tuple[int, ...] = 1,
         mean: float = 0.0,
         sd: float = 1.0,
         labels: bool = False,
@@ -247,7 +247,8 @@ class NormalSamples(InMemory):
         if seed is None:
             raise RecipeError(f'split: "{split}" is not one of train, valid, test')
         rng = torch.Generator().manual_seed(seed)
-        noise = torch.randn(n, dim, generator=rng)
-        known = torch.rand(n, dim, generator=rng) >= hidden if hidden else None
-        label = (noise[:, 0] > 0).long() if labels else None
+        shape = (n, dim) if isinstance(dim, int) else (n, *dim)
+        noise = torch.randn(shape, generator=rng)
+        known = torch.rand(shape, generator=rng) >= hidden if hidden else None
+        label = (noise.flatten(1)[:, 0] > 0).long() if labels else None
         super().__init__(mean + sd * noise, label, classes=2 if labels else None, known=known)

@@ -9,7 +9,7 @@ PERSISTENT = {
     "sampler": {"name": "langevin", "step_size": 0.3},
     "steps": 5,
 }
-SIGNALS = {"data": {"name": "toy/points", "density": {"name": "toy/signals", "length": 16}, "n": 256}}
+SIGNALS = {"data": {"name": "normal", "dim": (1, 16), "n": 256}}
 NOISE = {"name": "noise", "density": {"name": "gaussian"}}
 ADAM = {"name": "adam", "lr": 1e-3}
 SMALL = {"width": 16, "depth": 1}
@@ -179,8 +179,8 @@ JOINT_VAE_EXAMPLE = TRIANGLE_EXAMPLE | {"recipe": "joint-vae-example", "trainer"
 SYMBOLS_EXAMPLE = {
     "recipe": "symbol-vector-example",
     "data": {
-        "data": {"name": "toy/points", "density": {"name": "toy/eight-gaussians"}, "n": 256},
-        "labelled": {"name": "toy/points", "density": {"name": "toy/eight-gaussians"}, "n": 256, "labelled": 16},
+        "data": {"name": "normal", "dim": 2, "n": 256},
+        "labelled": {"name": "normal", "dim": 2, "n": 16, "labels": True},
     },
     "latent": 2,
     "players": {
