@@ -14,10 +14,11 @@ from ebmsuite.energy import Energy
 from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.learning import Optimiser, Players
 from ebmsuite.learning.optimisers import adam, sgd
+from ebmsuite.methods.improved_cd import ImprovedContrastiveDivergence, steepness
 from ebmsuite.methods.incomplete import IncompleteLikelihood
 from ebmsuite.methods.introspective import Introspective
 from ebmsuite.methods.joint_classifier import JointClassifier
-from ebmsuite.methods.mle import MaximumLikelihood, steepness
+from ebmsuite.methods.mle import MaximumLikelihood
 from ebmsuite.nets.frame import Frame, gabor_bank
 from ebmsuite.nets.mlp import Constant, Quadratic, mlp_classes
 from ebmsuite.sampling import Buffer, Data, Langevin, Memory, Noise, Phase
@@ -68,7 +69,7 @@ def test_improved_contrastive_divergence_learns_through_the_sampler(kl: float, e
         energy.a.fill_(0.3)
         energy.log_b.fill_(math.log(0.7))
     phase = Phase(energy, Langevin(gradient_weight=0.25, noise_scale=0.0), Data(), 1)
-    trainer = MaximumLikelihood(players(energy), {"negative": phase}, kl=kl, entropy=entropy)
+    trainer = ImprovedContrastiveDivergence(players(energy), {"negative": phase}, kl=kl, entropy=entropy)
     found = moved(energy, trainer, x)
 
     a = torch.tensor(0.3, requires_grad=True)

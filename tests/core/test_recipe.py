@@ -30,9 +30,22 @@ def test_the_stored_recipe_is_complete_and_gives_itself(tmp_path: Path) -> None:
     again = read_recipe(file, registry)
     assert again == recipe
     assert again.optimisers["energy"]["betas"] == (0.9, 0.999)
-    terms = ("data_noise", "energy_l2", "gradient_penalty", "kl", "entropy")
-    assert again.trainer == {"name": "mle", **dict.fromkeys(terms, 0.0)}
+    assert again.trainer == {"name": "mle", "data_noise": 0.0, "energy_l2": 0.0}
     assert again.optimisers["energy"]["lr"] == Schedule(0.1, 0.01, 100, "exponential")
+
+
+@pytest.mark.parametrize(
+    ("terms", "trainer"),
+    [
+        ({"gradient_penalty": 0.0, "kl": 0.0, "entropy": 0.0}, {"name": "mle"}),
+        ({"gradient_penalty": 0.0, "kl": 1.0, "entropy": 0.3},
+         {"name": "improved-cd", "kl": 1.0, "entropy": 0.3, "gradient_penalty": 0.0}),
+        ({"gradient_penalty": 0.1}, {"name": "improved-cd", "kl": 0.0, "entropy": 0.0, "gradient_penalty": 0.1}),
+    ],
+)  # fmt: skip
+def test_recipes_of_earlier_runs_keep_their_meaning(terms: dict, trainer: dict) -> None:
+    stored = {**MLE_EXAMPLE, "trainer": {"name": "mle", "data_noise": 0.03, "energy_l2": 0.0, **terms}}
+    assert read_recipe(stored, registry).trainer == {"data_noise": 0.03, "energy_l2": 0.0, **trainer}
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ MLE_EXAMPLE = {
     "optimisers": {"energy": {"name": "adam", "lr": 0.02, "ema": 0.9}},
     "budget": {"steps": 12, "batch": 16},
 }
+IMPROVED_CD_EXAMPLE = MLE_EXAMPLE | {"recipe": "improved-cd-example", "trainer": {"name": "improved-cd"}}
 GRIDS_EXAMPLE = {
     "recipe": "multi-grid-example",
     "data": SIGNALS,

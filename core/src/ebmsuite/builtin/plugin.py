@@ -14,6 +14,7 @@ from ebmsuite.builtin.examples import (
     ENERGY_MATCHING_EXAMPLE,
     FCE_EXAMPLE,
     GRIDS_EXAMPLE,
+    IMPROVED_CD_EXAMPLE,
     INCOMPLETE_EXAMPLE,
     INTROSPECTIVE_EXAMPLE,
     JOINT_EXAMPLE,
@@ -161,6 +162,13 @@ def ebm_trainers() -> list[Component]:
             "maximum likelihood: lower the energy of data, raise that of samples",
             "xie2016",
             example=MLE_EXAMPLE,
+        ),
+        Component(
+            "improved-cd",
+            "ebmsuite.methods.improved_cd:ImprovedContrastiveDivergence",
+            "improved contrastive divergence: maximum likelihood that also learns through the sampler",
+            "du2021",
+            example=IMPROVED_CD_EXAMPLE,
         ),
         Component(
             "multi-grid",

@@ -202,7 +202,7 @@ def resolve(
 
     "full" without an entry in ``budgets`` is the recipe as it stands.
     """
-    own: dict[str, Any] = copy.deepcopy(dict(raw))
+    own: dict[str, Any] = _upgraded(copy.deepcopy(dict(raw)))
     budgets = own.pop("budgets", None) or {}
     changes: list[tuple[str, Any]] = []
     if budget is not None and (budget in budgets or budget != "full"):
@@ -217,6 +217,17 @@ def resolve(
         _set(own, _find(key, plain(filled)), value)
         filled = _fill(own, registry)
     return filled
+
+
+def _upgraded(raw: dict[str, Any]) -> dict[str, Any]:
+    """A recipe of an earlier version in the words of this one, so that its runs go on."""
+    trainer = raw.get("trainer")
+    if isinstance(trainer, dict) and trainer.get("name") == "mle":
+        # until 0.1 the terms of improved contrastive divergence were settings of "mle"
+        terms = {key: trainer.pop(key) for key in ("kl", "entropy", "gradient_penalty") if key in trainer}
+        if any(terms.values()):
+            raw["trainer"] = {**trainer, "name": "improved-cd", **dict.fromkeys(("kl", "entropy"), 0.0), **terms}
+    return raw
 
 
 def _fill(raw: Mapping[str, Any], registry: Registry) -> Recipe:
