@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, and small tensors are faster on one thread
 
 import pytest
 import torch
@@ -15,13 +16,7 @@ sys.path.insert(0, PROBES)
 os.environ["PYTHONPATH"] = os.pathsep.join([PROBES, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Small operations are faster so, and on busy cores very much faster."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

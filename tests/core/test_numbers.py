@@ -20,12 +20,9 @@ from ebmsuite.evaluation.distances import mmd, nearest, precision_recall
 from ebmsuite.experiment.loop import train
 from ebmsuite.learning.trainer import sides
 from ebmsuite.model import load
+from ebmsuite.plugins.testing import rng
 from ebmsuite.sampling import MALA, Langevin, Noise, Phase
 from ebmsuite.space import Space
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def repeated(n: int, of: int, rows: int = 100, seed: int = 0) -> Tensor:

@@ -17,8 +17,6 @@ from ebmsuite_image.data.pictures import Pictures
 from ebmsuite_image.extractors import DigitClassifier, EfficientNetLite0, InceptionV3
 from ebmsuite_image.metrics import Fid
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

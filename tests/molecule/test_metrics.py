@@ -15,6 +15,7 @@ from torch import Tensor
 from ebmsuite.dataset import Dataset
 from ebmsuite.errors import PluginError, UserError
 from ebmsuite.evaluation.distances import frechet
+from ebmsuite.plugins.testing import rng
 from ebmsuite_molecule.codec import Strings
 from ebmsuite_molecule.data import Molecules, zinc250k
 from ebmsuite_molecule.metrics import (
@@ -52,10 +53,6 @@ class Fixed:
 
     def describe(self) -> Mapping[str, Any]:
         return {"step": 7}
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def sets(train: list[str], test: list[str], codec: Strings = CODEC) -> dict[str, Dataset]:

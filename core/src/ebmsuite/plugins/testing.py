@@ -20,6 +20,7 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint
 
 import pytest
+import torch
 
 from ebmsuite.plugins.conformance import Outcome, check_plugin, interrupted_run, same_end
 from ebmsuite.plugins.discovery import Plugins
@@ -31,8 +32,14 @@ __all__ = [
     "entry_point",
     "interrupted_run",
     "isolated_plugins",
+    "rng",
     "same_end",
 ]
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    """A random generator on the CPU: the only source of randomness of what is tested."""
+    return torch.Generator().manual_seed(seed)
 
 
 def assert_conforms(name: str, fast: bool = False) -> None:

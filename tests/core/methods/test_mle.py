@@ -21,15 +21,12 @@ from ebmsuite.methods.joint_classifier import JointClassifier
 from ebmsuite.methods.mle import MaximumLikelihood
 from ebmsuite.nets.frame import Frame, gabor_bank
 from ebmsuite.nets.mlp import Constant, Quadratic, mlp_classes
+from ebmsuite.plugins.testing import rng
 from ebmsuite.sampling import Buffer, Data, Langevin, Memory, Noise, Phase
 from ebmsuite.space import Batch, Space
 from ebmsuite_toy.densities import Embedded, Signals, eight_gaussians
 
 LINE = Space((1,))
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def players(energy: Energy, lr: float = 1.0, make=sgd, **others: torch.nn.Module) -> Players:

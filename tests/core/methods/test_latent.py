@@ -56,7 +56,7 @@ def test_importance_sampling_gives_the_marginal_of_a_linear_model() -> None:
 
 
 @pytest.mark.parametrize("learns", ["end", "bound"])
-def test_the_latent_prior_learns_the_spread_of_the_data(learns: str, tmp_path, one_thread) -> None:
+def test_the_latent_prior_learns_the_spread_of_the_data(learns: str, tmp_path) -> None:
     """Data N(1, 0.5^2 I), observation noise 0.3: means of the generator must vary by 0.5^2 - 0.3^2 = 0.16."""
     recipe = LATENT_EXAMPLE | {
         "data": DATA,
@@ -91,7 +91,7 @@ def test_the_latent_prior_learns_the_spread_of_the_data(learns: str, tmp_path, o
     assert (test - again).square().mean() < 0.5 * (test - other).square().mean()
 
 
-def test_the_autoencoder_and_plain_likelihood_learn_the_same_data(tmp_path, one_thread) -> None:
+def test_the_autoencoder_and_plain_likelihood_learn_the_same_data(tmp_path) -> None:
     vae = VAE_EXAMPLE | {
         "data": DATA,
         "players": {

@@ -16,13 +16,10 @@ from ebmsuite.learning.optimisers import adam, sgd
 from ebmsuite.methods.mle import MaximumLikelihood
 from ebmsuite.model import load
 from ebmsuite.nets.mlp import Quadratic, mlp_energy
+from ebmsuite.plugins.testing import rng
 from ebmsuite.sampling import Langevin, Noise, Phase
 from ebmsuite.schedule import Schedule
 from ebmsuite.space import Batch, Space
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def test_the_gradient_on_an_exponential_family_is_the_difference_of_statistics() -> None:

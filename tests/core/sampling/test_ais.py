@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from ebmsuite.density import Categorical, Density, Gaussian, Uniform
 from ebmsuite.energy import Clamped, Energy
+from ebmsuite.plugins.testing import rng
 from ebmsuite.sampling.ais import Sandwich, forward, log_likelihood, reverse, sigmoidal
 from ebmsuite.sampling.gibbs import GibbsWithGradients
 from ebmsuite.sampling.hmc import HMC
@@ -21,10 +22,6 @@ from ebmsuite.sampling.mala import MALA
 from ebmsuite.sampling.nuts import NUTS
 from ebmsuite.sampling.path import GeometricPath, tune
 from ebmsuite.space import Space
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 class Normal(Energy):

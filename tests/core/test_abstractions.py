@@ -14,16 +14,13 @@ from ebmsuite.errors import DataError, MissingData, RecipeError, UserError
 from ebmsuite.files import find, replacing, write_text
 from ebmsuite.generator import NormalGenerator, Posterior
 from ebmsuite.nets.mlp import Quadratic, mlp_classes, mlp_energy
+from ebmsuite.plugins.testing import rng
 from ebmsuite.sampling import Langevin
 from ebmsuite.schedule import Schedule, at, value_at
 from ebmsuite.space import Space
 from ebmsuite.tree import cat, flatten, tree_map, unflatten
 
 EVENT = Space((3,))
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def test_trees_come_back() -> None:

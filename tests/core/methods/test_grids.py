@@ -16,15 +16,12 @@ from ebmsuite.methods.multi_grid import MultiGrid
 from ebmsuite.methods.pyramid import Pyramid
 from ebmsuite.nets.grids import Grids, coarser, pool, resize, upsample, windows
 from ebmsuite.nets.mlp import Quadratic, mlp_energy, patches
+from ebmsuite.plugins.testing import rng
 from ebmsuite.sampling import Langevin, Phase, Proposal
 from ebmsuite.schedule import Schedule
 from ebmsuite.space import Batch, Space
 
 SIGNAL = Space((1, 8), (-1.0, 1.0))
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def phase_of(energy: Energy, h: float = 0.3, steps: int = 10, temperature: float = 1.0) -> Phase:

@@ -18,7 +18,7 @@ from ebmsuite.experiment.loop import train
 from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.model import Model, load
 from ebmsuite.plugins.registry import Registry
-from ebmsuite.plugins.testing import assert_conforms
+from ebmsuite.plugins.testing import assert_conforms, rng
 from ebmsuite.ranks import Ranks
 from ebmsuite.sampling import Langevin, Noise, Phase
 from ebmsuite.space import Space
@@ -62,10 +62,6 @@ SMOOTH = [d for d in PLANE if not isinstance(d, Checkerboard)] + [Funnel(dim=10)
 
 def name(value: object) -> str:
     return type(value).__name__ if isinstance(value, Density) else str(value)
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 # -- densities -----------------------------------------------------------------------------------------------------

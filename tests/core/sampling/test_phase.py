@@ -11,6 +11,7 @@ from ebmsuite.density import Gaussian, Uniform
 from ebmsuite.energy import Clamped, Energy
 from ebmsuite.errors import RecipeError
 from ebmsuite.nets.mlp import Quadratic, mlp_energy
+from ebmsuite.plugins.testing import rng
 from ebmsuite.sampling import (
     Augmentation,
     Buffer,
@@ -25,10 +26,6 @@ from ebmsuite.sampling import (
     target_of,
 )
 from ebmsuite.space import Batch, Space
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 class Correlated(Energy):

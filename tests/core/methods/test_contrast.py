@@ -21,14 +21,11 @@ from ebmsuite.methods.fce import FlowContrast
 from ebmsuite.methods.nce import NoiseContrast
 from ebmsuite.model import load
 from ebmsuite.nets.mlp import Constant, Quadratic
+from ebmsuite.plugins.testing import rng
 from ebmsuite.space import Batch, Space
 
 LINE = Space((1,))
 PLAIN = Optimiser(sgd, lr=1.0)
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def moved(players: Players, step: Callable[[], object]) -> dict[str, float]:
@@ -83,7 +80,7 @@ def test_the_gradient_is_that_of_the_logistic_regression(ratio: float) -> None:
     assert found == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_normalised_energy_is_the_fixed_point(tmp_path: Path, one_thread: None) -> None:
+def test_a_normalised_energy_is_the_fixed_point(tmp_path: Path) -> None:
     """Data N(1, 1), noise N(0, 2^2): E = a x + b x^2 with a = -1, b = 1/2, and c = log Z of what was learned."""
     run = train(
         NCE_EXAMPLE, "data.data={name: normal, n: 40000, mean: 1.0}", "players.energy={name: quadratic}",
@@ -190,7 +187,7 @@ def test_who_learns_next_is_decided_by_the_accuracy_and_survives_a_resume() -> N
         assert "loss/energy" not in logs
 
 
-def test_flow_and_energy_meet_at_the_data(tmp_path: Path, one_thread: None) -> None:
+def test_flow_and_energy_meet_at_the_data(tmp_path: Path) -> None:
     """The flow is no more likelihood's: it begins at N(0, 1) and stops where it is told from data at 0.6 at most."""
     run = train(
         FCE_EXAMPLE, "data.data={name: normal, n: 20000, mean: 1.0, sd: 0.5}", "players.energy={name: quadratic}",

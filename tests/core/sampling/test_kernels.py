@@ -12,6 +12,7 @@ from scipy import stats
 
 from ebmsuite.density import Density, event_sum
 from ebmsuite.energy import Clamped, Energy
+from ebmsuite.plugins.testing import rng
 from ebmsuite.sampling import (
     HMC,
     MALA,
@@ -27,11 +28,6 @@ from ebmsuite.sampling import (
 )
 from ebmsuite.schedule import Schedule, at
 from ebmsuite_toy.densities import Banana, Funnel, IllConditioned, Mixture
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
 
 ADJUSTED = {
     "mala": MALA(0.5),

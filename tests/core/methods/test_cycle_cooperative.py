@@ -13,6 +13,7 @@ from ebmsuite.learning.optimisers import adam, sgd
 from ebmsuite.methods.cycle_cooperative import CycleCooperative
 from ebmsuite.model import load
 from ebmsuite.nets.mlp import Quadratic, mlp_generator
+from ebmsuite.plugins.testing import rng
 from ebmsuite.sampling import Langevin, Phase, Proposal
 from ebmsuite.space import Batch, Space
 from ebmsuite_toy.data import Points
@@ -20,10 +21,6 @@ from ebmsuite_toy.densities import Moved, constellation
 from ebmsuite_toy.translation import Translation
 
 LINE, NOTHING = Space((1,)), Space((0,))
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def made(steps: int, optimiser: Optimiser, cycle: float = 10.0, step: float = 0.3) -> CycleCooperative:
@@ -85,7 +82,7 @@ def test_translators_learn_the_way_back_and_what_chains_revised(steps: int, cycl
             assert (ends[0] - ends[1]) / 2e-4 == pytest.approx(moved[k][unit, 0].item(), rel=1e-2, abs=1e-4)
 
 
-def test_two_normals_are_translated_into_one_another(one_thread) -> None:
+def test_two_normals_are_translated_into_one_another() -> None:
     trainer, source = made(10, Optimiser(lambda p: adam(p, betas=(0.5, 0.999)), lr=0.02), step=0.3), rng(2)
     for t in range(300):
         trainer.step(t, batches(128, source), source)

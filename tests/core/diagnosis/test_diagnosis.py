@@ -109,7 +109,7 @@ def test_what_cannot_be_diagnosed_is_said(convergent: Path, tmp_path: Path) -> N
         diagnose(tmp_path)
 
 
-def test_the_prior_of_a_latent_vector_is_diagnosed_against_what_is_inferred(tmp_path: Path, one_thread: None) -> None:
+def test_the_prior_of_a_latent_vector_is_diagnosed_against_what_is_inferred(tmp_path: Path) -> None:
     run = ebmsuite.train(LATENT_EXAMPLE, "budget.steps=1", "energy.lr=1e-9", out=tmp_path / "run", quiet=True)
     found, page = diagnose(run, times=[3], chains=32)
     assert found.phase == "prior"

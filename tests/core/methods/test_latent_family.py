@@ -21,14 +21,11 @@ from ebmsuite.methods.latent_dsm import LatentScoreMatching
 from ebmsuite.methods.symbol_vector import SymbolVector, mutual_information
 from ebmsuite.model import load
 from ebmsuite.nets.mlp import Quadratic, mlp_classes, mlp_encoder, mlp_generator
+from ebmsuite.plugins.testing import rng
 from ebmsuite.sampling import Langevin, Memory, Noise, Phase, Start, target_of
 from ebmsuite.space import Batch, Space
 
 PLANE = Space((2,))
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 # -- alternating back-propagation ---------------------------------------------------------------------------------
@@ -88,7 +85,7 @@ def test_the_likelihood_of_what_is_known_is_a_marginal() -> None:
     assert torch.allclose(energy(z, (x, None)), energy.prior(z) - each.sum(1))
 
 
-def test_alternating_learning_gives_back_what_was_hidden(tmp_path, one_thread) -> None:
+def test_alternating_learning_gives_back_what_was_hidden(tmp_path) -> None:
     """Coordinates that are all but equal: what is not seen is what is seen beside it."""
     recipe = ABP_EXAMPLE | {
         "data": {"data": {"name": "toy/points", "density": {"name": "toy/ill-conditioned", "dim": 4,
@@ -279,7 +276,7 @@ def test_the_coupling_reaches_energy_and_encoder_and_not_the_generator() -> None
         assert torch.equal(moved[key]["generator"], moved[0.0, 0.0]["generator"])
 
 
-def test_few_labels_tell_all_classes(tmp_path, one_thread) -> None:
+def test_few_labels_tell_all_classes(tmp_path) -> None:
     """Two far modes and two labels; drawn under a label, events are of its class."""
     points = {"name": "toy/points", "density": {"name": "toy/eight-gaussians", "modes": 2}, "n": 1000}
     recipe = SYMBOLS_EXAMPLE | {

@@ -20,15 +20,12 @@ from ebmsuite.methods.divergence_triangle import DivergenceTriangle
 from ebmsuite.methods.joint_vae import JointVAE
 from ebmsuite.methods.variational_cooperative import VariationalCooperative
 from ebmsuite.nets.mlp import Quadratic, mlp_encoder, mlp_energy, mlp_generator
+from ebmsuite.plugins.testing import rng
 from ebmsuite.sampling import Draw, Langevin, Phase, Proposal
 from ebmsuite.space import Batch, Space
 from ebmsuite.tree import Tree
 
 LINE, PLANE = Space((1,)), Space((2,))
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 class Trio:
@@ -188,7 +185,7 @@ def test_the_joint_energy_closes_a_triangle_of_pairs() -> None:
     assert close([moved["encoder"][0][0], moved["encoder"][1]], wanted, **tolerance)
 
 
-def test_where_generator_and_encoder_fit_the_joint_energy_has_nothing_left_to_say(one_thread) -> None:
+def test_where_generator_and_encoder_fit_the_joint_energy_has_nothing_left_to_say() -> None:
     """Data N(1, 0.81), x = w z + v + e of var 0.36: w^2 = 0.45, q(z | x) the posterior, and E flat."""
     trio, energy = Trio(), OfPairs()
     nets = {"energy": energy, "generator": trio.generator, "encoder": trio.encoder}
@@ -208,7 +205,7 @@ def test_where_generator_and_encoder_fit_the_joint_energy_has_nothing_left_to_sa
 @pytest.mark.parametrize(
     ("kind", "steps"), [(Cooperative, 200), (VariationalCooperative, 200), (DivergenceTriangle, 400)]
 )
-def test_a_normal_is_the_fixed_point(kind: type[Trainer], steps: int, one_thread) -> None:
+def test_a_normal_is_the_fixed_point(kind: type[Trainer], steps: int) -> None:
     """E = a x + b x^2 settles at -a / 2b = 1 and 1 / 2b = 0.49, from 0 and 1; a generator with an encoder too."""
     nets = {
         "energy": Quadratic(PLANE),

@@ -37,6 +37,7 @@ from ebmsuite.methods.recovery import RecoveryLikelihood
 from ebmsuite.model import load
 from ebmsuite.nets.mlp import Quadratic
 from ebmsuite.plugins.registry import Registry
+from ebmsuite.plugins.testing import rng
 from ebmsuite.ranks import Ranks
 from ebmsuite.sampling import Langevin, Noise, Phase, Proposal, Start
 from ebmsuite.sampling.descent import Descent
@@ -47,10 +48,6 @@ from ebmsuite.tree import Tree
 PLAIN = Optimiser(sgd, lr=1.0)
 LABELLED = {"data": {"name": "toy/points", "density": {"name": "toy/two-moons"}, "n": 64, "labels": True}}
 TOLD = "players.energy={name: mlp-levels, low: 0.1, high: 1}"
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def players_of(energy: Energy) -> Players:
@@ -82,7 +79,7 @@ def test_the_gradient_is_that_of_the_squared_misses(settings: dict[str, float]) 
     assert torch.allclose(before[1] - energy.log_b, b.grad * b.detach())
 
 
-def test_the_optimum_is_the_density_convolved_with_the_noise(tmp_path: Path, one_thread: None) -> None:
+def test_the_optimum_is_the_density_convolved_with_the_noise(tmp_path: Path) -> None:
     s, sigma = 0.5, 0.4
     run = train(
         DSM_EXAMPLE, f"data.data={{name: normal, n: 20000, mean: 1.0, sd: {s}}}", "players.energy={name: quadratic}",
@@ -164,7 +161,7 @@ def test_every_level_of_an_energy_that_is_told_weighs_alike() -> None:
     assert torch.allclose(before - energy.net.a, a.grad)
 
 
-def test_every_level_ends_at_the_density_with_its_noise(tmp_path: Path, one_thread: None) -> None:
+def test_every_level_ends_at_the_density_with_its_noise(tmp_path: Path) -> None:
     """N(1, 0.5^2), noise from 0.3 to 2: the slope is (x - 1) / (0.25 + sigma^2) at all of them."""
     run = train(
         DSM_EXAMPLE, "data.data={name: normal, n: 20000, mean: 1.0, sd: 0.5}", "trainer={name: dsm, denoise: true}",
