@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ebmsuite.errors import DataError, MissingData, UserError
 
-__all__ = ["cache_folder", "data_folder", "find", "replacing", "sync", "write_csv", "write_text"]
+__all__ = ["cache_folder", "data_folder", "find", "printable", "replacing", "sync", "write_csv", "write_text"]
 
 
 def data_folder() -> Path | None:
@@ -74,6 +74,11 @@ def find(path: str | Path) -> Path:
         return Path(data) / path
     where = f"nor below {data} (EBMSUITE_DATA)" if data else "and EBMSUITE_DATA names no folder to look in"
     raise MissingData(f"{path}: there is no such file here {where}")
+
+
+def printable(name: str | Path) -> str:
+    """A file name as text for messages, tables and reports: bytes of it that are not UTF-8 become ``\\xNN``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 @contextmanager
