@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 from sklearn import metrics as oracle
 from torch import Tensor, nn
 
+from ebmsuite.cli import cli
 from ebmsuite.dataset import Dataset, InMemory, rows
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.fit import train
@@ -483,6 +485,20 @@ def test_anomaly_of_an_array_and_of_an_energy(pixel_run: Path, tmp_path: Path) -
     lines = (tmp_path / "scores.csv").read_text().splitlines()
     assert lines[0] == "file,score,energy"
     assert [line.partition(",")[0] for line in lines[1:]] == ["x.npy[0]", "x.npy[1]"]
+
+
+def test_commands_take_and_show_names_that_are_not_utf8(pixel_run: Path, tmp_path: Path) -> None:
+    given, out = (tmp_path / os.fsdecode(name) for name in (b"\xe9.png", b"\xff.csv"))
+    Image.fromarray(grid(digits(1).x)).save(given, format="PNG")
+    for words in (
+        ["sample", str(pixel_run), "-n", "1"],
+        ["apply", str(pixel_run), "image/anomaly", "--input", str(given)],
+    ):
+        named = out if "apply" in words else out.with_suffix(".npy")
+        done = CliRunner().invoke(cli, [*words, "--out", str(named)])
+        assert done.exit_code == 0, done.exception
+        assert f"{tmp_path}/\\xff{named.suffix}" in done.output
+    assert out.read_text(encoding="utf-8").splitlines()[1].startswith("\\xe9.png,")
 
 
 def test_anomaly_says_what_is_wrong(model: Model, folder: Path, tmp_path: Path) -> None:
