@@ -197,6 +197,14 @@ def test_tiffs_of_several_pages_and_of_unknown_scale_are_errors(tmp_path: Path) 
         path.unlink()
 
 
+def test_a_tiff_that_claims_to_be_huge_is_only_suspicious(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    entry = struct.pack("<HHII", 273, 4, 0xFFFFFFFF, 8)
+    path.write_bytes(b"II*\0" + struct.pack("<IH", 8, 1) + entry + struct.pack("<I", 0))
+    assert not ends(path)[1]
+    assert find(save(tmp_path / "b" / "c.png").parents[1], "skip").names == ("b/c.png",)
+
+
 def test_a_file_that_may_not_be_opened_is_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path / "a.png")
     save(tmp_path / "b.png")

@@ -97,7 +97,7 @@ def checked(root: Path, names: Sequence[str]) -> tuple[tuple[bytes, ...], dict[s
     Files are judged by their first and last bytes (`ebmsuite_image.structure`); those that look odd are decoded.
     """
     parts = [names[i : i + _CHUNK] for i in range(0, len(names), _CHUNK)]
-    with ThreadPoolExecutor(8) as pool:  # slow disks answer several requests at a time
+    with ThreadPoolExecutor(4) as pool:  # slow disks answer several requests at a time
         found = [
             pair for part in pool.map(lambda part: [_checked(root, name) for name in part], parts) for pair in part
         ]
