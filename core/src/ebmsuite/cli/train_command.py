@@ -36,6 +36,7 @@ def command(
     import torch.distributed as dist
 
     from ebmsuite.experiment.loop import train
+    from ebmsuite.files import printable
 
     names = [w for w in words if "=" not in w]
     overrides = [w for w in words if "=" in w]
@@ -54,4 +55,4 @@ def command(
         if dist.is_available() and dist.is_initialized():
             dist.destroy_process_group()
     if "EBMSUITE_LAUNCHED" not in os.environ and os.environ.get("RANK", "0") == "0":
-        click.echo(folder)
+        click.echo(printable(folder))
