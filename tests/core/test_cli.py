@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 from ebmsuite.cli import main
 from ebmsuite.examples import MLE_EXAMPLE
 from ebmsuite.fit import train
+from ebmsuite.testing import watched_by
 
 
 def ebm(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -24,7 +25,7 @@ def ebm(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = {**MLE_EXAMPLE, "metrics": [{"name": "probe/mean", "n": 100}]}
-    return train(recipe, "watch=[{name: log}]", "log.every=2", out=tmp_path_factory.mktemp("cli") / "run")
+    return train(recipe, watched_by("log"), "log.every=2", out=tmp_path_factory.mktemp("cli") / "run")
 
 
 def test_train_and_resume(capsys, tmp_path) -> None:

@@ -22,6 +22,7 @@ from ebmsuite.learning.optimisers import sgd
 from ebmsuite.model import load
 from ebmsuite.nets import Constant, Quadratic
 from ebmsuite.space import Batch, Space
+from ebmsuite.testing import watched_by
 
 LINE = Space((1,))
 PLAIN = Optimiser(sgd, lr=1.0)
@@ -89,7 +90,7 @@ def test_a_normalised_energy_is_the_fixed_point(tmp_path: Path, one_thread: None
         NCE_EXAMPLE, "data.data={name: normal, n: 40000, mean: 1.0}", "players.energy={name: quadratic}",
         "trainer={name: nce, noise: {name: gaussian, sd: 2}, ratio: 2}", "budget={steps: 1000, batch: 500}",
         "energy.lr={start: 0.03, end: 1e-3, over: 1000, shape: exponential}", "energy.ema=0.99",
-        "log_z.lr={start: 0.03, end: 1e-3, over: 1000, shape: exponential}", "log_z.ema=0.99", "watch=[]",
+        "log_z.lr={start: 0.03, end: 1e-3, over: 1000, shape: exponential}", "log_z.ema=0.99", watched_by(),
         out=tmp_path / "run",
     )  # fmt: skip
     model = load(run)
@@ -197,7 +198,8 @@ def test_flow_and_energy_meet_at_the_data(tmp_path: Path, one_thread: None) -> N
         "trainer={name: fce, flow_first: 0, energy_first: 100}", "budget={steps: 1000, batch: 400}",
         "energy.lr={start: 0.05, end: 1e-3, delay: 400, over: 600, shape: exponential}", "energy.ema=0.99",
         "log_z.lr={start: 0.05, end: 1e-3, delay: 400, over: 600, shape: exponential}", "log_z.ema=0.99",
-        "flow.lr={start: 0.02, end: 1e-3, delay: 400, over: 600, shape: exponential}", "watch=[]", out=tmp_path / "run",
+        "flow.lr={start: 0.02, end: 1e-3, delay: 400, over: 600, shape: exponential}", watched_by(),
+        out=tmp_path / "run",
     )  # fmt: skip
     model = load(run)
     energy, flow = model.players["energy"], model.players["flow"]

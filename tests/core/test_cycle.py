@@ -15,6 +15,7 @@ from ebmsuite.model import load
 from ebmsuite.nets import Quadratic, mlp_generator
 from ebmsuite.sampling import Langevin, Phase, Proposal
 from ebmsuite.space import Batch, Space
+from ebmsuite.testing import watched_by
 from ebmsuite.toy.data import Points
 from ebmsuite.toy.densities import Moved, constellation
 from ebmsuite.toy.translation import Translation
@@ -99,7 +100,7 @@ def test_two_normals_are_translated_into_one_another(one_thread) -> None:
 
 
 def test_samples_are_translations_of_what_is_given_or_of_what_was_seen(tmp_path) -> None:
-    model = load(train(CYCLE_EXAMPLE, "watch=[]", "phases.b.steps=0", out=tmp_path / "run"))
+    model = load(train(CYCLE_EXAMPLE, watched_by(), "phases.b.steps=0", out=tmp_path / "run"))
     given = torch.randn(3, 2)
     expected = model.players["to_b"](torch.zeros(3, 0), given)
     assert torch.allclose(model.sample(3, condition=given), expected)

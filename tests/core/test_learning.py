@@ -18,6 +18,7 @@ from ebmsuite.nets import Quadratic, mlp_energy
 from ebmsuite.sampling import Langevin, Noise, Phase
 from ebmsuite.schedule import Schedule
 from ebmsuite.space import Batch, Space
+from ebmsuite.testing import watched_by
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -45,7 +46,7 @@ def test_an_energy_trained_on_a_gaussian_recovers_its_parameters(tmp_path: Path)
     mean, sd = 1.0, 0.5
     run = train(
         MLE_EXAMPLE, "budget.steps=3000", "budget.batch=400", "data.n=20000", "size=400", "fresh=0",
-        "step_size=0.1", "negative.steps=10", "log.every=500", "ema=0.99", "watch=[]",
+        "step_size=0.1", "negative.steps=10", "log.every=500", "ema=0.99", watched_by(),
         "energy.lr={start: 0.05, end: 1e-3, over: 3000, shape: exponential}", out=tmp_path / "run",
     )  # fmt: skip
     energy = load(run).players["energy"]

@@ -21,7 +21,7 @@ from ebmsuite.recipe import read_recipe
 from ebmsuite.registry import Registry
 from ebmsuite.sampling import Langevin, Noise, Phase
 from ebmsuite.space import Space
-from ebmsuite.testing import assert_conforms
+from ebmsuite.testing import assert_conforms, watched_by
 from ebmsuite.toy.codec import PointFiles
 from ebmsuite.toy.data import Points
 from ebmsuite.toy.densities import (
@@ -204,7 +204,7 @@ def test_files(tmp_path: Path) -> None:
 # -- grid, divergence, chains --------------------------------------------------------------------------------------
 
 
-SMALL = ("data.data.n=500", "budget.steps=4", "budget.batch=16", "chains.size=32", "negative.steps=2", "watch=[]",
+SMALL = ("data.data.n=500", "budget.steps=4", "budget.batch=16", "chains.size=32", "negative.steps=2", watched_by(),
          "metrics.0.n=400", "metrics.0.grid=60", "render.0.n=50", "render.0.steps=5", "render.0.grid=40",
          "log.every=2")  # fmt: skip
 

@@ -292,7 +292,7 @@ def _train_here(recipe: Recipe, out: Path | None, registry: Registry, resume: bo
     watchers = [] if not ranks.main else [
         (registry.build("watcher", spec), spec["name"])
         for spec in recipe.watch
-        if not (quiet and spec["name"] == "progress")
+        if spec.get("enabled", True) and not (quiet and spec["name"] == "progress")
     ]  # fmt: skip
     plugins = registry.plugins
     for watcher, name in watchers:

@@ -21,7 +21,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from ebmsuite.conformance import Outcome, check_plugin, interrupted_run, same_end
+from ebmsuite.conformance import Outcome, check_plugin, interrupted_run, same_end, watched_by
 from ebmsuite.plugins import Plugins
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "interrupted_run",
     "isolated_plugins",
     "same_end",
+    "watched_by",
 ]
 
 
