@@ -20,6 +20,7 @@ import yaml
 
 from ebmsuite.conform import conform, plain
 from ebmsuite.errors import RecipeError, UserError
+from ebmsuite.plugins import CORE
 from ebmsuite.registry import REQUIRED, Parameter, Registry
 from ebmsuite.schedule import Schedule
 
@@ -30,6 +31,7 @@ __all__ = [
     "Recipe",
     "fill_metric",
     "parse_setting",
+    "plugins_of",
     "read_recipe",
     "resolve",
     "source_of",
@@ -359,6 +361,22 @@ def _watchers(given: Any) -> Any:
             raise RecipeError(f'watch.{i}: "{name}" is in the list twice')
     own = [dict(given[names.index(name)]) if name in names else {"name": name} for name in WATCH]
     return [*own, *(dict(spec) for spec in given if spec.get("name") not in WATCH)]
+
+
+def plugins_of(recipe: Recipe) -> frozenset[str]:
+    """The plugins that the recipe names: that of the recipe itself and those of its components."""
+
+    def names(tree: Any) -> Iterator[str]:
+        if isinstance(tree, Mapping):
+            if isinstance(tree.get("name"), str):
+                yield tree["name"]
+            tree = list(tree.values())
+        if isinstance(tree, list):
+            for value in tree:
+                yield from names(value)
+
+    found = [recipe.recipe, *names(plain(recipe))]
+    return frozenset(name.partition("/")[0] if "/" in name else CORE for name in found)
 
 
 def fill_metric(spec: Mapping[str, Any], registry: Registry) -> dict[str, Any]:

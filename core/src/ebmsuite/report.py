@@ -166,11 +166,15 @@ def inline_svg(figure: Any) -> str:
 def _events(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return []
-    lines = [
-        f"<li>step {r['step']}: {html.escape(r['reason'])}; back to step {r['to']}, learning rates x{r['lr_factor']:g}"
-        for r in rows
-    ]
-    return ["<h2>Rollbacks</h2><ul>", *lines, "</ul>"]
+    return ["<h2>Events</h2><ul>", *(f"<li>step {r['step']}: {html.escape(_event(r))}" for r in rows), "</ul>"]
+
+
+def _event(row: Mapping[str, Any]) -> str:
+    if row["event"] == "rollback":
+        return f"{row['reason']}; back to step {row['to']}, learning rates x{row['lr_factor']:g}"
+    if row["event"] == "hook disabled":
+        return f"plugin {row['plugin']}: {row['hook']} failed and was not called again ({row['reason']})"
+    return ", ".join(f"{key} {value}" for key, value in row.items() if key != "step")
 
 
 # -- evaluations ---------------------------------------------------------------------------------------------------
