@@ -4,8 +4,12 @@
 >>> run = ebmsuite.train("image/digits", "budget.steps=100")
 >>> ebmsuite.load(run).sample(64).shape
 torch.Size([64, 1, 28, 28])
+>>> diagnosis, page = ebmsuite.diagnose(run)
+>>> ebmsuite.apply(run, "image/interpolate", out="between.png")
+>>> ebmsuite.evaluate(run, metric={"name": "image/nearest", "n": 500}).rows
 
-Nothing heavy is imported until it is used.
+`train`, `load`, `diagnose`, `apply`, `evaluate` and `write_report` are what the commands of
+``ebm`` call. Nothing heavy is imported until it is used.
 """
 
 from __future__ import annotations
@@ -16,13 +20,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ebmsuite.dataset import Codec, Dataset, InMemory
     from ebmsuite.density import Density, Gaussian, Uniform
+    from ebmsuite.diagnosis import diagnose
     from ebmsuite.energy import Clamped, Energy, Posterior, Sum, Tilted
     from ebmsuite.evaluation import evaluate
     from ebmsuite.fit import train
     from ebmsuite.generator import Generator
     from ebmsuite.hookspecs import Command, Component, Plugin, hookimpl
     from ebmsuite.learning import Players, Trainer
-    from ebmsuite.model import Model, load
+    from ebmsuite.model import Model, apply, load
     from ebmsuite.plugins import Plugins
     from ebmsuite.recipe import Recipe, read_recipe
     from ebmsuite.registry import Registry
@@ -39,8 +44,8 @@ _WHERE = {
     "Model": "model", "Players": "learning", "Plugin": "hookspecs", "Plugins": "plugins",
     "Posterior": "energy", "Published": "scores", "Recipe": "recipe", "Registry": "registry",
     "Score": "scores", "Space": "space", "Sum": "energy", "Tilted": "energy", "Trainer": "learning",
-    "Uniform": "density", "evaluate": "evaluation", "hookimpl": "hookspecs", "load": "model",
-    "read_recipe": "recipe", "train": "fit", "write_report": "report",
+    "Uniform": "density", "apply": "model", "diagnose": "diagnosis", "evaluate": "evaluation",
+    "hookimpl": "hookspecs", "load": "model", "read_recipe": "recipe", "train": "fit", "write_report": "report",
 }  # fmt: skip
 
 __all__ = [
@@ -71,6 +76,8 @@ __all__ = [
     "Tilted",
     "Trainer",
     "Uniform",
+    "apply",
+    "diagnose",
     "evaluate",
     "hookimpl",
     "load",

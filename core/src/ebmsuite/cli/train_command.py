@@ -35,8 +35,10 @@ def command(
 
     from ebmsuite.fit import train
 
-    names = [w for w in words if "=" not in w]
-    overrides = [w for w in words if "=" in w]
+    names = [w for w in words if _names_a_recipe(w)]
+    if not names and resume is None:  # data.path=list.yaml is a setting, but not where the recipe is missing
+        names = [w for w in words if w.endswith((".yaml", ".yml"))]
+    overrides = [w for w in words if w not in names]
     if len(names) > 1:
         raise click.UsageError(f"one recipe at a time, got {' and '.join(names)}; settings are KEY=VALUE")
     options = {"device": device, "precision": precision, "devices": devices}
@@ -50,3 +52,7 @@ def command(
             dist.destroy_process_group()
     if "EBMSUITE_LAUNCHED" not in os.environ and os.environ.get("RANK", "0") == "0":
         click.echo(folder)
+
+
+def _names_a_recipe(word: str) -> bool:
+    return "=" not in word or Path(word).is_file()
