@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ebmsuite.dataset import Codec, Dataset, InMemory
     from ebmsuite.density import Density, Gaussian, Uniform
-    from ebmsuite.diagnosis import diagnose
+    from ebmsuite.diagnosis.diagnose import diagnose
     from ebmsuite.energy import Clamped, Energy, Posterior, Sum, Tilted
     from ebmsuite.evaluation import evaluate
     from ebmsuite.fit import train
@@ -44,7 +44,7 @@ _WHERE = {
     "Model": "model", "Players": "learning", "Plugin": "hookspecs", "Plugins": "plugins",
     "Posterior": "energy", "Published": "scores", "Recipe": "recipe", "Registry": "registry",
     "Score": "scores", "Space": "space", "Sum": "energy", "Tilted": "energy", "Trainer": "learning",
-    "Uniform": "density", "apply": "model", "diagnose": "diagnosis", "evaluate": "evaluation",
+    "Uniform": "density", "apply": "model", "diagnose": "diagnosis.diagnose", "evaluate": "evaluation",
     "hookimpl": "hookspecs", "load": "model", "read_recipe": "recipe", "train": "fit", "write_report": "report",
 }  # fmt: skip
 
