@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ebmsuite.dataset import Codec, Dataset, Stream
 from ebmsuite.density import Encoder
 from ebmsuite.energy import JointEnergy, NoiseConditional, Tilted
-from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.errors import DataError, PluginError, RecipeError
 from ebmsuite.generator import Generator, NormalGenerator
 from ebmsuite.learning import Optimiser, Players, Trainer
 from ebmsuite.ranks import Ranks
@@ -197,6 +197,12 @@ class Experiment:
             chains = self.registry.build("chains", spec["chains"], **given)
         except ValueError as error:  # numbers that contradict each other
             raise RecipeError(f"phases.{name}: {error}") from error
+        for key in ("continuous", "adjusted"):
+            if not hasattr(sampler, key):
+                raise PluginError(
+                    f'phases.{name}.sampler: "{spec["sampler"]["name"]}" does not declare {key}; add "{key}: '
+                    'ClassVar[bool] = ..." to its class (docs/plugins.md)'
+                )
         kind = given["event"].kind
         if kind == "tokens":
             raise RecipeError(

@@ -64,7 +64,7 @@ def _phase(name: str, phase: Any) -> str:
 
 
 def value(of: Any) -> str:
-    """A plain value: 1,000 with a separator, a component as ``name (settings)``, a schedule as ``a to b (over n steps)``."""
+    """A plain value: 1,000 with a separator, a component as ``name (settings)``, a schedule as ``a to b (...)``."""
     if isinstance(of, bool):
         return "yes" if of else "no"
     if isinstance(of, int):
