@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -100,6 +101,30 @@ def test_all_other_files_are_linked(run: Path) -> None:
     assert set(page.targets("a", "href")) == {*names, "folder.png"}
     assert "<b>" not in page.text.replace("<b></b>", "")
     assert not page.of("img")
+
+
+def test_a_file_name_that_is_not_utf_8_is_linked(run: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.csv")
+    page = write(run, name)
+    (link,) = page.of("a")
+    assert link["href"] == "samples/step-00000012/caf%E9.csv"
+    assert "caf\\xe9.csv</a>" in page.text
+
+
+def test_events_are_sentences(run: Path) -> None:
+    events = [
+        {"event": "rollback", "reason": "the gap is 1e5", "to": 4, "lr_factor": 0.5},
+        {"event": "data", "reason": "data.data has 3 examples, the run had 4"},
+        {"event": "hook disabled", "plugin": "x", "hook": "ebm_logged", "reason": "KeyError: 'a'"},
+        {"event": "other", "why": "so"},
+    ]
+    with (run / "metrics.jsonl").open("a") as file:
+        file.writelines(json.dumps({"step": 6, **event}) + "\n" for event in events)
+    page = Page(write_report(run))
+    assert "step 6: the gap is 1e5; back to step 4, learning rates x0.5" in page.text
+    assert "step 6: resumed with changed data: data.data has 3 examples" in page.text
+    assert "step 6: plugin x: ebm_logged failed and was not called again (KeyError: &#x27;a&#x27;)" in page.text
+    assert "step 6: event other, why so" in page.text
 
 
 def test_very_many_files_are_one_link(run: Path) -> None:

@@ -250,3 +250,52 @@ def test_samples_outside_learning_keep_nothing() -> None:
     before = {k: v.clone() for k, v in phase.chains.state().items()}
     assert phase.sample(20, rng(), torch.zeros(20, dtype=torch.long)).shape == (20, 2)
     assert all(torch.equal(v, phase.chains.state()[k]) for k, v in before.items())
+
+
+# -- samples outside learning ------------------------------------------------------------------------------------
+
+
+def kept_far_apart(n: int = 40) -> tuple[Phase, Buffer]:
+    """A bank of chains on a bowl, at places that its start would never give."""
+    buffer = Buffer(Gaussian(Space((3,))), size=n, burn_in=7)
+    buffer.restore({"x": 100 + torch.randn(n, 3)}, torch.device("cpu"))
+    return Phase(Gaussian(Space((3,))), Langevin(step_size=0.5), buffer, 5), buffer
+
+
+def test_samples_of_a_model_with_persistent_chains_are_independent_across_seeds() -> None:
+    phase, buffer = kept_far_apart()
+    before = buffer.x.clone()
+    one, two = (phase.sample(400, rng(s)) for s in (0, 1))
+    # more samples than chains, and none is a copy of another or of a chain
+    assert torch.cdist(one, one).fill_diagonal_(9).min() > 1e-4
+    assert torch.cdist(one, two).min() > 1e-4
+    correlation = torch.corrcoef(torch.stack([one.flatten(), two.flatten()]))[0, 1]
+    assert abs(correlation) < 0.1  # 3 standard errors of 1,200 numbers; it was 0.95 when chains were shared
+    assert one.abs().max() < 20
+    assert torch.equal(buffer.x, before)
+
+
+def test_new_chains_of_a_bank_run_its_burn_in() -> None:
+    phase, _ = kept_far_apart()
+    assert phase.sampling_steps == 35
+    seen: list[int] = []
+    phase.sample(2, rng(), each=lambda i, state, info: seen.append(i))
+    assert len(seen) == 35
+    seen.clear()
+    phase.sample(2, rng(), steps=3, each=lambda i, state, info: seen.append(i))
+    assert len(seen) == 3
+
+
+def test_new_chains_take_the_conditions_of_kept_ones() -> None:
+    buffer = Buffer(Gaussian(Space((1,))), size=10)
+    buffer.restore({"x": torch.zeros(10, 1), "condition": torch.tensor([3] * 9 + [5])}, torch.device("cpu"))
+    start = buffer.start(5000, rng())
+    assert set(start.condition.tolist()) == {3, 5}
+    assert (start.condition == 3).float().mean() == pytest.approx(0.9, abs=0.02)
+
+
+def test_diagnosis_continues_different_kept_chains() -> None:
+    _, buffer = kept_far_apart(40)
+    start = buffer.continued(40, rng())
+    assert torch.equal(start.x.sort(0).values, buffer.x.sort(0).values)
+    assert buffer.continued(41, rng()) is None

@@ -124,7 +124,7 @@ def truncated(path: Path) -> None:
 def test_a_broken_picture_in_a_folder_is_named(tmp_path: Path, ending: str) -> None:
     save(tmp_path / "good.png")
     truncated(tmp_path / f"holiday.{ending}")
-    with pytest.raises(DataError, match=rf"holiday\.{ending} cannot be read as a picture.*remove or replace"):
+    with pytest.raises(DataError, match=rf"1 of 2 pictures cannot be read \(holiday\.{ending}: .*remove or replace"):
         Pixels((8, 8), 3).read(tmp_path)
 
 
@@ -143,9 +143,21 @@ def test_files_that_are_no_pictures_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("array", "problem"),
     [
-        (np.full((2, 4, 4), 255.0), "reaches 255"),
+        (np.full((2, 4, 4), 255.0), r"holds floats from 255 to 255: scale them to \[-1, 1\]"),
+        (np.linspace(-2.1, 2.6, 32).reshape(2, 4, 4), r"holds floats from -2.1 to 2.6: scale them"),
+        (np.linspace(0, 8, 32, dtype=np.float32).reshape(2, 4, 4), "holds floats from 0 to 8: scale them"),
+        (np.linspace(0, 1, 32).reshape(2, 4, 4), r"in \[0, 1\] or in \[-1, 1\]\? Say scale=unit or scale=signed"),
+        (np.linspace(-0.05, 1.05, 32).reshape(2, 4, 4), "Say scale=unit or scale=signed"),
+        (np.full((2, 4, 4), 0.5, np.float16), "Say scale=unit or scale=signed"),
         (np.full((2, 4, 4), np.nan), "not numbers"),
-        (np.zeros((2, 4, 4), np.int64), "int64"),
+        (np.zeros((2, 4, 4), np.int64), "is int64, whose scale is unknown; save it as uint8"),
+        (np.zeros((2, 4, 4), np.int16), "is int16, whose scale is unknown"),
+        (np.zeros((2, 4, 4), np.uint16), "is uint16, whose scale is unknown"),
+        (np.zeros((2, 4, 4), bool), "is bool, whose scale is unknown"),
+        (np.zeros((3, 32, 3), np.uint8), r"\[3, 32, 3\]: three grey pictures or one in colours\?"),
+        (np.zeros((3, 4, 4), np.uint8), r"\[3, 4, 4\]: three grey pictures or one in colours\?"),
+        (np.zeros((5, 3, 8, 3), np.uint8), r"\[5, 3, 8, 3\]: is the second axis the colours or the last"),
+        (np.zeros((5, 1, 8, 1), np.uint8), r"\[5, 1, 8, 1\]: is the second axis"),
         (np.zeros((2, 4, 4, 4)), r"\[2, 4, 4, 4\]"),
         (np.zeros((0, 1, 4, 4)), "N > 0"),
         (np.array([{"a": 1}], dtype=object), "cannot be read"),
@@ -155,6 +167,51 @@ def test_wrong_arrays_are_named(tmp_path: Path, array: npt.NDArray[Any], problem
     np.save(tmp_path / "x.npy", array)
     with pytest.raises(DataError, match=rf"x\.npy.*{problem}"):
         Pixels((4, 4), 1).read(tmp_path / "x.npy")
+
+
+def test_a_scale_that_is_given_counts(tmp_path: Path) -> None:
+    codec, unit = Pixels((4, 4), 1), np.linspace(0, 1, 16, dtype=np.float32).reshape(1, 1, 4, 4)
+    np.save(tmp_path / "x.npy", unit)
+    assert torch.equal(codec.inputs(tmp_path / "x.npy", "unit").x, torch.from_numpy(2 * unit - 1))
+    assert torch.equal(codec.inputs(tmp_path / "x.npy", "signed").x, torch.from_numpy(unit))
+    np.save(tmp_path / "far.npy", unit * 6 - 3)
+    assert torch.equal(codec.inputs(tmp_path / "far.npy", "signed").x, torch.from_numpy(unit * 6 - 3))
+    with pytest.raises(DataError, match=r"far\.npy holds floats from -3 to 3: with scale"):
+        codec.inputs(tmp_path / "far.npy", "unit")
+    np.save(tmp_path / "bytes.npy", np.zeros((1, 4, 4), np.uint8))
+    save(tmp_path / "a.png")
+    for name, problem in (("bytes.npy", "is uint8: scale"), ("a.png", "picture files have a scale"), ("", "picture")):
+        with pytest.raises(DataError, match=problem):
+            codec.inputs(tmp_path / name, "unit")
+
+
+def test_axes_are_read_by_one_rule(tmp_path: Path) -> None:
+    shapes = {
+        (4, 4): (1, 1, 4, 4),
+        (1, 4, 4): (1, 1, 4, 4),
+        (7, 4, 4): (7, 1, 4, 4),
+        (4, 4, 3): (1, 3, 4, 4),
+        (4, 4, 1): (1, 1, 4, 4),
+        (7, 3, 4, 4): (7, 3, 4, 4),
+        (7, 4, 4, 3): (7, 3, 4, 4),
+    }
+    for shape, expected in shapes.items():
+        array = np.arange(np.prod(shape)).reshape(shape).astype(np.uint8)
+        np.save(tmp_path / "x.npy", array)
+        x = to_uint8(Pixels((4, 4), expected[1]).read(tmp_path / "x.npy").x).numpy()
+        channels_first = array if shape[-1] == 4 else np.moveaxis(array, -1, -3)
+        np.testing.assert_array_equal(x, channels_first.reshape(expected))
+    np.save(tmp_path / "x.npy", np.zeros((5, 3, 2, 3), np.uint8))
+    assert Pixels((2, 3), 3).read(tmp_path / "x.npy").x.shape == (5, 3, 2, 3)  # the pictures of this very codec
+
+
+def test_byte_orders_and_arrays_beside_x(tmp_path: Path) -> None:
+    x = noise(2, 1, 4, 4)
+    np.savez(tmp_path / "x.npz", x=x.numpy().astype(">f4"), y=np.zeros(2), names=np.zeros(2))
+    found = Pixels((4, 4), 1).inputs(tmp_path / "x.npz")
+    assert torch.equal(found.x, x)
+    assert found.names == ("x.npz[0]", "x.npz[1]")
+    assert found.skipped == {'other than "x"': ["names", "y"]}
 
 
 def test_npz_takes_x_or_its_only_array(tmp_path: Path) -> None:
@@ -181,6 +238,8 @@ def test_layouts_and_modes(tmp_path: Path) -> None:
     assert Pixels((8, 8), 1).read(tmp_path / "deep.png").x.min() == 1
     Image.fromarray(np.full((8, 8), 128 * 257, np.uint16)).save(tmp_path / "deep.png")
     assert set(decode(tmp_path / "deep.png", 3).flatten().tolist()) == {128}
+    Image.fromarray(np.full((8, 8), 128 * 257, np.uint16)).save(tmp_path / "deep.tif")
+    assert set(decode(tmp_path / "deep.tif", 3).flatten().tolist()) == {128}
 
 
 def test_other_sizes_are_cut_around_the_centre_and_scaled(tmp_path: Path) -> None:

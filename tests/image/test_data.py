@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
+import shutil
 import struct
 import types
+import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -314,6 +317,17 @@ def test_celeba_is_read_from_its_files(data: Path) -> None:
     assert batch.x[..., 1:-1, 1:-1].min() > 0.95
     assert celeba(size=32, crop=178).batch(torch.tensor([0]), torch.tensor([0])).x.min() == -1
     assert len(celeba("valid")) == 1
+    assert celeba("valid").skipped == {}
+    Image.new("RGB", (178, 218)).save(folder / "img_align_celeba" / "000009.jpg")
+    assert celeba().skipped == {"not in list_eval_partition.txt": ["000009.jpg"]}
+    face = folder / "img_align_celeba" / "000001.jpg"
+    face.write_bytes(face.read_bytes()[:-500])
+    with pytest.raises(DataError, match=r"1 of 2 pictures cannot be read \(000001\.jpg: .*unpack"):
+        celeba()
+    for line, problem in (("000001.jpg 0\n000001.jpg 1", "names a file again"), ("000001.jpg 3", "names no split")):
+        (folder / "list_eval_partition.txt").write_text(line + "\n")
+        with pytest.raises(DataError, match=problem):
+            celeba()
     (folder / "list_eval_partition.txt").write_text("000001.jpg zero\n")
     with pytest.raises(DataError, match="every line must be"):
         celeba()
@@ -351,19 +365,19 @@ def test_a_folder_yields_pictures(album: Path) -> None:
     assert batch.x.shape == (2, 1, 8, 8)
     alone = dataset.batch(torch.tensor([2]), torch.zeros(1, dtype=torch.int64))
     assert torch.equal(batch.x[1:], alone.x)
-    folder.check()
 
 
-def test_a_broken_picture_is_named_when_it_is_read(album: Path) -> None:
+def test_damage_that_only_decoding_sees_is_named_when_a_picture_is_read(album: Path) -> None:
+    for path in sorted(album.rglob("[0-9]*.png")):
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8)).save(path)
+    broken = Folder(album).files.paths[4]
+    data = bytearray(broken.read_bytes())
+    data[9_000:10_000] = bytes(1000)
+    broken.write_bytes(data)
     folder = Folder(album)
-    broken = folder.files.paths[4]
-    broken.write_bytes(broken.read_bytes()[:40])
     folder.batch(torch.tensor([3]), torch.tensor([0]))
-    message = rf"{broken.name} cannot be read as a picture \(truncated\?.*remove or replace it"
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=rf"{broken.name} cannot be read as a picture \(.*remove or replace it"):
         folder.batch(torch.tensor([3, 4]), torch.tensor([0, 0]))
-    with pytest.raises(DataError, match=message):
-        folder.check()
 
 
 def test_folders_without_pictures_are_errors(tmp_path: Path) -> None:
@@ -382,8 +396,136 @@ def test_sub_folders_named_like_splits_are_the_splits(tmp_path: Path) -> None:
         for i in range(n):
             Image.new("L", (4, 4)).save(tmp_path / split / f"{i}.png")
     assert (len(Folder(tmp_path)), len(Folder(tmp_path, "test"))) == (3, 2)
-    with pytest.raises(DataError, match="valid holds no picture"):
+    assert Folder(tmp_path).note == 'the sub-folder "train"'
+    with pytest.raises(DataError, match=r'divided into the sub-folders "test" and "train"; .* no picture of .* valid'):
         Folder(tmp_path, "valid")
+    (tmp_path / "Validation").mkdir()
+    with pytest.raises(DataError, match="no picture of the split valid"):
+        Folder(tmp_path, "valid")
+    Image.new("L", (4, 4)).save(tmp_path / "Validation" / "0.png")
+    assert len(Folder(tmp_path, "valid")) == 1
+    (tmp_path / "val").mkdir()
+    with pytest.raises(DataError, match='two sub-folders for valid, "Validation" and "val"; join them'):
+        Folder(tmp_path)
+
+
+def fill(root: Path, counts: Mapping[str, int]) -> None:
+    for folder, n in counts.items():
+        (root / folder).mkdir(parents=True)
+        for i in range(n):
+            Image.new("L", (4, 4)).save(root / folder / f"{i}.png")
+
+
+@pytest.mark.parametrize("name", ["train", "test", "Valid"])
+def test_one_sub_folder_named_like_a_split_is_a_class(tmp_path: Path, name: str) -> None:
+    fill(tmp_path, {name: 30, "bus": 30, "car": 30})
+    parts = [Folder(tmp_path, split) for split in ("train", "valid", "test")]
+    assert sum(map(len, parts)) == 90
+    assert (
+        parts[0].note
+        == f'{len(parts[0])} of 90 pictures, by their names; the sub-folder "{name}" is not taken as a split'
+    )
+    assert {path.parent.name for path in parts[0].files.paths} == {name, "bus", "car"}
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        (
+            {"train": 2, "test": 2, "bus": 1},
+            r'"test" and "train", and pictures outside of them \(bus/0\.png and 0 more',
+        ),
+        ({"train": 2, "val": 2, ".": 3}, r"pictures outside of them \(0\.png and 2 more\)"),
+        ({"test": 2, "valid": 2}, 'sub-folders "test" and "valid" but no "train"'),
+        ({"train": 2, "val": 2, "valid": 2}, 'two sub-folders for valid, "val" and "valid"'),
+    ],
+)
+def test_sub_folders_that_may_be_splits_or_not_are_an_error(
+    tmp_path: Path, counts: dict[str, int], message: str
+) -> None:
+    fill(tmp_path / "album", {folder: n for folder, n in counts.items() if folder != "."})
+    for i in range(counts.get(".", 0)):
+        Image.new("L", (4, 4)).save(tmp_path / "album" / f"{i}.png")
+    with pytest.raises(DataError, match=message):
+        Folder(tmp_path / "album")
+
+
+def test_names_in_either_unicode_composition_are_in_one_split_and_order(tmp_path: Path) -> None:
+    names = [f"caf\N{LATIN SMALL LETTER E WITH ACUTE}-{i}.png" for i in range(40)] + ["zoë/1.png", "año.png", "가.png"]
+    parts: dict[str, list[list[str]]] = {}
+    for form in ("NFC", "NFD"):
+        root = tmp_path / form
+        for name in names:
+            path = root / unicodedata.normalize(form, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (4, 4)).save(path)
+        parts[form] = [
+            [unicodedata.normalize("NFC", name) for name in Folder(root, split).files.found.names]
+            for split in ("train", "valid", "test")
+        ]
+    assert parts["NFC"] == parts["NFD"]
+    # two files whose names differ in composition only are two pictures of one split
+    both = tmp_path / "both"
+    both.mkdir()
+    for form in ("NFC", "NFD"):
+        for name in names[:40]:
+            Image.new("L", (4, 4)).save(both / unicodedata.normalize(form, name))
+    for split in ("train", "valid", "test"):
+        found = [unicodedata.normalize("NFC", name) for name in Folder(both, split).files.found.names]
+        assert found[::2] == found[1::2]
+
+
+def test_names_that_are_not_utf8(album: Path) -> None:
+    for name in (b"caf\xe9.png", b"na\xefve/\xff.png", b"\xe9t\xe9.txt"):
+        path = album / os.fsdecode(name)
+        path.parent.mkdir(exist_ok=True)
+        Image.new("L", (4, 4)).save(path, format="PNG")
+    parts = [Folder(album, split, size=4) for split in ("train", "valid", "test")]
+    assert sum(map(len, parts)) == 122
+    assert len({part.digest() for part in parts}) == 3
+    for part in parts:
+        assert part.batch(torch.arange(len(part)), torch.zeros(len(part))).x.shape[0] == len(part)
+        json.dumps(part.skipped, ensure_ascii=False).encode()
+    assert "\\xe9t\\xe9.txt" in parts[0].skipped["with an ending that is not read"]
+    (album / os.fsdecode(b"caf\xe9.png")).write_bytes(b"")
+    with pytest.raises(DataError) as error:
+        Folder(album)
+    assert "caf\\xe9.png: empty" in str(error.value)
+    str(error.value).encode()
+
+
+def test_damaged_pictures_are_one_error_or_left_out(album: Path) -> None:
+    before = Folder(album).digest()
+    damaged = sorted(album.rglob("00[1-8].png"))
+    for path in damaged:
+        path.write_bytes(path.read_bytes()[:40])
+    for split in ("train", "valid", "test"):
+        with pytest.raises(
+            DataError, match=r'8 of 120 pictures.*trip0/003\.png: .*; \.\.\.\).*"invalid: skip"'
+        ) as error:
+            Folder(album, split)
+        assert "\n" not in str(error.value)
+    parts = [Folder(album, split, invalid="skip") for split in ("train", "valid", "test")]
+    assert sum(map(len, parts)) == 112
+    left_out = [path.relative_to(album).as_posix() for path in damaged]
+    assert all(part.skipped["that cannot be read as pictures"] == sorted(left_out) for part in parts)
+    assert parts[0].digest() != before
+
+
+def test_the_digest_is_of_names_and_contents(album: Path, tmp_path: Path) -> None:
+    before = Folder(album).digest()
+    shutil.move(album, tmp_path / "moved")
+    moved = Folder(tmp_path / "moved")
+    assert moved.digest() == before
+    first = moved.files.paths[0]
+    data = first.read_bytes()
+    Image.new("RGB", (12, 9), "red").save(first)
+    changed = Folder(tmp_path / "moved").digest()
+    assert changed != before
+    first.write_bytes(data)
+    assert Folder(tmp_path / "moved").digest() == before
+    first.rename(first.with_name(first.name + ".png"))
+    assert Folder(tmp_path / "moved").digest() != before
 
 
 # -- torchvision ---------------------------------------------------------------------------------------------

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 from sklearn import metrics as oracle
 from torch import Tensor, nn
 
+from ebmsuite.cli import cli
 from ebmsuite.dataset import Dataset, InMemory, rows
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.fit import train
@@ -115,6 +117,8 @@ def test_no_picture_is_learned_and_judged(protocol: Any) -> None:
     train_size, valid, test, anomalies = SIZES[protocol]
     assert [len(d) for d in splits.values()] == [train_size, valid, test]
     assert [int(d.anomalous.sum()) for d in splits.values()] == [0, 0, anomalies]
+    left_out = {"pooled": 0, "standard": 800, "choice": 700}[protocol]
+    assert [len(d.skipped.get("of the digit 4", ())) for d in splits.values()] == [left_out] * 3
     found = {name: pictures_of(d) for name, d in splits.items()}
     assert len(set().union(*found.values())) == sum(map(len, found.values()))
     # the digit is known to metrics, and to nobody else
@@ -369,6 +373,12 @@ def test_a_model_is_not_asked_for_what_it_has_not(model: Model, vae_run: Path, p
     with pytest.raises(UserError, match="this asks for a model with a generator"):
         Mse()(pixel, {"test": digits_anomaly("test")}, generator(), 4)
     vae = load(vae_run)
+    for settings in ({"descent": 2}, {"noise": False}):
+        with pytest.raises(UserError, match="how a latent vector is inferred; this model has none"):
+            decide(pixel, digits(), generator(), "energy", **settings)  # type: ignore[arg-type]
+    for trained in (model, pixel):
+        with pytest.raises(UserError, match=r'weight is that of the squared error .* the score is "energy"'):
+            decide(trained, digits(), generator(), "energy", weight=2.0)
     with pytest.raises(UserError, match='no phase "posterior"'):
         decide(vae, digits(), generator(), "posterior", descent=2)
     with pytest.raises(UserError, match="do not say what an anomaly is"):
@@ -461,6 +471,12 @@ def test_anomaly_writes_a_row_a_picture(model: Model, folder: Path, tmp_path: Pa
     for name in ("score", "reconstruction", "energy"):
         assert [float(row[name]) for row in table] == pytest.approx(expected[name].tolist(), rel=1e-4)
     highest = table[int(expected["score"].argmax())]
+    (folder / "a.png").rename(folder / os.fsdecode(b"\xe9.png"))
+    (folder / "in").mkdir()
+    (folder / "b.png").rename(folder / "in" / "b.png")
+    AnomalyTask()(model, folder, tmp_path / "names.csv", generator(1))
+    with (tmp_path / "names.csv").open(newline="", encoding="utf-8") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == ["c.png", "d.png", "e.png", "in/b.png", "\\xe9.png"]
     assert (facts["pictures"], facts["decision"], facts["highest"]) == (5, "posterior", highest["file"])
 
 
@@ -472,6 +488,20 @@ def test_anomaly_of_an_array_and_of_an_energy(pixel_run: Path, tmp_path: Path) -
     assert [line.partition(",")[0] for line in lines[1:]] == ["x.npy[0]", "x.npy[1]"]
 
 
+def test_commands_take_and_show_names_that_are_not_utf8(pixel_run: Path, tmp_path: Path) -> None:
+    given, out = (tmp_path / os.fsdecode(name) for name in (b"\xe9.png", b"\xff.csv"))
+    Image.fromarray(grid(digits(1).x)).save(given, format="PNG")
+    for words in (
+        ["sample", str(pixel_run), "-n", "1"],
+        ["apply", str(pixel_run), "image/anomaly", "--input", str(given)],
+    ):
+        named = out if "apply" in words else out.with_suffix(".npy")
+        done = CliRunner().invoke(cli, [*words, "--out", str(named)])
+        assert done.exit_code == 0, done.exception
+        assert f"{tmp_path}/\\xff{named.suffix}" in done.output
+    assert out.read_text(encoding="utf-8").splitlines()[1].startswith("\\xe9.png,")
+
+
 def test_anomaly_says_what_is_wrong(model: Model, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"name a file that ends in \.csv"):
         AnomalyTask()(model, folder, tmp_path / "scores.txt", generator())
@@ -481,7 +511,7 @@ def test_anomaly_says_what_is_wrong(model: Model, folder: Path, tmp_path: Path) 
     with pytest.raises(UserError, match="holds no picture"):
         AnomalyTask()(model, tmp_path / "empty", tmp_path / "scores.csv", generator())
     (folder / "b.png").write_bytes(b"no picture")
-    with pytest.raises(UserError, match=r"b\.png cannot be read as a picture"):
+    with pytest.raises(UserError, match=r"1 of 5 pictures cannot be read \(b\.png: "):
         AnomalyTask()(model, folder, tmp_path / "scores.csv", generator())
     assert not (tmp_path / "scores.csv").exists()
 
@@ -493,8 +523,13 @@ def test_reconstruct_by_a_generator(model: Model, vae_run: Path, folder: Path, t
     assert facts["mse"] == pytest.approx((made - x).square().mean().item())
     np.testing.assert_array_equal(np.array(Image.open(tmp_path / "again.png")), grid(torch.cat([x, made]), 3))
     assert Reconstruct()(load(vae_run), folder, tmp_path / "vae.png", generator())["pictures"] == 5
-    with pytest.raises(UserError, match="steps and noise are for short-run chains"):
-        Reconstruct(steps=3)(model, folder, tmp_path / "no.png", generator())
+    for settings, named in (
+        ({"steps": 3}, "steps"),
+        ({"lr": 0.1, "iterations": 9}, "iterations and lr"),
+        ({"noise": True}, "noise"),
+    ):
+        with pytest.raises(UserError, match=f"reconstruct: {named} would be for short-run chains"):
+            Reconstruct(**settings)(model, folder, tmp_path / "no.png", generator())  # type: ignore[arg-type]
 
 
 def test_interpolate_between_latent_vectors(model: Model, vae_run: Path, folder: Path, tmp_path: Path) -> None:
@@ -506,7 +541,7 @@ def test_interpolate_between_latent_vectors(model: Model, vae_run: Path, folder:
     )
     assert facts == {"pairs": 2, "points": 3, "between": "samples"}
     facts = Interpolate(pairs=8, points=2)(model, folder, tmp_path / "files.png", generator(1))
-    assert facts == {"pairs": 2, "points": 2, "between": "pictures"}  # of five pictures
+    assert facts == {"pairs": 2, "points": 2, "between": "pictures", "pictures": 4, "of": 5}
     assert Interpolate(pairs=1)(load(vae_run), None, tmp_path / "vae.png", generator())["pairs"] == 1
     alone = folder / "a.png"
     with pytest.raises(UserError, match="one picture; interpolate goes between two"):

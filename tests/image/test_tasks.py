@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ebmsuite.density import Gaussian, Uniform
 from ebmsuite.energy import Tilted
-from ebmsuite.errors import DataError, UserError
+from ebmsuite.errors import DataError, RecipeError, UserError
 from ebmsuite.sampling import Buffer, Chains, Data, Langevin, Noise, Phase, Start, run, target_of
 from ebmsuite.space import Space
 from ebmsuite_image.codec import Pixels, grid
@@ -165,6 +165,68 @@ def test_interpolate_writes_a_row_a_pair(tmp_path: Path) -> None:
     Uniform(EVENT).sample(3, rng)
     ends = Model().phases["negative"].refine(Start(first), rng)
     np.testing.assert_array_equal(tile(sheet, 1, 0), shown(ends[1]))
+
+
+def test_inputs_and_settings_that_a_task_would_ignore_are_errors(tmp_path: Path, pictures: Path) -> None:
+    out = tmp_path / "x.png"
+    for task, inputs, message in (
+        (Interpolate(), pictures, "interpolate goes between samples of this model.*leave out the input"),
+        (Interpolate(scale="unit"), None, "scale is that of the input, and there is none"),
+        (Generate(), pictures, "generate draws pictures and uses none: leave out the input"),
+        (Reconstruct(descent=3), pictures, "descent is for a model with a generator"),
+        (Reconstruct(scale="unit"), pictures, "picture files have a scale of their own"),
+    ):
+        with pytest.raises(UserError, match=message):
+            apply(task, Model(), inputs, out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "settings", "message"),
+    [
+        (Generate, {"n": 0}, "generate: n is 0; it must be at least 1"),
+        (Generate, {"steps": -1}, "generate: steps is -1; it must be at least 0"),
+        (Interpolate, {"points": 1}, "interpolate: points is 1; it must be at least 2"),
+        (Interpolate, {"pairs": 0}, "interpolate: pairs is 0"),
+        (Reconstruct, {"n": -1}, "reconstruct: n is -1"),
+        (Inpaint, {"n": 0}, "inpaint: n is 0"),
+    ],
+)
+def test_counts_that_make_no_sense(make: Any, settings: dict[str, int], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        make(**settings)
+
+
+@pytest.mark.parametrize("task", [Generate(), Interpolate(), Reconstruct(), Inpaint()])
+@pytest.mark.parametrize("shape", [(2,), (2, 8, 8), (None, 3)])
+def test_a_model_of_other_events_is_one_line(
+    task: Any, shape: tuple[int | None, ...], tmp_path: Path, pictures: Path
+) -> None:
+    model = Model()
+    model.event = Space(shape)
+    inputs = pictures if isinstance(task, Reconstruct | Inpaint) else None
+    with pytest.raises(UserError, match=r"needs a model of pictures \[1 or 3, height, width\]"):
+        apply(task, model, inputs, tmp_path / "x.png")
+
+
+def test_what_was_left_out_of_the_input_is_a_fact(tmp_path: Path, pictures: Path) -> None:
+    (pictures / "notes.txt").touch()
+    facts = apply(Inpaint(steps=1, n=2), Model(), pictures, tmp_path / "x.png")
+    assert (facts["pictures"], facts["of"]) == (2, 3)
+    assert facts["skipped"] == "1 with an ending that is not read (notes.txt)"
+
+
+def test_a_scale_is_passed_on(tmp_path: Path) -> None:
+    unit = torch.rand(2, 1, 8, 8, generator=generator(1))
+    for name, x in (("unit", unit), ("signed", 2 * unit - 1)):
+        np.save(tmp_path / f"{name}.npy", x.numpy())
+    with pytest.raises(DataError, match="Say scale=unit or scale=signed"):
+        apply(Inpaint(steps=2), Model(), tmp_path / "unit.npy", tmp_path / "x.png")
+    found = [
+        apply(Inpaint(steps=2, scale=scale), Model(), tmp_path / f"{name}.npy", tmp_path / "x.png")["mse_in_hole"]
+        for name, scale in (("unit", "unit"), ("signed", None), ("signed", "signed"))
+    ]
+    assert found[1:] == [pytest.approx(found[0], rel=1e-5)] * 2
 
 
 @pytest.mark.parametrize("task", [Interpolate(), Reconstruct()])

@@ -94,7 +94,7 @@ def test_tasks(capsys, run, tmp_path) -> None:
 def test_a_corrupt_picture_in_a_folder_is_named(capsys, run, tmp_path) -> None:
     pictures = tmp_path / "mine"
     assert ebm(capsys, "sample", str(run), "-n", "40", "--out", str(pictures))[0] == 0
-    broken = Folder(pictures, size=28, channels=1).images.paths[7]  # one that learning will read
+    broken = Folder(pictures, size=28, channels=1).files.paths[7]
     broken.write_bytes(broken.read_bytes()[:60])
     code, _, err = ebm(
         capsys, "train", "image/digits", *SMALL, "metrics=[]",
@@ -102,7 +102,8 @@ def test_a_corrupt_picture_in_a_folder_is_named(capsys, run, tmp_path) -> None:
         "budget.batch=36", "--out", str(tmp_path / "run"), "--quiet",
     )  # fmt: skip
     assert code == 2
-    assert f"{broken} cannot be read as a picture" in err
+    assert f"{pictures}: 1 of 40 pictures cannot be read ({broken.name}: " in err
+    assert not (tmp_path / "run").exists()
     assert err.count("\n") == 1
     shutil.rmtree(pictures)
     code, _, err = ebm(

@@ -149,9 +149,7 @@ def _resolves(registry: Registry, kind: str, component: Component) -> None:
     if kind == "sampler":
         target = registry.resolve(kind, component.name)
         for key in ("continuous", "adjusted"):
-            _true(
-                isinstance(getattr(target, key, None), bool), f"a sampler declares {key} as a class attribute, a bool"
-            )
+            _true(isinstance(getattr(target, key, None), bool), f"a sampler declares {key}: ClassVar[bool]")
     for parameter in registry.parameters(kind, component.name).values():
         if not parameter.required:
             plain_default = plain(parameter.default)

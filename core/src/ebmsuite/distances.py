@@ -81,12 +81,19 @@ def mmd(a: Tensor, b: Tensor) -> float:
     """Unbiased MMD^2 of ``a`` [N, D] and ``b`` [M, D] with Gaussian kernels, between -1 and 2; about 0 when alike.
 
     The mean over kernels exp(-d^2 / 2 s^2) with s of 1/4, 1/2, 1, 2 and 4 times the median distance within ``b``, the
-    reference (Gretton et al., JMLR 2012, eq. 3).
+    reference (Gretton et al., JMLR 2012, eq. 3). Where that median is 0, because more than about 70 % of the rows of
+    ``b`` are equal, it is the median of the distances within and between the sets that are above 0. Sets that are one
+    repeated row are at 0.
     """
     a, b = _pair(a, b, least=2)
-    aa, bb, ab = (torch.cdist(x, y).square() for x, y in ((a, a), (b, b), (a, b)))
+    aa, bb, ab = (_squared(x, y) for x, y in ((a, a), (b, b), (a, b)))
     off = ~torch.eye(len(b), dtype=torch.bool, device=b.device)
     unit = bb[off].median()
+    if unit == 0:
+        apart = torch.cat([d[d > 0] for d in (aa, bb, ab)])
+        if len(apart) == 0:
+            return 0.0
+        unit = apart.median()
 
     def mean(d: Tensor, within: bool) -> Tensor:
         k = torch.stack([torch.exp(-d / (2 * s * s * unit)) for s in (0.25, 0.5, 1.0, 2.0, 4.0)]).mean(0)
@@ -149,6 +156,11 @@ def _pair(a: Tensor, b: Tensor, least: int) -> tuple[Tensor, Tensor]:
     return a, b
 
 
+def _squared(a: Tensor, b: Tensor) -> Tensor:
+    """Squared distances [N, M], exactly 0 between equal rows: products of rows would leave about 1e-14."""
+    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist").square()
+
+
 def _covariance(x: Tensor) -> Tensor:
     centred = x - x.mean(0)
     return centred.T @ centred / (len(x) - 1)
@@ -175,7 +187,8 @@ def _covered(points: Tensor, manifold: Tensor, k: int) -> float:
         row = torch.arange(len(block), device=block.device)
         block[row, row + start] = math.inf  # a row is no neighbour of its own
         radii.append(block.kthvalue(k, dim=1).values)
-    radius = torch.cat(radii)
+    # a ball holds the copies of its centre, whose distance by products is not exactly 0; neither is a radius of 0
+    radius = torch.cat(radii) + 1e-7 * manifold.norm(dim=1).max()
     inside = [(torch.cdist(part, manifold) <= radius).any(1) for part in torch.split(points, _chunk(manifold))]
     return float(torch.cat(inside).double().mean())
 

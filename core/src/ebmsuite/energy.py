@@ -6,6 +6,7 @@ clamped, the posterior of a latent vector. A sampler never needs to know which i
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -17,11 +18,13 @@ from torch import Tensor, nn
 from ebmsuite.space import waves
 from ebmsuite.tree import Tree, per_row
 
+log = logging.getLogger("ebmsuite")
+
 if TYPE_CHECKING:
     from ebmsuite.generator import Generator
 
 __all__ = ["Clamped", "Energy", "JointEnergy", "NoiseConditional", "Posterior", "Recovery", "Sum", "Tilted", "frozen",
-           "full_precision", "in_precision"]  # fmt: skip
+           "full_precision", "in_precision", "rounding", "warn_if_rounded"]  # fmt: skip
 
 
 class Energy(nn.Module):
@@ -40,6 +43,36 @@ class Energy(nn.Module):
     def scale(self, x: Tensor, condition: Tree = None) -> Tensor | float:
         """A unit of length for every coordinate, broadcast against x. A coordinate of scale 0 does not move."""
         return 1.0
+
+
+def rounding(energy: Tensor) -> float:
+    """The distance between neighbouring floating-point numbers at the largest of |E|: smaller differences are lost."""
+    finite = energy[torch.isfinite(energy)]
+    return float(finite.abs().max()) * torch.finfo(energy.dtype).eps if len(finite) else 0.0
+
+
+def warn_if_rounded(energy: Tensor, what: str) -> None:
+    """Warn, once per ``what``, when energies [B] are so large that rounding hides how they differ.
+
+    That is when `rounding` is above 0.1 nats and above a hundredth of their standard deviation.
+    """
+    step = rounding(energy)
+    if step > 0.1 and step > 0.01 * float(energy.double().std(correction=0)):
+        _warn_once(what, float(energy.abs().max()), str(energy.dtype).removeprefix("torch."), step)
+
+
+_warned: set[str] = set()
+
+
+def _warn_once(what: str, size: float, dtype: str, step: float) -> None:
+    if what in _warned:
+        return
+    _warned.add(what)
+    log.warning(
+        "%s: energies of %.3g in %s are multiples of %.2g, so smaller differences between them are lost; subtract a "
+        "constant from the energy, lower its scale, or compute it in float64",
+        what, size, dtype, step,
+    )  # fmt: skip
 
 
 def frozen(net: nn.Module, *inputs: Any) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ebmsuite import provenance
 from ebmsuite.dataset import Codec, Dataset, Stream
 from ebmsuite.density import Encoder
 from ebmsuite.energy import JointEnergy, NoiseConditional, Tilted
@@ -26,6 +28,8 @@ from ebmsuite.space import Given, Space
 
 __all__ = ["Experiment", "Splits", "pick_device"]
 
+log = logging.getLogger("ebmsuite")
+
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
 
 
@@ -33,11 +37,20 @@ class Splits(Mapping[str, Dataset]):
     """The splits of a stream's data set, each made when it is first asked for.
 
     With ``codec``, that of a model, data that are read differently from those that it learned from are a `DataError`.
+    With ``stored``, what a run remembers of the stream (`provenance.describe_stream`), other training examples are a
+    warning, and ``changes`` says how they differ: every score states it.
     """
 
-    def __init__(self, spec: Mapping[str, Any], registry: Registry, codec: Codec | None = None) -> None:
-        self._spec, self._registry, self._codec = spec, registry, codec
+    def __init__(
+        self,
+        spec: Mapping[str, Any],
+        registry: Registry,
+        codec: Codec | None = None,
+        stored: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._spec, self._registry, self._codec, self._stored = spec, registry, codec, stored
         self._made: dict[str, Dataset] = {}
+        self.changes: list[str] = []
 
     def __getitem__(self, split: str) -> Dataset:
         if split not in self._made:
@@ -50,6 +63,10 @@ class Splits(Mapping[str, Dataset]):
                     f"{spec['name']}: the data on this machine are not those that the model learned from "
                     f"(their codec differs from its own); set EBMSUITE_DATA as it was then"
                 )
+            if split == "train" and self._stored is not None:
+                self.changes = provenance.changes(self._spec["name"], self._stored, provenance.describe_stream(made))
+                for change in self.changes:
+                    log.warning("%s", change)
             self._made[split] = made
         return self._made[split]
 
@@ -151,13 +168,17 @@ class Experiment:
         codec: Codec | None,
         examples: int,
         device: str,
+        streams: Mapping[str, Any] | None = None,
     ) -> Experiment:
-        """Build it from what a run remembers of its data, for use."""
+        """Build it from what a run remembers of its data and of each of its ``streams``, for use."""
         event = spaces["event"]
         assert event is not None
         self = cls(recipe, registry, event, spaces["condition"], codec, examples, pick_device(device))
         first = next(iter(recipe.data))  # whose codec it is
-        self.splits = {k: Splits(spec, registry, codec if k == first else None) for k, spec in recipe.data.items()}
+        self.splits = {
+            k: Splits(spec, registry, codec if k == first else None, (streams or {}).get(k))
+            for k, spec in recipe.data.items()
+        }
         return self
 
     def _takes(self, net: nn.Module, condition: Given, kind: str, name: str) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ebmsuite.errors import DataError, MissingData
+from ebmsuite.errors import DataError, MissingData, UserError
 
-__all__ = ["data_folder", "find", "replacing", "sync", "write_csv", "write_text"]
+__all__ = ["cache_folder", "data_folder", "find", "printable", "replacing", "sync", "write_csv", "write_text"]
 
 
 def data_folder() -> Path | None:
@@ -25,6 +26,45 @@ def data_folder() -> Path | None:
     return folder
 
 
+def cache_folder(*parts: str) -> Path:
+    """The folder for files that can be made or downloaded again, with ``parts`` below it. It is not created.
+
+    ``$EBMSUITE_CACHE``, else ``$XDG_CACHE_HOME/ebmsuite``, else ``~/.cache/ebmsuite``. Without a home directory to
+    write in, as in many containers, a folder per user below the temporary folder; `UserError` when that folder
+    belongs to another user.
+    """
+    named, base = os.environ.get("EBMSUITE_CACHE"), os.environ.get("XDG_CACHE_HOME", "")
+    if named:
+        root = Path(os.path.expanduser(named))  # Path.expanduser raises where there is no home directory
+    elif os.path.isabs(base):  # the XDG specification ignores relative paths
+        root = Path(base) / "ebmsuite"
+    else:
+        root = _home_cache() or _temporary_cache()
+    return root.joinpath(*parts)
+
+
+def _home_cache() -> Path | None:
+    home = os.path.expanduser("~")
+    if not os.path.isabs(home):  # no HOME, and the user id has no entry in the password database
+        return None
+    cache = Path(home) / ".cache" / "ebmsuite"
+    try:
+        existing = next(p for p in (cache, *cache.parents) if p.is_dir())
+    except OSError:  # a home directory that this user may not look into
+        return None
+    # containers name "/" or a folder that does not exist
+    inside = existing.is_relative_to(home)
+    return cache if existing == cache or (inside and os.access(existing, os.W_OK | os.X_OK)) else None
+
+
+def _temporary_cache() -> Path:
+    user = os.getuid() if hasattr(os, "getuid") else None
+    folder = Path(tempfile.gettempdir()) / ("ebmsuite" if user is None else f"ebmsuite-{user}")
+    if user is not None and folder.exists() and folder.stat().st_uid != user:
+        raise UserError(f"{folder} belongs to another user; set EBMSUITE_CACHE to a folder for downloads")
+    return folder
+
+
 def find(path: str | Path) -> Path:
     """A user's file: as it is named, or below the folder EBMSUITE_DATA; in neither it is `MissingData`."""
     path, data = Path(path), os.environ.get("EBMSUITE_DATA")
@@ -34,6 +74,11 @@ def find(path: str | Path) -> Path:
         return Path(data) / path
     where = f"nor below {data} (EBMSUITE_DATA)" if data else "and EBMSUITE_DATA names no folder to look in"
     raise MissingData(f"{path}: there is no such file here {where}")
+
+
+def printable(name: str | Path) -> str:
+    """A file name as text for messages, tables and reports: bytes of it that are not UTF-8 become ``\\xNN``."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 @contextmanager

@@ -23,6 +23,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
@@ -38,7 +39,7 @@ from ebmsuite.model import Model
 from ebmsuite.ranks import Ranks
 from ebmsuite.recipe import Recipe, read_recipe
 from ebmsuite.registry import Registry
-from ebmsuite.run import Checkpoints, Run, clean_leftovers, lock, newest
+from ebmsuite.run import Checkpoints, Run, checkpoint_steps, clean_leftovers, lock, newest
 from ebmsuite.scores import Extractor, Score
 
 __all__ = ["fit", "new_folder", "score", "train"]
@@ -149,9 +150,12 @@ def score(model: Model, spec: Mapping[str, Any], data: Any, registry: Registry, 
     """Scores of one metric, under its label (or its name); several as LABEL/KEY."""
     metric, label = registry.build("metric", spec), spec.get("label") or spec["name"]
     result = metric(model, data, model.generator(seed), spec["n"])
-    if isinstance(result, Score):
-        return {label: result}
-    return {f"{label}/{key}": value for key, value in result.items()}
+    scores = {label: result} if isinstance(result, Score) else {f"{label}/{key}": s for key, s in result.items()}
+    changes = [change for splits in model.streams.values() for change in getattr(splits, "changes", ())]
+    if changes:
+        changed = {"data changed since the run": "; ".join(changes)}
+        scores = {key: replace(s, protocol={**s.protocol, **changed}) for key, s in scores.items()}
+    return scores
 
 
 def due(run: Run) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
@@ -225,15 +229,19 @@ def train(
     budget: str | None = None,
     quiet: bool = False,
     registry: Registry | None = None,
+    allow_changed_data: bool = False,
 ) -> Path:
     """Train a recipe (a name, a YAML file, a mapping), or go on with a run; gives the run folder.
 
-    ``overrides`` are ``key=value``. Raises `Stopped` when the stability guard gave up and `Interrupted` when a
-    signal ended the run; both leave a folder that ``resume`` takes.
+    ``overrides`` are ``key=value``. A run is resumed with the examples that it was created with; other examples are a
+    `DataError` unless ``allow_changed_data``, which the run's log records. Raises `Stopped` when the stability guard
+    gave up and `Interrupted` when a signal ended the run; both leave a folder that ``resume`` takes.
     """
     registry = registry or Registry()
     registry.plugins.load_all()
     folder: Path | None
+    if allow_changed_data and resume is None:
+        raise UserError("--allow-changed-data belongs to --resume: a new run has no data to compare with")
     if resume is not None:
         folder = Path(resume)
         if recipe is not None or budget is not None or out is not None:
@@ -247,11 +255,14 @@ def train(
         resolved = read_recipe(recipe, registry, overrides, budget)
         folder = Path(out) if out is not None else None
     if resolved.compute.devices > 1 and "RANK" not in os.environ:
-        return launch(resolved, folder or new_folder(resolved.recipe), overrides if resume is not None else None)
-    return _train_here(resolved, folder, registry, resume is not None, quiet)
+        again = None if resume is None else [*overrides, *["--allow-changed-data"] * allow_changed_data]
+        return launch(resolved, folder or new_folder(resolved.recipe), again)
+    return _train_here(resolved, folder, registry, resume is not None, quiet, allow_changed_data)
 
 
-def _train_here(recipe: Recipe, out: Path | None, registry: Registry, resume: bool, quiet: bool) -> Path:
+def _train_here(
+    recipe: Recipe, out: Path | None, registry: Registry, resume: bool, quiet: bool, allow_changed_data: bool
+) -> Path:
     from accelerate import PartialState
 
     device = pick_device(recipe.compute.device)
@@ -260,35 +271,66 @@ def _train_here(recipe: Recipe, out: Path | None, registry: Registry, resume: bo
     ranks = Ranks()
     device = processes.device if ranks.world > 1 else device
     folder: Path = ranks.from_main(out or new_folder(recipe.recipe))
-    recipe_path, root = folder / "recipe.yaml", folder / "checkpoints"
-    if not resume and recipe_path.exists():
+    if not resume and (folder / "recipe.yaml").exists():
         raise UserError(f"{folder}: already holds a run; use --resume {folder}, or another --out")
     experiment = Experiment.with_data(recipe, registry, device, ranks)
+    datasets = {name: stream.dataset for name, stream in experiment.streams.items()}
+    data = provenance.describe(datasets, experiment.condition)
+    changes = provenance.compare(folder, data, allow_changed_data) if resume else []
     for kind, specs in (("metric", recipe.metrics), ("renderer", recipe.render)):
         for spec in specs:  # what is missing for them is said now, not after the last step
             made = registry.build(kind, spec)
             for extractor in vars(made).values() if ranks.main and hasattr(made, "__dict__") else ():
                 if isinstance(extractor, Extractor):
                     extractor.prepare(next(iter(experiment.splits.values())))
+    ranks.wait()  # all have seen that the folder is free, or that the data are the run's
     held = None
-    ranks.wait()  # all have seen that the folder is free
     if ranks.main:
         folder.mkdir(parents=True, exist_ok=True)
         held = lock(folder)
-        clean_leftovers(root)
-        write_text(recipe_path, recipe.as_yaml())
-        datasets = {name: stream.dataset for name, stream in experiment.streams.items()}
-        described = provenance.describe(datasets, experiment.condition)
-        write_text(folder / provenance.FILE, json.dumps(described, indent=1))
+    try:
+        run = _begin(Run(folder, experiment, registry), data, changes, resume)
+        return _go_on(run, quiet)
+    finally:
+        experiment.close()
+        if held is not None:
+            held.close()
+
+
+def _begin(run: Run, data: Mapping[str, Any], changes: Sequence[str], resume: bool) -> Run:
+    """The run at its first step, or at that of its newest checkpoint.
+
+    Nothing of an earlier process is overwritten before its checkpoint has been loaded.
+    """
+    folder, ranks, checkpoints = run.folder, run.ranks, Checkpoints(run.folder, run.recipe)
+    if ranks.main:
+        clean_leftovers(checkpoints.root)
     ranks.wait()
-    run = Run(folder, experiment, registry)
-    if resume and any(root.glob("step-*")):
-        state = Checkpoints(folder, recipe).load(newest(folder), run)
+    state = None
+    if resume and checkpoint_steps(checkpoints.root):
+        state = checkpoints.load(newest(folder), run, same_examples=not changes)
         run.take_routes()
-        if ranks.main:
-            run.cut_log(state.log_bytes)
-    elif ranks.main:
-        run.cut_log(0)
+    if ranks.main:
+        run.cut_log(state.log_bytes if state is not None else 0)
+        write_text(folder / "recipe.yaml", run.recipe.as_yaml())
+        if changes:
+            event = {"step": run.step, "event": "data", "reason": "; ".join(changes)}
+            data = {**data, "changed": [*provenance.read(folder).get("changed", []), event]}
+            run.append(event)
+            log.warning("step %d: resumed with changed data: %s", run.step, event["reason"])
+        if changes or not (folder / provenance.FILE).exists():
+            write_text(folder / provenance.FILE, json.dumps(data, indent=1))
+    ranks.wait()
+    return run
+
+
+def _go_on(run: Run, quiet: bool) -> Path:
+    """Learn with the recipe's watchers, until the budget is spent."""
+    recipe, registry, ranks = run.recipe, run.registry, run.ranks
+    if quiet and ranks.main:  # without the progress watcher, which says what is used
+        for name, stream in provenance.read(run.folder).get("streams", {}).items():
+            if stream["skipped"]:
+                log.warning("%s", provenance.line(f"data.{name}", stream))
     watchers = [] if not ranks.main else [
         (registry.build("watcher", spec), spec["name"])
         for spec in recipe.watch
@@ -307,22 +349,19 @@ def _train_here(recipe: Recipe, out: Path | None, registry: Registry, resume: bo
         outcome = "stopped"
         raise
     finally:
-        experiment.close()
         try:
             if ranks.main:
                 plugins.call("ebm_run_end", run=run, outcome=outcome)
         finally:
             for watcher, _ in watchers:
                 plugins.remove(watcher)
-            if held is not None:
-                held.close()
     if outcome == "stopped":
         raise Stopped(f"{recipe.recipe} stopped at step {run.step}: {run.stop}")
     if outcome == "interrupted":
         raise Interrupted(
-            f"interrupted at step {run.step} of {recipe.budget.steps}; go on with: ebm train --resume {folder}"
+            f"interrupted at step {run.step} of {recipe.budget.steps}; go on with: ebm train --resume {run.folder}"
         )
-    return folder
+    return run.folder
 
 
 def new_folder(recipe: str) -> Path:

@@ -14,10 +14,10 @@ from torch import Tensor
 from ebmsuite import provenance
 from ebmsuite.conform import conform, plain
 from ebmsuite.dataset import Codec, Dataset
-from ebmsuite.energy import Energy
+from ebmsuite.energy import Energy, NoiseConditional, warn_if_rounded
 from ebmsuite.errors import DataError, PluginError, UserError
 from ebmsuite.experiment import Experiment
-from ebmsuite.files import replacing
+from ebmsuite.files import printable, replacing
 from ebmsuite.learning import Trainer
 from ebmsuite.recipe import Recipe, read_recipe
 from ebmsuite.registry import Registry
@@ -59,7 +59,11 @@ class Model:
         return torch.Generator(self.device).manual_seed(seed)
 
     def sample(self, n: int, seed: int = 0, condition: Tree = None, rng: torch.Generator | None = None) -> Tensor:
-        """``n`` events [n, *event] as the method draws them, on the model's device."""
+        """``n`` events [n, *event] as the method draws them, on the model's device.
+
+        Samples of two seeds are independent. `UserError` when the condition does not fit the model or ``n``.
+        """
+        self._check_condition(condition, n)
         x: Tensor = self.trainer.sample(n, rng or self.generator(seed), condition)
         if not torch.isfinite(x).all():
             raise UserError(f"{self.recipe.recipe}: the chains end at values that are not finite (step {self.step})")
@@ -67,12 +71,40 @@ class Model:
 
     @torch.no_grad()
     def energy(self, x: Tensor, condition: Tree = None, player: str = "energy") -> Tensor:
-        """Energies [B] of events."""
-        energy = self.players[player]
+        """Energies [B] of events, or of latent vectors if the player is an energy of these.
+
+        `UserError` when the player, the shape of x or the condition does not fit.
+        """
+        energy = self.players.get(player)
         if not isinstance(energy, Energy):
-            raise UserError(f'player "{player}" of {self.recipe.recipe} is not an energy')
+            names = ", ".join(n for n, net in self.players.items() if isinstance(net, Energy)) or "none"
+            raise UserError(f'{self.recipe.recipe}: "{player}" is not one of its energies (it has: {names})')
+        of_latent = self.recipe.players[player]["of"] == "latent"
+        space = Space(self.recipe.latent or ()) if of_latent else self.event
+        if misfit := space.misfit(x):
+            what = "latent vectors" if of_latent else "events"
+            raise UserError(f"{self.recipe.recipe}: these are not {what} of the model: {misfit}")
+        if not isinstance(energy, NoiseConditional):  # its condition is a level of noise
+            self._check_condition(condition, len(x))
         value: Tensor = energy(x.to(self.device), condition)
+        warn_if_rounded(value, self.recipe.recipe)
         return value
+
+    def _check_condition(self, condition: Tree, n: int) -> None:
+        """Refuse a condition that the model cannot take."""
+        latent = Space(self.recipe.latent) if self.recipe.latent else None
+        own = self.trainer.conditions(self.event, self.condition, latent)
+        if condition is None or own:  # a trainer that gives its players other conditions checks them itself
+            return
+        if self.condition is None:
+            raise UserError(f"{self.recipe.recipe}: the model is unconditional; it takes no condition")
+        if not isinstance(condition, Tensor):
+            raise UserError(f"{self.recipe.recipe}: the condition must be a tensor, not {type(condition).__name__}")
+        misfit = self.condition.misfit(condition)
+        if not misfit and len(condition) != n:
+            misfit = f"there are {len(condition)} rows for {n} events"
+        if misfit:
+            raise UserError(f"{self.recipe.recipe}: the condition does not fit the model: {misfit}")
 
     def phase(self, name: str) -> Phase:
         """A phase of the trainer, or an error that lists those it has."""
@@ -119,7 +151,7 @@ def load(
     data = provenance.read(folder)
     spaces = {k: conform(data[k], Space, k) if data[k] else None for k in ("event", "condition")}
     codec = registry.build("codec", registry.fill("codec", data["codec"], "codec")) if data["codec"] else None
-    experiment = Experiment.without_data(recipe, registry, spaces, codec, data["examples"], device)
+    experiment = Experiment.without_data(recipe, registry, spaces, codec, data["examples"], device, data.get("streams"))
     step = Checkpoints(folder, recipe).load_model(newest(folder, checkpoint, recipe), experiment)
     weights = "ema" if experiment.trainer.players.ema else "raw"
     experiment.to_use()
@@ -148,7 +180,7 @@ def apply(
     registry = registry or Registry()
     spec = registry.fill("task", {"name": task, **(settings or {}), **more}, task)
     if input is not None and not Path(input).exists():
-        raise DataError(f"{input}: no such file or folder")
+        raise DataError(f"{printable(input)}: no such file or folder")
     if isinstance(what, Model):
         if checkpoint is not None or device != "auto":
             raise UserError("apply: checkpoint and device are for a run folder; this model is loaded already")

@@ -12,7 +12,7 @@ from ebmsuite.dataset import Dataset
 from ebmsuite.errors import DataError
 from ebmsuite.space import Given
 
-__all__ = ["FILE", "describe", "differences", "line", "read"]
+__all__ = ["FILE", "changes", "compare", "describe", "describe_stream", "differences", "line", "read"]
 
 FILE = "data.json"
 NAMES = 5
@@ -58,6 +58,28 @@ def read(folder: Path) -> dict[str, Any]:
     return stored
 
 
+def compare(folder: Path, now: Mapping[str, Any], allow: bool) -> list[str]:
+    """How the examples ``now`` differ from those that the run in ``folder`` was created with.
+
+    Nothing is written. `DataError`, one line, when spaces or codec differ, and when examples do and ``allow`` is not
+    set. A folder whose run ended before its first step has nothing to compare with.
+    """
+    if not (folder / FILE).exists() and not any((folder / "checkpoints").glob("step-*")):
+        return []
+    spaces, examples = differences(read(folder), now)
+    if spaces:
+        raise DataError(
+            f"{folder}: the data are not those of this run: {'; '.join([*spaces, *examples])}. Its weights do not fit "
+            "them: resume with the original data, or train a new run"
+        )
+    if examples and not allow:
+        raise DataError(
+            f"{folder}: the data are not those of this run: {'; '.join(examples)}. Resume with the original data, or "
+            "accept the change with --allow-changed-data"
+        )
+    return examples
+
+
 def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """How the data ``now`` differ from those that a run stored: (what weights depend on, which examples they are).
 
@@ -70,18 +92,25 @@ def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list
         if not _same(stored[key], now[key])
     ]
     before = stored.get("streams") or {next(iter(now["streams"])): {"examples": stored["examples"]}}
-    examples = []
-    for name, stream in now["streams"].items():
-        was = before.get(name)
-        if was is None:
-            continue
-        if was["examples"] != stream["examples"]:
-            examples.append(f"data.{name} has {stream['examples']:,} examples, the run had {was['examples']:,}")
-        elif was.get("digest", stream["digest"]) != stream["digest"]:
-            examples.append(f"data.{name} has other examples, or another order (their digest differs)")
-        if was.get("note", stream["note"]) != stream["note"]:
-            examples.append(f'data.{name} is now "{stream["note"]}", the run had "{was["note"]}"')
+    examples = [
+        change
+        for name, stream in now["streams"].items()
+        if name in before
+        for change in changes(f"data.{name}", before[name], stream)
+    ]
     return spaces, examples
+
+
+def changes(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """How a stream ``now`` differs from ``before``, both as `describe_stream` gives them."""
+    found = []
+    if before["examples"] != now["examples"]:
+        found.append(f"{name} has {now['examples']:,} examples, the run had {before['examples']:,}")
+    elif before.get("digest", now["digest"]) != now["digest"]:
+        found.append(f"{name} has other examples, or another order (their digest differs)")
+    if before.get("note", now["note"]) != now["note"]:
+        found.append(f'{name} is now "{now["note"]}", the run had "{before["note"]}"')
+    return found
 
 
 def line(name: str, stream: Mapping[str, Any]) -> str:

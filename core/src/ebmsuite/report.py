@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +14,7 @@ from urllib.parse import quote
 
 from ebmsuite import provenance
 from ebmsuite.errors import DataError
-from ebmsuite.files import write_text
+from ebmsuite.files import printable, write_text
 from ebmsuite.run import checkpoint_steps, read_log
 from ebmsuite.wording import words
 
@@ -97,7 +98,7 @@ def _samples(folder: Path) -> list[str]:
 
 def _shown(file: Path, folder: Path, step: int) -> str:
     """A sample as one sees or hears it; empty for what a browser does not play."""
-    kind, caption = file.suffix.lower(), f"{file.name}, step {step:,}"
+    kind, caption = file.suffix.lower(), f"{printable(file.name)}, step {step:,}"
     if kind in PICTURES and file.is_file():
         return picture(file, caption)
     if kind in (*VIDEOS, *SOUNDS) and file.is_file():
@@ -110,11 +111,11 @@ def _shown(file: Path, folder: Path, step: int) -> str:
 
 
 def _address(file: Path, folder: Path) -> str:
-    return quote(str(file.relative_to(folder)) + ("/" if file.is_dir() else ""))
+    return quote(os.fsencode(file.relative_to(folder))) + ("/" if file.is_dir() else "")
 
 
 def _link(file: Path, folder: Path) -> str:
-    return f'<a href="{_address(file, folder)}">{html.escape(file.name)}</a>'
+    return f'<a href="{_address(file, folder)}">{html.escape(printable(file.name))}</a>'
 
 
 def picture(file: Path, caption: str, width: int | None = None) -> str:
@@ -123,7 +124,7 @@ def picture(file: Path, caption: str, width: int | None = None) -> str:
     width = width or _width(content)
     size = f' width="{width}"' if width else ""
     return (
-        f'<figure><img alt="{html.escape(file.stem)}"{size} '
+        f'<figure><img alt="{html.escape(printable(file.stem))}"{size} '
         f'src="data:{PICTURES[file.suffix.lower()]};base64,{base64.b64encode(content).decode()}">'
         f"<figcaption class=quiet>{html.escape(caption)}</figcaption></figure>"
     )
@@ -225,6 +226,8 @@ def _events(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def _event(row: Mapping[str, Any]) -> str:
     if row["event"] == "rollback":
         return f"{row['reason']}; back to step {row['to']}, learning rates x{row['lr_factor']:g}"
+    if row["event"] == "data":
+        return f"resumed with changed data: {row['reason']}"
     if row["event"] == "hook disabled":
         return f"plugin {row['plugin']}: {row['hook']} failed and was not called again ({row['reason']})"
     return ", ".join(f"{key} {value}" for key, value in row.items() if key != "step")

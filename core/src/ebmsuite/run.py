@@ -269,8 +269,11 @@ class Checkpoints:
             if later > step:
                 self._delete(later)
 
-    def load(self, path: Path, run: Run) -> RunState:
-        """Put a run in the state of a checkpoint; metrics.jsonl stays as it is."""
+    def load(self, path: Path, run: Run, same_examples: bool = True) -> RunState:
+        """Put a run in the state of a checkpoint; metrics.jsonl stays as it is.
+
+        Unless the data have the ``same_examples`` as then, chains that belong to examples start afresh.
+        """
         state, ranks = _read_state(path), run.ranks
         if state.world != ranks.world:
             raise UserError(
@@ -278,13 +281,13 @@ class Checkpoints:
                 f"resume with --devices {state.world}"
             )
         trainer = run.experiment.trainer
-        self.load_model(path, run.experiment)
+        self.load_model(path, run.experiment, same_examples)
         trainer.players.restore_optimisers(_load(path / "optimisers.safetensors"))
         _restore_generators(run, _load(path / f"generators-{ranks.rank}.safetensors"))
         run.take(state)
         return state
 
-    def load_model(self, path: Path, experiment: Experiment) -> int:
+    def load_model(self, path: Path, experiment: Experiment, same_examples: bool = True) -> int:
         """Weights, chains and what the trainer keeps; gives the step."""
         players = experiment.trainer.players
         _load_nets(dict(players.items()), path / "players.safetensors")
@@ -293,7 +296,10 @@ class Checkpoints:
         chains = _load(path / f"phases-{rank}.safetensors")
         for name, phase in experiment.trainer.phases.items():
             own = {k[len(name) + 1 :]: v for k, v in chains.items() if k.startswith(name + ".")}
-            phase.chains.restore(own, experiment.device)
+            try:
+                phase.chains.restore(own if same_examples or not phase.chains.per_example else {}, experiment.device)
+            except DataError as error:
+                raise DataError(f"{path}, phases.{name}.chains: {error}") from error
         experiment.trainer.restore(_load(path / "trainer.safetensors"))
         step = _read_state(path).step
         experiment.at(step)

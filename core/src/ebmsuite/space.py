@@ -44,6 +44,21 @@ class Space:
             raise ValueError(f"the shape {self.shape} has a varying length")
         return tuple(n for n in self.shape if n is not None)
 
+    def misfit(self, x: Tensor) -> str:
+        """What keeps x [B, *shape] from being values of this space, in words; empty when nothing does."""
+        fits = x.dim() == 1 + len(self.shape) and all(
+            n is None or n == m for n, m in zip(self.shape, x.shape[1:], strict=True)
+        )
+        if not fits:
+            wanted = ", ".join("length" if n is None else str(n) for n in self.shape)
+            return f"the shape is {list(x.shape)}, it must be [{', '.join(filter(None, ['rows', wanted]))}]"
+        if self.kind in ("label", "tokens"):
+            if x.is_floating_point():
+                return f"the values are {str(x.dtype).removeprefix('torch.')}, they must be whole numbers (int64)"
+            if self.classes and x.numel() and not 0 <= int(x.min()) <= int(x.max()) < self.classes:
+                return f"the values are {int(x.min())} to {int(x.max())}, they must be 0 to {self.classes - 1}"
+        return ""
+
 
 Given: TypeAlias = Space | tuple["Given", ...] | None
 """The space of a condition: a tree like the condition itself."""

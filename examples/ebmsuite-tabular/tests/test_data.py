@@ -44,6 +44,42 @@ def test_a_file_decides_where_it_has_a_split() -> None:
     assert [sorted(part.tolist()) for part in parts] == [[0], [2, 3], [4, 5]]
 
 
+def test_anomalous_rows_that_a_file_puts_into_train_are_named(tmp_path: Path) -> None:
+    arrays = {"x": np.arange(12.0).reshape(6, 2), "y": [0, 1, 0, 1, 0, 1], "split": [0, 0, 1, 1, 2, 2]}
+    np.savez(tmp_path / "t.npz", allow_pickle=False, **arrays)
+    for split in SPLITS:
+        table = Table(split, str(tmp_path / "t.npz"), "y", 1)
+        assert table.skipped == {"anomalous rows of train": ["row 2"]}
+    arrays["x"][0, 0] = np.nan
+    arrays |= {
+        "x": np.concatenate([arrays["x"], arrays["x"][2:]]),
+        "y": [0, 1] * 5,
+        "split": [0, 0, 0, 1, 1, 2, 0, 1, 2, 2],
+    }
+    np.savez(tmp_path / "t.npz", allow_pickle=False, **arrays)
+    table = Table("train", str(tmp_path / "t.npz"), "y", 1, invalid="skip")
+    assert table.skipped == {
+        "rows with a cell that is no number": ["row 1"],
+        "anomalous rows of train": ["row 2"],
+    }
+    assert sorted(table.rows.tolist()) == [2, 6]
+    assert Table("train").skipped == {}
+    with pytest.raises(RecipeError, match="invalid: without a path"):
+        Table("train", invalid="skip")
+
+
+@pytest.mark.parametrize("label", ["Bad", "b ad", "BA\N{FULLWIDTH LATIN CAPITAL LETTER D}"])
+def test_labels_that_are_almost_the_anomaly_are_an_error(label: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(
+        "a,kind\n" + "".join(f"{i},{'good' if i % 4 else 'bad'}\n" for i in range(40)) + f"1,{label}\n"
+    )
+    with pytest.raises(DataError, match=f'rows have the label "{label}", which is like the anomaly "bad"'):
+        Table("train", str(path), "kind", "bad")
+    path.write_text(path.read_text().replace(label, "not so good").replace("bad", "not good"))
+    assert int(Table("test", str(path), "kind", " not good").anomalous.sum()) == 7
+
+
 def test_settings_and_labels_that_make_no_sense(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text(

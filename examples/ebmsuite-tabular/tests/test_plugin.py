@@ -68,6 +68,7 @@ def test_apply_scores_a_users_csv(run: Path, tmp_path: Path) -> None:
         cli, ["apply", str(run), "tabular/score", "--input", str(given), "--out", str(out)]
     )
     assert done.exit_code == 0, done.output
+    assert "columns that are not learned: patient, diagnosis" in done.output
     with out.open() as file:
         found = list(csv.reader(file))
     assert found[0] == [*header, "energy"]

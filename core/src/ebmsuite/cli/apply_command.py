@@ -25,6 +25,7 @@ def command(
     device: str,
 ) -> None:
     """Put the model of RUN to TASK (see `ebm list task`); KEY=VALUE are the task's settings."""
+    from ebmsuite.files import printable
     from ebmsuite.model import apply
     from ebmsuite.recipe import parse_setting
 
@@ -32,4 +33,4 @@ def command(
     facts = apply(run, task, inputs, out=out, seed=seed, checkpoint=checkpoint, device=device, settings=chosen)
     for name, value in facts.items():
         click.echo(f"{name}: {value:.6g}" if isinstance(value, float) else f"{name}: {value}")
-    click.echo(out)
+    click.echo(printable(out))

@@ -9,6 +9,7 @@ import click
 @click.argument("run", type=click.Path(path_type=Path))
 def command(run: Path) -> None:
     """Write RUN/report.html: pictures, scores, curves, recipe."""
+    from ebmsuite.files import printable
     from ebmsuite.report import write_report
 
-    click.echo(write_report(run))
+    click.echo(printable(write_report(run)))

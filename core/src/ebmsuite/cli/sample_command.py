@@ -17,10 +17,11 @@ import click
 @click.option("--device", default="auto", show_default=True)
 def command(run: Path, count: int, out: Path, seed: int, checkpoint: str | None, device: str) -> None:
     """Draw from the model of RUN."""
+    from ebmsuite.files import printable
     from ebmsuite.model import load
 
     if count < 1:
         raise click.UsageError(f"-n: at least 1, got {count}")
     model = load(run, checkpoint, device)
     model.write(model.sample(count, seed), out)
-    click.echo(out)
+    click.echo(printable(out))

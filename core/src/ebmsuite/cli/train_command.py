@@ -15,6 +15,7 @@ import click
 @click.option("--precision", help="fp32 or bf16 (nets only).")
 @click.option("--devices", type=int, help="Number of processes.")
 @click.option("--seed", type=int, help="Of weights, data order and chains (default: the recipe's, 0).")
+@click.option("--allow-changed-data", is_flag=True, help="Resume although the examples are not those of the run.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
     words: tuple[str, ...],
@@ -25,6 +26,7 @@ def command(
     precision: str | None,
     devices: int | None,
     seed: int | None,
+    allow_changed_data: bool,
     quiet: bool,
 ) -> None:
     """Learn RECIPE, a name or a YAML file; KEY=VALUE sets any key of it.
@@ -33,6 +35,7 @@ def command(
     """
     import torch.distributed as dist
 
+    from ebmsuite.files import printable
     from ebmsuite.fit import train
 
     names = [w for w in words if _names_a_recipe(w)]
@@ -46,12 +49,15 @@ def command(
     if seed is not None:
         overrides.append(f"seed={seed}")
     try:
-        folder = train(names[0] if names else None, *overrides, out=out, resume=resume, budget=budget, quiet=quiet)
+        folder = train(
+            names[0] if names else None, *overrides, out=out, resume=resume, budget=budget, quiet=quiet,
+            allow_changed_data=allow_changed_data,
+        )  # fmt: skip
     finally:
         if dist.is_available() and dist.is_initialized():
             dist.destroy_process_group()
     if "EBMSUITE_LAUNCHED" not in os.environ and os.environ.get("RANK", "0") == "0":
-        click.echo(folder)
+        click.echo(printable(folder))
 
 
 def _names_a_recipe(word: str) -> bool:

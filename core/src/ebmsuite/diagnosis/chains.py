@@ -120,6 +120,8 @@ def energy_distance(x: Tensor, y: Tensor) -> float:
     x, y = x.detach().flatten(1).double().cpu(), y.detach().flatten(1).double().cpu()
     between = torch.cdist(x, y).mean()
     inside = [torch.cdist(v, v).sum() / (len(v) * (len(v) - 1)) for v in (x, y)]
+    if between == 0:  # all events of both are one
+        return 0.0
     return float(1 - (inside[0] + inside[1]) / (2 * between))
 
 

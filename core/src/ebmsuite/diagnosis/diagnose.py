@@ -174,7 +174,8 @@ def measure(
     some = _part(test, chains)
     starts = {"data": Start(some.x, some.condition)}
     with suppress(RecipeError):  # of chains that start at the examples, or at what a trainer proposes
-        starts = {"learning": chosen.chains.start(len(some), rng, None, some.condition)} | starts
+        left = chosen.chains.continued(len(some), rng)
+        starts = {"learning": left or chosen.chains.start(len(some), rng, None, some.condition)} | starts
     runs = tuple(long_run(chosen, start, kind, times, train.x, test.x, rng) for kind, start in starts.items())
     traces = torch.cat([r.trace[len(r.trace) // 2 :] for r in runs], 1)
     first = runs[0]

@@ -27,7 +27,8 @@ Logs: TypeAlias = dict[str, Tensor]
 
 def sides(plus: Tensor, minus: Tensor) -> Logs:
     """What every contrast logs of its two sides, energies [B] of data and of samples: their means, and the gap."""
-    data, samples = plus.detach().mean(), minus.detach().mean()
+    # in float64: the means of large energies would be rounded to more than their difference
+    data, samples = plus.detach().double().mean(), minus.detach().double().mean()
     return {"gap": data - samples, "energy/data": data, "energy/samples": samples}
 
 

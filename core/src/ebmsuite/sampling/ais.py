@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.density import Density
-from ebmsuite.energy import Energy
+from ebmsuite.energy import Energy, warn_if_rounded
 from ebmsuite.sampling.kernel import Sampler
 from ebmsuite.sampling.path import GeometricPath
 from ebmsuite.space import Batch
@@ -171,6 +171,7 @@ def _checked(betas: Sequence[float], kernel: Sampler | Sequence[Sampler]) -> tup
 def _anneal(path: GeometricPath, x: Tensor, betas: list[float], kernels: list[Sampler], rng: torch.Generator) -> Tensor:
     """log w [B] along betas, which rise or fall."""
     here = path.at(x)
+    warn_if_rounded(here.energy, "annealed importance sampling")
     log_w = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     for k, (b, to) in enumerate(pairwise(betas)):
         log_w += (to - b) * (here.reference - here.energy).double()

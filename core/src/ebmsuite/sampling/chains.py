@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.density import Density
-from ebmsuite.errors import RecipeError
+from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.ranks import Ranks
 from ebmsuite.sampling.kernel import normal_like, per_row
 from ebmsuite.space import Batch
@@ -53,6 +53,10 @@ class Chains:
     """The interface. ``start`` gives n chains; ``keep`` is told where they ended."""
 
     component_kind: ClassVar[str] = "chains"
+    per_example: ClassVar[bool] = False
+    """Whether what is kept belongs to the examples by their numbers, so that it is lost when the data change."""
+    burn_in: int = 1
+    """How many times the steps of learning a chain runs that is started outside learning."""
 
     def start(
         self,
@@ -68,12 +72,16 @@ class Chains:
     def keep(self, start: Start, x: Tensor) -> None:
         """Told where the chains of ``start`` ended."""
 
+    def continued(self, n: int, rng: torch.Generator) -> Start | None:
+        """``n`` different chains as learning left them, for diagnosis; None when fewer are kept."""
+        return None
+
     def state(self) -> dict[str, Tensor]:
         """What a resumed run needs, as tensors by name."""
         return {}
 
     def restore(self, state: Mapping[str, Tensor], device: torch.device) -> None:
-        """Take back what `state` gave."""
+        """Take back what `state` gave; nothing stands for a run that has not begun. `DataError` if it does not fit."""
 
 
 class Noise(Chains):
@@ -117,8 +125,12 @@ class Buffer(Chains):
 
     ``size`` chains, first drawn from ``density``, divided among the processes. A chain that is taken starts
     afresh with probability ``fresh``, or else is first passed through ``augment`` (Du et al., ICML 2021). It is
-    continued under the condition that it was started with. Outside learning chains go on as they are; samples
-    under a given condition start from ``density``.
+    continued under the condition that it was started with.
+
+    Outside learning, samples never come from the bank: two draws from it would share chains, and more samples than
+    chains would be near copies. Each sample is a new chain from ``density`` that runs ``burn_in`` times the steps of
+    learning, so samples of different seeds are independent. The default of 20 is the mean age, in draws, of a chain
+    of the bank at the published ``fresh`` of 0.05. Without a given condition, a new chain takes that of a kept one.
     """
 
     def __init__(
@@ -127,9 +139,12 @@ class Buffer(Chains):
         size: int = 10_000,
         fresh: float = 0.05,
         augment: Augmentation | None = None,
+        burn_in: int = 20,
         ranks: Ranks | None = None,
     ) -> None:
-        self.density, self.fresh, self.augment = density, fresh, augment
+        if burn_in < 1:
+            raise RecipeError(f"chains.burn_in: {burn_in} must be at least 1")
+        self.density, self.fresh, self.augment, self.burn_in = density, fresh, augment, burn_in
         self.size = size // (ranks.world if ranks else 1)
         self.x: Tensor | None = None
         self.condition: Tree = None
@@ -142,19 +157,17 @@ class Buffer(Chains):
         condition: Tree = None,
         proposal: Start | None = None,
     ) -> Start:
-        if batch is None and condition is not None:  # chains asked for under conditions of the caller's
+        if batch is None:
+            if condition is None and self.condition is not None:
+                condition = take(self.condition, torch.randint(self.size, (n,), generator=rng, device=rng.device))
             return Start(self.density.sample(n, rng, condition), condition)
         if self.x is None:
             self._fill(rng, condition)
         assert self.x is not None
-        if n > self.size and batch is not None:
+        if n > self.size:
             raise RecipeError(f"chains.size: {self.size} chains a process cannot serve a batch of {n}")
-        order = torch.randperm(self.size, generator=rng, device=rng.device)
-        slots = order[torch.arange(n, device=order.device) % self.size]
-        x = self.x[slots]
-        kept = take(self.condition, slots)
-        if batch is None:
-            return Start(x, kept, slots=slots)
+        slots = torch.randperm(self.size, generator=rng, device=rng.device)[:n]
+        x, kept = self.x[slots], take(self.condition, slots)
         if self.augment is not None:
             x = self.augment(x, rng)
         new = torch.rand(n, generator=rng, device=rng.device) < self.fresh
@@ -173,10 +186,22 @@ class Buffer(Chains):
         self.x[start.slots] = x.detach()
         tree_map(lambda bank, now: bank.index_copy_(0, start.slots, now), self.condition, start.condition)
 
+    def continued(self, n: int, rng: torch.Generator) -> Start | None:
+        if self.x is None or n > self.size:
+            return None
+        slots = torch.randperm(self.size, generator=rng, device=rng.device)[:n]
+        return Start(self.x[slots], take(self.condition, slots))
+
     def state(self) -> dict[str, Tensor]:
         return {} if self.x is None else {"x": self.x, **flatten(self.condition, "condition")}
 
     def restore(self, state: Mapping[str, Tensor], device: torch.device) -> None:
+        sizes = {len(v) for v in state.values()}
+        if sizes - {self.size}:
+            raise DataError(
+                f"the checkpoint has {sizes.pop():,} chains and the recipe {self.size:,} per process; "
+                "set size to the number of the checkpoint, or train a new run"
+            )
         on = {k: v.to(device) for k, v in state.items()}
         self.x, self.condition = on.get("x"), unflatten(on, "condition")
 
@@ -187,6 +212,8 @@ class Memory(Chains):
     ``density`` gives the first start. Examples are shared among processes by position, so every process keeps
     the whole memory and is told of all chains.
     """
+
+    per_example: ClassVar[bool] = True
 
     def __init__(self, density: Density, examples: int, ranks: Ranks | None = None) -> None:
         self.density, self.examples, self.ranks = density, examples, ranks or Ranks()
@@ -222,6 +249,11 @@ class Memory(Chains):
         return {} if self.x is None or self.seen is None else {"x": self.x, "seen": self.seen}
 
     def restore(self, state: Mapping[str, Tensor], device: torch.device) -> None:
+        if state and len(state["x"]) != self.examples:
+            raise DataError(
+                f"the checkpoint has a chain for each of {len(state['x']):,} examples, and the data have "
+                f"{self.examples:,}; resume with the data that the run was created with"
+            )
         self.x = state["x"].to(device) if state else None
         self.seen = state["seen"].to(device) if state else None
 

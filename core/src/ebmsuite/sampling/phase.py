@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from ebmsuite.energy import Energy
+from ebmsuite.energy import Energy, warn_if_rounded
 from ebmsuite.sampling.chains import Chains, Start
 from ebmsuite.sampling.fast import FastPath
 from ebmsuite.sampling.kernel import Sampler, run, target_of
@@ -60,6 +60,11 @@ class Phase:
         self.sampler: Sampler = at(self._sampler, t)
         self.steps = round(self._steps(t)) if isinstance(self._steps, Schedule) else self._steps
 
+    @property
+    def sampling_steps(self) -> int:
+        """Steps of a chain outside learning: those of learning times the burn-in of the chains."""
+        return self.steps * self.chains.burn_in
+
     def draw(
         self,
         batch: Batch,
@@ -88,12 +93,13 @@ class Phase:
         each: Each | None = None,
         batch: int | None = None,
     ) -> Tensor:
-        """``n`` samples outside learning: chains start as in learning, and nothing is kept of them.
+        """``n`` samples outside learning, independent of those of another ``rng``; nothing is kept of their chains.
 
-        They run ``batch`` at a time, which bounds the memory (`together` unless said); all at once when ``each`` looks
-        on.
+        They run `sampling_steps` unless ``steps`` is given. ``batch`` of them run at a time, which bounds the memory
+        (`together` if None); all run at once when ``each`` looks on.
         """
         start = self.chains.start(n, rng, None, condition, proposal)
+        steps = self.sampling_steps if steps is None else steps
         return self.refine(start, rng, steps, each, batch or together(start.x))
 
     def refine(
@@ -134,6 +140,8 @@ class Phase:
                 target = target_of(self.energy, x, start.condition, graph=True)
                 state, info = run(self.sampler, target, x, kept, rng, each)
                 x = state.x
+        if self.sampler.adjusted and info is not None:  # its test compares energies; others use gradients alone
+            warn_if_rounded(info.energy.detach(), f"the Metropolis test of {type(self.sampler).__name__}")
         return x, None if info is None else info.energy.detach()
 
 

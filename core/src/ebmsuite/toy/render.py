@@ -13,7 +13,7 @@ from torch import Tensor
 from ebmsuite.density import Density
 from ebmsuite.files import replacing
 from ebmsuite.model import Model
-from ebmsuite.sampling import Phase, Start
+from ebmsuite.sampling import Phase
 from ebmsuite.toy.grid import Grid, all_points, log_density, temperature
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ class Picture:
 
 def paths(phase: Phase, chains: int, steps: int, rng: torch.Generator, moments: int = 200) -> Tensor:
     """Fresh chains on their way, [moments + 1 at most, chains, 2], the start first, on the CPU."""
-    fresh = getattr(phase.chains, "density", None)  # a buffer's own chains have arrived long ago
-    start = Start(fresh.sample(chains, rng)) if isinstance(fresh, Density) else phase.chains.start(chains, rng)
+    start = phase.chains.start(chains, rng)
     seen, every = [start.x.cpu()], max(1, steps // moments)
 
     def each(i: int, state: Any, info: Any) -> None:

@@ -6,6 +6,9 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
+import torch
+
+from ebmsuite.energy import warn_if_rounded
 from ebmsuite.hookspecs import hookimpl
 from ebmsuite.run import Run
 
@@ -44,6 +47,8 @@ class Guard:
             past = (r for r in run.history() if "gap" in r and seen[1] < r["step"] < rows[0][0])
             self._past, self._seen = [abs(r["gap"]) for r in past], seen
         for step, row in rows:
+            if "energy/data" in row:
+                warn_if_rounded(torch.tensor([row["energy/data"], row["energy/samples"]]), str(run.folder))
             reason = self.judge(run, row)
             if reason is not None:
                 run.ask_rollback(f"{reason} (step {step})", self.lr_factor, self.events, self._advice(run))

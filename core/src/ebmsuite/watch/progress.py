@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from ebmsuite import provenance
 from ebmsuite.hookspecs import hookimpl
 from ebmsuite.run import Run
 from ebmsuite.scores import Score
@@ -39,6 +40,8 @@ class Progress:
             highlight=False,
             soft_wrap=True,
         )
+        for name, stream in provenance.read(run.folder).get("streams", {}).items():
+            self.console.print(provenance.line(f"data.{name}", stream), highlight=False, markup=False, soft_wrap=True)
         if self.console.is_terminal:
             self.bar = Bar(
                 MofNCompleteColumn(), BarColumn(), TextColumn("{task.fields[rate]}"),

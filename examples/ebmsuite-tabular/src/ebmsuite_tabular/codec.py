@@ -17,7 +17,7 @@ from torch import Tensor
 from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.files import replacing
 from ebmsuite.space import Batch
-from ebmsuite_tabular.files import read_table
+from ebmsuite_tabular.files import Skipped, read_table
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,16 @@ class Columns:
     def read(self, path: Path) -> Batch:
         """The rows of a csv or npz file: x float32 [N, D], index 0..N-1.
 
-        Columns are found by name, in any order; others are ignored. A missing column, a cell that is no
+        Columns are found by name, in any order; the file may have others. A missing column, a cell that is no
         finite number, a ragged row and an empty file are a `DataError`.
         """
-        x = self.standardised(read_table(Path(path), self.names).values)
-        return Batch(x, index=torch.arange(len(x)))
+        return self.table(path)[0]
+
+    def table(self, path: Path) -> tuple[Batch, Skipped]:
+        """The rows of a file as `read` gives them, and the columns and blank lines that were left out."""
+        table = read_table(Path(path), self.names)
+        x = self.standardised(table.values)
+        return Batch(x, index=torch.arange(len(x))), table.skipped
 
     def write(self, x: Tensor, path: Path) -> None:
         """Write events x [N, D] in the units of the files: .csv with a header, or .npz (x, feature_names).
@@ -68,9 +73,9 @@ class Columns:
         The file is complete or absent. Another ending is a `DataError`.
         """
         path, values = Path(path), self.original(x)
-        if path.suffix == ".csv":
+        if path.suffix.lower() == ".csv":
             write_csv(path, self.names, [[f"{value:.9g}" for value in row] for row in values])
-        elif path.suffix == ".npz":
+        elif path.suffix.lower() == ".npz":
             with replacing(path) as aside:
                 np.savez(aside, x=values, feature_names=np.array(self.names))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Literal
 
 import numpy as np
@@ -11,9 +12,9 @@ from torch import Tensor
 
 from ebmsuite.dataset import InMemory
 from ebmsuite.errors import DataError, RecipeError
-from ebmsuite.files import find
+from ebmsuite.files import find, printable
 from ebmsuite_tabular.codec import Columns
-from ebmsuite_tabular.files import RawTable, read_table
+from ebmsuite_tabular.files import Invalid, RawTable, read_table
 
 SPLITS = ("train", "valid", "test")
 SHARES = (0.7, 0.1, 0.2)  # of the normal rows; anomalous ones go to valid and test as 0.1 to 0.2
@@ -26,13 +27,17 @@ class Table(InMemory):
     given or inside EBMSUITE_DATA; without one it is breast cancer Wisconsin, 569 x 30, with
     "malignant" anomalous. ``target`` is the column, or the array of an npz, that is left out as the label;
     rows whose label is ``anomaly`` are anomalous. ``columns`` are those to learn, in this order; all that are
-    left unless said. 70 % of the normal rows are train, 10 % valid and 20 % test by a permutation drawn from
-    ``seed``; a third of the anomalous rows goes to valid, the rest to test. An npz with ``split`` [N]
-    (0, 1, 2) keeps its own, less the anomalous rows of train.
+    left unless said. A row with a cell that is no finite number, or with an empty label, is a `DataError`, or
+    is left out (``invalid`` "skip").
+
+    70 % of the normal rows are train, 10 % valid and 20 % test by a permutation drawn from ``seed``; a third
+    of the anomalous rows goes to valid, the rest to test. An npz with ``split`` [N] (0, 1, 2) keeps its own,
+    less the anomalous rows of train.
 
     ``anomalous`` [N], boolean, is for metrics; ``rows`` [N] are the row numbers in the file, from 0. Normal
-    rows come before anomalous ones. `DataError` names the file and what is wrong with it, `RecipeError` the
-    setting.
+    rows come before anomalous ones. ``skipped`` are the blank lines, the rows (numbered from 1) and the
+    columns of the file that no split has. `DataError` names the file and what is wrong with it, `RecipeError`
+    the setting.
     """
 
     anomalous: Tensor
@@ -46,9 +51,12 @@ class Table(InMemory):
         anomaly: str | float | None = None,
         columns: tuple[str, ...] | None = None,
         seed: int = 0,
+        invalid: Invalid = "error",
     ) -> None:
         if path is None:
             where, table = "breast cancer Wisconsin", breast_cancer()
+            if invalid == "skip":
+                raise RecipeError("invalid: without a path there is no row to leave out")
             if target not in (None, "diagnosis") or columns is not None:
                 raise RecipeError('target and columns: without a path they are "diagnosis" and all others')
             anomaly = "malignant" if anomaly is None else anomaly
@@ -56,7 +64,7 @@ class Table(InMemory):
             raise RecipeError("anomaly: name the target column that has this value")
         else:
             file = find(path)
-            where, table = str(file), read_table(file, columns, target)
+            where, table = printable(file), read_table(file, columns, target, invalid)
         anomalous = is_anomalous(where, table, anomaly)
         parts = split_rows(anomalous, seed, table.split)
         for name, part in zip(SPLITS, parts, strict=True):
@@ -68,7 +76,10 @@ class Table(InMemory):
         rows = parts[SPLITS.index(split)]
         super().__init__(codec.standardised(table.values[rows]), codec=codec)
         self.anomalous = torch.from_numpy(anomalous[rows])
-        self.rows = torch.from_numpy(rows)
+        self.rows = torch.from_numpy(table.rows[rows])
+        unused = np.setdiff1d(np.arange(len(anomalous)), np.concatenate(parts))
+        left_out = [f"row {table.rows[i] + 1}" for i in unused]
+        self.skipped = {**table.skipped, **({"anomalous rows of train": left_out} if left_out else {})}
 
 
 def breast_cancer() -> RawTable:
@@ -77,11 +88,15 @@ def breast_cancer() -> RawTable:
 
     found = load_breast_cancer()
     names = tuple(str(name) for name in found.feature_names)
-    return RawTable(names, found.data.astype(np.float64), found.target_names[found.target].astype(np.str_))
+    labels = found.target_names[found.target].astype(np.str_)
+    return RawTable(names, found.data.astype(np.float64), np.arange(len(labels)), labels)
 
 
 def is_anomalous(where: str, table: RawTable, anomaly: str | float | None) -> NDArray[np.bool_]:
-    """Boolean [N]: whose label is ``anomaly``, as a text or as a number. `DataError` if none is."""
+    """Boolean [N]: whose label is ``anomaly``, as a text or as a number.
+
+    `DataError` if none is, or if another label differs from it in case or blanks only.
+    """
     if anomaly is None or table.labels is None:
         return np.zeros(len(table.values), dtype=np.bool_)
     kinds = sorted(set(table.labels.tolist()))
@@ -89,6 +104,12 @@ def is_anomalous(where: str, table: RawTable, anomaly: str | float | None) -> ND
     if not same:
         shown = ", ".join(kinds[:8]) + (", ..." if len(kinds) > 8 else "")
         raise DataError(f'{where}: no row has the label "{anomaly}"; the labels are {shown}')
+    similar = [kind for kind in kinds if kind not in same and _folded(kind) == _folded(str(anomaly))]
+    if similar:
+        raise DataError(
+            f'{where}: rows have the label "{similar[0]}", which is like the anomaly "{anomaly}" but not the '
+            "same; write both alike, or choose names that differ more"
+        )
     return np.isin(table.labels, same)
 
 
@@ -118,4 +139,8 @@ def _equal(label: str, anomaly: str | float) -> bool:
     try:
         return float(label) == float(anomaly)
     except ValueError:
-        return label == str(anomaly)
+        return label == str(anomaly).strip()
+
+
+def _folded(label: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", label).casefold().split())

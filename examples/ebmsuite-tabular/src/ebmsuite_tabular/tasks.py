@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 
 from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.files import printable
 from ebmsuite.model import Model
 from ebmsuite_tabular.codec import Columns, write_csv
-from ebmsuite_tabular.files import csv_rows
+from ebmsuite_tabular.files import csv_cells
 
 
 @dataclass(frozen=True)
@@ -18,36 +19,46 @@ class Score:
     """A csv with one more column, ``column``: the energy of the row, higher is stranger.
 
     The input is a csv with the columns that the model was trained on, in any order and among others; rows
-    and cells stay as they are, but for blanks around them and blank lines. Energies compare rows under one
+    and cells stay as they are, but for blanks around them and blank lines. What was not judged, other columns
+    and blank lines, is counted in the facts. Energies compare rows under one
     model; zero means nothing. ``batch`` rows are judged at a time.
     """
 
     column: str = "energy"
     batch: int = 4096
 
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise RecipeError(f"tabular/score: batch is {self.batch}; it must be at least 1")
+
     def __call__(
         self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator
     ) -> dict[str, float | int | str]:
         """Judge ``inputs`` and write ``out``; the facts are the count, the mean and the strangest row."""
-        if inputs is None or inputs.suffix != ".csv":
+        if inputs is None or inputs.suffix.lower() != ".csv":
             raise RecipeError("tabular/score: needs a table, --input FILE.csv")
-        if out.suffix != ".csv":
+        if out.suffix.lower() != ".csv":
             raise RecipeError(f"tabular/score: writes a csv, --out FILE.csv, not {out}")
         if not isinstance(model.codec, Columns):
             raise RecipeError(
                 "tabular/score: the model was not trained on a table (its codec is no tabular/columns)"
             )
-        header, cells = csv_rows(inputs)
-        if self.column in header:
-            raise DataError(f'{inputs}: has a column "{self.column}" already; set column= to another name')
-        x = model.codec.read(inputs).x
-        energies = torch.cat([model.energy(part).cpu() for part in torch.split(x, max(self.batch, 1))])
-        scored = [[*row, f"{value:.6g}"] for row, value in zip(cells, energies.tolist(), strict=True)]
-        write_csv(out, [*header, self.column], scored)
+        cells = csv_cells(inputs)
+        if self.column in cells.header:
+            raise DataError(
+                f'{printable(inputs)}: has a column "{self.column}" already; set column= to another name'
+            )
+        batch, skipped = model.codec.table(inputs)
+        energies = torch.cat([model.energy(part).cpu() for part in torch.split(batch.x, self.batch)])
+        scored = [[*row, f"{value:.6g}"] for row, value in zip(cells.rows, energies.tolist(), strict=True)]
+        write_csv(out, [*cells.header, self.column], scored)
         return {
-            "rows": len(cells),
+            "rows": len(scored),
+            **{
+                why: ", ".join([*names[:5], *(["..."] if len(names) > 5 else [])])
+                for why, names in skipped.items()
+            },
             "mean energy": round(float(energies.mean()), 3),
             "highest energy": round(float(energies.max()), 3),
             "its row": int(energies.argmax()) + 1,
-            "out": str(out),
         }

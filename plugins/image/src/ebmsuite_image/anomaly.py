@@ -60,8 +60,13 @@ def decide(
 
     No score sees a label: of a joint energy E is the marginal.
 
-    Errors: `UserError` when the model has not what the decision needs, or a score is not finite.
+    Errors: `UserError` when the model has not what the decision needs, a setting is for another decision or kind of
+    model, or a score is not finite.
     """
+    if weight is not None and decision != "posterior":
+        raise UserError(f'weight is that of the squared error in the score "posterior"; the score is "{decision}"')
+    if not has_latent(model) and (descent or not noise):
+        raise UserError("descent and noise say how a latent vector is inferred; this model has none")
     batch, levels = _without_labels(model, batch).to(model.device), levels_of(model, levels)
     if decision == "ratio" and levels is None:
         raise UserError(

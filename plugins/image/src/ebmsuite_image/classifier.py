@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
@@ -17,7 +15,7 @@ from torch.nn import functional as F
 
 from ebmsuite.dataset import Dataset
 from ebmsuite.errors import DataError, UserError
-from ebmsuite.files import replacing
+from ebmsuite.files import cache_folder, replacing
 from ebmsuite_image.metrics.examples import pictures
 from ebmsuite_image.raster import from_uint8, to_uint8
 
@@ -110,9 +108,9 @@ def learn(images: Tensor, labels: Tensor, steps: int) -> SmallNet:
 def cached(images: Tensor, labels: Tensor, steps: int) -> tuple[SmallNet, str]:
     """`learn`, or its result of an earlier time, with the key: 64 hex digits.
 
-    The key is a sha256 over pictures, labels and recipe. The file, ``image/classifier-<key>.safetensors``
-    under ``$EBMSUITE_CACHE`` (default ``~/.cache/ebmsuite``), is put in place by one rename, so processes
-    that learn at the same time never read half of it.
+    The key is a sha256 over pictures, labels and recipe. The file, ``image/classifier-<key>.safetensors`` in the cache
+    (`ebmsuite.files.cache_folder`), is put in place by one rename, so processes that learn at the same time never read
+    half of it.
 
     Errors: `DataError` when the file cannot be read or holds another net.
     """
@@ -121,8 +119,7 @@ def cached(images: Tensor, labels: Tensor, steps: int) -> tuple[SmallNet, str]:
     for part in (images, labels):
         digest.update(part.contiguous().numpy().tobytes())
     key = digest.hexdigest()
-    root = Path(os.environ.get("EBMSUITE_CACHE") or "~/.cache/ebmsuite").expanduser()
-    path = root / "image" / f"classifier-{key[:32]}.safetensors"
+    path = cache_folder("image") / f"classifier-{key[:32]}.safetensors"
     if path.is_file():
         net = _drawn(images, labels)
         try:

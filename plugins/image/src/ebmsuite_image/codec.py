@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import safetensors
@@ -16,14 +16,34 @@ from PIL import Image
 from torch import Tensor
 
 from ebmsuite.errors import DataError, RecipeError
-from ebmsuite.files import replacing
+from ebmsuite.files import printable, replacing
 from ebmsuite.space import Batch
+from ebmsuite_image.folders import Skipped, find
 from ebmsuite_image.raster import ENDINGS, decode, fit, from_uint8, grid, recolour, to_uint8
 
-__all__ = ["Pixels", "decode", "fit", "from_uint8", "grid", "to_uint8"]
+__all__ = ["Inputs", "Pixels", "Scale", "decode", "fit", "from_uint8", "grid", "to_uint8"]
 
-_FARTHEST = 10.0
-"""Beyond this, floats are taken to be on another scale (0..255) rather than samples that left [-1, 1]."""
+Scale: TypeAlias = Literal["unit", "signed"]
+"""Where black and white are in an array of floats: [0, 1], or [-1, 1]."""
+
+_ARRAYS = (".npy", ".npz", ".safetensors")
+_FARTHEST = 1.5
+"""How far samples may leave [-1, 1]; floats beyond are on another scale, for example standardised or 0..255."""
+_OVER = 0.1
+"""How far floats in [0, 1] may leave it: resampled pictures overshoot."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Pictures ``x`` float32 [N, C, H, W] in [-1, 1] and their ``names`` [N].
+
+    A name is that of the file, inside the folder that was given, or FILE[i] in a file of several pictures. ``skipped``
+    are the files, or arrays, that were left out.
+    """
+
+    x: Tensor
+    names: tuple[str, ...]
+    skipped: Skipped
 
 
 @dataclass(frozen=True)
@@ -45,35 +65,47 @@ class Pixels:
             raise RecipeError(f"size: {self.size} must be a height and a width of at least one pixel")
 
     def read(self, path: Path) -> Batch:
-        """The pictures in ``path``: x float32 [N, C, H, W] in [-1, 1], index 0..N-1.
-
-        ``path`` is a picture (png, jpg, jpeg, bmp, gif, webp), a folder of them (sorted by name), an .npy or
-        .npz array, or a .safetensors tensor "x". Arrays are [N, C, H, W], [N, H, W, C], [N, H, W], [H, W, C]
-        or [H, W], bytes in 0..255 or floats in [-1, 1]. Pictures of another size are cut to the aspect ratio
-        around their centre and scaled; colours are turned to grey, and grey to colours, as needed.
-        `DataError` names the file that is none of this.
-        """
-        path = Path(path)
-        if path.is_dir():
-            x = torch.cat([self._picture(f) for f in _files(path)])
-        elif not path.exists():
-            raise DataError(f"{path}: there is no such file or folder")
-        elif path.suffix.lower() in ENDINGS:
-            x = self._picture(path)
-        elif path.suffix.lower() in (".npy", ".npz", ".safetensors"):
-            x = self._array(path)
-        else:
-            known = ", ".join((*ENDINGS, ".npy", ".npz", ".safetensors"))
-            raise DataError(f'{path}: pictures are not read from "{path.suffix}" files, but from {known} or a folder')
+        """The pictures in ``path``: x float32 [N, C, H, W] in [-1, 1], index 0..N-1. See `inputs`."""
+        x = self.inputs(path).x
         return Batch(x, index=torch.arange(len(x)))
 
-    @staticmethod
-    def names(path: Path, n: int) -> list[str]:
-        """The names of the ``n`` pictures that `read` gives: those of the files, or FILE[i] in a file of several."""
+    def inputs(self, path: Path, scale: Scale | None = None) -> Inputs:
+        """The pictures in ``path``, their names, and what was left out.
+
+        ``path`` is a picture file (see `ENDINGS`), a folder of them and of folders (as `ebmsuite_image.folders.find`
+        reads it), an .npy array, an .npz with an array "x" or a single one, or a .safetensors with a tensor "x".
+
+        The axes of an array are [H, W], [H, W, C], [N, H, W], [N, C, H, W] or [N, H, W, C], where C is 1 or 3: the last
+        axis of three is C when it is 1 or 3. [3, H, W] and four axes of which both the second and the last are 1 or 3
+        are ambiguous, which is a `DataError`, unless four are [N, *event] of this codec.
+
+        Values are uint8 in 0..255 or floats. Floats of which some are below -0.1 and none is beyond 1.5 are taken to be
+        in [-1, 1]. Others that are above -0.1 may be in [0, 1] too: `DataError`, unless ``scale`` says which.
+
+        Pictures of another size are cut to the aspect ratio around their centre and scaled; colours are turned to grey,
+        and grey to colours, as needed. `DataError` names the file that is none of this.
+        """
         path = Path(path)
+        shown, ending = printable(path), path.suffix.lower()
+        if not path.exists():
+            raise DataError(f"{shown}: there is no such file or folder")
+        if scale is not None and (path.is_dir() or ending not in _ARRAYS):
+            raise DataError(
+                f'{shown}: scale "{scale}" is for arrays of floats; picture files have a scale of their own'
+            )
         if path.is_dir():
-            return [f.name for f in _files(path)]
-        return [path.name] if n == 1 else [f"{path.name}[{i}]" for i in range(n)]
+            found = find(path)
+            return Inputs(torch.cat([self._picture(f) for f in found.paths]), found.printable, found.skipped)
+        name = printable(path.name)
+        if ending in ENDINGS:
+            return Inputs(self._picture(path), (name,), {})
+        if ending in _ARRAYS:
+            array, others = _load(path)
+            x = self._events(array, shown, scale)
+            names = [name] if len(x) == 1 else [f"{name}[{i}]" for i in range(len(x))]
+            return Inputs(x, tuple(names), {'other than "x"': others} if others else {})
+        known = ", ".join((*ENDINGS, *_ARRAYS))
+        raise DataError(f'{shown}: pictures are not read from "{path.suffix}" files, but from {known} or a folder')
 
     def write(self, x: Tensor, path: Path) -> None:
         """Write pictures x [N, C, H, W] in [-1, 1] as the ending of ``path`` says.
@@ -109,64 +141,94 @@ class Pixels:
     def _picture(self, path: Path) -> Tensor:
         return from_uint8(fit(decode(path, self.channels)[None], self.size))
 
-    def _array(self, path: Path) -> Tensor:
-        x = _layout(_load(path), path)
+    def _events(self, array: Tensor, path: str, scale: Scale | None) -> Tensor:
+        x = self._layout(array, path)
         if x.is_floating_point():
-            x = x.to(torch.float32)
-            if not bool(torch.isfinite(x).all()):
-                raise DataError(f"{path} holds values that are not numbers (NaN or infinite); remove them")
-            farthest = float(x.abs().max())
-            if farthest > _FARTHEST:
-                raise DataError(f"{path} reaches {farthest:g}: floats must be scaled to [-1, 1], or saved as uint8")
+            x = _signed(x.to(torch.float32), path, scale)
+        elif scale is not None:
+            raise DataError(f'{path} is {_dtype(x)}: scale "{scale}" is for floats')
         elif x.dtype == torch.uint8:
             x = from_uint8(x)
         else:
-            raise DataError(f"{path} is {x.dtype}; save it as uint8 in 0..255 or as floats in [-1, 1]")
+            raise DataError(
+                f"{path} is {_dtype(x)}, whose scale is unknown; save it as uint8 in 0..255 or as floats in [-1, 1]"
+            )
         return fit(recolour(x, self.channels), self.size).contiguous()
 
+    def _layout(self, x: Tensor, path: str) -> Tensor:
+        """[N, C, H, W], C 1 or 3."""
+        shape = list(x.shape)
+        first, last = (x.dim() > 2 and shape[i] in (1, 3) for i in (1 if x.dim() == 4 else 0, -1))
+        if x.dim() == 3 and shape[0] == 3:
+            raise DataError(
+                f"{path} is an array {shape}: three grey pictures or one in colours? Save it as "
+                f"[3, 1, height, width] or [1, 3, height, width]"
+            )
+        if x.dim() == 4 and first and last and shape[1:] != [self.channels, *self.size]:
+            raise DataError(
+                f"{path} is an array {shape}: is the second axis the colours or the last? Save it as uint8 PNG files"
+            )
+        if x.dim() == 2:
+            x = x[None, None]
+        elif x.dim() == 3:
+            x = x.permute(2, 0, 1)[None] if last else x[:, None]
+        elif x.dim() == 4 and not first:
+            x = x.permute(0, 3, 1, 2)
+        if x.dim() != 4 or x.shape[1] not in (1, 3) or x.numel() == 0:
+            raise DataError(f"{path} is an array {shape}; pictures are [N, 1 or 3, height, width], N > 0")
+        return x
 
-def _files(folder: Path) -> list[Path]:
-    files = sorted(f for f in folder.iterdir() if _is_picture(f))
-    if not files:
-        raise DataError(f"{folder} holds no picture; it needs files ending in {', '.join(ENDINGS)}")
-    return files
+
+def _signed(x: Tensor, path: str, scale: Scale | None) -> Tensor:
+    """Floats in [-1, 1], of floats on ``scale``; when it is None they must show theirs."""
+    if not bool(torch.isfinite(x).all()):
+        raise DataError(f"{path} holds values that are not numbers (NaN or infinite); remove them")
+    low, high = float(x.min()), float(x.max())
+    reaches = f"{path} holds floats from {low:.4g} to {high:.4g}"
+    if scale == "signed":
+        return x
+    if scale == "unit":
+        if low < -_OVER or high > 1 + _OVER:
+            raise DataError(f'{reaches}: with scale "unit" they must be in [0, 1]')
+        return 2 * x - 1
+    if max(-low, high) > _FARTHEST:
+        raise DataError(f"{reaches}: scale them to [-1, 1], or save the pictures as uint8 in 0..255")
+    if low >= -_OVER:
+        raise DataError(
+            f"{reaches}: are they in [0, 1] or in [-1, 1]? Say scale=unit or scale=signed, a setting of every task, or "
+            "save the pictures as uint8 in 0..255"
+        )
+    return x
 
 
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in ENDINGS and not path.name.startswith(".") and path.is_file()
-
-
-def _load(path: Path) -> Tensor:
+def _load(path: Path) -> tuple[Tensor, list[str]]:
+    """The array in a file, and the names of those beside it."""
+    shown = printable(path)
     try:
         if path.suffix.lower() == ".safetensors":
             tensors = safetensors.torch.load_file(path)
             if "x" not in tensors:
-                raise DataError(f'{path} has no tensor "x" (it has {", ".join(tensors) or "none"})')
-            return tensors["x"]
+                raise DataError(f'{shown} has no tensor "x" (it has {", ".join(tensors) or "none"})')
+            return tensors.pop("x"), sorted(tensors)
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
-            return torch.from_numpy(loaded)
+            return _tensor(loaded), []
         with loaded:
             key = loaded.files[0] if len(loaded.files) == 1 else "x"
             if key not in loaded.files:
-                raise DataError(f'{path} has no array "x" (it has {", ".join(loaded.files) or "none"})')
-            return torch.from_numpy(loaded[key])
+                raise DataError(f'{shown} has no array "x" (it has {", ".join(loaded.files) or "none"})')
+            return _tensor(loaded[key]), sorted(set(loaded.files) - {key})
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error,
             safetensors.SafetensorError) as error:  # fmt: skip
-        raise DataError(f"{path} cannot be read as an array ({error}); save it again") from error
+        raise DataError(f"{shown} cannot be read as an array ({error}); save it again") from error
 
 
-def _layout(x: Tensor, path: Path) -> Tensor:
-    shape = list(x.shape)
-    if x.dim() == 2:
-        x = x[None, None]
-    elif x.dim() == 3:
-        x = x.permute(2, 0, 1)[None] if shape[-1] in (1, 3) else x[:, None]
-    elif x.dim() == 4 and shape[1] not in (1, 3):
-        x = x.permute(0, 3, 1, 2)
-    if x.dim() != 4 or x.shape[1] not in (1, 3) or x.numel() == 0:
-        raise DataError(f"{path} is an array {shape}; pictures are [N, 1 or 3, height, width], N > 0")
-    return x
+def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
+    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
+
+
+def _dtype(x: Tensor) -> str:
+    return str(x.dtype).removeprefix("torch.")
 
 
 def _write_png(x: Tensor, path: Path) -> None:

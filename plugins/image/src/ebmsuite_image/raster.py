@@ -10,18 +10,22 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ebmsuite.errors import DataError
+from ebmsuite.files import printable
 
-__all__ = ["ENDINGS", "decode", "fit", "from_uint8", "grid", "recolour", "to_uint8"]
+__all__ = ["ENDINGS", "Unreadable", "decode", "fit", "from_uint8", "grid", "recolour", "to_uint8"]
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
-"""Endings of the picture files that are read."""
+ENDINGS = (
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff",
+)  # fmt: skip
+"""Endings of the picture files that are read, in lower case; a file's own may be in either."""
 
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
+_REDUCED = 254  # the TIFF tag NewSubfileType; its first bit marks a smaller version of another page
 # what Pillow raises for bytes that are not the picture they claim to be
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, LookupError, struct.error, zlib.error)
 
@@ -40,28 +44,59 @@ def to_uint8(x: Tensor) -> Tensor:
     return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
-def decode(path: Path, channels: int) -> Tensor:
-    """The picture in a file: uint8 [channels, H, W], upright; the first frame if it moves.
+class Unreadable(DataError):
+    """A file that does not hold one picture of a known kind; ``reason`` says why."""
 
-    Transparent parts become white. A file that is not a whole picture raises `DataError` that names it.
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{printable(path)} cannot be read as a picture ({reason}); remove or replace it")
+        self.reason = reason
+
+
+def decode(path: Path, channels: int) -> Tensor:
+    """The picture in a file: uint8 [channels, H, W], upright; the first frame of an animation.
+
+    Transparent parts become white. 16 bits per pixel are scaled from 0..65535 to 0..255. `Unreadable` when the file is
+    damaged, not a picture, a TIFF of several pages, or has pixels of 32 bits, whose scale is unknown. `DataError` when
+    there is no such file.
     """
     try:
         with Image.open(path, formats=_FORMATS) as opened:
+            pages = _pages(opened)
+            if pages > 1:
+                raise Unreadable(path, f"it has {pages} pages; save each as a file of its own")
             opened.load()
             picture = _opaque(ImageOps.exif_transpose(opened))
+            if picture.mode in ("I", "F"):
+                raise Unreadable(path, "its pixels have 32 bits, on an unknown scale; save it with 8 or 16 bits")
+            array = np.array(picture.convert("L" if channels == 1 else "RGB"))
     except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such file") from error
+        raise DataError(f"{printable(path)}: there is no such file") from error
+    except UnidentifiedImageError as error:
+        empty = path.is_file() and path.stat().st_size == 0
+        known = f"not {', '.join(_FORMATS[:-1])} or {_FORMATS[-1]}, or cut short"
+        raise Unreadable(path, "empty" if empty else known) from error
     except Image.DecompressionBombError as error:
-        raise DataError(f"{path} is too big a picture to read ({error}); scale it down or remove it") from error
+        raise Unreadable(path, f"too many pixels: {error}") from error
     except _UNREADABLE as error:
-        reason = "empty" if path.is_file() and path.stat().st_size == 0 else f"truncated?: {error}"
-        raise DataError(f"{path} cannot be read as a picture ({reason}); remove or replace it") from error
-    array = np.array(picture.convert("L" if channels == 1 else "RGB"))
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise Unreadable(path, printable(" ".join(reason.split())) or type(error).__name__) from error
     return torch.from_numpy(array.reshape(*array.shape[:2], channels)).permute(2, 0, 1)
 
 
+def _pages(picture: Image.Image) -> int:
+    """1, or the pages of a TIFF file that are not smaller versions of others."""
+    if not isinstance(picture, TiffImagePlugin.TiffImageFile):
+        return 1
+    pages = 1
+    for i in range(1, picture.n_frames):
+        picture.seek(i)
+        pages += not picture.tag_v2.get(_REDUCED, 0) & 1
+    picture.seek(0)
+    return pages
+
+
 def _opaque(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I"):  # 16 bits a pixel: Pillow would clip to 255, not scale
+    if picture.mode.startswith("I;16"):  # Pillow would clip to 255, not scale
         grey = np.asarray(picture, np.float64) / 257
         return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8))
     if picture.has_transparency_data:

@@ -63,8 +63,8 @@ class Film:
     def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
         phase = model.phase(self.phase or ("prior" if has_latent(model) else "negative"))
         start = _start(phase, self.chains, rng, "film")
-        columns = moments(phase.steps, self.frames, self.spacing)
-        times = moments(phase.steps, 4 * self.frames, "even")
+        columns = moments(phase.sampling_steps, self.frames, self.spacing)
+        times = moments(phase.sampling_steps, 4 * self.frames, "even")
         seen = {t: pictured(model, x) for t, x in follow(phase, start, rng, {*columns, *times}, model.device).items()}
         strip, film = folder / "film.png", folder / "film.gif"
         write_png(grid(torch.stack([seen[t] for t in columns], 1).flatten(0, 1), len(columns)), strip)

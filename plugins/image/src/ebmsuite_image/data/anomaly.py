@@ -30,6 +30,7 @@ from ebmsuite.errors import RecipeError
 from ebmsuite_image.data.digits import Digits
 from ebmsuite_image.data.pictures import Pictures, check_split
 from ebmsuite_image.data.public import HELD_OUT, MNIST, load
+from ebmsuite_image.folders import Skipped
 
 __all__ = ["Anomaly", "Protocol", "digits_anomaly", "mnist_anomaly"]
 
@@ -49,9 +50,10 @@ class Anomaly(Pictures):
     """
 
     def __init__(
-        self, images: Tensor, digits: Tensor, held_out: int, protocol: Protocol, note: str, conditional: bool
+        self, part: Part, held_out: int, protocol: Protocol, note: str, conditional: bool, skipped: Skipped
     ) -> None:
-        super().__init__(images, digits, 10, conditional, note=note)
+        images, digits = part
+        super().__init__(images, digits, 10, conditional, note=note, skipped=skipped)
         self.anomalous = digits == held_out
         self.held_out, self.protocol = held_out, protocol
 
@@ -63,8 +65,8 @@ def mnist_anomaly(
     training, test = load(MNIST, "train"), load(MNIST, "test")
     found = len(training[0]) + len(test[0])
     note = f"{found:,} of the 70,000 images of MNIST" if found < MNIST.train + MNIST.test else ""
-    part = _split(training, test, 10_000, split, held_out, protocol)
-    return Anomaly(*part, held_out, protocol, note, conditional)
+    part, skipped = _split(training, test, 10_000, split, held_out, protocol)
+    return Anomaly(part, held_out, protocol, note, conditional, skipped)
 
 
 def digits_anomaly(
@@ -73,11 +75,14 @@ def digits_anomaly(
     """The 10,000 embedded digits, 28x28, with the digit ``held_out`` as the anomaly."""
     train, valid, test = (_part(Digits(s)) for s in ("train", "valid", "test"))
     training = torch.cat([train[0], valid[0]]), torch.cat([train[1], valid[1]])
-    part = _split(training, test, 1000, split, held_out, protocol)
-    return Anomaly(*part, held_out, protocol, "10,000 of the 70,000 images of MNIST", conditional)
+    part, skipped = _split(training, test, 1000, split, held_out, protocol)
+    return Anomaly(part, held_out, protocol, "10,000 of the 70,000 images of MNIST", conditional, skipped)
 
 
-def _split(training: Part, test: Part, last: int, split: str, held_out: int, protocol: Protocol) -> Part:
+def _split(
+    training: Part, test: Part, last: int, split: str, held_out: int, protocol: Protocol
+) -> tuple[Part, Skipped]:
+    """The pictures of a split, and those training pictures of ``held_out`` that no split has."""
     check_split(split)
     if not 0 <= held_out <= 9:
         raise RecipeError(f"held_out: {held_out} is not a digit from 0 to 9")
@@ -87,10 +92,11 @@ def _split(training: Part, test: Part, last: int, split: str, held_out: int, pro
     if protocol == "pooled":  # in the order that the public loaders permute
         images, digits = (torch.cat(three) for three in zip(early, test, late, strict=True))
         learned, judged = _pooled((images, digits), held_out)
+    left_out = [f"training image {i}" for i in (learned[1] == held_out).nonzero().flatten().tolist()]
     learned = _chosen(learned, learned[1] != held_out)
     end = len(learned[0]) - min(HELD_OUT, len(learned[0]) // 10)
     parts = {"train": _chosen(learned, slice(end)), "valid": _chosen(learned, slice(end, None)), "test": judged}
-    return parts[split]
+    return parts[split], {f"of the digit {held_out}": left_out} if left_out else {}
 
 
 def _pooled(whole: Part, held_out: int) -> tuple[Part, Part]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.files import printable
 from ebmsuite_image.data.pictures import SPLITS, Files, Pictures, check_split
 from ebmsuite_image.data.torchvision_pair import import_torchvision
 from ebmsuite_image.data.where import download, torchvision_folder
+from ebmsuite_image.folders import Found, checked, complaint
 
 __all__ = ["celeba"]
 
@@ -18,7 +20,7 @@ def celeba(split: str = "train", size: int = 64, crop: int = 140, flip: bool = F
     """CelebA, aligned and cropped: RGB faces, 178 wide and 218 high, in its own three splits.
 
     The central ``crop`` x ``crop`` pixels are scaled to ``size`` x ``size``; ``flip`` mirrors training
-    examples at random. Pictures are decoded when a batch is asked for.
+    examples at random. Pictures are checked for damage at their ends at once, and decoded when a batch is asked for.
     """
     check_split(split)
     if min(size, crop) < 1:
@@ -27,26 +29,37 @@ def celeba(split: str = "train", size: int = 64, crop: int = 140, flip: bool = F
     if not folder.exists():
         contents = "torchvision/celeba (list_eval_partition.txt and the JPEGs of img_align_celeba.zip, unpacked)"
         download("celeba", contents, _fetch)
-    wanted = _partition(folder / "list_eval_partition.txt", SPLITS.index(split))
-    pictures = folder / "img_align_celeba"
+    partition, pictures = folder / "list_eval_partition.txt", folder / "img_align_celeba"
+    split_of = _partition(partition)
     there = {path.name for path in pictures.iterdir()} if pictures.is_dir() else set()
-    paths = [pictures / name for name in wanted if name in there]
-    if not paths:
+    names = [name for name, number in split_of.items() if SPLITS[number] == split and name in there]
+    if not names:
         raise DataError(f"{pictures} holds no picture of the {split} split; unpack img_align_celeba.zip there")
-    note = "" if len(paths) >= WHOLE[split] else f"{len(paths):,} of {WHOLE[split]:,} {split} images"
-    return Pictures(Files(paths, (size, size), 3, crop), flip=flip and split == "train", note=note)
+    prints, faults = checked(pictures, names)
+    if faults:
+        raise DataError(f"{complaint(pictures, faults, len(names))}; unpack img_align_celeba.zip there again")
+    others = sorted(map(printable, there - split_of.keys()))
+    skipped = {f"not in {partition.name}": others} if others else {}
+    note = "" if len(names) >= WHOLE[split] else f"{len(names):,} of {WHOLE[split]:,} {split} images"
+    files = Files(Found(pictures, tuple(names), prints, skipped), (size, size), 3, crop)
+    return Pictures(files, flip=flip and split == "train", note=note, skipped=skipped)
 
 
 def _fetch(folder: Path) -> None:
     import_torchvision().datasets.CelebA(str(folder), split="all", download=True)
 
 
-def _partition(path: Path, number: int) -> list[str]:
-    """The file names of one split, from lines "000001.jpg 0"."""
+def _partition(path: Path) -> dict[str, int]:
+    """File name -> 0 (train), 1 (valid) or 2 (test), from lines "000001.jpg 0"."""
+    found: dict[str, int] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [name for name, part in map(str.split, filter(str.strip, lines)) if int(part) == number]
+        for line in filter(str.strip, path.read_text(encoding="utf-8").splitlines()):
+            name, number = line.split()
+            if name in found or int(number) not in (0, 1, 2):
+                raise ValueError(f'"{line}" names a file again' if name in found else f'"{line}" names no split')
+            found[name] = int(number)
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing: it lists the splits of CelebA; download it beside the pictures") from error
     except ValueError as error:
         raise DataError(f'{path}: every line must be a file name and 0, 1 or 2 ("000001.jpg 0"); {error}') from error
+    return found

@@ -3,66 +3,97 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import unicodedata
 from pathlib import Path
 
 from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.files import printable
 from ebmsuite_image.data.pictures import Files, Pictures, check_split
-from ebmsuite_image.raster import ENDINGS
+from ebmsuite_image.folders import Found, Invalid, find
 
 __all__ = ["Folder"]
 
 _UP_TO = {"train": 0.90, "valid": 0.95, "test": 1.0}
+_SPLIT_OF = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
+"""What sub-folders that are splits are called, in either case."""
 
 
 class Folder(Pictures):
-    """The pictures in a folder and the folders in it, sorted by name; hidden ones are left out.
+    """The pictures in a folder and the folders in it, in the order of their names.
 
-    90 % are train, 5 % valid and 5 % test by a hash of the name that a picture has inside the folder: a
-    picture keeps its split when others come or go. A folder with a sub-folder ``train`` is split by its
-    sub-folders ``train``, ``valid`` and ``test`` instead. Pictures are cut to squares around their centre
-    and scaled to ``size`` x ``size``; ``channels`` is 1 (grey) or 3 (RGB); ``flip`` mirrors training
-    examples at random. They are decoded when a batch is asked for: a broken one is a `DataError` then, or
-    when `check` is called. A folder, or a split, without pictures is a `DataError` at once.
+    90 % are train, 5 % valid and 5 % test by a hash of the name that a picture has inside the folder: a picture keeps
+    its split when others come or go. Names that differ in their Unicode composition only are one name here.
+
+    The sub-folders ``train``, ``valid`` (or ``val``, ``validation``) and ``test`` are the splits when there is a
+    ``train``, at least one of the others, and no picture outside of them. Pictures outside are a `DataError` then, as
+    are two of the others without a ``train``, and two sub-folders for one split. A single sub-folder of such a name is
+    a folder like any other. ``note`` says which of the two it was.
+
+    Pictures are cut to squares around their centre and scaled to ``size`` x ``size``; ``channels`` is 1 (grey) or 3
+    (RGB); ``flip`` mirrors training examples at random. All pictures of all splits are checked for damage at their
+    ends at once; ``invalid`` says what becomes of damaged ones. They are decoded when a batch is asked for. ``skipped``
+    names every file in the folder that is not used. A folder, or a split, without pictures is a `DataError`.
     """
 
     def __init__(
-        self, path: str | Path, split: str = "train", size: int = 64, channels: int = 3, flip: bool = False
+        self,
+        path: str | Path,
+        split: str = "train",
+        size: int = 64,
+        channels: int = 3,
+        flip: bool = False,
+        invalid: Invalid = "error",
     ) -> None:
         check_split(split)
         if size < 1:
             raise RecipeError(f"size: {size} must be at least one pixel")
         folder = Path(path).expanduser()
         if not folder.is_dir():
-            raise DataError(f"{folder} is not a folder; path must name a folder of pictures")
-        divided = (folder / "train").is_dir()
-        root = folder / split if divided else folder
-        found = _find(root)
-        if not found:
-            raise DataError(f"{root} holds no picture; it needs files ending in {', '.join(ENDINGS)}")
-        chosen = found if divided else [f for f in found if _split(f.relative_to(root).as_posix()) == split]
-        if not chosen:
-            raise DataError(
-                f"{folder}: none of its {len(found)} pictures falls into the split {split}; add pictures, or "
-                "divide them among sub-folders train, valid and test"
-            )
+            raise DataError(f"{printable(folder)} is not a folder; path must name a folder of pictures")
+        found = find(folder, invalid, 'remove or replace them, or leave them out with "invalid: skip"')
+        chosen, note = _split(found, split)
         self.files = Files(chosen, (size, size), channels)
-        super().__init__(self.files, flip=flip and split == "train")
-
-    def check(self) -> None:
-        """Decode every picture of the split; `DataError` names the first that cannot be read."""
-        self.files.check()
+        super().__init__(self.files, flip=flip and split == "train", note=note, skipped=found.skipped)
 
 
-def _find(root: Path) -> list[Path]:
-    """Pictures below ``root``, sorted by the name inside it; links are followed for files only."""
-    found: list[Path] = []
-    for folder, inside, names in os.walk(root):
-        inside[:] = [name for name in inside if not name.startswith(".")]
-        found += [Path(folder, n) for n in names if n.lower().endswith(ENDINGS) and not n.startswith(".")]
-    return sorted(found, key=lambda path: path.relative_to(root).as_posix())
+def _split(found: Found, split: str) -> tuple[Found, str]:
+    """The pictures of a split, and how they were chosen."""
+    folder, n = printable(found.root), len(found.names)
+    named: dict[str, str] = {}
+    for top in sorted(entry.name for entry in found.root.iterdir() if entry.is_dir()):
+        part = _SPLIT_OF.get(top.lower())
+        if part in named:
+            raise DataError(f'{folder} has two sub-folders for {part}, "{named[part]}" and "{top}"; join them')
+        if part is not None:
+            named[part] = top
+    if len(named) > 1:
+        subs = " and ".join(f'"{top}"' for top in named.values())
+        if "train" not in named:
+            raise DataError(f'{folder} has the sub-folders {subs} but no "train"; add it, or give them other names')
+        others = [name for name in found.names if name.split("/")[0] not in named.values()]
+        if others:
+            raise DataError(
+                f"{folder} has the sub-folders {subs}, and pictures outside of them ({printable(others[0])} and "
+                f"{len(others) - 1} more): are they the splits? Move these pictures away, or rename the sub-folders"
+            )
+        chosen = found.chosen(lambda name: name.split("/")[0] == named.get(split))
+        if not chosen.names:
+            raise DataError(
+                f"{folder} is divided into the sub-folders {subs}; it holds no picture of the split {split}"
+            )
+        return chosen, f'the sub-folder "{named[split]}"'
+    chosen = found.chosen(lambda name: _drawn(name) == split)
+    if not chosen.names:
+        raise DataError(
+            f"{folder}: none of its {n} pictures falls into the split {split}; add pictures, or divide them among "
+            "sub-folders train, valid and test"
+        )
+    note = f"{len(chosen.names):,} of {n:,} pictures, by their names"
+    return chosen, note + "".join(f'; the sub-folder "{top}" is not taken as a split' for top in named.values())
 
 
-def _split(name: str) -> str:
-    share = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+def _drawn(name: str) -> str:
+    """The split of a picture by a hash of its name."""
+    key = unicodedata.normalize("NFC", name).encode("utf-8", "surrogateescape")
+    share = int.from_bytes(hashlib.sha256(key).digest()[:8], "big") / 2**64
     return next(split for split, end in _UP_TO.items() if share < end or split == "test")

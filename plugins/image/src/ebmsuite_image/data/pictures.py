@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -13,6 +11,7 @@ from ebmsuite.dataset import Codec, Dataset, digest_of
 from ebmsuite.errors import RecipeError
 from ebmsuite.space import Batch, Space
 from ebmsuite_image.codec import Pixels
+from ebmsuite_image.folders import Found, Skipped
 from ebmsuite_image.raster import decode, fit, from_uint8
 
 __all__ = ["SPLITS", "Files", "Pictures", "check_split", "coin", "resized"]
@@ -26,10 +25,9 @@ class Files:
     ``size`` is (height, width) after cutting out the centre (``crop`` x ``crop`` pixels at most).
     """
 
-    def __init__(
-        self, paths: Sequence[Path], size: tuple[int, int], channels: int = 3, crop: int | None = None
-    ) -> None:
-        self.paths, self.size, self.channels, self.crop = tuple(paths), size, channels, crop
+    def __init__(self, found: Found, size: tuple[int, int], channels: int = 3, crop: int | None = None) -> None:
+        self.found, self.size, self.channels, self.crop = found, size, channels, crop
+        self.paths = found.paths
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -40,14 +38,9 @@ class Files:
         with ThreadPoolExecutor(4) as pool:  # decoding leaves the interpreter to others
             return torch.cat(list(pool.map(self._read, index.tolist())))
 
-    def check(self) -> None:
-        """Decode every picture; `DataError` names the first that cannot be read."""
-        for path in self.paths:
-            decode(path, self.channels)
-
     def digest(self) -> str:
-        """Of the names and the sizes in bytes of all files, in order."""
-        return digest_of("\n".join(f"{path.name} {path.stat().st_size}" for path in self.paths))
+        """Of names, sizes and the first and last 4 KiB of all files, in order. Their folder does not count."""
+        return digest_of("\n".join(self.found.names), b"".join(self.found.prints))
 
     def _read(self, i: int) -> Tensor:
         return fit(decode(self.paths[i], self.channels)[None], self.size, self.crop)
@@ -58,8 +51,8 @@ class Pictures(Dataset):
 
     ``images`` are uint8 [N, C, H, W] (or `Files`); ``labels`` int64 [N], in 0..``classes`` - 1, are the
     condition when it is ``conditional``, and are there for metrics in any case. With ``flip`` an example is
-    mirrored or not as its seed says, whatever batch it is in; seed 0 leaves it as it is. ``note`` says what part
-    of a public data set this is, for results to state; it is empty when nothing is missing.
+    mirrored or not as its seed says, whatever batch it is in; seed 0 leaves it as it is. ``note`` and ``skipped`` are
+    those of `Dataset`.
     """
 
     def __init__(
@@ -70,8 +63,10 @@ class Pictures(Dataset):
         conditional: bool = False,
         flip: bool = False,
         note: str = "",
+        skipped: Skipped | None = None,
     ) -> None:
         self.images, self.labels, self.flip, self.note = images, labels, flip, note
+        self.skipped = skipped or {}
         _, channels, height, width = images.shape
         self.event = Space((channels, height, width), range=(-1.0, 1.0))
         self.condition = Space((), kind="label", classes=classes) if conditional else None
@@ -81,7 +76,7 @@ class Pictures(Dataset):
         return int(self.images.shape[0])
 
     def digest(self) -> str:
-        """Of all images (of files: their names and sizes) and labels."""
+        """Of all images (of files: their names, sizes and first and last bytes) and labels."""
         labels = None if self.labels is None else digest_of(self.labels)
         images = self.images.digest() if isinstance(self.images, Files) else digest_of(self.images)
         return digest_of(images, labels)

@@ -10,8 +10,8 @@
 
 NAME is mnist, fashion_mnist, cifar10 or svhn. x are uint8 [N, height, width] (grey) or [N, height, width, 3]
 (RGB), y integers [N] from 0. A data set that is in none of them is downloaded by torchvision into
-``torchvision/``, or into ``~/.cache/ebmsuite/torchvision`` when EBMSUITE_DATA is not set; EBMSUITE_OFFLINE=1
-forbids that. Files are looked for in the order above: a subset is used when the whole is not there.
+``torchvision/``, or into that folder of the cache (`ebmsuite.files.cache_folder`) when EBMSUITE_DATA is not set;
+EBMSUITE_OFFLINE=1 forbids that. Files are looked for in the order above: a subset is used when the whole is not there.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ebmsuite.errors import DataError, MissingData
-from ebmsuite.files import data_folder
+from ebmsuite.files import cache_folder, data_folder
 
 __all__ = ["download", "npz_arrays", "npz_file", "torchvision_folder"]
 
@@ -37,7 +37,7 @@ __all__ = ["download", "npz_arrays", "npz_file", "torchvision_folder"]
 def torchvision_folder() -> Path:
     """The ``root`` of torchvision's data sets; it need not exist."""
     folder = data_folder()
-    return (folder or Path.home() / ".cache" / "ebmsuite") / "torchvision"
+    return folder / "torchvision" if folder else cache_folder("torchvision")
 
 
 def npz_file(name: str, part: str) -> tuple[Path, str, str] | None:

@@ -1,1 +1,1 @@
-"""Uses of a trained model of pictures, one file a task. Each is called with (model, inputs, out, rng)."""
+"""Uses of a trained model of pictures, one file per task. Each is called with (model, inputs, out, rng)."""

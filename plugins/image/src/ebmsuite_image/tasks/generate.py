@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ebmsuite.errors import UserError
 from ebmsuite_image.latents import has_latent, pictured
-from ebmsuite_image.tasks.parts import Facts, codec_of, finite
+from ebmsuite_image.tasks.parts import Facts, at_least, check_event, codec_of, finite
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +29,14 @@ class Generate:
     n: int = 64
     steps: int | None = None
 
+    def __post_init__(self) -> None:
+        at_least(1, "generate", n=self.n)
+        at_least(0, "generate", steps=self.steps)
+
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
+        if inputs is not None:
+            raise UserError("generate draws pictures and uses none: leave out the input, or use image/reconstruct")
+        check_event(model, "generate")
         codec = codec_of(model)
         if self.steps is None:
             x = model.sample(self.n, rng=rng)

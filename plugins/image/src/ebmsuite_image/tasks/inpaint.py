@@ -13,10 +13,10 @@ from ebmsuite.density import Density
 from ebmsuite.energy import Clamped
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.sampling import Phase, Start
-from ebmsuite_image.codec import grid
+from ebmsuite_image.codec import Scale, grid
 from ebmsuite_image.raster import decode
 from ebmsuite_image.render import write_png
-from ebmsuite_image.tasks.parts import Facts, finite, pictures, png
+from ebmsuite_image.tasks.parts import Facts, at_least, check_event, finite, pictures, png
 
 if TYPE_CHECKING:
     from ebmsuite.model import Model
@@ -31,7 +31,7 @@ class Inpaint:
     The hole is where the picture ``mask``, of the model's size, is white, or ``box``, (top, left, height,
     width) in pixels; without either, a box of half the sides in the middle. It starts from the noise that the
     chains of the phase "negative" start from, and runs with that phase's sampler; the other pixels stay as
-    they are.
+    they are. ``scale`` is that of an array of floats.
 
     Writes a PNG of three rows: the picture with its hole in grey, what was made of it, the picture.
     """
@@ -40,18 +40,23 @@ class Inpaint:
     box: tuple[int, int, int, int] | None = None
     steps: int | None = None
     n: int = 16
+    scale: Scale | None = None
+
+    def __post_init__(self) -> None:
+        at_least(1, "inpaint", n=self.n)
+        at_least(0, "inpaint", steps=self.steps)
 
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
         path, phase = png(out, "inpaint"), model.phase("negative")
-        x, found = pictures(model, inputs, self.n, "inpaint")
+        check_event(model, "inpaint")
+        given = pictures(model, inputs, "inpaint", self.n, self.scale)
+        x = given.x
         hole = self.hole(x.shape[-2], x.shape[-1]).to(x.device).expand_as(x)
         made = finite(fill(phase, x, ~hole, rng, self.steps), "inpaint")
         low, high = model.event.range or (-1.0, 1.0)
         grey = torch.where(hole, (low + high) / 2, x)
         write_png(grid(torch.cat([grey, made, x]), len(x)), path)
-        return {
-            "pictures": len(x),
-            "of": found,
+        return given.facts | {
             "mse_in_hole": (made - x)[hole].square().mean().item(),
             "hole": hole.float().mean().item(),
             "steps": phase.steps if self.steps is None else self.steps,

@@ -15,10 +15,10 @@ from ebmsuite.energy import Energy
 from ebmsuite.errors import UserError
 from ebmsuite.sampling import Langevin, target_of
 from ebmsuite.space import Batch
-from ebmsuite_image.codec import grid
+from ebmsuite_image.codec import Scale, grid
 from ebmsuite_image.latents import has_latent, reconstruct
 from ebmsuite_image.render import write_png
-from ebmsuite_image.tasks.parts import Facts, pictures, png, short_run, twin
+from ebmsuite_image.tasks.parts import Facts, at_least, check_event, pictures, png, short_run, twin
 
 if TYPE_CHECKING:
     from ebmsuite.model import Model
@@ -26,62 +26,80 @@ if TYPE_CHECKING:
 __all__ = ["Decoder", "Reconstruct", "invert"]
 
 
+ITERATIONS, RATE = 200, 0.05
+
+
 @dataclass(frozen=True)
 class Reconstruct:
     """min over z of |x - M(z)|^2 for the first ``n`` pictures of the input, M(z) a short-run chain from z.
 
-    Gradient descent on z through the unrolled chain, 200 iterations (Nijkamp et al., NeurIPS 2019). Adam
-    takes the steps, with learning rate ``lr`` (a choice of ours), and the best z of each picture counts.
-    ``noise`` keeps the Langevin noise, the same in all iterations; ``steps`` shortens the chain, which costs
-    as many gradients and second derivatives an iteration. (With leaky-relu units and the uniform reference
+    Gradient descent on z through the unrolled chain, 200 ``iterations`` unless given (Nijkamp et al., NeurIPS 2019).
+    Adam takes the steps, with learning rate ``lr`` (0.05 unless given, a choice of ours), and the best z of each
+    picture counts. ``noise`` keeps the Langevin noise, the same in all iterations; ``steps`` shortens the chain, which
+    costs as many gradients and second derivatives per iteration. (With leaky-relu units and the uniform reference
     the energy is piecewise linear and dM/dz the identity almost everywhere; the descent works all the same.)
 
     This needs a phase "negative" with chains from noise and the Langevin sampler. A model with a generator of its own
-    infers z as it does in learning and gives g(z); of the settings only ``n`` and ``descent``, the number of noise-free
-    steps at the end (see `ebmsuite_image.latents.infer`), are for it.
+    infers z as it does in learning and gives g(z), after ``descent`` noise-free steps at the end (see
+    `ebmsuite_image.latents.infer`). A setting that is for the other kind of model is a `UserError`. ``scale`` is that
+    of an array of floats.
 
     Writes a PNG with the pictures above and their reconstructions below.
     """
 
-    iterations: int = 200
-    lr: float = 0.05
+    iterations: int | None = None
+    lr: float | None = None
     steps: int | None = None
     noise: bool = False
     n: int = 16
     descent: int = 0
+    scale: Scale | None = None
+
+    def __post_init__(self) -> None:
+        at_least(1, "reconstruct", n=self.n)
+        at_least(0, "reconstruct", iterations=self.iterations, steps=self.steps, descent=self.descent)
 
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
         path = png(out, "reconstruct")
+        check_event(model, "reconstruct")
         if has_latent(model):
             return self._by_generator(model, inputs, path, rng)
+        if self.descent:
+            raise UserError("reconstruct: descent is for a model with a generator; this one has short-run chains")
         phase, chains = short_run(model, "reconstruct")
         if not isinstance(phase.sampler, Langevin):
             raise UserError(f"reconstruct unrolls Langevin chains, not those of {type(phase.sampler).__name__}")
-        x, found = pictures(model, inputs, self.n, "reconstruct")
+        given = pictures(model, inputs, "reconstruct", self.n, self.scale)
+        x = given.x
+        iterations = ITERATIONS if self.iterations is None else self.iterations
         energy = copy.deepcopy(phase.energy).requires_grad_(False).train(phase.nets == "train")
         steps = phase.steps if self.steps is None else self.steps
         decoder = Decoder(energy, phase.sampler, steps, twin(rng) if self.noise else None)
         start = chains.start(len(x), rng).x
         before = per_pixel(decoder(start)[0], x)
-        made, error = invert(decoder, x, start, self.iterations, self.lr)
+        made, error = invert(decoder, x, start, iterations, RATE if self.lr is None else self.lr)
         write_png(grid(torch.cat([x, made]), len(x)), path)
-        return {
-            "pictures": len(x),
-            "of": found,
+        return given.facts | {
             "mse": error.mean().item(),
             "mse_at_random_start": before.mean().item(),
             "steps": steps,
-            "iterations": self.iterations,
+            "iterations": iterations,
         }
 
     def _by_generator(self, model: Model, inputs: Path | None, path: Path, rng: torch.Generator) -> Facts:
-        if self.steps is not None or self.noise:
-            raise UserError("reconstruct: steps and noise are for short-run chains; this model has a generator")
-        x, found = pictures(model, inputs, self.n, "reconstruct")
+        others = {"iterations": self.iterations, "lr": self.lr, "steps": self.steps, "noise": self.noise or None}
+        ignored = [name for name, value in others.items() if value is not None]
+        if ignored:
+            raise UserError(
+                f"reconstruct: {' and '.join(ignored)} would be for short-run chains; this model has a generator, for "
+                "which n and descent are"
+            )
+        given = pictures(model, inputs, "reconstruct", self.n, self.scale)
+        x = given.x
         made = reconstruct(model, Batch(x), rng, self.descent)
         write_png(grid(torch.cat([x, made]), len(x)), path)
         mse = per_pixel(made, x).mean().item()
-        return {"pictures": len(x), "of": found, "mse": mse, "descent": self.descent}
+        return given.facts | {"mse": mse, "descent": self.descent}
 
 
 class Decoder:

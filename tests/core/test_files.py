@@ -1,0 +1,66 @@
+"""Folders and files: where they are, and that they are whole."""
+
+import os
+import pwd
+import tempfile
+
+import pytest
+
+from ebmsuite.errors import UserError
+from ebmsuite.files import cache_folder
+
+
+@pytest.fixture
+def bare(monkeypatch, tmp_path):
+    """No variable that names a folder; the temporary folder is tmp_path / "tmp"."""
+    for name in ("EBMSUITE_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    return monkeypatch
+
+
+def nameless(monkeypatch):
+    def unknown(uid):
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+
+
+def test_the_cache_is_where_the_first_variable_that_is_set_says(bare, tmp_path):
+    bare.setenv("HOME", str(tmp_path))
+    assert cache_folder("a", "b") == tmp_path / ".cache" / "ebmsuite" / "a" / "b"
+    bare.setenv("XDG_CACHE_HOME", "relative")
+    assert cache_folder() == tmp_path / ".cache" / "ebmsuite"
+    bare.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder("a") == tmp_path / "xdg" / "ebmsuite" / "a"
+    bare.setenv("EBMSUITE_CACHE", "~/own")
+    assert cache_folder("a") == tmp_path / "own" / "a"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["tmp"]  # nothing was made
+
+
+def test_without_a_home_directory_the_cache_is_temporary_and_the_users_own(bare, tmp_path):
+    own = tmp_path / "tmp" / f"ebmsuite-{os.getuid()}"
+    bare.setenv("HOME", str(tmp_path / "missing"))
+    assert cache_folder("a") == own / "a"
+    bare.setenv("HOME", str(tmp_path))
+    with bare.context() as closed:
+        closed.setattr(os, "access", lambda path, mode: False)  # root may write anywhere, so this is simulated
+        assert cache_folder("a") == own / "a"
+    bare.delenv("HOME")
+    nameless(bare)
+    assert cache_folder("a") == own / "a"
+    bare.setenv("EBMSUITE_CACHE", str(tmp_path / "named"))
+    assert cache_folder("a") == tmp_path / "named" / "a"
+
+
+def test_a_temporary_cache_of_another_user_is_refused(bare, tmp_path):
+    nameless(bare)
+    own = cache_folder()
+    own.mkdir()
+    assert cache_folder() == own
+    user = os.getuid()
+    bare.setattr(os, "getuid", lambda: user + 1)
+    (tmp_path / "tmp" / f"ebmsuite-{user + 1}").mkdir()
+    with pytest.raises(UserError, match="belongs to another user; set EBMSUITE_CACHE"):
+        cache_folder()
