@@ -177,3 +177,34 @@ def test_spectral_norm_bounds_how_steep_an_energy_is() -> None:
     x = (3 * torch.randn(500, 2)).requires_grad_()
     (gradient,) = torch.autograd.grad(net(x).sum(), x)
     assert float(gradient.norm(dim=1).max()) <= 1.1**2 * 1.02  # SiLU's slope is 1.1 at most
+
+
+# -- one-hot events --------------------------------------------------------------------------------------------------
+
+
+def letters(*rows: list[float]) -> torch.Tensor:
+    return torch.tensor(rows).view(len(rows), -1, 3)
+
+
+def test_one_hot_events_in_memory() -> None:
+    data = InMemory(letters([1.0, 0, 0, 0, 1, 0], [0, 0, 1.0, 1, 0, 0]), kind="one-hot")
+    assert (data.event.shape, data.event.kind) == ((2, 3), "one-hot")
+    hidden = torch.tensor([[[True] * 3, [False] * 3]])  # a site that is not observed is 0
+    InMemory(letters([1.0, 0, 0, 0, 0, 0]), known=hidden, kind="one-hot")
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (letters([1.0, 0, 0, 0, 1, 0], [0, 0, 1.0, 0, 0, 0]), r"example 1, site 1: \[0.0, 0.0, 0.0\] is not one-hot"),
+        (letters([1.0, 0, 0, 1, 1, 0]), "example 0, site 1: .* one entry must be 1"),
+        (letters([0.5, 0.5, 0, 1, 0, 0]), "example 0, site 0: "),
+        (letters([1.0, 0, 0, 2, -1, 0]), "example 0, site 1: "),
+        (torch.tensor([[1.0, 0], [float("nan"), 1]]), "example 1: "),
+        (torch.eye(3, dtype=torch.int64), r"one-hot events are a float tensor .* got torch.int64 \[3, 3\]"),
+        (torch.ones(3), r"\[N, \*sites, categories\], got"),
+    ],
+)
+def test_events_that_are_not_one_hot_are_named(x, message) -> None:
+    with pytest.raises(DataError, match=message):
+        InMemory(x, kind="one-hot")

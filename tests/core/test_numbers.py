@@ -20,7 +20,7 @@ from ebmsuite.evaluation.distances import mmd, nearest, precision_recall
 from ebmsuite.experiment.loop import train
 from ebmsuite.learning.trainer import sides
 from ebmsuite.model import load
-from ebmsuite.plugins.testing import rng
+from ebmsuite.plugins.testing import rng, watched_by
 from ebmsuite.sampling import MALA, Langevin, Noise, Phase
 from ebmsuite.space import Space
 
@@ -114,7 +114,7 @@ def test_the_gap_of_large_energies_is_their_difference() -> None:
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train(MLE_EXAMPLE, "budget.steps=1", "watch=[]", out=tmp_path_factory.mktemp("runs") / "plain")
+    return train(MLE_EXAMPLE, "budget.steps=1", watched_by(), out=tmp_path_factory.mktemp("runs") / "plain")
 
 
 def test_an_event_of_another_shape_is_one_line(plain: Path) -> None:
@@ -143,7 +143,7 @@ def test_an_unconditional_model_takes_no_condition(plain: Path) -> None:
 
 
 def test_a_condition_that_does_not_fit_is_one_line(tmp_path: Path) -> None:
-    model = load(train(JOINT_EXAMPLE, "budget.steps=1", "watch=[]", "metrics=[]", out=tmp_path / "run"))
+    model = load(train(JOINT_EXAMPLE, "budget.steps=1", watched_by(), "metrics=[]", out=tmp_path / "run"))
     for condition, said in [
         (torch.zeros(3), "must be whole numbers"),
         (torch.tensor([0, 1, 99]), "the values are 0 to 99, they must be 0 to 1"),
@@ -157,7 +157,7 @@ def test_a_condition_that_does_not_fit_is_one_line(tmp_path: Path) -> None:
 
 
 def test_energies_of_latent_vectors_are_given_these(tmp_path: Path) -> None:
-    model = load(train(LATENT_EXAMPLE, "budget.steps=1", "watch=[]", out=tmp_path / "run"))
+    model = load(train(LATENT_EXAMPLE, "budget.steps=1", watched_by(), out=tmp_path / "run"))
     assert model.energy(torch.zeros(3, 2)).shape == (3,)
     with pytest.raises(UserError, match="these are not latent vectors of the model"):
         model.energy(torch.zeros(3, 5))

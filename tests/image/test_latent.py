@@ -25,6 +25,7 @@ from ebmsuite.experiment.recipe import fill_metric, read_recipe
 from ebmsuite.model import Model, load
 from ebmsuite.nets.mlp import mlp_levels
 from ebmsuite.plugins.registry import Registry, import_target
+from ebmsuite.plugins.testing import watched_by
 from ebmsuite.sampling import Descent, run, target_of
 from ebmsuite.space import Batch, Space
 from ebmsuite_image.anomaly import decide, usual
@@ -192,7 +193,7 @@ def test_areas_at_the_ends() -> None:
 
 TINY = (
     "latent=3", "generator.width=2", "encoder.width=2", "energy.width=4", "posterior.steps=3", "prior.steps=4",
-    "budget.steps=4", "budget.batch=8", "checkpoint.every=2", "log.every=2", "render=[]", "watch=[]",
+    "budget.steps=4", "budget.batch=8", "checkpoint.every=2", "log.every=2", "render=[]", watched_by(),
 )  # fmt: skip
 
 
@@ -405,7 +406,7 @@ def test_the_baselines_have_scores_too(vae_run: Path, pixel_run: Path) -> None:
 def test_a_score_sees_no_label(tmp_path: Path) -> None:
     """The joint energy of nine digits is judged by its marginal; one that is given labels is not judged at all."""
     data = "data.data={name: image/digits-anomaly, held_out: 9, protocol: standard, conditional: true}"
-    tiny = (data, "negative.steps=1", "budget.steps=1", "budget.batch=4", "metrics=[]", "render=[]", "watch=[]")
+    tiny = (data, "negative.steps=1", "budget.steps=1", "budget.batch=4", "metrics=[]", "render=[]", watched_by())
     players = "players.energy={name: image/convnet-classes, width: 2}"
     joint = load(train("image/digits", *tiny, players, "trainer={name: joint-classifier}", out=tmp_path / "joint"))
     batch = next(rows(joint.data["test"], 30))

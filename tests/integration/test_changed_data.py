@@ -12,8 +12,9 @@ from PIL import Image
 from ebmsuite.errors import DataError
 from ebmsuite.experiment.loop import train
 from ebmsuite.model import load
+from ebmsuite.plugins.testing import watched_by
 
-QUIET = ("metrics=[]", "render=[]", "watch=[{name: log}]", "checkpoint.every=2", "log.every=2", "compute.fast=eager")
+QUIET = ("metrics=[]", "render=[]", watched_by("log"), "checkpoint.every=2", "log.every=2", "compute.fast=eager")
 MOLECULES = [f"{'C' * i}{end}" for end in ("N", "Cl", "C(C)N", "C(Cl)N") for i in range(1, 9)]
 PICTURES = ("players.energy.width=4", "negative.steps=2", "budget.batch=8")
 STRINGS = (

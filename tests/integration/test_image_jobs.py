@@ -15,6 +15,7 @@ from ebmsuite.experiment.loop import train
 from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.plugins.conformance import interrupted_run, same_end
 from ebmsuite.plugins.registry import Registry
+from ebmsuite.plugins.testing import watched_by
 from ebmsuite.values import plain
 from ebmsuite_image.data.folder import Folder
 
@@ -118,8 +119,8 @@ def test_a_corrupt_picture_in_a_folder_is_named(capsys, run, tmp_path) -> None:
 def test_runs_on_pictures_resume_exactly(name: str, tmp_path) -> None:
     """Nets in channels-last, buffers of pictures, averages: bit for bit."""
     changes = [
-        "budget.steps=6", "budget.batch=8", "energy.width=4", "negative.steps=2", "metrics=[]", "render=[]", "watch=[]",
-        "checkpoint.every=4", "data.data={name: image/digits, size: 32}",
+        "budget.steps=6", "budget.batch=8", "energy.width=4", "negative.steps=2", "metrics=[]", "render=[]",
+        "checkpoint.every=4", "data.data={name: image/digits, size: 32}", watched_by(),
     ]  # fmt: skip
     if name != "digits":
         changes += ["chains.size=16", "energy.lr=0.001"]

@@ -14,10 +14,11 @@ from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.model import Model, load
 from ebmsuite.plugins.conformance import interrupted_run, same_end
 from ebmsuite.plugins.registry import Registry
+from ebmsuite.plugins.testing import watched_by
 
 registry = Registry()
 TINY = (
-    "data.data.n=300", "data.data.embedded=true", "latent=4", "log.every=2", "watch=[{name: log}]", "metrics=[]",
+    "data.data.n=300", "data.data.embedded=true", "latent=4", "log.every=2", watched_by("log"), "metrics=[]",
     "render=[]", "compute.device=cpu", "compute.fast=eager", "checkpoint.every=4", "budget.batch=16",
 )  # fmt: skip
 LSTM = "{name: molecule/lstm, embedding: 8, width: 16, dropout: 0.1, longest: 40}"

@@ -18,7 +18,7 @@ from ebmsuite.experiment.loop import train
 from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.model import Model, load
 from ebmsuite.plugins.registry import Registry
-from ebmsuite.plugins.testing import assert_conforms, rng
+from ebmsuite.plugins.testing import assert_conforms, rng, watched_by
 from ebmsuite.ranks import Ranks
 from ebmsuite.sampling import Langevin, Noise, Phase
 from ebmsuite.space import Space
@@ -200,7 +200,7 @@ def test_files(tmp_path: Path) -> None:
 # -- grid, divergence, chains --------------------------------------------------------------------------------------
 
 
-SMALL = ("data.data.n=500", "budget.steps=4", "budget.batch=16", "chains.size=32", "negative.steps=2", "watch=[]",
+SMALL = ("data.data.n=500", "budget.steps=4", "budget.batch=16", "chains.size=32", "negative.steps=2", watched_by(),
          "metrics.0.n=400", "metrics.0.grid=60", "render.0.n=50", "render.0.steps=5", "render.0.grid=40",
          "log.every=2")  # fmt: skip
 

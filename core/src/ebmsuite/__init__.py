@@ -4,8 +4,12 @@
 >>> run = ebmsuite.train("image/digits", "budget.steps=100")
 >>> ebmsuite.load(run).sample(64).shape
 torch.Size([64, 1, 28, 28])
+>>> diagnosis, page = ebmsuite.diagnose(run)
+>>> ebmsuite.apply(run, "image/interpolate", out="between.png")
+>>> ebmsuite.evaluate(run, metric={"name": "image/nearest", "n": 500}).rows
 
-Nothing heavy is imported until it is used.
+`train`, `load`, `diagnose`, `apply`, `evaluate` and `write_report` are what the commands of
+``ebm`` call. Nothing heavy is imported until it is used.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ebmsuite.dataset import Codec, Dataset, InMemory
     from ebmsuite.density import Density, Gaussian, Uniform
+    from ebmsuite.diagnosis.diagnose import diagnose
     from ebmsuite.energy import Clamped, Energy, Sum, Tilted
     from ebmsuite.evaluation.suite import evaluate
     from ebmsuite.experiment.loop import train
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
     from ebmsuite.generator import Generator, Posterior
     from ebmsuite.hookspecs import Command, Component, Plugin, hookimpl
     from ebmsuite.learning import Players, Trainer
-    from ebmsuite.model import Model, load
+    from ebmsuite.model import Model, apply, load
     from ebmsuite.plugins.discovery import Plugins
     from ebmsuite.plugins.registry import Registry
     from ebmsuite.report import write_report
@@ -39,8 +44,9 @@ _WHERE = {
     "Model": "model", "Players": "learning", "Plugin": "hookspecs", "Plugins": "plugins.discovery",
     "Posterior": "generator", "Published": "scores", "Recipe": "experiment.recipe", "Registry": "plugins.registry",
     "Score": "scores", "Space": "space", "Sum": "energy", "Tilted": "energy", "Trainer": "learning",
-    "Uniform": "density", "evaluate": "evaluation.suite", "hookimpl": "hookspecs", "load": "model",
-    "read_recipe": "experiment.recipe", "train": "experiment.loop", "write_report": "report",
+    "Uniform": "density", "apply": "model", "diagnose": "diagnosis.diagnose", "evaluate": "evaluation.suite",
+    "hookimpl": "hookspecs", "load": "model", "read_recipe": "experiment.recipe", "train": "experiment.loop",
+    "write_report": "report",
 }  # fmt: skip
 
 __all__ = [
@@ -71,6 +77,8 @@ __all__ = [
     "Tilted",
     "Trainer",
     "Uniform",
+    "apply",
+    "diagnose",
     "evaluate",
     "hookimpl",
     "load",

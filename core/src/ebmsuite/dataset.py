@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from ebmsuite.errors import RecipeError, UserError
+from ebmsuite.errors import DataError, RecipeError, UserError
 from ebmsuite.space import Batch, Space
 from ebmsuite.tree import Tree, flatten, take
 
@@ -104,7 +104,8 @@ def digest_of(*parts: Tensor | bytes | str | int | None) -> str:
 class InMemory(Dataset):
     """A data set that is one tensor of events (float, [N, *event]) and, optionally, a tree of conditions.
 
-    ``known`` is boolean like x, True where observed; what is not is given as 0.
+    ``known`` is boolean like x, True where observed; what is not is given as 0. With ``kind="one-hot"`` the last
+    dimension of x holds the categories: each site is one 1 and otherwise 0. `DataError` names the first that is not.
     """
 
     def __init__(
@@ -115,13 +116,16 @@ class InMemory(Dataset):
         classes: int | None = None,
         codec: Codec | None = None,
         known: Tensor | None = None,
+        kind: Literal["real", "one-hot"] = "real",
     ) -> None:
         self.x, self.labels, self.codec, self.known = x, condition, codec, known
-        self.event = Space(tuple(x.shape[1:]), range)
+        self.event = Space(tuple(x.shape[1:]), range, kind)
+        if kind == "one-hot":
+            _check_one_hot(x, known)
         self.condition = None
         if isinstance(condition, Tensor):
-            kind: Any = "real" if condition.is_floating_point() else "label"
-            self.condition = Space(tuple(condition.shape[1:]), kind=kind, classes=classes)
+            of: Any = "real" if condition.is_floating_point() else "label"
+            self.condition = Space(tuple(condition.shape[1:]), kind=of, classes=classes)
 
     def __len__(self) -> int:
         return self.x.shape[0]
@@ -133,6 +137,21 @@ class InMemory(Dataset):
     def batch(self, index: Tensor, seeds: Tensor) -> Batch:
         x, known = self.x[index], take(self.known, index)
         return Batch(x if known is None else x * known, take(self.labels, index), index, known)
+
+
+def _check_one_hot(x: Tensor, known: Tensor | None) -> None:
+    if not x.is_floating_point() or x.dim() < 2:
+        raise DataError(
+            f"one-hot events are a float tensor [N, *sites, categories], got {x.dtype} {list(x.shape)}; "
+            "make it with torch.nn.functional.one_hot(...).float()"
+        )
+    good = ((x == 0) | (x == 1)).all(-1) & (x.sum(-1) == 1)
+    if known is not None:
+        good |= ~known.any(-1)  # a site that is not observed
+    if not good.all():
+        example, *site = (~good).nonzero()[0].tolist()
+        where = f"example {example}" + (f", site {site[0] if len(site) == 1 else site}" if site else "")
+        raise DataError(f"{where}: {x[(example, *site)].tolist()} is not one-hot: one entry must be 1, the others 0")
 
 
 def split_of(data: Mapping[str, Dataset], name: str) -> Dataset:

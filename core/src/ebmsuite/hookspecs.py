@@ -18,8 +18,9 @@ It declares the contract it was written for and implements any of the hooks belo
 
 *Registering hooks* return descriptors; what a descriptor names is imported when it is used, so the plugin
 module itself imports nothing heavy. *Run-time hooks* are called while a run goes on, on rank 0. A hook may
-take any subset of its arguments, by name. Inherit `Plugin` in a class to have a type checker verify your
-overrides.
+take any subset of its arguments, by name. An error in a hook ends a run whose recipe names the plugin; in any
+other run the suite warns and does not call that hook again. Inherit `Plugin` in a class to have a type checker
+verify your overrides.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ class Plugin:
 
     @hookspec
     def ebm_samplers(self) -> Sequence[Component]:
-        """MCMC kernels: frozen dataclasses of numbers with ``init`` and ``step`` (`ebmsuite.sampling.Sampler`)."""
+        """MCMC kernels: frozen dataclasses with ``continuous``, ``adjusted``, ``init``, ``step`` (see ``Sampler``)."""
         raise NotImplementedError
 
     @hookspec
@@ -194,9 +195,10 @@ class Plugin:
 
     @hookspec
     def ebm_watchers(self) -> Sequence[Component]:
-        """Objects with run-time hooks of their own, named in a recipe's ``watch``.
+        """Objects with run-time hooks of their own, on in the runs whose recipe lists them under ``watch``.
 
-        The suite's own progress bar, metric log, stability guard and report are watchers.
+        The suite's own log, guard, progress line and report are watchers too. They are on unless a recipe turns them
+        off (``{name: progress, enabled: false}``).
         """
         raise NotImplementedError
 

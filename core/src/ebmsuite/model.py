@@ -13,12 +13,12 @@ from torch import Tensor
 
 from ebmsuite.dataset import Codec, Dataset
 from ebmsuite.energy import Energy, warn_if_rounded
-from ebmsuite.errors import DataError, UserError
+from ebmsuite.errors import DataError, PluginError, UserError
 from ebmsuite.experiment import provenance
 from ebmsuite.experiment.build import Experiment
 from ebmsuite.experiment.recipe import Recipe, read_recipe
 from ebmsuite.experiment.run import Checkpoints, newest
-from ebmsuite.files import replacing
+from ebmsuite.files import printable, replacing
 from ebmsuite.learning import Trainer
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.sampling import Phase
@@ -27,7 +27,7 @@ from ebmsuite.space import Space
 from ebmsuite.tree import Tree, to_host
 from ebmsuite.values import conform, plain
 
-__all__ = ["Metric", "Model", "load"]
+__all__ = ["Metric", "Model", "apply", "load"]
 
 
 class Model:
@@ -169,3 +169,39 @@ class Metric(Protocol):
         A mapping is several numbers of one computation, by name.
         """
         ...
+
+
+def apply(
+    what: str | Path | Model,
+    task: str,
+    input: str | Path | None = None,
+    *,
+    out: str | Path,
+    seed: int = 0,
+    checkpoint: str | None = None,
+    device: str = "auto",
+    registry: Registry | None = None,
+    settings: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """Run a task (see ``ebm list task``) with the model of a run folder, or with a `Model`; gives its facts.
+
+    ``input`` is the user's file or folder, ``out`` what the task writes. The task's settings are keyword arguments, or
+    the mapping ``settings`` where their names are taken. ``checkpoint`` and ``device`` are as in `load`. Raises
+    `UserError` for an unknown task, setting or input before the model is loaded.
+    """
+    registry = registry or Registry()
+    spec = registry.fill("task", {"name": task, **(settings or {}), **more}, task)
+    if input is not None and not Path(input).exists():
+        raise DataError(f"{printable(input)}: no such file or folder")
+    if isinstance(what, Model):
+        if checkpoint is not None or device != "auto":
+            raise UserError("apply: checkpoint and device are for a run folder; this model is loaded already")
+        model = what
+    else:
+        model = load(what, checkpoint, device, registry)
+    made = registry.build("task", spec)
+    facts = made(model, None if input is None else Path(input), Path(out), model.generator(seed))
+    if not isinstance(facts, Mapping):
+        raise PluginError(f'task "{task}" must give a mapping of facts, got {facts!r}')
+    return dict(facts)

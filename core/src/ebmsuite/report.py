@@ -5,16 +5,30 @@ from __future__ import annotations
 import base64
 import html
 import io
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from ebmsuite.errors import DataError
+from ebmsuite.experiment import provenance
 from ebmsuite.experiment.run import checkpoint_steps, read_log
-from ebmsuite.files import write_text
+from ebmsuite.files import printable, write_text
+from ebmsuite.wording import words
 
 if TYPE_CHECKING:
     from ebmsuite.scores import Row, Suite
+
+PICTURES = {
+    ".png": "image/png", ".gif": "image/gif", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp",
+    ".svg": "image/svg+xml",
+}  # fmt: skip
+VIDEOS = (".mp4", ".webm")
+SOUNDS = (".wav", ".mp3", ".ogg", ".flac", ".m4a")
+LINKS = 100
+"""Files of the last samples that are listed one by one."""
 
 __all__ = ["inline_svg", "page", "picture", "write_report", "write_suite"]
 
@@ -23,6 +37,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 h1 { font-size: 1.6rem; margin-bottom: 0 } h2 { font-size: 1.15rem; margin-top: 2rem }
 table { border-collapse: collapse } td, th { padding: .25rem .8rem; border-bottom: 1px solid #ddd; text-align: left }
 td.number { text-align: right; font-variant-numeric: tabular-nums } .quiet { color: #777 }
+audio, video { display: block; max-width: 100% } summary { cursor: pointer; font-size: 1.15rem; font-weight: bold }
 img { max-width: 100%; image-rendering: pixelated; border: 1px solid #eee } figure { margin: 1rem 0 }
 pre { background: #f6f6f6; padding: 1rem; overflow-x: auto; font-size: .85rem }
 .pass { color: #06752b } .miss { color: #b3261e }
@@ -43,11 +58,12 @@ def write_report(folder: str | Path, outcome: str = "") -> Path:
     spent = sum(r.get("seconds", 0.0) for r in numbers)
     facts = f"step {at}" + (f", {outcome}" if outcome else "") + (f", {spent / 60:.1f} minutes" if spent else "")
     parts = [f"<h1>{html.escape(title)}</h1><p class=quiet>{html.escape(facts)}</p>"]
-    parts += _pictures(folder)
+    parts += _samples(folder)
     parts += _scores([r for r in rows if "scores" in r])
     parts += _curves(numbers)
     parts += _events([r for r in rows if "event" in r])
-    parts.append(f"<h2>Recipe</h2><pre>{html.escape(recipe)}</pre>")
+    parts += _data(folder)
+    parts.append(f"<h2></h2><details><summary>Recipe</summary><pre>{html.escape(recipe)}</pre></details>")
     path = folder / "report.html"
     write_text(path, page(title, parts))
     return path
@@ -62,62 +78,98 @@ def page(title: str, parts: Sequence[str]) -> str:
     )
 
 
-def _pictures(folder: Path) -> list[str]:
+def _samples(folder: Path) -> list[str]:
+    """Pictures inside the page, video and sound played from their files, links to all other files."""
     moments = sorted((folder / "samples").glob("step-*"))
-    if not moments:
+    files = [f for f in moments[-1].iterdir() if not f.name.startswith(".")] if moments else []
+    if not files:
         return []
-    parts = ["<h2>Samples</h2>"]
-    files = [f for f in moments[-1].iterdir() if f.suffix in (".png", ".gif")]
-    for file in sorted(files, key=lambda f: (f.stem != "samples", f.suffix != ".png", f.name)):
-        parts.append(picture(file, f"{file.name}, {moments[-1].name}"))
+    step = int(moments[-1].name.removeprefix("step-"))
+    files.sort(key=lambda f: (f.stem != "samples", f.suffix != ".png", f.name))
+    shown = {f: _shown(f, folder, step) for f in files[:LINKS]}
+    parts = ["<h2>Samples</h2>", *filter(None, shown.values())]
+    links = [_link(f, folder) for f in files[:LINKS] if not shown[f]]
+    if len(files) > LINKS:
+        links.append(f"{len(files) - LINKS:,} more in {_link(moments[-1], folder)}")
+    if links:
+        parts.append(f"<p>Files of step {step:,}: {', '.join(links)}</p>")
     return parts
 
 
+def _shown(file: Path, folder: Path, step: int) -> str:
+    """A sample as one sees or hears it; empty for what a browser does not play."""
+    kind, caption = file.suffix.lower(), f"{printable(file.name)}, step {step:,}"
+    if kind in PICTURES and file.is_file():
+        return picture(file, caption)
+    if kind in (*VIDEOS, *SOUNDS) and file.is_file():
+        tag = "video controls loop" if kind in VIDEOS else "audio controls"
+        return (
+            f'<figure><{tag} preload="metadata" src="{_address(file, folder)}"></{tag.split()[0]}>'
+            f"<figcaption class=quiet>{_link(file, folder)}, step {step:,}</figcaption></figure>"
+        )
+    return ""
+
+
+def _address(file: Path, folder: Path) -> str:
+    return quote(os.fsencode(file.relative_to(folder))) + ("/" if file.is_dir() else "")
+
+
+def _link(file: Path, folder: Path) -> str:
+    return f'<a href="{_address(file, folder)}">{html.escape(printable(file.name))}</a>'
+
+
 def picture(file: Path, caption: str, width: int | None = None) -> str:
-    """A .png or .gif inside the page, at a whole multiple of its own size unless a width in pixels is given."""
+    """A picture inside the page. One of pixels is shown at a whole multiple of its size, or ``width`` pixels wide."""
     content = file.read_bytes()
-    data = base64.b64encode(content).decode()
+    width = width or _width(content)
+    size = f' width="{width}"' if width else ""
     return (
-        f'<figure><img alt="{html.escape(file.stem)}" width="{width or _shown(content)}" '
-        f'src="data:image/{file.suffix[1:]};base64,{data}">'
+        f'<figure><img alt="{html.escape(printable(file.stem))}"{size} '
+        f'src="data:{PICTURES[file.suffix.lower()]};base64,{base64.b64encode(content).decode()}">'
         f"<figcaption class=quiet>{html.escape(caption)}</figcaption></figure>"
     )
 
 
-def _shown(picture: bytes) -> int:
-    # both formats state their width in the header
-    png = picture.startswith(b"\x89PNG")
-    width = int.from_bytes(picture[16:20], "big") if png else int.from_bytes(picture[6:8], "little")
-    return width * max(1, min(4, 720 // max(width, 1)))
+def _width(content: bytes) -> int | None:
+    """Pixels that a picture is shown at: small ones are enlarged. None for one that has no pixels (.svg)."""
+    from PIL import Image, UnidentifiedImageError  # matplotlib needs it too
+
+    with suppress(UnidentifiedImageError), Image.open(io.BytesIO(content)) as image:
+        return int(image.width * max(1, min(4, 720 // max(image.width, 1))))
+    return None
+
+
+def _data(folder: Path) -> list[str]:
+    try:
+        streams = provenance.read(folder).get("streams", {})
+    except DataError as error:
+        return [f"<h2>Data</h2><p class=quiet>{html.escape(str(error))}</p>"]
+    lines = [f"<li>{html.escape(provenance.line(name, stream))}" for name, stream in streams.items()]
+    return ["<h2>Data</h2><ul>", *lines, "</ul>"] if lines else []
 
 
 def _scores(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return []
+    step = rows[-1]["step"]
     last = [dict(score["protocol"]) for score in rows[-1]["scores"].values()]
     common = {k: v for k, v in last[0].items() if k != "metric" and all(p.get(k) == v for p in last)}
-    parts = ["<h2>Scores</h2><table><tr><th>step<th>score<th>value<th>its own protocol</tr>"]
+    parts = ["<h2>Scores</h2><table><tr><th>step<th>score<th>value<th></tr>"]
     for row in rows:
         for name, score in row["scores"].items():
             protocol = {k: v for k, v in score["protocol"].items() if common.get(k) != v}
+            if protocol.get("step") == row["step"]:  # the first column says it
+                del protocol["step"]
             metric = protocol.pop("metric", name)
             spread = "" if score["low"] is None else f" [{score['low']:.4g}, {score['high']:.4g}]"
             parts.append(
-                f"<tr><td class=number>{row['step']}<td>{html.escape(str(metric))}"
-                f"<td class=number>{score['value']:.4g}{spread}<td class=quiet>{html.escape(_words(protocol))}</tr>"
+                f"<tr><td class=number>{row['step']:,}<td>{html.escape(str(metric))}"
+                f"<td class=number>{score['value']:.4g}{spread}<td class=quiet>{html.escape(words(protocol))}</tr>"
             )
-    return [*parts, f"</table><p class=quiet>All at step {rows[-1]['step']}: {html.escape(_words(common))}</p>"]
-
-
-def _words(protocol: Mapping[str, Any]) -> str:
-    """A protocol as one reads it; settings that are not set say nothing."""
-    said = []
-    for key, value in protocol.items():
-        if isinstance(value, Mapping):
-            said.append(f"{key} ({_words(value)})")
-        elif value is not None:
-            said.append(f"{key} {value}")
-    return ", ".join(said)
+    parts.append("</table>")
+    if common:
+        parts.append(f"<p class=quiet>All scores of step {step:,}: {html.escape(words(common))}.</p>")
+    return parts
 
 
 def _curves(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -128,11 +180,15 @@ def _curves(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    names = [k for k in rows[-1] if k not in ("step", "seconds")]
+    names = list(dict.fromkeys(k for row in rows for k in row if k not in ("step", "seconds")))
     panels = [("energy gap", [n for n in names if n == "gap"])]
     panels += [("energies", [n for n in names if n.startswith("energy/")])]
     panels += [(n, [n]) for n in names if n != "gap" and not n.startswith(("energy/", "loss/"))]
     panels = [(title, members) for title, members in panels if members]
+    if "gap" not in names:  # beside a gap the losses say nothing new
+        panels += [(n, [n]) for n in names if n.startswith("loss/")]
+    if not panels:
+        return []
     figure, axes = plt.subplots(len(panels), 1, figsize=(8, 1.9 * len(panels)), sharex=True, squeeze=False)
     for (title, members), axis in zip(panels, axes[:, 0], strict=True):
         for member in members:
@@ -146,10 +202,8 @@ def _curves(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         axis.spines[["top", "right"]].set_visible(False)
     axes[-1, 0].set_xlabel("learning step")
     figure.tight_layout()
-    return [
-        "<h2>Learning</h2><p class=quiet>A healthy run's gap, mean E(data) - mean E(samples), moves about 0.</p>",
-        inline_svg(figure),
-    ]
+    gap = "<p class=quiet>The gap is mean E(data) - mean E(samples). In a healthy run it stays near 0.</p>"
+    return ["<h2>Learning</h2>", *([gap] if "gap" in names else []), inline_svg(figure)]
 
 
 def inline_svg(figure: Any) -> str:
@@ -166,11 +220,17 @@ def inline_svg(figure: Any) -> str:
 def _events(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return []
-    lines = [
-        f"<li>step {r['step']}: {html.escape(r['reason'])}; back to step {r['to']}, learning rates x{r['lr_factor']:g}"
-        for r in rows
-    ]
-    return ["<h2>Rollbacks</h2><ul>", *lines, "</ul>"]
+    return ["<h2>Events</h2><ul>", *(f"<li>step {r['step']}: {html.escape(_event(r))}" for r in rows), "</ul>"]
+
+
+def _event(row: Mapping[str, Any]) -> str:
+    if row["event"] == "rollback":
+        return f"{row['reason']}; back to step {row['to']}, learning rates x{row['lr_factor']:g}"
+    if row["event"] == "data":
+        return f"resumed with changed data: {row['reason']}"
+    if row["event"] == "hook disabled":
+        return f"plugin {row['plugin']}: {row['hook']} failed and was not called again ({row['reason']})"
+    return ", ".join(f"{key} {value}" for key, value in row.items() if key != "step")
 
 
 # -- evaluations ---------------------------------------------------------------------------------------------------
@@ -189,7 +249,7 @@ def write_suite(suite: Suite, path: Path) -> Path:
         "<h2>Protocols</h2><ul>",
         *(
             f"<li><b>{html.escape(r.case)}</b>: {html.escape(r.reason)} {html.escape(r.note)} "
-            f"<span class=quiet>{html.escape(_words(r.protocol))}</span>"
+            f"<span class=quiet>{html.escape(words(r.protocol))}</span>"
             for r in suite.rows
         ),
         "</ul>",

@@ -7,11 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from safetensors.numpy import load_file
 
-from ebmsuite.builtin.examples import MLE_EXAMPLE
+import ebmsuite
+from ebmsuite.builtin.examples import MLE_EXAMPLE, VAE_EXAMPLE
+from ebmsuite.callbacks import progress
 from ebmsuite.cli import main
+from ebmsuite.errors import UserError
 from ebmsuite.experiment.loop import train
+from ebmsuite.plugins.testing import watched_by
 
 
 def ebm(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -24,7 +29,7 @@ def ebm(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = {**MLE_EXAMPLE, "metrics": [{"name": "probe/mean", "n": 100}]}
-    return train(recipe, "watch=[{name: log}]", "log.every=2", out=tmp_path_factory.mktemp("cli") / "run")
+    return train(recipe, watched_by("log"), "log.every=2", out=tmp_path_factory.mktemp("cli") / "run")
 
 
 def test_train_and_resume(capsys, tmp_path) -> None:
@@ -72,6 +77,103 @@ def test_evaluate_a_run_by_another_metric(capsys, trained) -> None:
     code, _, err = ebm(capsys, "evaluate", "core", "probe/mean")
     assert code == 2
     assert "a metric or checkpoint can be named for a run folder" in err
+
+
+# -- the same from Python -------------------------------------------------------------------------------------------
+
+
+def test_apply_from_python_is_the_command(capsys, trained, tmp_path) -> None:
+    given = tmp_path / "given.txt"
+    given.write_text("one\ntwo\n")
+    names = ("command", "run", "settings", "model")
+    command, run, settings, model = (tmp_path / f"{name}.txt" for name in names)
+    code, out, _ = ebm(
+        capsys, "apply", str(trained), "probe/count", "n=5", "--input", str(given), "--out", str(command), "--seed", "4"
+    )
+    assert (code, out) == (0, f"lines: 7\nstep: 12\n{command}\n")
+    facts = ebmsuite.apply(trained, "probe/count", given, out=run, seed=4, n=5)
+    assert facts == {"lines": 7, "step": 12}
+    ebmsuite.apply(trained, "probe/count", str(given), out=str(settings), seed=4, settings={"n": 5})
+    ebmsuite.apply(ebmsuite.load(trained), "probe/count", given, out=model, seed=4, n=5)
+    assert {f.read_text() for f in (run, settings, model)} == {command.read_text()}
+
+
+@pytest.mark.parametrize(
+    ("task", "given", "message"),
+    [
+        ("probe/cuont", {}, 'no task "probe/cuont"; did you mean probe/count'),
+        ("probe/count", {"m": 1}, r"probe/count.m: task .* has no such setting; its keys: n"),
+        ("probe/count", {"n": "x"}, "probe/count.n: expected a whole number"),
+        ("probe/count", {"input": "nowhere.csv"}, "nowhere.csv: no such file or folder"),
+        ("probe/count", {"checkpoint": "7"}, 'no checkpoint "7"'),
+        ("probe/silent", {}, 'task "probe/silent" must give a mapping of facts, got None'),
+    ],
+)
+def test_apply_refuses_what_does_not_fit(trained, tmp_path, task, given, message) -> None:
+    with pytest.raises(UserError, match=message):
+        ebmsuite.apply(trained, task, out=tmp_path / "out.txt", **given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_apply_to_a_loaded_model_takes_no_checkpoint(trained, tmp_path) -> None:
+    with pytest.raises(UserError, match="this model is loaded already"):
+        ebmsuite.apply(ebmsuite.load(trained), "probe/count", out=tmp_path / "x", checkpoint="12")
+
+
+def test_diagnose_and_evaluate_from_python(trained) -> None:
+    diagnosis, page = ebmsuite.diagnose(trained, chains=8, times=2, log_z=False)
+    assert [m.steps for m in diagnosis.runs[0].moments][-1] == 2 * diagnosis.steps
+    assert page == trained / "diagnosis.html"
+    (row,) = ebmsuite.evaluate(trained, metric={"name": "probe/mean", "n": 7}).rows
+    assert row.protocol["n"] == 7
+
+
+@pytest.mark.parametrize("name", ["lr=0.1/recipe.yaml", "a=b.yml", "mine=1"])
+def test_a_recipe_may_have_an_equals_sign_in_its_path(capsys, monkeypatch, tmp_path, name) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(json.dumps({**MLE_EXAMPLE, "recipe": "mine"}))
+    code, _, err = ebm(capsys, "train", name, watched_by(), "budget.steps=1", "--out", "run")
+    assert (code, err) == (0, "")
+    assert "steps: 1" in Path("run/recipe.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lr=0.1/recipe.yaml"], "lr=0.1/recipe.yaml: no such file"),
+        (["budget.steps=1", "sweep=2.yml"], "sweep=2.yml: no such file"),
+        (["toy/rings", "path=list.yaml"], 'no key "path"'),
+        (["a=1.yaml", "b=2.yaml"], "one recipe at a time, got a=1.yaml and b=2.yaml"),
+    ],
+)
+def test_what_is_a_recipe_and_what_a_setting(capsys, arguments, message) -> None:
+    code, _, err = ebm(capsys, "train", *arguments)
+    assert code == 2
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    ("row", "line"),
+    [
+        ({"gap": 0.25, "loss/energy": 1.0}, "gap +0.25"),
+        ({"loss/energy": 1.5, "loss/flow": -2.0, "accuracy": 0.5}, "loss/energy +1.5  loss/flow -2"),
+        ({"elbo": float("nan")}, "elbo +nan"),
+        ({}, ""),
+    ],
+)
+def test_the_progress_line_shows_what_is_logged(row, line) -> None:
+    assert progress.shown(row) == line
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_of_a_trainer_without_a_gap(monkeypatch, capsys, tmp_path, terminal) -> None:
+    monkeypatch.setattr(progress, "Console", lambda file: Console(file=file, force_terminal=terminal, width=120))
+    train(VAE_EXAMPLE, watched_by("progress"), "log.every=1", out=tmp_path / "run")
+    said = capsys.readouterr().err
+    assert "gap" not in said
+    assert "reconstruction +" in said
+    assert "kl +" in said
 
 
 def test_report(capsys, trained) -> None:
@@ -128,8 +230,6 @@ def test_a_mistake_is_one_line_and_exit_2(capsys, monkeypatch, tmp_path, argumen
 
 
 def test_debug_shows_the_traceback(capsys) -> None:
-    from ebmsuite.errors import UserError
-
     with pytest.raises(UserError):
         main(["train", "nowhere/nothing", "--debug"])
 

@@ -20,8 +20,9 @@ from ebmsuite.experiment.run import read_log
 from ebmsuite.model import load
 from ebmsuite.plugins.conformance import same_end
 from ebmsuite.plugins.registry import Registry
+from ebmsuite.plugins.testing import watched_by
 
-QUIET = ("log.every=2", "checkpoint.every=4", "watch=[{name: log}, {name: guard}]")
+QUIET = ("log.every=2", "checkpoint.every=4", watched_by("log", "guard"))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

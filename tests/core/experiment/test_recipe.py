@@ -11,8 +11,9 @@ import yaml
 from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.errors import RecipeError
 from ebmsuite.experiment.build import Experiment
-from ebmsuite.experiment.recipe import read_recipe
+from ebmsuite.experiment.recipe import parse_setting, read_recipe
 from ebmsuite.plugins.registry import Registry
+from ebmsuite.plugins.testing import watched_by
 from ebmsuite.ranks import Ranks
 from ebmsuite.schedule import Schedule
 
@@ -114,6 +115,135 @@ def test_budgets() -> None:
     assert read("budget.steps=5", budgets=budgets, budget="quick").budget.steps == 5
     with pytest.raises(RecipeError, match=r'no budget "fast" \(there are: full, quick\)'):
         read(budgets=budgets, budget="fast")
+
+
+SCORED = {"metrics": [{"name": "probe/mean", "every": 4}], "checkpoint": {"every": 4, "best": "probe/mean"}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ("metrics=[]", "checkpoint.best=null"),
+        ("metrics.0.every=6", "checkpoint.every=3"),
+        ("compute.devices=3", "budget.batch=9"),
+        ("metrics.0.label=distance", "checkpoint.best=distance"),
+    ],
+)
+def test_changes_that_need_each_other_are_checked_together(changes) -> None:
+    """On the command line in any order, and in a budget."""
+    recipe = read(*changes, **SCORED)
+    assert read(*reversed(changes), **SCORED) == recipe
+    assert read(budget="small", budgets={"small": dict(map(parse_setting, changes))}, **SCORED) == recipe
+    with pytest.raises(RecipeError, match=r"^mle-example: (checkpoint\.best|budget\.batch): "):
+        read(changes[0], **SCORED)
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "value"),
+    [
+        (("players.energy.name=mlp", "energy.width=3"), "players.energy.width", 3),
+        (("negative.sampler={name: mala}", "sampler.step_size=0.3"), "phases.negative.sampler.step_size", 0.3),
+        (("data.data={name: normal}", "data.data.dim=3"), "data.data.dim", 3),
+        (("energy.lr={start: 0.1, end: 0.2, over: 5}", "lr.delay=2"), "optimisers.energy.lr.delay", 2),
+        (("metrics=[{name: probe/mean}]", "metrics.0.every=3"), "metrics.0.every", 3),
+        (("watch=[{name: tensorboard}]", "watch.1.gap=5"), "watch.1.gap", 5.0),
+        (
+            ("trainer={name: probe/cooperative}", "players.generator={name: mlp}", "generator.width=3", "latent=2",
+             "optimisers.generator={name: adam, lr: 1}", "negative.chains={name: proposal}"),
+            "players.generator.width", 3,
+        ),
+    ],
+)  # fmt: skip
+def test_keys_that_an_earlier_change_brings_can_be_set(changes, path, value) -> None:
+    found = yaml.safe_load(read(*changes).as_yaml())
+    for part in path.split("."):
+        found = found[int(part)] if isinstance(found, list) else found[part]
+    assert found == value
+
+
+def test_a_recipe_may_lack_what_the_command_line_gives() -> None:
+    without = {**MLE_EXAMPLE, "budget": {"batch": 16}, "optimisers": {"energy": {"name": "adam"}}}
+    given = ("budget.steps=3", "energy.lr=0.1")
+    assert read_recipe(without, registry, given) == read(*given, "energy.ema=null")
+    with pytest.raises(RecipeError, match=r"optimisers.energy.lr: .* needs a value for lr"):
+        read_recipe(without, registry, given[:1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (("players.energy.name=mlpp", "energy.width=3"), r'no energy "mlpp"; did you mean mlp'),
+        (("metrics=[{name: probe/men}]", "metrics.0.set=test"), r'no metric "probe/men"; did you mean probe/mean'),
+        (("metrics=[]", "checkpoint.bets=null"), r'no key "checkpoint.bets"; did you mean checkpoint.best'),
+        (("metrics=[]", "budget.steps=many", "checkpoint.best=null"), "budget.steps: expected a whole number"),
+    ],
+)
+def test_a_mistake_among_several_changes_is_named(changes, message) -> None:
+    with pytest.raises(Exception, match=message):
+        read(*changes, **SCORED)
+
+
+def test_a_budget_that_is_no_mapping_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r"budgets.quick: a mapping of keys to values"):
+        read(budgets={"quick": 100}, budget="quick")
+
+
+# -- watchers -------------------------------------------------------------------------------------------------------
+
+
+def watched(*overrides: str, **changes: object) -> list:
+    return yaml.safe_load(read(*overrides, **changes).as_yaml())["watch"]
+
+
+DEFAULT = watched()
+
+
+def test_the_suites_watchers_are_on_by_default() -> None:
+    assert [spec["name"] for spec in DEFAULT] == ["log", "guard", "progress", "report"]
+    assert all("enabled" not in spec for spec in DEFAULT)
+    assert watched(watch=[]) == DEFAULT
+    assert watched(watch=DEFAULT) == DEFAULT  # the resolved recipe of a run means itself
+
+
+@pytest.mark.parametrize(
+    ("watch", "expected"),
+    [
+        ([{"name": "tensorboard"}], [*DEFAULT, {"name": "tensorboard"}]),
+        ([{"name": "guard", "gap": 5.0}], [DEFAULT[0], {**DEFAULT[1], "gap": 5.0}, *DEFAULT[2:]]),
+        ([{"name": "progress", "enabled": False}], [*DEFAULT[:2], {"name": "progress", "enabled": False}, DEFAULT[3]]),
+        ([{"name": "tensorboard", "enabled": True}, {"name": "log"}], [*DEFAULT, {"name": "tensorboard"}]),
+    ],
+)
+def test_an_entry_adds_changes_or_turns_off(watch, expected) -> None:
+    assert watched(watch=watch) == expected
+    assert watched(watch=expected) == expected
+    assert watched(f"watch={watch}") == expected
+
+
+def test_a_watcher_is_turned_off_from_the_command_line() -> None:
+    assert watched("watch.2.enabled=false", watch=[{"name": "tensorboard"}]) == [
+        *DEFAULT[:2], {"name": "progress", "enabled": False}, DEFAULT[3], {"name": "tensorboard"},
+    ]  # fmt: skip
+    assert watched(watched_by("guard"))[1] == DEFAULT[1]
+    assert [spec["name"] for spec in watched(watched_by()) if spec.get("enabled", True)] == []
+
+
+@pytest.mark.parametrize(
+    ("watch", "message"),
+    [
+        ([{"name": "guard"}, {"name": "guard", "gap": 1}], r'watch.1: "guard" is in the list twice'),
+        ([{"name": "progress", "enabled": "no"}], r"watch.2.enabled: expected true or false, got 'no'"),
+        (["progress"], r"watch.0 must be \{name: <watcher>"),
+        ({"name": "log"}, r"watch: a list is needed"),
+        ([{"name": "tensorbord"}], r'no watcher "tensorbord"; did you mean tensorboard'),
+    ],
+)
+def test_a_wrong_watch_list_is_refused(watch, message) -> None:
+    with pytest.raises(Exception, match=message):
+        read(watch=watch)
+
+
+# -- files ----------------------------------------------------------------------------------------------------------
 
 
 def test_yaml_mistakes_name_the_line(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from ebmsuite.hookspecs import hookimpl
 from ebmsuite.model import load
 from ebmsuite.plugins.conformance import interrupted_run, on_two_processes, same_end
 from ebmsuite.plugins.registry import Registry
+from ebmsuite.plugins.testing import watched_by
 
 registry = Registry()
 registry.plugins.load_all()
@@ -31,7 +32,7 @@ EXAMPLES = {
     for _, c in registry.list("trainer")
     if c.example is not None
 }  # fmt: skip
-QUIET = ("log.every=5", "checkpoint.every=5", "checkpoint.keep=2", "watch=[{name: log}, {name: guard}]")
+QUIET = ("log.every=5", "checkpoint.every=5", "checkpoint.keep=2", watched_by("log", "guard"))
 
 
 def rows(run: Path) -> list[dict]:
@@ -66,7 +67,7 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(name: str, step: int, t
     same_run(whole, interrupted_run(recipe, tmp_path / "parts", step, registry))
 
 
-KILLED = ("budget.steps=4000", "log.every=10", "checkpoint.every=100", "watch=[{name: log}, {name: guard}]",
+KILLED = ("budget.steps=4000", "log.every=10", "checkpoint.every=100", watched_by("log", "guard"),
           "energy.lr=0.002")  # fmt: skip
 KILLED_METRICS = "metrics=[{name: probe/mean, every: 150, n: 50}]"
 
@@ -112,7 +113,7 @@ def test_a_resume_after_the_end_changes_nothing(tmp_path: Path) -> None:
 
 def test_scores_are_made_once_and_stay(tmp_path: Path) -> None:
     metrics = "metrics=[{name: probe/mean, n: 20}]"
-    run = train(MLE_EXAMPLE, metrics, "watch=[{name: log}]", out=tmp_path / "run")
+    run = train(MLE_EXAMPLE, metrics, watched_by("log"), out=tmp_path / "run")
     scored = rows(run)
     assert [r["step"] for r in scored if "scores" in r] == [12]
     train(resume=run)
@@ -123,9 +124,9 @@ def test_scores_are_made_once_and_stay(tmp_path: Path) -> None:
 
 def test_watching_changes_nothing(tmp_path: Path) -> None:
     """Scores and more frequent checkpoints draw from generators of their own."""
-    plain = train(MLE_EXAMPLE, "watch=[]", out=tmp_path / "plain")
+    plain = train(MLE_EXAMPLE, watched_by(), out=tmp_path / "plain")
     watched = train(
-        MLE_EXAMPLE, "metrics=[{name: probe/mean, every: 1, n: 20}]", "checkpoint.every=1", "log.every=1", "watch=[]",
+        MLE_EXAMPLE, "metrics=[{name: probe/mean, every: 1, n: 20}]", "checkpoint.every=1", "log.every=1", watched_by(),
         out=tmp_path / "watched",
     )  # fmt: skip
     same_end(plain, watched)
@@ -209,9 +210,7 @@ def test_a_gap_that_jumps_is_noticed_before_it_is_large(tmp_path: Path, new_stag
     registry.plugins.add(watcher, "spoil")
     changes = ("budget.steps=80", "log.every=2", "checkpoint.every=20", "energy.lr=1e-4")
     try:
-        run = train(
-            MLE_EXAMPLE, *changes, "watch=[{name: log}, {name: guard}]", out=tmp_path / "run", registry=registry
-        )
+        run = train(MLE_EXAMPLE, *changes, watched_by("log", "guard"), out=tmp_path / "run", registry=registry)
     finally:
         registry.plugins.remove(watcher)
     events = [r for r in rows(run) if "event" in r]
@@ -245,7 +244,7 @@ def test_a_hook_may_ask_for_a_stop(tmp_path: Path) -> None:
     registry.plugins.add(watcher, "enough")
     try:
         with pytest.raises(Stopped, match="stopped at step 6: that is enough"):
-            train(MLE_EXAMPLE, "log.every=2", "watch=[]", out=tmp_path / "run", registry=registry)
+            train(MLE_EXAMPLE, "log.every=2", watched_by(), out=tmp_path / "run", registry=registry)
     finally:
         registry.plugins.remove(watcher)
 
@@ -254,7 +253,7 @@ def test_a_hook_may_ask_for_a_stop(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
-    run = train(MLE_EXAMPLE, "watch=[]", out=tmp_path / "run")
+    run = train(MLE_EXAMPLE, watched_by(), out=tmp_path / "run")
     with pytest.raises(UserError, match="already holds a run"):
         train(MLE_EXAMPLE, out=run)
     assert {p.name for p in run.iterdir()} == {".lock", "checkpoints", "data.json", "fast.json", "recipe.yaml"}
@@ -267,15 +266,15 @@ def test_bad_input_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_the_stored_recipe_trains_the_same_run(tmp_path: Path) -> None:
-    one = train(MLE_EXAMPLE, "seed=3", "watch=[]", out=tmp_path / "one")
+    one = train(MLE_EXAMPLE, "seed=3", watched_by(), out=tmp_path / "one")
     same_end(one, train(one / "recipe.yaml", out=tmp_path / "two"))
-    other = train(MLE_EXAMPLE, "seed=4", "watch=[]", out=tmp_path / "three")
+    other = train(MLE_EXAMPLE, "seed=4", watched_by(), out=tmp_path / "three")
     with pytest.raises(AssertionError, match="differs"):
         same_end(one, other)
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
-    run = train(MLE_EXAMPLE, "watch=[]", out=tmp_path / "run")
+    run = train(MLE_EXAMPLE, watched_by(), out=tmp_path / "run")
     file = newest(run) / "players.safetensors"
     file.write_bytes(file.read_bytes()[:50])
     with pytest.raises(DataError, match=r"step-00000012/players.safetensors: cannot be read .*delete this"):
@@ -286,7 +285,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
 
 def test_bf16_is_for_the_nets(tmp_path: Path) -> None:
     recipe = {**MLE_EXAMPLE, "players": {"energy": {"name": "mlp", "width": 16}}}
-    changes = ("watch=[{name: log}]", "energy.lr=0.001")
+    changes = (watched_by("log"), "energy.lr=0.001")
     plain = train(recipe, *changes, out=tmp_path / "fp32")
     run = train(recipe, *changes, "compute.precision=bf16", out=tmp_path / "bf16")
     energy = load(run).players["energy"]
@@ -312,7 +311,7 @@ def test_tensorboard(tmp_path: Path) -> None:
 def test_the_best_checkpoint_is_kept(tmp_path: Path) -> None:
     run = train(
         MLE_EXAMPLE, "metrics=[{name: probe/mean, every: 2, n: 200}]", "checkpoint.every=2", "checkpoint.keep=1",
-        "checkpoint.best=probe/mean", "watch=[]", out=tmp_path / "run",
+        "checkpoint.best=probe/mean", watched_by(), out=tmp_path / "run",
     )  # fmt: skip
     scores = {r["step"]: r["scores"]["probe/mean"]["value"] for r in rows(run) if "scores" in r}
     best = min(scores, key=scores.__getitem__)
@@ -323,7 +322,7 @@ def test_the_best_checkpoint_is_kept(tmp_path: Path) -> None:
 
 def test_metrics_are_told_apart(tmp_path: Path) -> None:
     two = "metrics=[{name: probe/mean, n: 20}, {name: probe/mean, n: 40, label: more}]"
-    run = train(MLE_EXAMPLE, two, "watch=[]", out=tmp_path / "run")
+    run = train(MLE_EXAMPLE, two, watched_by(), out=tmp_path / "run")
     (scores,) = [r["scores"] for r in rows(run) if "scores" in r]
     assert {k: v["protocol"]["n"] for k, v in scores.items()} == {"probe/mean": 20, "more": 40}
     with pytest.raises(UserError, match=r'metrics.1.label: "probe/mean" is scored twice'):
@@ -331,12 +330,12 @@ def test_metrics_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r'checkpoint.best: there is no score "probe/mean/x", but probe/mean'):
         train(
             MLE_EXAMPLE, "metrics=[{name: probe/mean, every: 2, n: 20}]", "checkpoint.every=2",
-            "checkpoint.best=probe/mean/x", "watch=[]", out=tmp_path / "best",
+            "checkpoint.best=probe/mean/x", watched_by(), out=tmp_path / "best",
         )  # fmt: skip
 
 
 def test_a_model_works_without_its_data(tmp_path: Path) -> None:
-    run = train(MLE_EXAMPLE, "watch=[]", out=tmp_path / "run")
+    run = train(MLE_EXAMPLE, watched_by(), out=tmp_path / "run")
     model = load(run)
     assert model.weights == "ema"
     assert model.sample(5).shape == (5, 1)
@@ -384,7 +383,7 @@ experiment.close()
 
 def test_two_processes_are_interrupted_as_one(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
-    changes = ["budget.steps=20000", "compute.devices=2", "compute.device=cpu", "watch=[{name: log}]"]
+    changes = ["budget.steps=20000", "compute.devices=2", "compute.device=cpu", watched_by("log")]
     recipe.write_text(read_recipe(MLE_EXAMPLE, registry, changes).as_yaml())
     run = tmp_path / "run"
     command = [sys.executable, "-m", "ebmsuite", "train", str(recipe), "--out", str(run)]
@@ -454,7 +453,7 @@ def test_one_of_many_that_fails_on_two_processes_is_named(tmp_path: Path) -> Non
 
 
 def test_two_processes_resume_exactly(tmp_path: Path) -> None:
-    two = ("compute.devices=2", "compute.device=cpu", "checkpoint.every=4", "log.every=2", "watch=[{name: log}]")
+    two = ("compute.devices=2", "compute.device=cpu", "checkpoint.every=4", "log.every=2", watched_by("log"))
     whole = train(MLE_EXAMPLE, *two, out=tmp_path / "whole")
     parts = train(MLE_EXAMPLE, *two, "budget.steps=8", out=tmp_path / "parts")
     train(None, "budget.steps=12", resume=parts)
@@ -465,7 +464,7 @@ def test_two_processes_resume_exactly(tmp_path: Path) -> None:
 def test_other_launchers(launcher: str, tmp_path: Path) -> None:
     """A cluster's launcher starts the processes; only rank 0 speaks and logs."""
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(read_recipe(MLE_EXAMPLE, registry, ["watch=[{name: progress}, {name: log}]"]).as_yaml())
+    recipe.write_text(read_recipe(MLE_EXAMPLE, registry, [watched_by("progress", "log")]).as_yaml())
     arguments = ["-m", "ebmsuite", "train", str(recipe), "--out", str(tmp_path / "run"), "--device", "cpu"]
     if launcher == "torchrun":
         done, number = torchrun(*arguments), "2 processes"

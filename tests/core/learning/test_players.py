@@ -16,7 +16,7 @@ from ebmsuite.learning.optimisers import adam, sgd
 from ebmsuite.methods.mle import MaximumLikelihood
 from ebmsuite.model import load
 from ebmsuite.nets.mlp import Quadratic, mlp_energy
-from ebmsuite.plugins.testing import rng
+from ebmsuite.plugins.testing import rng, watched_by
 from ebmsuite.sampling import Langevin, Noise, Phase
 from ebmsuite.schedule import Schedule
 from ebmsuite.space import Batch, Space
@@ -43,7 +43,7 @@ def test_an_energy_trained_on_a_gaussian_recovers_its_parameters(tmp_path: Path)
     mean, sd = 1.0, 0.5
     run = train(
         MLE_EXAMPLE, "budget.steps=3000", "budget.batch=400", "data.n=20000", "size=400", "fresh=0",
-        "step_size=0.1", "negative.steps=10", "log.every=500", "ema=0.99", "watch=[]",
+        "step_size=0.1", "negative.steps=10", "log.every=500", "ema=0.99", watched_by(),
         "energy.lr={start: 0.05, end: 1e-3, over: 3000, shape: exponential}", out=tmp_path / "run",
     )  # fmt: skip
     energy = load(run).players["energy"]

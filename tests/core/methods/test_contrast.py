@@ -21,7 +21,7 @@ from ebmsuite.methods.fce import FlowContrast
 from ebmsuite.methods.nce import NoiseContrast
 from ebmsuite.model import load
 from ebmsuite.nets.mlp import Constant, Quadratic
-from ebmsuite.plugins.testing import rng
+from ebmsuite.plugins.testing import rng, watched_by
 from ebmsuite.space import Batch, Space
 
 LINE = Space((1,))
@@ -86,7 +86,7 @@ def test_a_normalised_energy_is_the_fixed_point(tmp_path: Path) -> None:
         NCE_EXAMPLE, "data.data={name: normal, n: 40000, mean: 1.0}", "players.energy={name: quadratic}",
         "trainer={name: nce, noise: {name: gaussian, sd: 2}, ratio: 2}", "budget={steps: 1000, batch: 500}",
         "energy.lr={start: 0.03, end: 1e-3, over: 1000, shape: exponential}", "energy.ema=0.99",
-        "log_z.lr={start: 0.03, end: 1e-3, over: 1000, shape: exponential}", "log_z.ema=0.99", "watch=[]",
+        "log_z.lr={start: 0.03, end: 1e-3, over: 1000, shape: exponential}", "log_z.ema=0.99", watched_by(),
         out=tmp_path / "run",
     )  # fmt: skip
     model = load(run)
@@ -194,7 +194,8 @@ def test_flow_and_energy_meet_at_the_data(tmp_path: Path) -> None:
         "trainer={name: fce, flow_first: 0, energy_first: 100}", "budget={steps: 1000, batch: 400}",
         "energy.lr={start: 0.05, end: 1e-3, delay: 400, over: 600, shape: exponential}", "energy.ema=0.99",
         "log_z.lr={start: 0.05, end: 1e-3, delay: 400, over: 600, shape: exponential}", "log_z.ema=0.99",
-        "flow.lr={start: 0.02, end: 1e-3, delay: 400, over: 600, shape: exponential}", "watch=[]", out=tmp_path / "run",
+        "flow.lr={start: 0.02, end: 1e-3, delay: 400, over: 600, shape: exponential}", watched_by(),
+        out=tmp_path / "run",
     )  # fmt: skip
     model = load(run)
     energy, flow = model.players["energy"], model.players["flow"]

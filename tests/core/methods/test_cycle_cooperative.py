@@ -13,7 +13,7 @@ from ebmsuite.learning.optimisers import adam, sgd
 from ebmsuite.methods.cycle_cooperative import CycleCooperative
 from ebmsuite.model import load
 from ebmsuite.nets.mlp import Quadratic, mlp_generator
-from ebmsuite.plugins.testing import rng
+from ebmsuite.plugins.testing import rng, watched_by
 from ebmsuite.sampling import Langevin, Phase, Proposal
 from ebmsuite.space import Batch, Space
 from ebmsuite_toy.data import Points
@@ -96,7 +96,7 @@ def test_two_normals_are_translated_into_one_another() -> None:
 
 
 def test_samples_are_translations_of_what_is_given_or_of_what_was_seen(tmp_path) -> None:
-    model = load(train(CYCLE_EXAMPLE, "watch=[]", "phases.b.steps=0", out=tmp_path / "run"))
+    model = load(train(CYCLE_EXAMPLE, watched_by(), "phases.b.steps=0", out=tmp_path / "run"))
     given = torch.randn(3, 2)
     expected = model.players["to_b"](torch.zeros(3, 0), given)
     assert torch.allclose(model.sample(3, condition=given), expected)

@@ -37,7 +37,7 @@ from ebmsuite.methods.recovery import RecoveryLikelihood
 from ebmsuite.model import load
 from ebmsuite.nets.mlp import Quadratic
 from ebmsuite.plugins.registry import Registry
-from ebmsuite.plugins.testing import rng
+from ebmsuite.plugins.testing import rng, watched_by
 from ebmsuite.ranks import Ranks
 from ebmsuite.sampling import Langevin, Noise, Phase, Proposal, Start
 from ebmsuite.sampling.descent import Descent
@@ -84,7 +84,7 @@ def test_the_optimum_is_the_density_convolved_with_the_noise(tmp_path: Path) -> 
     run = train(
         DSM_EXAMPLE, f"data.data={{name: normal, n: 20000, mean: 1.0, sd: {s}}}", "players.energy={name: quadratic}",
         f"trainer={{name: dsm, sigma: {sigma}}}", "budget={steps: 800, batch: 500}",
-        "energy.lr={start: 0.05, end: 1e-3, over: 800, shape: exponential}", "energy.ema=0.99", "watch=[]",
+        "energy.lr={start: 0.05, end: 1e-3, over: 800, shape: exponential}", "energy.ema=0.99", watched_by(),
         out=tmp_path / "run",
     )  # fmt: skip
     energy = load(run).players["energy"]
@@ -167,7 +167,7 @@ def test_every_level_ends_at_the_density_with_its_noise(tmp_path: Path) -> None:
         DSM_EXAMPLE, "data.data={name: normal, n: 20000, mean: 1.0, sd: 0.5}", "trainer={name: dsm, denoise: true}",
         "players.energy={name: mlp-levels, low: 0.3, high: 2.0, width: 32, depth: 2}",
         "budget={steps: 1200, batch: 256}",
-        "energy.lr={start: 1e-2, end: 1e-4, over: 1200, shape: exponential}", "energy.ema=0.99", "watch=[]",
+        "energy.lr={start: 1e-2, end: 1e-4, over: 1200, shape: exponential}", "energy.ema=0.99", watched_by(),
         "negative.steps=300", "negative.sampler.step_size=0.2", out=tmp_path / "run",
     )  # fmt: skip
     model = load(run)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.errors import UserError
@@ -18,9 +19,12 @@ from ebmsuite.plugins import conformance
 from ebmsuite.plugins.discovery import installed
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.plugins.template import write_plugin
+from ebmsuite.plugins.testing import entry_point, isolated_plugins, watched_by
 from ebmsuite.report import write_suite
 from ebmsuite.scores import Case, Published
 from ebmsuite.values import plain
+
+__all__ = ["isolated_plugins"]
 
 
 def test_the_core_conforms() -> None:
@@ -78,6 +82,67 @@ print([o.detail for o in check_plugin("heavy", fast=True) if o.state == "failed"
 """
 
 
+SCORED = {
+    "metrics": [{"name": "probe/mean", "every": 4}], "checkpoint": {"every": 4, "best": "probe/mean"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {**MLE_EXAMPLE, **SCORED},
+        {**MLE_EXAMPLE, "checkpoint": {"every": 3, "best": "x", "better": "higher"},
+         "metrics": [{"name": "probe/mean", "every": 6, "label": "x"}]},
+        {**MLE_EXAMPLE, **SCORED, "budget": {"steps": 30, "batch": 9}, "compute": {"devices": 3}},
+    ],
+)  # fmt: skip
+def test_the_kit_makes_any_recipe_small(recipe) -> None:
+    small = conformance._small(recipe, Registry())
+    assert (small.budget.steps, small.checkpoint.best) == (2, None)
+    assert [m["n"] for m in small.metrics] == [24]
+
+
+def test_the_recipe_of_the_page_passes_the_kit(isolated_plugins, monkeypatch) -> None:
+    root = Path(__file__).parents[2]
+    monkeypatch.syspath_prepend(root / "examples" / "ebmsuite-tabular" / "src")
+    page = (root / "docs" / "plugins.md").read_text(encoding="utf-8")
+    raw = yaml.safe_load(page.split("## A recipe\n\n```yaml\n")[1].partition("```")[0])
+    assert raw["checkpoint"]["best"]
+    registry = Registry(isolated_plugins(entry_point("tabular", "ebmsuite_tabular.plugin:Tabular")))
+    assert conformance._small(raw, registry).checkpoint.best is None
+
+
+BAD_EXAMPLES = """
+from ebmsuite.builtin.examples import MLE_EXAMPLE
+from ebmsuite.hookspecs import Component, hookimpl
+
+ebm_api = 1
+GOOD = {**MLE_EXAMPLE, "recipe": "good", "trainer": {"name": "bad/good"}}
+EXAMPLES = {"good": GOOD, "key": {**GOOD, "traner": {}}, "lacking": {**GOOD, "phases": {}}, "text": "x", "none": None}
+
+
+@hookimpl
+def ebm_trainers():
+    at = "ebmsuite.methods.mle:MaximumLikelihood"
+    return [Component(f"bad/{name}", at, name, example=example) for name, example in EXAMPLES.items()]
+"""
+
+
+def test_a_bad_trainer_example_is_one_failed_check(tmp_path: Path, isolated_plugins, monkeypatch) -> None:
+    """The other checks go on, those of the other trainers too."""
+    (tmp_path / "p_bad_examples.py").write_text(BAD_EXAMPLES)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(conformance, "_registers_without_torch", lambda name: None)
+    registry = Registry(isolated_plugins(entry_point("bad", "p_bad_examples")))
+    monkeypatch.setattr(conformance, "Registry", lambda: registry)
+    outcomes = {o.check: o for o in conformance.check_plugin("bad", fast=True)}
+    failed = {check: o.detail for check, o in outcomes.items() if o.state == "failed"}
+    assert failed.keys() == {f"trainer bad/{name} has an example" for name in ("key", "lacking", "text", "none")}
+    assert "traner: no such key" in failed["trainer bad/key has an example"]
+    assert failed["trainer bad/none has an example"] == "example= is missing"
+    assert outcomes["good learns a step"].state == "ok"
+
+
 def test_a_new_plugin_works_as_it_is_written(tmp_path: Path, monkeypatch) -> None:
     folder = write_plugin("fresh", tmp_path / "ebmsuite-fresh")
     assert "{{" not in "".join(p.read_text() for p in folder.rglob("*") if p.is_file())
@@ -114,7 +179,7 @@ def test_a_case_is_trained_judged_and_used_again(tmp_path: Path, monkeypatch) ->
     monkeypatch.setattr(
         evaluation, "read_recipe",
         lambda name, registry, overrides, budget: read({**MLE_EXAMPLE, "budgets": {"quick": {}}}, registry,
-                                                       [*overrides, "watch=[]"], budget),
+                                                       [*overrides, watched_by()], budget),
     )  # fmt: skip
     row = evaluation._of_case(CASE, "quick", tmp_path, None, registry, lambda text: None)
     assert row.status == "pass"
@@ -140,7 +205,7 @@ def test_a_case_may_change_its_recipe_and_average_over_learning(tmp_path: Path, 
     monkeypatch.setattr(
         evaluation, "read_recipe",
         lambda name, registry, overrides, budget: read({**MLE_EXAMPLE, **own, "budgets": {"quick": {}}}, registry,
-                                                       [*overrides, "watch=[]"], budget),
+                                                       [*overrides, watched_by()], budget),
     )  # fmt: skip
     changes = {
         "metric": {"name": "probe/mean", "label": "a"}, "baselines": {"other": {"label": "b", "score": "b"}}, "last": 3,

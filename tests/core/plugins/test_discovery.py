@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import os
 import subprocess
 import sys
 import textwrap
@@ -13,11 +14,15 @@ from pathlib import Path
 import pytest
 
 from ebmsuite import hookspecs
-from ebmsuite.errors import PluginError, UnknownName
+from ebmsuite.builtin.examples import MLE_EXAMPLE
+from ebmsuite.errors import DataError, PluginError, UnknownName
+from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.run import checkpoint_steps, read_log
 from ebmsuite.hookspecs import KINDS, Component, Plugin, hookimpl
 from ebmsuite.plugins.discovery import Plugins
 from ebmsuite.plugins.registry import Registry
-from ebmsuite.plugins.testing import entry_point, isolated_plugins
+from ebmsuite.plugins.testing import entry_point, isolated_plugins, watched_by
+from ebmsuite.report import write_report
 
 __all__ = ["isolated_plugins"]
 
@@ -185,9 +190,155 @@ def test_one_raising_run_time_hook_hides_no_other(isolated_plugins) -> None:
     plugins = isolated_plugins()
     plugins.add(Bad(), "bad")
     plugins.add(Good(), "good")
-    with pytest.raises(PluginError, match='plugin "bad" failed in ebm_run_end'):
+    with pytest.raises(PluginError, match='plugin "bad" failed in ebm_run_end: ValueError: boom; disable it with EBM'):
         plugins.call("ebm_run_end", run=None, outcome="finished")
     assert called == ["finished"]
+    plugins.add(Bad(), "watch:bad")
+    plugins.remove(plugins.manager.get_plugin("bad"))
+    with pytest.raises(
+        PluginError, match=r'watcher "bad" failed in .*: boom; turn it off with \{name: bad, enabled: false'
+    ):
+        plugins.call("ebm_run_end", run=None, outcome="finished")
+
+
+BYSTANDER = """
+from ebmsuite.errors import DataError, PluginError
+from ebmsuite.hookspecs import Component, hookimpl
+ebm_api = 1
+calls = []
+
+@hookimpl
+def ebm_watchers():
+    return [Component("other/watcher", "builtins:object", "a watcher")]
+
+@hookimpl
+def {hook}():
+    calls.append(1)
+    {error}
+"""
+
+
+def train_beside(plugins, tmp_path: Path, *changes: str, **recipe: object) -> list[dict]:
+    """Train beside a plugin "other"; the events of the run."""
+    small = {**MLE_EXAMPLE, "budget": {"steps": 6, "batch": 4}, **recipe}
+    changes = (watched_by(), "log.every=2", "checkpoint.every=4", *changes)
+    run = train(small, *changes, out=tmp_path / "run", registry=Registry(plugins))
+    return [row for row in read_log(run / "metrics.jsonl") if "event" in row]
+
+
+@pytest.mark.parametrize(
+    ("hook", "error", "said", "step"),
+    [
+        ("ebm_step_end", "raise ValueError('boom')", "ValueError: boom", 1),
+        ("ebm_logged", "{}['gap']", "KeyError: 'gap'", 2),
+        ("ebm_run_start", "raise PluginError('no server')", "PluginError: no server", 0),
+        ("ebm_checkpoint_saved", "open('/no/such/file')", "FileNotFoundError", 4),
+        ("ebm_run_end", "1 / 0", "ZeroDivisionError", 6),
+    ],
+)
+def test_a_plugin_that_a_run_does_not_use_cannot_end_it(
+    isolated_plugins, module, tmp_path, caplog, hook, error, said, step
+) -> None:
+    name = module(f"p_bystander_{hook}", BYSTANDER.format(hook=hook, error=error))
+    plugins = isolated_plugins(entry_point("other", name))
+    with caplog.at_level(logging.WARNING, "ebmsuite"):
+        (event,) = train_beside(plugins, tmp_path)
+    (line,) = [r.message for r in caplog.records]
+    assert f'plugin "other" failed in {hook}: {said}' in line
+    assert (event["event"], event["plugin"], event["hook"], event["step"]) == ("hook disabled", "other", hook, step)
+    assert said in event["reason"]
+    assert len(sys.modules[name].calls) == 1
+    assert f"plugin other: {hook} failed" in write_report(tmp_path / "run").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "recipe"),
+    [
+        ((), {"recipe": "other/mine"}),
+        (('watch=[{name: other/watcher}]',), {}),
+        (('metrics=[{name: other/mean}]',), {}),
+    ],
+)  # fmt: skip
+def test_a_plugin_that_the_recipe_names_ends_the_run(isolated_plugins, module, tmp_path, changes, recipe) -> None:
+    text = BYSTANDER.format(hook="ebm_logged", error="raise ValueError('boom')") + textwrap.dedent("""
+        @hookimpl
+        def ebm_metrics():
+            return [Component("other/mean", "ebmsuite_probe.trainers:MeanDistance", "a metric")]
+    """)
+    plugins = isolated_plugins(entry_point("other", module(f"p_named_{len(changes)}_{len(recipe)}", text)))
+    with pytest.raises(PluginError, match='plugin "other" failed in ebm_logged: ValueError: boom'):
+        train_beside(plugins, tmp_path, *changes, **recipe)
+    assert checkpoint_steps(tmp_path / "run" / "checkpoints") == [0]  # from where --resume goes on
+
+
+def test_a_disabled_hook_is_still_in_the_log_after_a_rollback(isolated_plugins, module, tmp_path) -> None:
+    class Back:
+        asked = False
+
+        @hookimpl
+        def ebm_logged(self, run):
+            if run.step == 4 and not self.asked:
+                self.asked = True
+                run.ask_rollback("a test")
+
+    name = module("p_bystander_back", BYSTANDER.format(hook="ebm_step_end", error="raise ValueError('boom')"))
+    plugins = isolated_plugins(entry_point("other", name))
+    plugins.add(Back(), "back")
+    events = train_beside(plugins, tmp_path)
+    assert sorted(e["event"] for e in events) == ["hook disabled", "rollback"]
+    assert len(sys.modules[name].calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ("raise OSError(28, 'No space left on device', 'scores.csv')", OSError),
+        ("raise OSError(122, 'Disk quota exceeded', 'scores.csv')", OSError),
+        ("raise DataError('scores.csv: cannot be written') from OSError(28, 'No space left on device')", DataError),
+    ],
+)
+def test_a_full_disk_is_no_fault_of_a_plugin(isolated_plugins, module, tmp_path, error, kind) -> None:
+    text = BYSTANDER.format(hook="ebm_logged", error=error)
+    plugins = isolated_plugins(entry_point("other", module(f"p_full_{len(error)}", text)))
+    with pytest.raises(kind, match=r"scores\.csv") as raised:
+        train_beside(plugins, tmp_path)
+    assert not isinstance(raised.value, PluginError)
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_a_suite_ends_though_a_plugin_that_it_does_not_use_fails(isolated_plugins, module, caplog, used) -> None:
+    text = BYSTANDER.format(hook="ebm_suite_end", error="raise ValueError('boom')")
+    plugins = isolated_plugins(entry_point("other", module(f"p_suite_{used}", text)))
+    plugins.load_all()
+    if used:
+        with pytest.raises(PluginError, match='plugin "other" failed in ebm_suite_end'):
+            plugins.call("ebm_suite_end", ["toy", "other"], suite=None, folder=None)
+    else:
+        plugins.call("ebm_suite_end", ["toy"], suite=None, folder=None)
+        assert 'plugin "other" failed in ebm_suite_end: ValueError: boom' in caplog.text
+
+
+def test_debug_shows_where_an_import_failed(tmp_path: Path) -> None:
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[ebmsuite]\nbroken = broken_plugin\nlacking = lacking_plugin\nhalf = half_plugin\n"
+    )
+    (tmp_path / "broken_plugin.py").write_text("value = undefined_name\n")
+    (tmp_path / "lacking_plugin.py").write_text("import no_such_package\n")
+    (tmp_path / "half_plugin.py").write_text(
+        "from ebmsuite.hookspecs import hookimpl\nebm_api = 1\n@hookimpl\ndef ebm_tasks():\n    return 1 / 0\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]])}
+    for option in ((), ("--debug",)):
+        done = subprocess.run(
+            [sys.executable, "-m", "ebmsuite", "plugins", "list", *option],
+            capture_output=True, text=True, check=True, env=environment,
+        )  # fmt: skip
+        assert done.stderr.count("WARNING: plugin") == 3
+        for line in ("value = undefined_name", "import no_such_package", "return 1 / 0"):
+            assert (line in done.stderr) == bool(option)
 
 
 def test_every_hook_is_documented() -> None:

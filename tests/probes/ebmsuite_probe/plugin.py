@@ -44,3 +44,12 @@ def ebm_energies():
 @hookimpl
 def ebm_datasets():
     return [Component("probe/words", "ebmsuite_probe.words:Words", "random words of three letters, one-hot")]
+
+
+@hookimpl
+def ebm_tasks():
+    at = "ebmsuite_probe.trainers:"
+    return [
+        Component("probe/count", at + "Count", "count samples"),
+        Component("probe/silent", at + "Silent", "a task that gives no facts"),
+    ]

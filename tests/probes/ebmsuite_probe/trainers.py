@@ -43,3 +43,22 @@ class MeanDistance:
 
         test = data["test"].x
         return Score(float((model.sample(n, rng=rng).mean(0) - test.mean(0)).norm()), protocol={"n": n})
+
+
+@dataclass(frozen=True)
+class Count:
+    """Writes n samples as text, after the lines of the input."""
+
+    n: int = 3
+
+    def __call__(self, model, inputs, out, rng):
+        lines = [] if inputs is None else inputs.read_text().splitlines()
+        lines += [str(x) for x in model.sample(self.n, rng=rng).flatten().tolist()]
+        out.write_text("\n".join(lines))
+        return {"lines": len(lines), "step": model.step}
+
+
+@dataclass(frozen=True)
+class Silent:
+    def __call__(self, model, inputs, out, rng):
+        return None

@@ -14,8 +14,7 @@ from ebmsuite.space import Space
 class Words(InMemory):
     def __init__(self, split: str = "train") -> None:
         letters = torch.randint(3, (64, 5), generator=torch.Generator().manual_seed(0))
-        super().__init__(nn.functional.one_hot(letters, 3).float())
-        self.event = Space((5, 3), kind="one-hot")
+        super().__init__(nn.functional.one_hot(letters, 3).float(), kind="one-hot")
 
 
 def coupled(event: Space) -> Tilted:

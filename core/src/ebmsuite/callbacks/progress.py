@@ -19,7 +19,10 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """One line with rate, energy gap and time left; without a terminal, a line of text every tenth of the run."""
+    """One line with rate, logged numbers and time left; without a terminal, a line of text every tenth of the run.
+
+    The number shown is the energy gap; where the trainer logs none, the first two numbers that it logs.
+    """
 
     def __init__(self) -> None:
         self.console = Console(file=sys.stderr)
@@ -42,23 +45,22 @@ class Progress:
         if self.console.is_terminal:
             self.bar = Bar(
                 MofNCompleteColumn(), BarColumn(), TextColumn("{task.fields[rate]}"),
-                TextColumn("gap {task.fields[gap]}"), TimeRemainingColumn(), console=self.console,
+                TextColumn("{task.fields[numbers]}", markup=False), TimeRemainingColumn(), console=self.console,
             )  # fmt: skip
-            self.task = self.bar.add_task("learning", total=total, completed=run.step, gap="-", rate="")
+            self.task = self.bar.add_task("learning", total=total, completed=run.step, numbers="", rate="")
             self.bar.start()
 
     @hookimpl
     def ebm_logged(self, run: Run, rows: Sequence[tuple[int, Mapping[str, float]]]) -> None:
         step, row = rows[-1]
-        gap = f"{row['gap']:+.3g}" if "gap" in row else "-"
         total = run.recipe.budget.steps
         if self.bar is not None:
             speed = self.bar.tasks[0].speed
             rate = f"{speed:.2f} steps/s" if speed else ""
-            self.bar.update(self.task, completed=step, gap=gap, rate=rate)
+            self.bar.update(self.task, completed=step, numbers=shown(row), rate=rate)
         elif 10 * step // max(total, 1) > self._spoken:
             self._spoken = 10 * step // max(total, 1)
-            self.console.print(f"step {step}/{total}  gap {gap}", highlight=False)
+            self.console.print(f"step {step}/{total}  {shown(row)}", highlight=False, markup=False)
 
     @hookimpl
     def ebm_evaluated(self, run: Run, step: int, scores: Mapping[str, Score]) -> None:
@@ -74,3 +76,9 @@ class Progress:
     def ebm_run_end(self, run: Run, outcome: str) -> None:
         if self.bar is not None:
             self.bar.stop()
+
+
+def shown(row: Mapping[str, float]) -> str:
+    """The numbers of a logged row that fit into a line."""
+    names = ["gap"] if "gap" in row else list(row)[:2]
+    return "  ".join(f"{name} {row[name]:+.3g}" for name in names)

@@ -91,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     logging.getLogger("ebmsuite").handlers = [handler]
+    if debug:
+        logging.getLogger("ebmsuite").setLevel(logging.DEBUG)
     try:
         code = cli.main(arguments, prog_name="ebm", standalone_mode=False)
     except click.exceptions.Exit as exit:

@@ -25,18 +25,12 @@ def command(
     device: str,
 ) -> None:
     """Put the model of RUN to TASK (see `ebm list task`); KEY=VALUE are the task's settings."""
-    from ebmsuite.errors import DataError
     from ebmsuite.experiment.recipe import parse_setting
     from ebmsuite.files import printable
-    from ebmsuite.model import load
-    from ebmsuite.plugins.registry import Registry
+    from ebmsuite.model import apply
 
-    registry = Registry()
-    spec = registry.fill("task", {"name": task, **dict(map(parse_setting, settings))}, task)
-    if inputs is not None and not inputs.exists():
-        raise DataError(f"{printable(inputs)}: no such file or folder")
-    model = load(run, checkpoint, device, registry)
-    facts = registry.build("task", spec)(model, inputs, out, model.generator(seed))
+    chosen = dict(map(parse_setting, settings))
+    facts = apply(run, task, inputs, out=out, seed=seed, checkpoint=checkpoint, device=device, settings=chosen)
     for name, value in facts.items():
         click.echo(f"{name}: {value:.6g}" if isinstance(value, float) else f"{name}: {value}")
     click.echo(printable(out))

@@ -20,9 +20,7 @@ def command(
 ) -> None:  # fmt: skip
     """Can the chains of RUN be trusted, and what does its energy mean? Writes RUN/diagnosis.html."""
     from ebmsuite.diagnosis import diagnose
-    from ebmsuite.diagnosis.diagnose import TIMES
     from ebmsuite.diagnosis.words import verdict
 
-    multiples = [*(m for m in TIMES if m < times), times]
-    diagnosis, page = diagnose(run, checkpoint, phase, chains, multiples, log_z, seed, device)
+    diagnosis, page = diagnose(run, checkpoint, phase, chains, times, log_z, seed, device)
     click.echo(f"{verdict(diagnosis).title}.\n{page}")

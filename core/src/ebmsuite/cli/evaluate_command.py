@@ -72,11 +72,13 @@ def _cells(row: Row) -> tuple[str, str, str, str]:
 
 
 def _below(row: Row) -> list[str]:
+    from ebmsuite.wording import words
+
     lines = [row.reason] if row.reason else []
     if row.baselines:
         lines.append("baselines: " + ", ".join(f"{k} {v:.4g}" for k, v in row.baselines.items()))
     lines += [f"published: {p.value:g}, {p.source} ({p.mark})" for p in row.published]
     facts = {k: row.protocol[k] for k in ("split", "n_samples", "n_reference", "base_rate") if k in row.protocol}
     if facts:
-        lines.append(", ".join(f"{k} {v}" for k, v in facts.items()))
+        lines.append(words(facts))
     return lines + ([row.note] if row.note else [])

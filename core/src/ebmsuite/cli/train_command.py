@@ -38,8 +38,10 @@ def command(
     from ebmsuite.experiment.loop import train
     from ebmsuite.files import printable
 
-    names = [w for w in words if "=" not in w]
-    overrides = [w for w in words if "=" in w]
+    names = [w for w in words if _names_a_recipe(w)]
+    if not names and resume is None:  # data.path=list.yaml is a setting, but not where the recipe is missing
+        names = [w for w in words if w.endswith((".yaml", ".yml"))]
+    overrides = [w for w in words if w not in names]
     if len(names) > 1:
         raise click.UsageError(f"one recipe at a time, got {' and '.join(names)}; settings are KEY=VALUE")
     options = {"device": device, "precision": precision, "devices": devices}
@@ -56,3 +58,7 @@ def command(
             dist.destroy_process_group()
     if "EBMSUITE_LAUNCHED" not in os.environ and os.environ.get("RANK", "0") == "0":
         click.echo(printable(folder))
+
+
+def _names_a_recipe(word: str) -> bool:
+    return "=" not in word or Path(word).is_file()

@@ -131,7 +131,7 @@ def diagnose(
     checkpoint: str | None = None,
     phase: str | None = None,
     chains: int = 64,
-    times: Sequence[int] = TIMES,
+    times: int | Sequence[int] = TIMES,
     log_z: bool | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -139,14 +139,16 @@ def diagnose(
 ) -> tuple[Diagnosis, Path]:
     """Diagnose a run and write RUN/diagnosis.html and RUN/diagnosis.json; gives what was measured and the page.
 
-    ``chains`` chains of ``phase`` (the first that draws events, unless said) run for each of ``times`` multiples of
-    the steps of learning, from where learning starts them and from held-out examples. ``log_z`` asks for annealed
-    importance sampling; unless said it is done for real events of up to 50 coordinates. Where only latent vectors are
-    drawn, it is their prior, and the data are latent vectors inferred from the data. Raises `UserError` when there is
-    no such phase.
+    ``chains`` chains of ``phase`` (default: the first that draws events) run for each of ``times`` multiples of the
+    steps of learning, from where learning starts them and from held-out examples; a number stands for the usual
+    multiples up to it. ``log_z`` asks for annealed importance sampling (default: for real events of up to 50
+    coordinates). Where only latent vectors are drawn, it is their prior, and the data are latent vectors inferred from
+    the data. Raises `UserError` when there is no such phase.
     """
     from ebmsuite.diagnosis.page import write_page
 
+    if isinstance(times, int):
+        times = [*(m for m in TIMES if m < times), times]
     model = load(run, checkpoint, device, registry)
     diagnosis = measure(model, phase, chains, times, log_z, seed)
     page = write_page(diagnosis, model, Path(run))

@@ -68,7 +68,8 @@ def evaluate(
     rows = [_of_case(c, budget, Path(folder) / budget, seeds, registry, say) for c in cases]
     suite = Suite(name, budget, tuple(rows), hardware())
     write_text(Path(folder) / budget / f"{name.replace('/', '-')}.json", suite.as_json())
-    registry.plugins.call("ebm_suite_end", suite=suite, folder=Path(folder) / budget)
+    uses = {c.recipe.partition("/")[0] for c in cases}
+    registry.plugins.call("ebm_suite_end", uses, suite=suite, folder=Path(folder) / budget)
     return suite
 
 

@@ -173,6 +173,7 @@ class Experiment:
             chains = self.registry.build("chains", spec["chains"], **given)
         except ValueError as error:  # numbers that contradict each other
             raise RecipeError(f"phases.{name}: {error}") from error
+        checks.sampler_is_declared(name, spec["sampler"]["name"], sampler)
         checks.sampler_moves_the_space(name, spec["sampler"]["name"], sampler, given["event"])
         checks.chains_are_independent(name, spec["sampler"]["name"], sampler, energy, spec["nets"])
         compute, draws = self.recipe.compute, self.recipe.budget.steps

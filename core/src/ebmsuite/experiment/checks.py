@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ebmsuite.dataset import Dataset
-from ebmsuite.errors import RecipeError
+from ebmsuite.errors import PluginError, RecipeError
 from ebmsuite.experiment.recipe import Recipe
 from ebmsuite.learning import Draws, Role
 from ebmsuite.sampling import Phase, Proposal
@@ -23,6 +23,7 @@ __all__ = [
     "energy_is_of_the_space",
     "latent_is_known",
     "level_of_noise_is_given",
+    "sampler_is_declared",
     "sampler_moves_the_space",
     "space_of",
     "streams_agree",
@@ -91,6 +92,16 @@ def chains_are_proposed(recipe: Recipe, phase: str, built: Phase, draws: Draws) 
         raise RecipeError(
             f'phases.{phase}.chains: the trainer "{recipe.trainer["name"]}" says where they start; use "proposal"'
         )
+
+
+def sampler_is_declared(phase: str, name: str, sampler: Any) -> None:
+    """A sampler declares what it moves and whether it accepts or rejects. Raises `PluginError`."""
+    for key in ("continuous", "adjusted"):
+        if not hasattr(sampler, key):
+            raise PluginError(
+                f'phases.{phase}.sampler: "{name}" does not declare {key}; add "{key}: ClassVar[bool] = ..." to its '
+                "class (docs/plugins.md)"
+            )
 
 
 def sampler_moves_the_space(phase: str, name: str, sampler: Any, space: Space) -> None:

@@ -334,7 +334,7 @@ def _go_on(run: Run, quiet: bool) -> Path:
     watchers = [] if not ranks.main else [
         (registry.build("watcher", spec), spec["name"])
         for spec in recipe.watch
-        if not (quiet and spec["name"] == "progress")
+        if spec.get("enabled", True) and not (quiet and spec["name"] == "progress")
     ]  # fmt: skip
     plugins = registry.plugins
     for watcher, name in watchers:

@@ -6,19 +6,20 @@ names. `resolve` adds every default, so that the file stored with a run hides no
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import difflib
 import importlib.resources
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
-from ebmsuite.errors import RecipeError
+from ebmsuite.errors import RecipeError, UserError
+from ebmsuite.plugins.discovery import CORE
 from ebmsuite.plugins.registry import REQUIRED, Parameter, Registry
 from ebmsuite.schedule import Schedule
 from ebmsuite.values import conform, plain
@@ -30,6 +31,7 @@ __all__ = [
     "Recipe",
     "fill_metric",
     "parse_setting",
+    "plugins_of",
     "read_recipe",
     "resolve",
     "source_of",
@@ -78,7 +80,10 @@ class LogPlan:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A complete recipe. Component specs are ``{name: ..., settings}`` with every setting present."""
+    """A complete recipe. Component specs are ``{name: ..., settings}`` with every setting present.
+
+    ``watch`` lists the suite's own watchers and then the recipe's; one that is off has ``enabled: False``.
+    """
 
     recipe: str
     data: dict[str, dict[str, Any]]
@@ -103,7 +108,8 @@ class Recipe:
 
 
 SECTIONS = [f.name for f in dataclasses.fields(Recipe)]
-WATCH = [{"name": "log"}, {"name": "guard"}, {"name": "progress"}, {"name": "report"}]
+WATCH = ("log", "guard", "progress", "report")
+"""The suite's own watchers: on unless a recipe turns one off."""
 
 _PLAYER = {"of": Parameter("of", Literal["event", "latent"], "event", None)}
 _OPTIMISER = {
@@ -118,6 +124,11 @@ _METRIC = {
     "n": Parameter("n", int, 1000, None),
 }
 _RENDER = {"every": Parameter("every", int | None, None, None), "n": Parameter("n", int, 64, None)}
+_WATCH = {"enabled": Parameter("enabled", bool, True, None)}
+_LISTS: tuple[tuple[str, str, dict[str, Parameter]], ...] = (
+    ("metrics", "metric", _METRIC), ("render", "renderer", _RENDER), ("watch", "watcher", _WATCH),
+)  # fmt: skip
+_PLANS: dict[str, Any] = {"budget": Budget, "checkpoint": CheckpointPlan, "log": LogPlan, "compute": Compute}
 
 
 # -- reading ------------------------------------------------------------------------------------------------------
@@ -198,11 +209,12 @@ def read_recipe(
 def resolve(
     raw: Mapping[str, Any], registry: Registry, overrides: Sequence[str] = (), budget: str | None = None
 ) -> Recipe:
-    """Apply a budget and then ``key=value`` overrides, check every key and add every default.
+    """Apply a budget and then ``key=value`` overrides, add every default and check the result.
 
+    The recipe is checked once, after all changes, so the order of changes that depend on each other does not matter.
     "full" without an entry in ``budgets`` is the recipe as it stands.
     """
-    own: dict[str, Any] = _upgraded(copy.deepcopy(dict(raw)))
+    own: dict[str, Any] = _upgraded(plain(raw))
     budgets = own.pop("budgets", None) or {}
     changes: list[tuple[str, Any]] = []
     if budget is not None and (budget in budgets or budget != "full"):
@@ -210,13 +222,20 @@ def resolve(
             raise RecipeError(
                 f'budgets: there is no budget "{budget}" (there are: {", ".join(dict.fromkeys(["full", *budgets]))})'
             )
+        if not isinstance(budgets[budget], Mapping):
+            raise RecipeError(f"budgets.{budget}: a mapping of keys to values is needed here")
         changes += list(budgets[budget].items())
     changes += map(parse_setting, overrides)
-    filled = _fill(own, registry)
     for key, value in changes:
-        _set(own, _find(key, plain(filled)), value)
-        filled = _fill(own, registry)
-    return filled
+        own["watch"] = _watchers(own.get("watch"))  # so that watch.1 is an entry that exists
+        known, problems = _outline(own, registry)
+        try:
+            path = _find(key, known)
+        except RecipeError as error:
+            # the keys of a component that does not exist are not known either
+            raise (problems[0] if problems else error) from error
+        _set(own, path, value)
+    return _fill(own, registry)
 
 
 def _upgraded(raw: dict[str, Any]) -> dict[str, Any]:
@@ -236,47 +255,139 @@ def _fill(raw: Mapping[str, Any], registry: Registry) -> Recipe:
             close = difflib.get_close_matches(str(key), SECTIONS, n=1)
             hint = f"did you mean {close[0]}?" if close else f"the keys of a recipe: {', '.join(SECTIONS)}"
             raise RecipeError(f"{key}: no such key; {hint}")
-    for key in ("data", "players", "trainer", "optimisers", "budget"):
+    raw = {**raw, "phases": raw.get("phases") or {}, "watch": _watchers(raw.get("watch"))}
+    for key in ("data", "players", "trainer", "phases", "optimisers", "budget"):
         if not isinstance(raw.get(key), Mapping):
             raise RecipeError(f"{key}: a mapping is needed here")
-    filled: dict[str, Any] = {"recipe": str(raw.get("recipe", "recipe")), "paper": str(raw.get("paper", ""))}
-    filled["trainer"] = registry.fill("trainer", raw["trainer"], "trainer")
+    for key, _, _ in _LISTS:
+        if not isinstance(raw.get(key, []), list | tuple):
+            raise RecipeError(f"{key}: a list is needed here")
+    registry.fill("trainer", raw["trainer"], "trainer")
     trainer: Any = registry.resolve("trainer", raw["trainer"]["name"])
-
     _same_keys(raw["data"], trainer.streams, "data", "stream")
-    filled["data"] = {k: registry.fill("dataset", v, f"data.{k}") for k, v in raw["data"].items()}
     _same_keys(raw["players"], tuple(trainer.roles), "players", "player", _optional(trainer.roles))
-    filled["players"] = {
-        k: registry.fill(trainer.roles[k].kind, v, f"players.{k}", _PLAYER) for k, v in raw["players"].items()
-    }
     _same_keys(raw["optimisers"], tuple(raw["players"]), "optimisers", "player")
-    filled["optimisers"] = {
-        k: registry.fill("optimiser", v, f"optimisers.{k}", _OPTIMISER) for k, v in raw["optimisers"].items()
-    }
-    phases = raw.get("phases") or {}
-    _same_keys(phases, tuple(trainer.draws), "phases", "phase", _optional(trainer.draws))
-    filled["phases"] = {k: _fill_phase(v, f"phases.{k}", registry) for k, v in phases.items()}
+    _same_keys(raw["phases"], tuple(trainer.draws), "phases", "phase", _optional(trainer.draws))
+    for key, spec in raw["phases"].items():
+        _check_phase(spec, f"phases.{key}")
 
+    filled = _components(raw, _kinds(trainer.roles), registry.fill)
+    for key, phase in filled["phases"].items():
+        phase["steps"] = conform(phase["steps"], int | Schedule, f"phases.{key}.steps")
+        phase["nets"] = conform(phase["nets"], Literal["eval", "train"], f"phases.{key}.nets")
+    filled["recipe"], filled["paper"] = str(raw.get("recipe", "recipe")), str(raw.get("paper", ""))
     latent = raw.get("latent")
     filled["latent"] = (
         None if latent is None else conform([latent] if isinstance(latent, int) else latent, tuple[int, ...], "latent")
     )
-    for section, kind, extras in (
-        ("metrics", "metric", _METRIC),
-        ("render", "renderer", _RENDER),
-        ("watch", "watcher", None),
-    ):
-        specs = raw.get(section, WATCH if section == "watch" else [])
-        if not isinstance(specs, list | tuple):
-            raise RecipeError(f"{section}: a list is needed here")
-        filled[section] = tuple(registry.fill(kind, spec, f"{section}.{i}", extras) for i, spec in enumerate(specs))
-    plans = {"budget": Budget, "checkpoint": CheckpointPlan, "log": LogPlan, "compute": Compute}
-    for section, plan in plans.items():
+    for section, plan in _PLANS.items():
         filled[section] = conform(raw.get(section) or {}, plan, section)
     filled["seed"] = conform(raw.get("seed", 0), int, "seed")
+    for spec in filled["watch"]:
+        if spec["enabled"]:
+            del spec["enabled"]
     recipe = Recipe(**filled)
     _check(recipe)
     return recipe
+
+
+def _components(
+    raw: Mapping[str, Any], roles: Mapping[str, str], visit: Callable[[str, Any, str, Any], Any]
+) -> dict[str, Any]:
+    """The sections that hold components, with ``visit(kind, spec, key, extra settings)`` in the place of each spec."""
+    made: dict[str, Any] = {"trainer": visit("trainer", raw.get("trainer"), "trainer", None)}
+    for section, kind, extras in (
+        ("data", "dataset", None),
+        ("players", "", _PLAYER),
+        ("optimisers", "optimiser", _OPTIMISER),
+    ):
+        made[section] = {
+            key: visit(kind or roles.get(key, ""), spec, f"{section}.{key}", extras)
+            for key, spec in _items(raw.get(section))
+        }
+    made["phases"] = {
+        key: {
+            "chains": visit("chains", spec.get("chains"), f"phases.{key}.chains", None),
+            "sampler": visit("sampler", spec.get("sampler"), f"phases.{key}.sampler", None),
+            "steps": spec.get("steps"),
+            "nets": spec.get("nets", "eval"),
+        }
+        if isinstance(spec, Mapping)
+        else spec
+        for key, spec in _items(raw.get("phases"))
+    }
+    for section, kind, extras in _LISTS:
+        specs = raw.get(section)
+        made[section] = tuple(
+            visit(kind, spec, f"{section}.{i}", extras)
+            for i, spec in enumerate(specs if isinstance(specs, list | tuple) else [])
+        )
+    return made
+
+
+def _items(section: Any) -> list[tuple[str, Any]]:
+    return list(section.items()) if isinstance(section, Mapping) else []
+
+
+def _outline(raw: Mapping[str, Any], registry: Registry) -> tuple[dict[str, Any], list[UserError]]:
+    """Every key that the recipe has or may be given, to find keys in; nothing is checked.
+
+    Also the errors of the components that could not be looked up.
+    """
+    problems: list[UserError] = []
+
+    def visit(kind: str, spec: Any, where: str, extras: Any) -> Any:
+        try:
+            return registry.outline(kind, spec, extras) if kind else spec
+        except UserError as error:
+            problems.append(error)
+            return spec
+
+    declared: dict[str, Any] = {}
+    roles: Mapping[str, str] = {}
+    named = raw["trainer"].get("name") if isinstance(raw.get("trainer"), Mapping) else None
+    with suppress(UserError):  # `visit` keeps the error
+        if isinstance(named, str):
+            trainer: Any = registry.resolve("trainer", named)
+            roles = _kinds(trainer.roles)
+            declared = {"data": trainer.streams, "players": roles, "optimisers": roles, "phases": trainer.draws}
+    made = _components(raw, roles, visit)
+    for section, keys in declared.items():
+        made[section] = {**dict.fromkeys(keys), **made[section]}
+    for section, plan in _PLANS.items():
+        made[section] = {**{f.name: None for f in dataclasses.fields(plan)}, **dict(_items(raw.get(section)))}
+    outline: dict[str, Any] = plain({**dict.fromkeys(SECTIONS), **raw, **made})
+    return outline, problems
+
+
+def _watchers(given: Any) -> Any:
+    """The suite's own watchers with the changes that ``given`` makes to them, then its additions."""
+    if given is None:
+        given = []
+    if not isinstance(given, list | tuple) or not all(isinstance(spec, Mapping) for spec in given):
+        return given  # `_fill` refuses it
+    names = [spec.get("name") for spec in given]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise RecipeError(f'watch.{i}: "{name}" is in the list twice')
+    own = [dict(given[names.index(name)]) if name in names else {"name": name} for name in WATCH]
+    return [*own, *(dict(spec) for spec in given if spec.get("name") not in WATCH)]
+
+
+def plugins_of(recipe: Recipe) -> frozenset[str]:
+    """The plugins that the recipe names: that of the recipe itself and those of its components."""
+
+    def names(tree: Any) -> Iterator[str]:
+        if isinstance(tree, Mapping):
+            if isinstance(tree.get("name"), str):
+                yield tree["name"]
+            tree = list(tree.values())
+        if isinstance(tree, list):
+            for value in tree:
+                yield from names(value)
+
+    found = [recipe.recipe, *names(plain(recipe))]
+    return frozenset(name.partition("/")[0] if "/" in name else CORE for name in found)
 
 
 def fill_metric(spec: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
@@ -285,7 +396,7 @@ def fill_metric(spec: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
     return filled
 
 
-def _fill_phase(spec: Any, where: str, registry: Registry) -> dict[str, Any]:
+def _check_phase(spec: Any, where: str) -> None:
     keys = {"chains", "sampler", "steps", "nets"}
     if not isinstance(spec, Mapping):
         raise RecipeError(f"{where}: {{chains: ..., sampler: ..., steps: ...}} is needed here")
@@ -295,12 +406,10 @@ def _fill_phase(spec: Any, where: str, registry: Registry) -> dict[str, Any]:
             raise RecipeError(f"{where}.{key}: no such key; {f'did you mean {close[0]}?' if close else sorted(keys)}")
     if "steps" not in spec:
         raise RecipeError(f"{where}.steps: a value is needed")
-    return {
-        "chains": registry.fill("chains", spec.get("chains"), f"{where}.chains"),
-        "sampler": registry.fill("sampler", spec.get("sampler"), f"{where}.sampler"),
-        "steps": conform(spec["steps"], int | Schedule, f"{where}.steps"),
-        "nets": conform(spec.get("nets", "eval"), Literal["eval", "train"], f"{where}.nets"),
-    }
+
+
+def _kinds(roles: Mapping[str, Any]) -> dict[str, str]:
+    return {name: role.kind for name, role in roles.items()}
 
 
 def _optional(declared: Mapping[str, Any]) -> frozenset[str]:
@@ -345,7 +454,10 @@ def _check(recipe: Recipe) -> None:
     if best is not None:
         due = [m["every"] for m in recipe.metrics if m["every"] and best.startswith(m["label"] or m["name"])]
         if not due:
-            raise RecipeError(f'checkpoint.best: no metric of the recipe with "every" gives a score "{best}"')
+            raise RecipeError(
+                f'checkpoint.best: no metric of the recipe with "every" gives a score "{best}"; '
+                "name one, or set checkpoint.best=null"
+            )
         if due[0] % recipe.checkpoint.every:
             raise RecipeError("checkpoint.best: the metric's every must be a multiple of checkpoint.every")
 
@@ -385,14 +497,13 @@ def _find(key: str, tree: Any) -> str:
 def _set(raw: dict[str, Any], path: str, value: Any) -> None:
     at: Any = raw
     *parents, last = path.split(".")
-    for i, part in enumerate(parents):
-        if isinstance(at, list | tuple):
+    for part in parents:
+        if isinstance(at, list):
             at = at[int(part)]
             continue
-        below = at.get(part)
-        if not isinstance(below, dict | list):
-            below = at[part] = [dict(w) for w in WATCH] if path.startswith("watch.") and i == 0 else {}
-        at = below
+        if not isinstance(at.get(part), dict | list):
+            at[part] = {}
+        at = at[part]
     if isinstance(at, list):
         at[int(last)] = value
     else:

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.experiment.build import Experiment
-from ebmsuite.experiment.recipe import Recipe
+from ebmsuite.experiment.recipe import Recipe, plugins_of
 from ebmsuite.files import sync, write_text
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.tree import to_host
@@ -87,6 +87,10 @@ class Run:
         self.pending: list[tuple[int, Mapping[str, Tensor | float]]] = []
         self.rollback: Rollback | None = None
         self.stop: str | None = None
+        self.uses = plugins_of(self.recipe)
+        """Plugins that the recipe names: an error in a hook of one ends the run."""
+        self.disabled: dict[tuple[str, str], Mapping[str, Any]] = {}
+        """(plugin, hook) that failed and is no longer called, with the row of the log that says so."""
         self._routes: Mapping[str, Any] = {}
         self.rng = torch.Generator(experiment.device)
         self.seed_generators()
@@ -106,6 +110,13 @@ class Run:
     def ask_stop(self, reason: str) -> None:
         """End the run after this step, as stopped."""
         self.stop = self.stop or reason
+
+    def disable_hook(self, plugin: str, hook: str, error: Exception) -> None:
+        """Call this hook no more in this run, and log that (rank 0)."""
+        reason = f"{type(error).__name__}: {error}"
+        row = {"step": self.step, "event": "hook disabled", "plugin": plugin, "hook": hook, "reason": reason}
+        self.disabled[plugin, hook] = row
+        self.append(row)
 
     # -- the fast path -------------------------------------------------------------------------------------------
 
@@ -143,6 +154,10 @@ class Run:
         if self.log_path.exists():
             with self.log_path.open("rb+") as file:
                 file.truncate(length)
+        kept = self.history() if self.disabled else []
+        for row in self.disabled.values():  # it holds for the steps that are repeated too
+            if row not in kept:
+                self.append(row)
 
     def state(self, scheduled: bool) -> RunState:
         """The state to save; ``pending`` rows are moved to the host."""

@@ -21,7 +21,7 @@ from ebmsuite.dataset import Dataset
 from ebmsuite.errors import Interrupted, MissingData
 from ebmsuite.experiment.build import Experiment
 from ebmsuite.experiment.loop import score, train
-from ebmsuite.experiment.recipe import Recipe, read_recipe
+from ebmsuite.experiment.recipe import WATCH, Recipe, read_recipe
 from ebmsuite.experiment.run import newest
 from ebmsuite.files import write_text
 from ebmsuite.hookspecs import KINDS, Component, hookimpl
@@ -32,7 +32,10 @@ from ebmsuite.sampling import Phase, Start
 from ebmsuite.tree import take
 from ebmsuite.values import plain
 
-__all__ = ["Outcome", "check_plugin", "interrupted_run", "on_two_processes", "same_end"]
+__all__ = ["Outcome", "check_plugin", "interrupted_run", "on_two_processes", "same_end", "watched_by"]
+
+LIMIT = 600
+"""Seconds that the runs on two processes may take together."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,9 @@ def check_plugin(name: str, fast: bool = False) -> list[Outcome]:
     recipes: list[Recipe] = []
     for c in offers["recipe"]:
         kit.check(f"recipe {c.name} is complete", lambda c=c: recipes.append(_small(c.name, registry)))  # type: ignore[misc]
-    examples = [_small(dict(c.example), registry) for c in offers["trainer"] if c.example is not None]
+    examples: list[Recipe] = []
     for c in offers["trainer"]:
-        kit.check(f"trainer {c.name} has an example", lambda c=c: _true(c.example is not None, "example= is missing"))  # type: ignore[misc]
+        kit.check(f"trainer {c.name} has an example", lambda c=c: examples.append(_example(c, registry)))  # type: ignore[misc]
     zero = {c.name for c in offers["metric"] if c.zero_on_identical}
     for recipe in [*recipes, *examples]:
         kit.check(f"{recipe.recipe} learns a step", lambda r=recipe: _learns(r, registry, zero))  # type: ignore[misc]
@@ -115,6 +118,11 @@ def _without(message: str) -> None:
     _true(not message, message)
 
 
+def watched_by(*names: str) -> str:
+    """The override that turns off all of the suite's own watchers but those that are named."""
+    return f"watch={json.dumps([{'name': name, 'enabled': name in names} for name in WATCH])}"
+
+
 # -- the checks ----------------------------------------------------------------------------------------------------
 
 
@@ -139,6 +147,10 @@ def _resolves(registry: Registry, kind: str, component: Component) -> None:
     if kind == "case":
         import_target(component.target)
         return
+    if kind == "sampler":
+        target = registry.resolve(kind, component.name)
+        for key in ("continuous", "adjusted"):
+            _true(isinstance(getattr(target, key, None), bool), f"a sampler declares {key}: ClassVar[bool]")
     for parameter in registry.parameters(kind, component.name).values():
         if not parameter.required:
             plain_default = plain(parameter.default)
@@ -168,8 +180,14 @@ def _small(recipe: str | Mapping[str, Any], registry: Registry) -> Recipe:
     changes += [f"metrics.{i}.every=null" for i in range(len(full.metrics))]
     changes += [f"render.{i}.n=8" for i in range(len(full.render))]
     changes += [f"phases.{p}.steps={min(3, s['steps'])}" for p, s in full.phases.items() if isinstance(s["steps"], int)]
-    changes += ["watch=[{name: log}]", "checkpoint.best=null", "compute.device=cpu"]
+    changes += [watched_by("log"), "checkpoint.best=null", "compute.device=cpu", "compute.devices=1"]
     return read_recipe(recipe, registry, changes)
+
+
+def _example(trainer: Component, registry: Registry) -> Recipe:
+    _true(trainer.example is not None, "example= is missing")
+    _true(isinstance(trainer.example, Mapping), "example= must be a recipe as a mapping")
+    return _small(trainer.example or {}, registry)
 
 
 def _learns(recipe: Recipe, registry: Registry, zero: set[str]) -> None:
@@ -302,7 +320,11 @@ def on_two_processes(recipes: Sequence[Recipe], folder: Path) -> dict[str, str]:
         write_text(file, json.dumps([{**plain(r), "compute": {"devices": 2, "device": "cpu"}} for r in pending]))
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
         command += ["-m", "ebmsuite.plugins.conformance", str(file)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LIMIT)
+        except subprocess.TimeoutExpired:
+            late = [r for r in pending if not (folder / r.recipe / "finished").exists()]
+            return failed | {r.recipe: f"not finished after {LIMIT} seconds" for r in late}
         pending = [r for r in pending if not (folder / r.recipe / "finished").exists()]
         if pending and done.returncode != 0:
             words = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]

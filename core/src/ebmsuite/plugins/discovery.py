@@ -10,13 +10,14 @@ plugins of one name apart); ``EBMSUITE_STRICT_PLUGINS=1`` raises what would be r
 from __future__ import annotations
 
 import difflib
+import errno
 import functools
 import inspect
 import logging
 import os
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
@@ -222,7 +223,7 @@ class Plugins:
     def _bad(problem: PluginError, cause: BaseException | None = None) -> None:
         if os.environ.get("EBMSUITE_STRICT_PLUGINS") == "1":
             raise problem from cause
-        log.warning("%s", problem)
+        log.warning("%s", problem, exc_info=cause if log.isEnabledFor(logging.DEBUG) else None)
 
     # -- use ---------------------------------------------------------------------------------------------------
 
@@ -248,25 +249,55 @@ class Plugins:
         """Take back what `add` registered."""
         self.manager.unregister(plugin)
 
-    def call(self, hook: str, **arguments: Any) -> None:
+    def call(self, hook: str, uses: Collection[str] = (), **arguments: Any) -> None:
         """Call a run-time hook of every plugin, in the order of registration.
 
-        All are called; then the first error, if any, is raised with the name of its plugin.
+        All are called; then the first error, if any, is raised with the name of its plugin. An installed plugin that
+        is not among ``uses`` (those that the run's recipe names, when there is a ``run``) does not end what others
+        do: its error is a warning, and a run no longer calls that hook of it. A full disk is nobody's fault and is
+        raised as it is.
         """
+        run = arguments.get("run")
+        uses = uses if run is None else run.uses
         failures: list[tuple[str, Exception]] = []
         for impl in getattr(self.manager.hook, hook).get_hookimpls():
+            name = impl.plugin_name
+            if run is not None and (name, hook) in run.disabled:
+                continue
             try:
-                impl.function(*(arguments[name] for name in impl.argnames))
+                impl.function(*(arguments[argument] for argument in impl.argnames))
             except Exception as error:
-                failures.append((impl.plugin_name, error))
+                if name not in self._entry or name in uses or disk_full(error):
+                    failures.append((name, error))
+                    continue
+                log.warning(
+                    'plugin "%s" failed in %s: %s: %s; nothing here uses it, so this goes on without that hook; '
+                    "disable the plugin with EBMSUITE_PLUGINS=-%s",
+                    name, hook, type(error).__name__, error, name,
+                    exc_info=error if log.isEnabledFor(logging.DEBUG) else None,
+                )  # fmt: skip
+                if run is not None:
+                    run.disable_hook(name, hook, error)
         if failures:
             name, first = failures[0]
-            if isinstance(first, PluginError):
+            if isinstance(first, PluginError) or disk_full(first):
                 raise first
-            raise PluginError(
-                f'plugin "{name}" failed in {hook}: {type(first).__name__}: {first}; '
-                f"disable it with EBMSUITE_PLUGINS=-{name}, or take it out of the recipe's watch list"
-            ) from first
+            watcher = name.removeprefix("watch:")
+            what, how = (
+                (f'plugin "{name}"', f"disable it with EBMSUITE_PLUGINS=-{name}")
+                if watcher == name
+                else (f'watcher "{watcher}"', f"turn it off with {{name: {watcher}, enabled: false}} in watch")
+            )
+            raise PluginError(f"{what} failed in {hook}: {type(first).__name__}: {first}; {how}") from first
+
+
+def disk_full(error: BaseException | None) -> bool:
+    """Whether an error is, or comes from, a disk or quota that is full."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__
+    return False
 
 
 @functools.cache

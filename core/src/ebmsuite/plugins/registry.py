@@ -9,13 +9,14 @@ import importlib
 import inspect
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from ebmsuite.errors import PluginError, RecipeError, UnknownName
 from ebmsuite.hookspecs import KINDS, Component
 from ebmsuite.plugins.discovery import CORE, FIRST_PARTY, Plugins, installed
-from ebmsuite.values import conform
+from ebmsuite.values import conform, plain
 
 __all__ = ["GIVEN", "REQUIRED", "Parameter", "Registry", "import_target"]
 
@@ -174,6 +175,24 @@ class Registry:
             else:
                 filled[key] = conform(value, parameter.hint, f"{where}.{key}")
         return filled
+
+    def outline(self, kind: str, spec: Any, extras: Mapping[str, Parameter] | None = None) -> Any:
+        """``spec`` with every key that it may be given, here and in nested components; nothing is checked.
+
+        A key without a value and without a default is None.
+        """
+        if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
+            return spec
+        known: dict[str, Any] = dict(spec)
+        for key, parameter in {**self.parameters(kind, spec["name"]), **(extras or {})}.items():
+            value = spec.get(key, None if parameter.required else parameter.default)
+            if parameter.kind:
+                known[key] = self.outline(parameter.kind, value)
+            else:
+                with suppress(RecipeError):  # as a dataclass, such as a schedule, it has more keys
+                    value = conform(value, parameter.hint, key)
+                known[key] = plain(value)
+        return known
 
     def _maker(self, kind: str, spec: Mapping[str, Any], given: Mapping[str, Any]) -> Callable[[Any], Any]:
         return lambda event: self.build(kind, spec, **{**given, "event": event})

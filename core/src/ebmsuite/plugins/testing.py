@@ -22,7 +22,7 @@ from importlib.metadata import EntryPoint
 import pytest
 import torch
 
-from ebmsuite.plugins.conformance import Outcome, check_plugin, interrupted_run, same_end
+from ebmsuite.plugins.conformance import Outcome, check_plugin, interrupted_run, same_end, watched_by
 from ebmsuite.plugins.discovery import Plugins
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "isolated_plugins",
     "rng",
     "same_end",
+    "watched_by",
 ]
 
 

@@ -1,0 +1,94 @@
+"""How a score was computed, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+__all__ = ["words"]
+
+WEIGHTS = {"ema": "averaged weights", "raw": "current weights"}
+SCHEDULE = {"start", "end", "over"}
+LONG = 6
+"""Entries of a list that are all written out."""
+
+
+def words(protocol: Mapping[str, Any]) -> str:
+    """A protocol as a sentence fragment: counts and split, other facts, the model, its chains.
+
+    Facts that are None are left out. Keys that are not known here are written as they are, without underscores.
+    """
+    facts = {k: v for k, v in protocol.items() if v is not None}
+    if isinstance(facts.get("model"), Mapping):  # `Model.describe`, beside the metric's own facts
+        described = facts.pop("model")
+        facts |= {k: v for k, v in described.items() if v is not None}
+    first: list[str] = []
+    last: list[str] = []
+    if "n_samples" in facts:
+        of = facts.pop("of", "model")
+        first.append(f"{value(facts.pop('n_samples'))} samples of {'the model' if of == 'model' else value(of)}")
+    if "split" in facts:
+        first.append(f"{facts.pop('split')} split")
+    if "n_reference" in facts:
+        of = f" ({facts.pop('reference')})" if "reference" in facts else ""
+        first.append(f"{value(facts.pop('n_reference'))} reference examples{of}")
+    phases = facts.pop("phases", None)
+    for key, what in (("recipe", "recipe {}"), ("weights", "{}"), ("step", "step {}")):
+        if key in facts:
+            fact = facts.pop(key)
+            last.append(what.format(WEIGHTS.get(str(fact), value(fact))))
+    said = ", ".join([*first, *(_fact(k, v) for k, v in facts.items()), *last])
+    if isinstance(phases, Mapping) and phases:
+        chains = "chains: " + ", ".join(_phase(str(k), v) for k, v in phases.items())
+        said = f"{said}; {chains}" if said else chains
+    return said
+
+
+def _fact(key: str, fact: Any) -> str:
+    name = key.replace("_", " ")
+    if isinstance(fact, Mapping) and "id" in fact:  # an extractor
+        own = _settings({k: v for k, v in fact.items() if k != "id"})
+        return f"{name} {fact['id']}{own}"
+    if isinstance(fact, bool):
+        return name if fact else f"no {name}"
+    return f"{name} {value(fact)}"
+
+
+def _phase(name: str, phase: Any) -> str:
+    if not isinstance(phase, Mapping):
+        return f"{name} {value(phase)}"
+    said = f"{name} {value(phase.get('steps'))} steps of {value(phase.get('sampler'))}"
+    if phase.get("chains") is not None:
+        said += f" from {value(phase['chains'])}"
+    return said + (" with nets in train mode" if phase.get("nets") == "train" else "")
+
+
+def value(of: Any) -> str:
+    """A plain value: 1,000 with a separator, a component as ``name (settings)``, a schedule as ``a to b (...)``."""
+    if isinstance(of, bool):
+        return "yes" if of else "no"
+    if isinstance(of, int):
+        return f"{of:,}"
+    if isinstance(of, float):
+        return f"{of:,.0f}" if of.is_integer() and 1e3 <= abs(of) < 1e15 else f"{of:.6g}"
+    if isinstance(of, Mapping):
+        if of.keys() >= SCHEDULE:
+            shape = f"{of['shape']} " if of.get("shape") not in (None, "linear") else ""
+            return f"{value(of['start'])} to {value(of['end'])} ({shape}over {value(of['over'])} steps)"
+        if isinstance(of.get("name"), str):
+            return str(of["name"]) + _settings({k: v for k, v in of.items() if k != "name"})
+        return _settings(of).strip() or "none"
+    if isinstance(of, Sequence) and not isinstance(of, str):
+        parts = [value(v) for v in of]
+        if len(parts) == 1:
+            return parts[0]
+        if len(parts) > LONG:
+            parts = [*parts[:2], "...", parts[-1]]
+        integers = 1 < len(of) <= 4 and all(isinstance(v, int) and not isinstance(v, bool) for v in of)  # a shape
+        return " x ".join(parts) if integers else "[" + ", ".join(parts) + "]"
+    return str(of)
+
+
+def _settings(settings: Mapping[str, Any]) -> str:
+    said = ", ".join(_fact(str(k), v) for k, v in settings.items() if v is not None)
+    return f" ({said})" if said else ""

@@ -1,0 +1,303 @@
+"""docs/plugins.md is enough to write plugins: two are made of its code and of what it says, and pass the kit."""
+
+from __future__ import annotations
+
+import re
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+import torch
+
+from ebmsuite.experiment.loop import train
+from ebmsuite.model import load
+from ebmsuite.plugins import conformance
+from ebmsuite.plugins.registry import Registry
+from ebmsuite.plugins.testing import entry_point, isolated_plugins, watched_by
+from ebmsuite.report import write_report
+
+__all__ = ["isolated_plugins"]
+
+PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
+
+
+def block(containing: str) -> str:
+    """The block of code on the page that contains this text."""
+    (found,) = [b for b in re.findall(r"```python\n(.*?)```", PAGE, re.S) if containing in b]
+    return found
+
+
+HEAD = """
+from __future__ import annotations
+import wave
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, NamedTuple
+import torch
+from torch import Tensor, nn
+from ebmsuite.dataset import Dataset, InMemory
+from ebmsuite.density import Categorical, Density, Gaussian
+from ebmsuite.energy import Tilted
+from ebmsuite.model import Model
+from ebmsuite.scores import Score
+from ebmsuite.space import Batch, Space
+"""
+
+ISING = """
+class Spins(InMemory):
+    '''Correlated spins of -1 and 1 on a 6 x 6 lattice: the signs of a smoothed field.'''
+
+    def __init__(self, split: Literal["train", "valid", "test"] = "train", n: int = 200) -> None:
+        rng = torch.Generator().manual_seed(["train", "valid", "test"].index(split))
+        field = torch.randn(n, 6, 6, generator=rng)
+        super().__init__(torch.where(field + field.roll(1, 1) + field.roll(1, 2) > 0, 1.0, -1.0), range=(-1.0, 1.0))
+
+
+class Coin(Density):
+    '''Each spin is -1 or 1 with probability 1/2.'''
+
+    def __init__(self, event: Space) -> None:
+        super().__init__()
+        self.event = event
+
+    def sample(self, n: int, rng: torch.Generator, condition=None) -> Tensor:
+        return 2.0 * torch.randint(2, (n, *self.event.shape), generator=rng, device=rng.device) - 1
+
+    def log_prob(self, x: Tensor, condition=None) -> Tensor:
+        return x.new_full((len(x),), -self.event.size * 0.6931)
+
+
+class Bonds(nn.Module):
+    '''f(x) = sum of J_ij x_i x_j over neighbours on the torus.'''
+
+    def __init__(self, event: Space) -> None:
+        super().__init__()
+        self.right, self.down = (nn.Parameter(torch.zeros(event.shape)) for _ in range(2))
+
+    def forward(self, x: Tensor, condition=None) -> Tensor:
+        return (x * (self.right * x.roll(1, 2) + self.down * x.roll(1, 1))).flatten(1).sum(1)
+
+
+def bonds(event: Space) -> Tilted:
+    return Tilted(Bonds(event), Coin(event))
+"""
+
+ISING_PLUGIN = """
+from ebmsuite.hookspecs import Component, hookimpl
+
+ebm_api = 1
+
+@hookimpl
+def ebm_datasets():
+    at = "page_ising:"
+    return [Component("ising/spins", at + "Spins", "spins"), Component("ising/words", at + "Words", "words")]
+
+@hookimpl
+def ebm_densities():
+    return [Component("ising/coin", "page_ising:Coin", "independent spins")]
+
+@hookimpl
+def ebm_energies():
+    at = "page_ising:"
+    return [Component("ising/bonds", at + "bonds", "neighbours"), Component("ising/sites", at + "sites", "sites")]
+
+@hookimpl
+def ebm_samplers():
+    return [Component("ising/flips", "page_ising:Flips", "Metropolis")]
+
+@hookimpl
+def ebm_metrics():
+    return [Component("ising/held-out", "page_ising:HeldOutEnergy", "mean energy of held-out data")]
+
+@hookimpl
+def ebm_recipes():
+    at = "page_recipes:"
+    return [Component("ising/first", at + "ising.yaml", "spins"), Component("ising/words", at + "words.yaml", "words")]
+"""
+
+ISING_RECIPE = """
+data: {data: {name: ising/spins}}
+players: {energy: {name: ising/bonds}}
+trainer: {name: mle}
+phases: {negative: {chains: {name: noise, density: {name: ising/coin}}, sampler: {name: ising/flips}, steps: 60}}
+optimisers: {energy: {name: adam, lr: 0.05}}
+budget: {steps: 40, batch: 50}
+metrics: [{name: ising/held-out, n: 100, every: 20}]
+checkpoint: {every: 20, best: ising/held-out}
+"""
+
+WORDS = """
+def sites(event: Space) -> Tilted:
+    return Tilted(nn.Sequential(nn.Flatten(), nn.Linear(event.size, 1), nn.Flatten(0)), Categorical(event))
+"""
+
+WORDS_RECIPE = """
+data: {data: {name: ising/words}}
+players: {energy: {name: ising/sites}}
+trainer: {name: mle}
+phases:
+  negative:
+    chains: {name: noise, density: {name: categorical}}
+    sampler: {name: gibbs-with-gradients}
+    steps: 10
+optimisers: {energy: {name: adam, lr: 0.05}}
+budget: {steps: 10, batch: 16}
+"""
+
+WAVES = """
+class Tones(Dataset):
+    '''Sines of 32 samples; even numbers are louder.'''
+
+    def __init__(self, split: Literal["train", "valid", "test"] = "train") -> None:
+        self.event = Space((1, 32), range=(-1.0, 1.0))
+        self.first = 100 * ["train", "valid", "test"].index(split)
+        self.note = "100 of 300 tones"
+        self.skipped = {"not a .wav file": ["readme.txt"]}
+
+    def __len__(self) -> int:
+        return 100
+
+    def batch(self, index: Tensor, seeds: Tensor) -> Batch:
+        phase = (self.first + index)[:, None, None] * 0.7
+        loud = torch.where(index % 2 == 0, 0.9, 0.5)[:, None, None]
+        return Batch(loud * torch.sin(phase + torch.arange(32) * 0.4), index=index)
+
+
+def net(event: Space, width: int = 8) -> Tilted:
+    layers = [nn.Conv1d(1, width, 5, 2, 2), nn.SiLU(), nn.Flatten(), nn.Linear(width * 16, 1), nn.Flatten(0)]
+    return Tilted(nn.Sequential(*layers), Gaussian(event, sd=0.5))
+
+
+@dataclass(frozen=True)
+class Sounds:
+    rate: int = 8000
+
+    def __call__(self, model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
+        files = []
+        for i, x in enumerate(model.sample(min(n, 3), rng=rng).clamp(-1, 1)):
+            files.append(folder / f"tone {i}.wav")
+            with wave.open(str(files[-1]), "wb") as file:
+                file.setnchannels(1)
+                file.setsampwidth(2)
+                file.setframerate(self.rate)
+                file.writeframes((x[0] * 32767).short().cpu().numpy().tobytes())
+        (folder / "tones.csv").write_text("tone\\n")
+        return [*files, folder / "tones.csv"]
+"""
+
+WAVES_PLUGIN = """
+from ebmsuite.hookspecs import Component, Plugin, hookimpl
+
+
+class Waves(Plugin):
+    ebm_api = 1
+
+    @hookimpl
+    def ebm_datasets(self):
+        return [Component("waves/tones", "page_waves:Tones", "tones")]
+
+    @hookimpl
+    def ebm_energies(self):
+        return [Component("waves/net", "page_waves:net", "convolutions")]
+
+    @hookimpl
+    def ebm_renderers(self):
+        return [Component("waves/sounds", "page_waves:Sounds", "sound files")]
+
+    @hookimpl
+    def ebm_recipes(self):
+        return [Component("waves/first", "page_recipes:waves.yaml", "tones")]
+"""
+
+WAVES_RECIPE = """
+data: {data: {name: waves/tones}}
+players: {energy: {name: waves/net}}
+trainer: {name: mle}
+phases:
+  negative:
+    chains: {name: buffer, size: 100, density: {name: uniform}}
+    sampler: {name: langevin, step_size: 0.05}
+    steps: 5
+optimisers: {energy: {name: adam, lr: 1.0e-3}}
+budget: {steps: 6, batch: 16}
+render: [{name: waves/sounds, every: 3}]
+watch: [{name: progress, enabled: false}]
+"""
+
+
+def write_plugins(folder: Path) -> None:
+    """The two plugins as modules on the path of Python, with the metadata that an installer leaves."""
+    recipes = folder / "page_recipes"
+    recipes.mkdir()
+    (recipes / "__init__.py").touch()
+    for name, text in (("ising", ISING_RECIPE), ("words", WORDS_RECIPE), ("waves", WAVES_RECIPE)):
+        recipe = f"recipe: {'waves' if name == 'waves' else 'ising'}/{'first' if name != 'words' else name}\n"
+        (recipes / f"{name}.yaml").write_text(recipe + text)
+    own = block("class Words(InMemory)") + WORDS + block("class Flips:") + block("class HeldOutEnergy:")
+    (folder / "page_ising.py").write_text(HEAD + ISING + own)
+    (folder / "page_waves.py").write_text(HEAD + WAVES)
+    (folder / "page_ising_plugin.py").write_text(ISING_PLUGIN)
+    (folder / "page_waves_plugin.py").write_text(WAVES_PLUGIN)
+    info = folder / "page_plugins-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: page-plugins\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[ebmsuite]\nising = page_ising_plugin\nwaves = page_waves_plugin:Waves\n")
+
+
+@pytest.fixture
+def registry(tmp_path, monkeypatch, isolated_plugins) -> Registry:
+    write_plugins(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(conformance, "_registers_without_torch", lambda name: None)  # it asks another process
+    for name in ("page_ising", "page_waves", "page_recipes", "page_ising_plugin", "page_waves_plugin"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    made = Registry(
+        isolated_plugins(entry_point("ising", "page_ising_plugin"), entry_point("waves", "page_waves_plugin:Waves"))
+    )
+    monkeypatch.setattr(conformance, "Registry", lambda: made)
+    return made
+
+
+@pytest.mark.parametrize("name", ["ising", "waves"])
+def test_a_plugin_written_from_the_page_passes_the_kit(registry, name) -> None:
+    outcomes = conformance.check_plugin(name, fast=True)
+    assert {o.check: o.detail for o in outcomes if o.state != "ok"} == {}
+    assert f"{name}/first learns a step" in {o.check for o in outcomes}
+
+
+def test_spins_stay_spins_and_bonds_become_ferromagnetic(registry, tmp_path) -> None:
+    run = train("ising/first", watched_by(), out=tmp_path / "run", registry=registry)
+    model = load(run, registry=registry)
+    assert model.sample(10).abs().unique().tolist() == [1.0]
+    assert model.players["energy"].net.right.mean() > 0.1
+
+
+def test_one_hot_words_are_sampled_by_gibbs_with_gradients(registry, tmp_path) -> None:
+    model = load(train("ising/words", watched_by(), out=tmp_path / "run", registry=registry), registry=registry)
+    assert model.event.kind == "one-hot"
+    x = model.sample(7)
+    assert x.shape == (7, 5, 3)
+    assert torch.equal(x.sum(-1), torch.ones(7, 5))
+
+
+def test_sounds_are_in_the_report(registry, tmp_path) -> None:
+    run = train("waves/first", watched_by("log"), out=tmp_path / "run", registry=registry)
+    page = write_report(run).read_text()
+    assert page.count("<audio controls") == 3
+    assert 'src="samples/step-00000006/tone%201.wav"' in page
+    assert '<a href="samples/step-00000006/tones.csv">' in page
+    assert "data: 100 examples (100 of 300 tones); skipped 1 not a .wav file (readme.txt)" in page
+
+
+def test_a_sampler_that_declares_too_little_is_named(registry, tmp_path) -> None:
+    sys.path_importer_cache.clear()
+    text = (tmp_path / "page_ising.py").read_text()
+    lacking = textwrap.dedent(text).replace("    adjusted: ClassVar[bool] = True\n", "", 1)
+    assert lacking != text
+    (tmp_path / "page_ising.py").write_text(lacking)
+    with pytest.raises(Exception, match=r'phases.negative.sampler: "ising/flips" does not declare adjusted'):
+        train("ising/first", out=tmp_path / "run", registry=registry)
+    failed = {o.check: o.detail for o in conformance.check_plugin("ising", fast=True) if o.state == "failed"}
+    assert "a sampler declares adjusted: ClassVar" in failed["sampler ising/flips resolves"]
