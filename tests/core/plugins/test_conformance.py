@@ -103,7 +103,7 @@ def test_the_kit_makes_any_recipe_small(recipe) -> None:
 
 
 def test_the_recipe_of_the_page_passes_the_kit(isolated_plugins, monkeypatch) -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     monkeypatch.syspath_prepend(root / "examples" / "ebmsuite-tabular" / "src")
     page = (root / "docs" / "plugins.md").read_text(encoding="utf-8")
     raw = yaml.safe_load(page.split("## A recipe\n\n```yaml\n")[1].partition("```")[0])

@@ -19,7 +19,7 @@ from ebmsuite.report import write_report
 
 __all__ = ["isolated_plugins"]
 
-PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "plugins.md").read_text(encoding="utf-8")
 
 
 def block(containing: str) -> str:
