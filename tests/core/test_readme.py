@@ -20,7 +20,9 @@ def test_the_readme_shows_the_step_of_maximum_likelihood_verbatim() -> None:
     assert shown == textwrap.dedent(inspect.getsource(MaximumLikelihood.step))
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/sampling.md", "docs/methods.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/sampling.md", "docs/methods.md"]
+)
 def test_links_of_a_page_lead_to_files(page: str) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text(encoding="utf-8"))
     local = [link.partition("#")[0] for link in links if "://" not in link and not link.startswith("#")]
