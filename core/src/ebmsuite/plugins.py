@@ -24,6 +24,7 @@ from typing import Any, Literal
 import pluggy
 
 from ebmsuite.errors import PluginError
+from ebmsuite.files import full_disk
 from ebmsuite.hookspecs import KINDS, PLUGIN_API, Command, Component, Plugin
 
 __all__ = ["FIRST_PARTY", "PluginRecord", "Plugins", "installed"]
@@ -255,7 +256,7 @@ class Plugins:
                 failures.append((impl.plugin_name, error))
         if failures:
             name, first = failures[0]
-            if isinstance(first, PluginError):
+            if isinstance(first, PluginError) or full_disk(first):  # a full disk is no failure of the plugin
                 raise first
             raise PluginError(
                 f'plugin "{name}" failed in {hook}: {type(first).__name__}: {first}; '
