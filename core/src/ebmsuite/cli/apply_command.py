@@ -28,6 +28,7 @@ def command(
     from ebmsuite.errors import DataError
     from ebmsuite.files import printable
     from ebmsuite.model import load
+    from ebmsuite.progress import show
     from ebmsuite.recipe import parse_setting
     from ebmsuite.registry import Registry
 
@@ -36,7 +37,8 @@ def command(
     if inputs is not None and not inputs.exists():
         raise DataError(f"{printable(inputs)}: no such file or folder")
     model = load(run, checkpoint, device, registry)
-    facts = registry.build("task", spec)(model, inputs, out, model.generator(seed))
+    with show():
+        facts = registry.build("task", spec)(model, inputs, out, model.generator(seed))
     for name, value in facts.items():
         click.echo(f"{name}: {value:.6g}" if isinstance(value, float) else f"{name}: {value}")
     click.echo(printable(out))

@@ -22,7 +22,9 @@ def command(
     from ebmsuite.diagnosis import diagnose
     from ebmsuite.diagnosis.diagnose import TIMES
     from ebmsuite.diagnosis.words import verdict
+    from ebmsuite.progress import show
 
     multiples = [*(m for m in TIMES if m < times), times]
-    diagnosis, page = diagnose(run, checkpoint, phase, chains, multiples, log_z, seed, device)
+    with show():
+        diagnosis, page = diagnose(run, checkpoint, phase, chains, multiples, log_z, seed, device)
     click.echo(f"{verdict(diagnosis).title}.\n{page}")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.energy import Energy, warn_if_rounded
+from ebmsuite.progress import progress
 from ebmsuite.sampling.chains import Chains, Start
 from ebmsuite.sampling.fast import FastPath
 from ebmsuite.sampling.kernel import Sampler, run, target_of
@@ -114,8 +115,12 @@ class Phase:
         steps = self.steps if steps is None else steps
         if each is not None or batch is None or len(start.x) <= batch:
             return self._run(start, rng, steps, each=each)[0]
-        parts = (Start(part.x, part.condition) for part in Batch(start.x, start.condition).parts(batch))
-        return torch.cat([self._run(part, rng, steps)[0] for part in parts])
+        ends = []
+        with progress("samples", len(start.x)) as advance:
+            for part in Batch(start.x, start.condition).parts(batch):
+                ends.append(self._run(Start(part.x, part.condition), rng, steps)[0])
+                advance(len(part.x))
+        return torch.cat(ends)
 
     def _run(
         self,
