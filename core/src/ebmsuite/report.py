@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ebmsuite.errors import DataError
 from ebmsuite.files import write_text
+from ebmsuite.recipe import stored_text
 from ebmsuite.run import checkpoint_steps, read_log
 
 if TYPE_CHECKING:
@@ -32,9 +32,7 @@ pre { background: #f6f6f6; padding: 1rem; overflow-x: auto; font-size: .85rem }
 def write_report(folder: str | Path, outcome: str = "") -> Path:
     """Write RUN/report.html from what is in the run folder."""
     folder = Path(folder)
-    if not (folder / "recipe.yaml").is_file():
-        raise DataError(f"{folder}: not a run folder (it has no recipe.yaml)")
-    recipe = (folder / "recipe.yaml").read_text(encoding="utf-8")
+    recipe = stored_text(folder)
     rows = read_log(folder / "metrics.jsonl")
     numbers = [r for r in rows if "event" not in r and "scores" not in r]
     steps = checkpoint_steps(folder / "checkpoints")
@@ -166,11 +164,13 @@ def inline_svg(figure: Any) -> str:
 def _events(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not rows:
         return []
-    lines = [
-        f"<li>step {r['step']}: {html.escape(r['reason'])}; back to step {r['to']}, learning rates x{r['lr_factor']:g}"
-        for r in rows
-    ]
-    return ["<h2>Rollbacks</h2><ul>", *lines, "</ul>"]
+    lines = []
+    for row in rows:
+        said = f"{row['event']}, {row.get('reason', '')}"
+        if row["event"] == "rollback":
+            said += f"; back to step {row['to']}, learning rates x{row['lr_factor']:g}"
+        lines.append(f"<li>step {row['step']}: {html.escape(said)}")
+    return ["<h2>Events</h2><ul>", *lines, "</ul>"]
 
 
 # -- evaluations ---------------------------------------------------------------------------------------------------
