@@ -17,6 +17,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ebmsuite.files import settle_caches
+
 if TYPE_CHECKING:
     from ebmsuite.dataset import Codec, Dataset, InMemory
     from ebmsuite.density import Density, Gaussian, Uniform
@@ -85,6 +87,8 @@ __all__ = [
     "train",
     "write_report",
 ]
+
+settle_caches()  # before any library that reads these variables is imported
 
 
 def __getattr__(name: str) -> Any:

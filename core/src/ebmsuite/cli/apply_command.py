@@ -27,10 +27,12 @@ def command(
     """Put the model of RUN to TASK (see `ebm list task`); KEY=VALUE are the task's settings."""
     from ebmsuite.files import printable
     from ebmsuite.model import apply
+    from ebmsuite.progress import show
     from ebmsuite.recipe import parse_setting
 
     chosen = dict(map(parse_setting, settings))
-    facts = apply(run, task, inputs, out=out, seed=seed, checkpoint=checkpoint, device=device, settings=chosen)
+    with show():
+        facts = apply(run, task, inputs, out=out, seed=seed, checkpoint=checkpoint, device=device, settings=chosen)
     for name, value in facts.items():
         click.echo(f"{name}: {value:.6g}" if isinstance(value, float) else f"{name}: {value}")
     click.echo(printable(out))

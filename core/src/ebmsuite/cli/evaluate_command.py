@@ -33,13 +33,15 @@ def command(
     """
     from ebmsuite.evaluation import evaluate
     from ebmsuite.files import write_text
+    from ebmsuite.progress import show
     from ebmsuite.recipe import parse_setting
     from ebmsuite.report import write_suite
 
     metric: dict[str, Any] | None = None
     if words:
         metric = {"name": words[0], **dict(map(parse_setting, words[1:]))}
-    suite = evaluate(what, budget, out, seeds, metric, checkpoint, say=lambda text: click.echo(text, err=True))
+    with show():
+        suite = evaluate(what, budget, out, seeds, metric, checkpoint, say=lambda text: click.echo(text, err=True))
     _print(suite)
     if suite.budget != "-":
         page = out / suite.budget / f"{suite.what.replace('/', '-')}.html"

@@ -37,6 +37,7 @@ def command(
 
     from ebmsuite.files import printable
     from ebmsuite.fit import train
+    from ebmsuite.launcher import place
 
     names = [w for w in words if _names_a_recipe(w)]
     if not names and resume is None:  # data.path=list.yaml is a setting, but not where the recipe is missing
@@ -56,7 +57,8 @@ def command(
     finally:
         if dist.is_available() and dist.is_initialized():
             dist.destroy_process_group()
-    if "EBMSUITE_LAUNCHED" not in os.environ and os.environ.get("RANK", "0") == "0":
+    found = place()
+    if found is None or (found.rank == 0 and "EBMSUITE_LAUNCHED" not in os.environ):
         click.echo(printable(folder))
 
 
