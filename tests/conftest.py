@@ -23,4 +23,6 @@ torch.set_num_threads(1)
 def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("EBMSUITE_PLUGINS", "EBMSUITE_STRICT_PLUGINS"):
         monkeypatch.delenv(name, raising=False)
+    # runs that are compared with each other must not measure, each for itself, how many threads pay
+    monkeypatch.setenv("OMP_NUM_THREADS", str(torch.get_num_threads()))
     torch.manual_seed(0)  # the first weights of a net do not depend on which tests ran before

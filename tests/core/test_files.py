@@ -2,18 +2,20 @@
 
 import os
 import pwd
+import subprocess
+import sys
 import tempfile
 
 import pytest
 
 from ebmsuite.errors import UserError
-from ebmsuite.files import cache_folder
+from ebmsuite.files import LIBRARY_CACHES, cache_folder, settle_caches
 
 
 @pytest.fixture
 def bare(monkeypatch, tmp_path):
     """No variable that names a folder; the temporary folder is tmp_path / "tmp"."""
-    for name in ("EBMSUITE_CACHE", "XDG_CACHE_HOME", "HOME"):
+    for name in ("EBMSUITE_CACHE", "XDG_CACHE_HOME", "HOME", "LOGNAME", "USER", "LNAME", "USERNAME", *LIBRARY_CACHES):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
@@ -64,3 +66,48 @@ def test_a_temporary_cache_of_another_user_is_refused(bare, tmp_path):
     (tmp_path / "tmp" / f"ebmsuite-{user + 1}").mkdir()
     with pytest.raises(UserError, match="belongs to another user; set EBMSUITE_CACHE"):
         cache_folder()
+
+
+@pytest.mark.parametrize("home", ["good", "missing", None])
+@pytest.mark.parametrize("named", [True, False])
+def test_libraries_are_given_a_cache_where_there_is_no_home_or_name(bare, tmp_path, home, named):
+    if home is not None:
+        bare.setenv("HOME", str(tmp_path if home == "good" else tmp_path / home))
+    if named:
+        bare.setenv("USER", "someone")
+    else:
+        nameless(bare)
+    if home is None and named:
+        pytest.skip("the home directory of this machine's password database decides")
+    bare.setenv("TORCH_HOME", "chosen")
+    settle_caches()
+    found = {name: os.environ.get(name) for name in LIBRARY_CACHES}
+    wanted = {name: str(cache_folder(folder)) for name, folder in LIBRARY_CACHES.items()}
+    ordinary = home == "good" and named
+    assert found == (dict.fromkeys(LIBRARY_CACHES) if ordinary else wanted) | {"TORCH_HOME": "chosen"}
+
+
+NAMELESS = """
+import pwd, sys
+def unknown(uid): raise KeyError(f"getpwuid(): uid not found: {uid}")
+pwd.getpwuid = unknown
+sys.argv = ["ebm", *sys.argv[1:]]
+from ebmsuite.cli import main
+main()
+"""
+
+
+def test_a_run_with_pictures_and_a_report_needs_no_home_and_no_name(tmp_path):
+    """`env -i`, no HOME and a user id without a name: a container started with --user."""
+    changes = ["budget.steps=2", "render.0.n=16", "metrics=[]", "width=8", "batch=32"]
+    kept = {k: os.environ[k] for k in ("PATH", "PYTHONPATH", "OMP_NUM_THREADS") if k in os.environ}
+    kept["TMPDIR"] = str(tmp_path / "tmp")
+    (tmp_path / "tmp").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", NAMELESS, "train", "toy/rings", *changes, "--out", "run"], env=kept, cwd=tmp_path,
+        capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert "Matplotlib" not in done.stderr
+    assert (tmp_path / "tmp" / f"ebmsuite-{os.getuid()}" / "matplotlib").is_dir()

@@ -17,11 +17,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ebmsuite.files import settle_caches
+
 if TYPE_CHECKING:
     from ebmsuite.dataset import Codec, Dataset, InMemory
     from ebmsuite.density import Density, Gaussian, Uniform
     from ebmsuite.diagnosis.diagnose import diagnose
     from ebmsuite.energy import Clamped, Energy, Sum, Tilted
+    from ebmsuite.evaluation.report import write_report
     from ebmsuite.evaluation.suite import evaluate
     from ebmsuite.experiment.loop import train
     from ebmsuite.experiment.recipe import Recipe, read_recipe
@@ -31,7 +34,6 @@ if TYPE_CHECKING:
     from ebmsuite.model import Model, apply, load
     from ebmsuite.plugins.discovery import Plugins
     from ebmsuite.plugins.registry import Registry
-    from ebmsuite.report import write_report
     from ebmsuite.scores import Case, Extractor, Published, Score
     from ebmsuite.space import Batch, Space
 
@@ -46,7 +48,7 @@ _WHERE = {
     "Score": "scores", "Space": "space", "Sum": "energy", "Tilted": "energy", "Trainer": "learning",
     "Uniform": "density", "apply": "model", "diagnose": "diagnosis.diagnose", "evaluate": "evaluation.suite",
     "hookimpl": "hookspecs", "load": "model", "read_recipe": "experiment.recipe", "train": "experiment.loop",
-    "write_report": "report",
+    "write_report": "evaluation.report",
 }  # fmt: skip
 
 __all__ = [
@@ -86,6 +88,8 @@ __all__ = [
     "train",
     "write_report",
 ]
+
+settle_caches()  # before any library that reads these variables is imported
 
 
 def __getattr__(name: str) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
 __all__ = [
     "DataError",
+    "DiskFull",
     "Interrupted",
     "MissingData",
     "PluginError",
@@ -36,6 +39,16 @@ class DataError(UserError):
 
 class MissingData(DataError):
     """A data set, or weights, that are not on this machine."""
+
+
+class DiskFull(DataError, OSError):
+    """A file that cannot be written because its disk, or the user's share of it, is full."""
+
+    def __init__(self, text: str) -> None:
+        OSError.__init__(self, errno.ENOSPC, text)
+
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
 class Stopped(Exception):

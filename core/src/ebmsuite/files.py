@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import csv
+import errno
+import getpass
 import io
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ebmsuite.errors import DataError, MissingData, UserError
+from ebmsuite.errors import DataError, DiskFull, MissingData, UserError
 
-__all__ = ["cache_folder", "data_folder", "find", "printable", "replacing", "sync", "write_csv", "write_text"]
+__all__ = [
+    "cache_folder",
+    "data_folder",
+    "find",
+    "full_disk",
+    "printable",
+    "replacing",
+    "settle_caches",
+    "sync",
+    "write_csv",
+    "write_text",
+    "writing",
+]
 
 
 def data_folder() -> Path | None:
@@ -41,6 +56,31 @@ def cache_folder(*parts: str) -> Path:
     else:
         root = _home_cache() or _temporary_cache()
     return root.joinpath(*parts)
+
+
+LIBRARY_CACHES = {
+    "HF_HOME": "huggingface", "MPLCONFIGDIR": "matplotlib", "TORCH_HOME": "torch",
+    "TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton",
+}  # fmt: skip
+
+
+def settle_caches() -> None:
+    """Name cache folders for the libraries that would look for a home directory or a user name that is not there.
+
+    Only variables that are not set are set, and nothing is set on an ordinary system.
+    """
+    try:
+        getpass.getuser()
+        named = True
+    except (KeyError, ImportError, OSError):  # which one depends on the version of Python
+        named = False
+    if named and _home_cache() is not None:
+        return
+    try:
+        for variable, folder in LIBRARY_CACHES.items():
+            os.environ.setdefault(variable, str(cache_folder(folder)))
+    except UserError:
+        pass  # raised again, as one line, by whatever asks for a cache folder of the suite
 
 
 def _home_cache() -> Path | None:
@@ -76,6 +116,46 @@ def find(path: str | Path) -> Path:
     raise MissingData(f"{path}: there is no such file here {where}")
 
 
+def full_disk(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, says that a disk or the user's share of it is full."""
+    numbers = (errno.ENOSPC, errno.EDQUOT)
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in numbers:
+            return True
+        # safetensors, and other libraries written in Rust, have the number in the text of an error of their own
+        if any(f"os error {number})" in str(error) for number in numbers):
+            return True
+        error = error.__cause__
+    return False
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Where ``path`` is written, a file or a folder of files: a full disk becomes a `DiskFull` that names both."""
+    try:
+        yield
+    except DiskFull:
+        raise
+    except Exception as error:
+        if not full_disk(error):
+            raise
+        named = getattr(error, "filename", None)
+        path = path if named is None else Path(os.fsdecode(named))
+        raise DiskFull(f"{path}: cannot be written, {_disk(path)}; free some space") from error
+
+
+def _disk(path: Path) -> str:
+    """What is full, in words: the disk and what is left of it."""
+    there = next((p for p in (path, *path.absolute().parents) if p.exists()), Path("/"))
+    mount = next((p for p in (there.resolve(), *there.resolve().parents) if p.is_mount()), there)
+    try:
+        usage = shutil.disk_usage(there)
+    except OSError:
+        return f"the disk {mount} is full"
+    left = f"{usage.free / 2**20:,.1f} of {usage.total / 2**20:,.1f} MiB are free"
+    return f"the disk {mount}, or your quota on it, is full ({left})"
+
+
 def printable(name: str | Path) -> str:
     """A file name as text for messages, tables and reports: bytes of it that are not UTF-8 become ``\\xNN``."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
@@ -89,10 +169,13 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     aside = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield aside
-        sync(aside)
-        os.replace(aside, path)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield aside
+            sync(aside)
+            os.replace(aside, path)
+    except DiskFull:
+        raise
     except OSError as error:
         if error.filename is None or Path(os.fsdecode(error.filename)) not in (aside, path, *path.parents):
             raise

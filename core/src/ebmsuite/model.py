@@ -16,7 +16,7 @@ from ebmsuite.energy import Energy, warn_if_rounded
 from ebmsuite.errors import DataError, PluginError, UserError
 from ebmsuite.experiment import provenance
 from ebmsuite.experiment.build import Experiment
-from ebmsuite.experiment.recipe import Recipe, read_recipe
+from ebmsuite.experiment.recipe import Recipe, read_stored
 from ebmsuite.experiment.run import Checkpoints, newest
 from ebmsuite.files import printable, replacing
 from ebmsuite.learning import Trainer
@@ -144,10 +144,8 @@ def load(
     ``checkpoint`` is "best", a step, or None for the newest.
     """
     folder = Path(run)
-    if not (folder / "recipe.yaml").is_file():
-        raise DataError(f"{folder}: not a run folder (it has no recipe.yaml)")
     registry = registry or Registry()
-    recipe = read_recipe(folder / "recipe.yaml", registry)
+    recipe = read_stored(folder, registry)
     data = provenance.read(folder)
     spaces = {k: conform(data[k], Space, k) if data[k] else None for k in ("event", "condition")}
     codec = registry.build("codec", registry.fill("codec", data["codec"], "codec")) if data["codec"] else None

@@ -15,10 +15,10 @@ from PIL import Image
 
 from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.errors import DataError
+from ebmsuite.evaluation.report import write_report
+from ebmsuite.evaluation.wording import value, words
 from ebmsuite.experiment.loop import train
 from ebmsuite.plugins.testing import watched_by
-from ebmsuite.report import write_report
-from ebmsuite.wording import value, words
 
 
 class Page(HTMLParser):

@@ -256,7 +256,8 @@ def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
     run = train(MLE_EXAMPLE, watched_by(), out=tmp_path / "run")
     with pytest.raises(UserError, match="already holds a run"):
         train(MLE_EXAMPLE, out=run)
-    assert {p.name for p in run.iterdir()} == {".lock", "checkpoints", "data.json", "fast.json", "recipe.yaml"}
+    kept = {".lock", "checkpoints", "data.json", "fast.json", "recipe.yaml"}
+    assert {p.name for p in run.iterdir()} - {"threads.json"} == kept
 
 
 def test_bad_input_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -291,7 +292,8 @@ def test_bf16_is_for_the_nets(tmp_path: Path) -> None:
     energy = load(run).players["energy"]
     assert energy.autocast == torch.bfloat16
     assert energy(torch.zeros(2, 1)).dtype == torch.float32
-    for a, b in zip(rows(plain), rows(run), strict=True):
+    learned = [row for row in rows(run) if "event" not in row]  # where bf16 is slow that is an event
+    for a, b in zip(rows(plain), learned, strict=True):
         assert a["energy/data"] == pytest.approx(b["energy/data"], abs=0.02)
     assert rows(plain) != rows(run)
 

@@ -13,6 +13,7 @@ import yaml
 from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation import suite as evaluation
+from ebmsuite.evaluation.report import write_suite
 from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.experiment.run import read_log
 from ebmsuite.plugins import conformance
@@ -20,7 +21,6 @@ from ebmsuite.plugins.discovery import installed
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.plugins.template import write_plugin
 from ebmsuite.plugins.testing import entry_point, isolated_plugins, watched_by
-from ebmsuite.report import write_suite
 from ebmsuite.scores import Case, Published
 from ebmsuite.values import plain
 

@@ -16,13 +16,13 @@ import pytest
 from ebmsuite import hookspecs
 from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.errors import DataError, PluginError, UnknownName
+from ebmsuite.evaluation.report import write_report
 from ebmsuite.experiment.loop import train
 from ebmsuite.experiment.run import checkpoint_steps, read_log
 from ebmsuite.hookspecs import KINDS, Component, Plugin, hookimpl
 from ebmsuite.plugins.discovery import Plugins
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.plugins.testing import entry_point, isolated_plugins, watched_by
-from ebmsuite.report import write_report
 
 __all__ = ["isolated_plugins"]
 

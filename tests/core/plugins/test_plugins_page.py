@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from ebmsuite.evaluation.report import write_report
 from ebmsuite.experiment.loop import train
 from ebmsuite.model import load
 from ebmsuite.plugins import conformance
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.plugins.testing import entry_point, isolated_plugins, watched_by
-from ebmsuite.report import write_report
 
 __all__ = ["isolated_plugins"]
 

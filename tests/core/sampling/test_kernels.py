@@ -12,6 +12,7 @@ from scipy import stats
 
 from ebmsuite.density import Density, event_sum
 from ebmsuite.energy import Clamped, Energy
+from ebmsuite.errors import UserError
 from ebmsuite.plugins.testing import rng
 from ebmsuite.sampling import (
     HMC,
@@ -528,3 +529,99 @@ def test_numbers_that_make_no_sense_are_refused() -> None:
     moving = MALA(Schedule(0.1, 0.2, 10))
     assert at(moving, 5).step_size == pytest.approx(0.15)
     assert at(ParallelTempering(moving), 5).kernel.step_size == pytest.approx(0.15)
+
+
+class Scales(Energy):
+    """A normal distribution of these standard deviations; counts its evaluations."""
+
+    def __init__(self, *sd: float) -> None:
+        super().__init__()
+        self.sd, self.evaluations = torch.tensor(sd), 0
+
+    def forward(self, x, condition=None):
+        self.evaluations += 1
+        return event_sum((x / self.sd).square()) / 2
+
+
+KERNELS = pytest.mark.parametrize("sampler", [MALA(0.1), HMC(0.1), NUTS(0.1)], ids=["mala", "hmc", "nuts"])
+
+
+@KERNELS
+@pytest.mark.parametrize("sd", [1e-8, 1e8, 1e-3, 1e14])
+def test_warm_up_finds_a_step_size_that_is_wrong_by_orders_of_magnitude(sampler, sd: float) -> None:
+    energy, n = Scales(sd, sd), 30
+    x = sd * torch.randn(n, 2, generator=rng())
+    target = target_of(energy, x)
+    adapted, x = warm_up(sampler, target, x, 60, rng(1))
+    assert energy.evaluations < 60 * (30 if isinstance(sampler, NUTS) else 13)
+    assert ((adapted.step_size * adapted.scale / sd).log10().abs() < 1).all()
+    end, info = run(adapted, target, x, 30, rng(2))
+    assert 0.3 < info.acceptance.mean() < 0.99
+    assert ((end.x / sd).square().mean(0) - 1).abs().max() < 5 * math.sqrt(2 / n)
+
+
+@pytest.mark.parametrize("sd", [(1e-8, 1e8), (1e-8, 1.0), (1.0, 1e8)])
+def test_a_trajectory_in_warm_up_is_bounded_whatever_the_scales(sd: tuple[float, float]) -> None:
+    energy = Scales(*sd)
+    x = torch.tensor(sd) * torch.randn(4, 2, generator=rng())
+    warm_up(NUTS(0.1), target_of(energy, x), x, 2, rng(1))  # before the first scale is known
+    assert energy.evaluations < 2 * 2**8 + 2 * 2 * 30
+
+
+class Improper(Energy):
+    """Energies of no finite volume."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x, condition=None):
+        flat = event_sum(x)
+        return {"flat": 0 * flat, "constant": 0 * flat + 1e3, "falls for ever": -flat}[self.kind]
+
+
+@KERNELS
+@pytest.mark.parametrize("kind", ["flat", "constant", "falls for ever"])
+def test_warm_up_on_an_energy_of_no_finite_volume_is_an_error(sampler, kind: str) -> None:
+    x = torch.randn(20, 2, generator=rng()).double()
+    with pytest.raises(UserError, match=r"every size up to .* are accepted.*reference distribution"):
+        warm_up(sampler, target_of(Improper(kind), x), x, 20, rng(1))
+
+
+class Hole(Energy):
+    """Finite at the origin alone (NaN, infinite or a step beside it)."""
+
+    def __init__(self, beside: float) -> None:
+        super().__init__()
+        self.beside = beside
+
+    def forward(self, x, condition=None):
+        moved = (x != 0).flatten(1).any(1)
+        return torch.where(moved, self.beside, 0.0) + 0 * event_sum(x)
+
+
+@KERNELS
+@pytest.mark.parametrize("beside", [math.nan, math.inf, 1e6])
+def test_warm_up_where_no_step_is_accepted_is_an_error(sampler, beside: float) -> None:
+    x = torch.zeros(20, 2)
+    with pytest.raises(UserError, match=r"no step size from .* is accepted.*start them elsewhere, or rescale"):
+        warm_up(sampler, target_of(Hole(beside), x), x, 20, rng(1))
+
+
+@KERNELS
+def test_warm_up_beside_a_region_without_energies_goes_on(sampler) -> None:
+    class Half(Energy):
+        def forward(self, x, condition=None):
+            return torch.where(x[:, 0] > 0, event_sum(x.square()) / 2, math.nan)
+
+    x = torch.randn(50, 2, generator=rng()).abs()
+    adapted, x = warm_up(sampler, target_of(Half(), x), x, 100, rng(1))
+    assert (x[:, 0] > 0).all()
+    assert 0.01 < adapted.step_size < 10
+
+
+def test_warm_up_of_chains_that_are_held_entirely_does_nothing() -> None:
+    x = torch.ones(10, 3)
+    known = torch.ones(10, 3, dtype=torch.bool)
+    _, end = warm_up(HMC(0.1), target_of(Clamped(Correlated()), x, (x, known, None)), x, 20, rng())
+    assert torch.equal(end, x)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ebmsuite.evaluation.report import write_report
 from ebmsuite.experiment.run import Run
 from ebmsuite.hookspecs import hookimpl
-from ebmsuite.report import write_report
 
 __all__ = ["ReportWriter"]
 

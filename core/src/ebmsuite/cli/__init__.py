@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from ebmsuite.errors import Interrupted, Stopped, UserError
+from ebmsuite.experiment.launcher import place
+from ebmsuite.files import full_disk
 
 if TYPE_CHECKING:
     from ebmsuite.hookspecs import Command
@@ -109,9 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and not full_disk(error):
             raise
-        code = _say(f"{error.filename}: {error.strerror}", 2, debug)
+        code = _say(f"{error.filename or 'a file'}: {error.strerror}", 2, debug)
     _leave(code if isinstance(code, int) else 0)
 
 
@@ -121,7 +123,7 @@ def _leave(code: int) -> NoReturn:
     Threads of its process group may still run then, and one that outlives what it uses aborts a process that has
     done all its work ("terminate called without an active exception").
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if place() is not None:
         logging.shutdown()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -132,6 +134,7 @@ def _leave(code: int) -> NoReturn:
 def _say(text: str, code: int, debug: bool) -> int:
     if debug:
         raise
-    if os.environ.get("RANK", "0") == "0":
+    found = place()
+    if found is None or found.rank == 0:
         print(f"ebm: {' '.join(text.split())}", file=sys.stderr)
     return code

@@ -28,9 +28,11 @@ def command(
     from ebmsuite.experiment.recipe import parse_setting
     from ebmsuite.files import printable
     from ebmsuite.model import apply
+    from ebmsuite.progress import show
 
     chosen = dict(map(parse_setting, settings))
-    facts = apply(run, task, inputs, out=out, seed=seed, checkpoint=checkpoint, device=device, settings=chosen)
+    with show():
+        facts = apply(run, task, inputs, out=out, seed=seed, checkpoint=checkpoint, device=device, settings=chosen)
     for name, value in facts.items():
         click.echo(f"{name}: {value:.6g}" if isinstance(value, float) else f"{name}: {value}")
     click.echo(printable(out))

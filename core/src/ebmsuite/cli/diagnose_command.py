@@ -21,6 +21,8 @@ def command(
     """Can the chains of RUN be trusted, and what does its energy mean? Writes RUN/diagnosis.html."""
     from ebmsuite.diagnosis import diagnose
     from ebmsuite.diagnosis.words import verdict
+    from ebmsuite.progress import show
 
-    diagnosis, page = diagnose(run, checkpoint, phase, chains, times, log_z, seed, device)
+    with show():
+        diagnosis, page = diagnose(run, checkpoint, phase, chains, times, log_z, seed, device)
     click.echo(f"{verdict(diagnosis).title}.\n{page}")

@@ -31,15 +31,17 @@ def command(
     A domain or a recipe is trained first, at the budget asked for. A run is judged as it is: by the metrics of its
     recipe, or by METRIC, as in `ebm evaluate RUN image/nearest n=500`.
     """
+    from ebmsuite.evaluation.report import write_suite
     from ebmsuite.evaluation.suite import evaluate
     from ebmsuite.experiment.recipe import parse_setting
     from ebmsuite.files import write_text
-    from ebmsuite.report import write_suite
+    from ebmsuite.progress import show
 
     metric: dict[str, Any] | None = None
     if words:
         metric = {"name": words[0], **dict(map(parse_setting, words[1:]))}
-    suite = evaluate(what, budget, out, seeds, metric, checkpoint, say=lambda text: click.echo(text, err=True))
+    with show():
+        suite = evaluate(what, budget, out, seeds, metric, checkpoint, say=lambda text: click.echo(text, err=True))
     _print(suite)
     if suite.budget != "-":
         page = out / suite.budget / f"{suite.what.replace('/', '-')}.html"
@@ -72,7 +74,7 @@ def _cells(row: Row) -> tuple[str, str, str, str]:
 
 
 def _below(row: Row) -> list[str]:
-    from ebmsuite.wording import words
+    from ebmsuite.evaluation.wording import words
 
     lines = [row.reason] if row.reason else []
     if row.baselines:

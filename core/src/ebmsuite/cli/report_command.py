@@ -9,7 +9,7 @@ import click
 @click.argument("run", type=click.Path(path_type=Path))
 def command(run: Path) -> None:
     """Write RUN/report.html: pictures, scores, curves, recipe."""
+    from ebmsuite.evaluation.report import write_report
     from ebmsuite.files import printable
-    from ebmsuite.report import write_report
 
     click.echo(printable(write_report(run)))

@@ -19,9 +19,12 @@ def command(run: Path, count: int, out: Path, seed: int, checkpoint: str | None,
     """Draw from the model of RUN."""
     from ebmsuite.files import printable
     from ebmsuite.model import load
+    from ebmsuite.progress import show
 
     if count < 1:
         raise click.UsageError(f"-n: at least 1, got {count}")
     model = load(run, checkpoint, device)
-    model.write(model.sample(count, seed), out)
+    with show():
+        x = model.sample(count, seed)
+    model.write(x, out)
     click.echo(printable(out))

@@ -35,6 +35,7 @@ def command(
     """
     import torch.distributed as dist
 
+    from ebmsuite.experiment.launcher import place
     from ebmsuite.experiment.loop import train
     from ebmsuite.files import printable
 
@@ -56,7 +57,8 @@ def command(
     finally:
         if dist.is_available() and dist.is_initialized():
             dist.destroy_process_group()
-    if "EBMSUITE_LAUNCHED" not in os.environ and os.environ.get("RANK", "0") == "0":
+    found = place()
+    if found is None or (found.rank == 0 and "EBMSUITE_LAUNCHED" not in os.environ):
         click.echo(printable(folder))
 
 

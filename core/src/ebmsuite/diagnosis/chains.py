@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -59,9 +59,19 @@ class LongRun:
 
 
 def long_run(
-    phase: Phase, start: Start, name: str, times: Sequence[int], train: Tensor, test: Tensor, rng: torch.Generator
+    phase: Phase,
+    start: Start,
+    name: str,
+    times: Sequence[int],
+    train: Tensor,
+    test: Tensor,
+    rng: torch.Generator,
+    advance: Callable[[float], None] = lambda n: None,
 ) -> LongRun:
-    """Run the chains of ``start`` for the largest of ``times`` multiples of the phase's steps."""
+    """Run the chains of ``start`` for the largest of ``times`` multiples of the phase's steps.
+
+    ``advance`` is told how many energies a step has cost.
+    """
     usual = nearest(test, train)
     if usual == 0:
         raise UserError("the held-out examples are the training examples: there is nothing to compare chains with")
@@ -74,6 +84,7 @@ def long_run(
     rates: list[Tensor] = []
 
     def each(i: int, state: Any, info: Any) -> None:
+        advance(len(start.x))
         if i + 1 in wanted:
             seen[i + 1] = state.x
         if (i + 1) % every == 0:

@@ -21,6 +21,7 @@ from ebmsuite.files import write_text
 from ebmsuite.generator import Posterior
 from ebmsuite.model import Model, load
 from ebmsuite.plugins.registry import Registry
+from ebmsuite.progress import progress
 from ebmsuite.sampling import Phase, Start
 from ebmsuite.sampling.diagnostics import ess_bulk, ess_tail, rhat
 from ebmsuite.space import Batch, Space
@@ -31,6 +32,8 @@ __all__ = ["Diagnosis", "diagnose"]
 TIMES = (1, 3, 10, 30, 100)
 SMALL = 50
 """Coordinates up to which log Z is estimated unless said otherwise."""
+COST = 6_500_000
+"""Energies that the estimate of log Z evaluates, roughly; for the progress that is shown."""
 
 
 @dataclass(frozen=True)
@@ -176,21 +179,29 @@ def measure(
     with suppress(RecipeError):  # of chains that start at the examples, or at what a trainer proposes
         left = chosen.chains.continued(len(some), rng)
         starts = {"learning": left or chosen.chains.start(len(some), rng, None, some.condition)} | starts
-    runs = tuple(long_run(chosen, start, kind, times, train.x, test.x, rng) for kind, start in starts.items())
-    traces = torch.cat([r.trace[len(r.trace) // 2 :] for r in runs], 1)
-    first = runs[0]
-    ends = first.moments[1]
-    condition = starts[first.start].condition
-    noise = chosen.chains.density
-    out = {
-        "training data": energies(chosen.energy, train.x, train.condition),
-        "held-out data": energies(chosen.energy, test.x, test.condition),
-        "samples": ends.energy,
-        f"samples after {times[-1]}x the steps": first.moments[-1].energy,
-    }
-    if noise is not None:
-        out["noise"] = energies(chosen.energy, noise.sample(len(some), rng, some.condition), some.condition)
-    found, why = _volume(event, chosen, train, test, log_z, rng)
+    why = _no_volume(event, train, test, log_z)
+    cost = len(starts) * len(some) * times[-1] * chosen.steps
+    with progress("diagnose", cost + (0 if why else COST)) as advance:
+        runs = tuple(
+            long_run(chosen, start, kind, times, train.x, test.x, rng, advance) for kind, start in starts.items()
+        )
+        traces = torch.cat([r.trace[len(r.trace) // 2 :] for r in runs], 1)
+        first = runs[0]
+        ends = first.moments[1]
+        condition = starts[first.start].condition
+        noise = chosen.chains.density
+        out = {
+            "training data": energies(chosen.energy, train.x, train.condition),
+            "held-out data": energies(chosen.energy, test.x, test.condition),
+            "samples": ends.energy,
+            f"samples after {times[-1]}x the steps": first.moments[-1].energy,
+        }
+        if noise is not None:
+            out["noise"] = energies(chosen.energy, noise.sample(len(some), rng, some.condition), some.condition)
+        found = None
+        if not why:
+            found, why = _volume(event, chosen, train, test, rng)
+            advance(COST)
     moved = (ends.x - first.moments[0].x).flatten(1).square().mean().sqrt()
     return Diagnosis(
         recipe=model.recipe.recipe, step_learned=model.step, weights=model.weights, phase=name,
@@ -231,18 +242,20 @@ def _part(batch: Batch, n: int) -> Batch:
     return Batch(batch.x[:n], take(batch.condition, slice(n)))
 
 
-def _volume(
-    event: Space, phase: Phase, train: Batch, test: Batch, asked: bool | None, rng: torch.Generator
-) -> tuple[Volume | None, str]:
-    condition = test.condition
-    if event.kind != "real" or condition is not None:
-        return None, "log Z is estimated for real events without a condition."
+def _no_volume(event: Space, train: Batch, test: Batch, asked: bool | None) -> str:
+    """Why log Z is not estimated; "" where it is."""
+    if event.kind != "real" or test.condition is not None:
+        return "log Z is estimated for real events without a condition."
     size = train.x[0].numel()
     if asked is False or (asked is None and size > SMALL):
-        return None, f"log Z was not estimated: an event has {size} numbers. Ask for it with --log-z."
+        return f"log Z was not estimated: an event has {size} numbers. Ask for it with --log-z."
+    return ""
+
+
+def _volume(event: Space, phase: Phase, train: Batch, test: Batch, rng: torch.Generator) -> tuple[Volume | None, str]:
     try:
         return volume(phase.energy, event, train.x, test.x, rng, chains=500, betas=500), ""
-    except ValueError as error:  # weights that are not numbers, chains that ran away
+    except (ValueError, UserError) as error:  # weights that are not numbers, chains that ran away
         return None, f"log Z cannot be estimated: {error}."
 
 

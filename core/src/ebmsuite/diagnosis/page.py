@@ -13,9 +13,9 @@ from ebmsuite.diagnosis.chains import LongRun
 from ebmsuite.diagnosis.diagnose import Diagnosis
 from ebmsuite.diagnosis.words import Finding, findings, verdict
 from ebmsuite.errors import DataError
+from ebmsuite.evaluation.report import inline_svg, page, picture
 from ebmsuite.files import write_text
 from ebmsuite.model import Model
-from ebmsuite.report import inline_svg, page, picture
 
 __all__ = ["write_page"]
 

@@ -7,6 +7,7 @@ import json
 import platform
 import re
 import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,12 @@ import torch
 
 from ebmsuite.errors import MissingData, UnknownName, UserError
 from ebmsuite.experiment.loop import score, train
-from ebmsuite.experiment.recipe import Recipe, fill_metric, read_recipe
+from ebmsuite.experiment.recipe import Recipe, fill_metric, read_recipe, read_stored
 from ebmsuite.experiment.run import checkpoint_steps, read_log
 from ebmsuite.files import write_text
 from ebmsuite.model import load
 from ebmsuite.plugins.registry import Registry, import_target
+from ebmsuite.progress import hide, progress, remaining
 from ebmsuite.scores import Case, Row, Score, Status, Suite
 from ebmsuite.values import plain
 
@@ -65,7 +67,15 @@ def evaluate(
     cases = [c for c in cases if name in (c.recipe, c.recipe.partition("/")[0])]
     if not cases:
         raise UserError(f'"{name}" has no cases to evaluate')
-    rows = [_of_case(c, budget, Path(folder) / budget, seeds, registry, say) for c in cases]
+    rows, began = [], time.monotonic()
+    for number, case in enumerate(cases):
+        left = remaining(number, len(cases), time.monotonic() - began)
+        place = f" (case {number + 1} of {len(cases)}{left and f', about {left} left'})"
+
+        def say_where(text: str, place: str = place) -> None:
+            say(text + place)
+
+        rows.append(_of_case(case, budget, Path(folder) / budget, seeds, registry, say_where))
     suite = Suite(name, budget, tuple(rows), hardware())
     write_text(Path(folder) / budget / f"{name.replace('/', '-')}.json", suite.as_json())
     uses = {c.recipe.partition("/")[0] for c in cases}
@@ -78,17 +88,18 @@ def _of_run(folder: Path, metric: Mapping[str, Any] | None, checkpoint: str | No
     specs = model.recipe.metrics if metric is None else (fill_metric(metric, registry),)
     if not specs:
         raise UserError(f"{folder}: its recipe names no metrics; name one (see `ebm list metric`)")
+    found: dict[str, Score] = {}
+    with progress("metrics", len(specs)) as advance:
+        for spec in specs:
+            found |= score(model, spec, model.data, registry, model.recipe.seed)
+            advance(1)
     rows = []
-    for spec in specs:
-        for name, result in score(model, spec, model.data, registry, model.recipe.seed).items():
-            shown = str(result.protocol.get("metric", name))
-            interval = () if result.low is None or result.high is None else (result.low, result.high)
-            rows.append(
-                Row(
-                    name, model.recipe.recipe, shown, "measured", (result.value,), interval,
-                    protocol=result.protocol,
-                )
-            )  # fmt: skip
+    for name, result in found.items():
+        shown = str(result.protocol.get("metric", name))
+        interval = () if result.low is None or result.high is None else (result.low, result.high)
+        rows.append(
+            Row(name, model.recipe.recipe, shown, "measured", (result.value,), interval, protocol=result.protocol)
+        )
     return rows
 
 
@@ -113,18 +124,21 @@ def _of_case(
     for seed in range(seeds or case.seeds.get(budget, 1)):
         say(f"{case.name}: {case.recipe}, budget {budget}, seed {seed}")
         recipe = read_recipe(case.recipe, registry, [*settings, f"seed={seed}"], budget)
-        runs.append(str(_trained(recipe, folder, case.settings, registry)))
+        with hide():  # learning shows its own progress
+            runs.append(str(_trained(recipe, folder, case.settings, registry)))
         judge = _judge(Path(runs[-1]), case.last, registry)
         scores = judge(spec, seed)
         values.append(_counted(case, scores).value)
     baselines = {}
-    for label, changes in case.baselines.items():
-        changed = {**case.metric, **changes, "n": case.n[budget]}
-        counted = replace(case, score=changed.pop("score", case.score))
-        # what changes a setting was not evaluated during learning
-        at_end = case.last and changes.keys() - {"score", "label"}
-        by = _judge(Path(runs[-1]), 0, registry) if at_end else judge
-        baselines[label] = _counted(counted, by(fill_metric(changed, registry), 0)).value
+    with progress(f"{case.name}: baselines", len(case.baselines)) as advance:
+        for label, changes in case.baselines.items():
+            changed = {**case.metric, **changes, "n": case.n[budget]}
+            counted = replace(case, score=changed.pop("score", case.score))
+            # what changes a setting was not evaluated during learning
+            at_end = case.last and changes.keys() - {"score", "label"}
+            by = _judge(Path(runs[-1]), 0, registry) if at_end else judge
+            baselines[label] = _counted(counted, by(fill_metric(changed, registry), 0)).value
+            advance(1)
     found = _counted(case, scores)
     bar, mean = facts["bar"], statistics.fmean(values)
     status: Status = "measured"
@@ -184,7 +198,7 @@ def _trained(recipe: Recipe, folder: Path, settings: Mapping[str, Any], registry
     changed = re.sub(r"[^\w.-]", "_", changed)
     run = folder / f"{recipe.recipe.replace('/', '-')}{changed}-seed{recipe.seed}"
     if (run / "recipe.yaml").exists():
-        if (run / "recipe.yaml").read_text(encoding="utf-8") != recipe.as_yaml():
+        if read_stored(run, registry) != recipe:
             raise UserError(f"{run}: holds a run of another version of this recipe; move it away")
         if recipe.budget.steps in checkpoint_steps(run / "checkpoints"):
             return run

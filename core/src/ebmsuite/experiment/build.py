@@ -212,6 +212,11 @@ class Experiment:
         for name in players:
             players[name].eval()
 
+    def set_precision(self, name: str) -> None:
+        """Compute the nets of learning in "fp32" or "bf16"; their weights stay as they are."""
+        for net in self.trainer.players.values():
+            _autocast(net, PRECISIONS[name])
+
     def close(self) -> None:
         """Stop reading ahead."""
         for stream in self.streams.values():

@@ -31,12 +31,13 @@ from typing import Any
 
 import torch
 
-from ebmsuite.errors import Interrupted, RecipeError, Stopped, UserError
-from ebmsuite.experiment import provenance
+from ebmsuite.errors import DiskFull, Interrupted, RecipeError, Stopped, UserError
+from ebmsuite.experiment import launcher, pace, provenance
 from ebmsuite.experiment.build import Experiment, pick_device
-from ebmsuite.experiment.recipe import Recipe, read_recipe
-from ebmsuite.experiment.run import Checkpoints, Run, checkpoint_steps, clean_leftovers, lock, newest
-from ebmsuite.files import write_text
+from ebmsuite.experiment.lock import lock
+from ebmsuite.experiment.recipe import Recipe, read_recipe, read_stored
+from ebmsuite.experiment.run import Checkpoints, Run, checkpoint_steps, clean_leftovers, newest
+from ebmsuite.files import full_disk, write_text, writing
 from ebmsuite.model import Model
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.ranks import Ranks
@@ -203,7 +204,7 @@ def render(run: Run, renderers: Sequence[Mapping[str, Any]]) -> None:
     folder = run.folder / "samples" / f"step-{run.step:08d}"
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
-    with _as_model(run) as model:
+    with writing(folder), _as_model(run) as model:
         for spec in renderers:
             renderer = run.registry.build("renderer", spec)
             files += renderer(model, folder, model.generator(_seed(run, spec["name"])), spec["n"])
@@ -246,15 +247,13 @@ def train(
         folder = Path(resume)
         if recipe is not None or budget is not None or out is not None:
             raise UserError("--resume goes on with the recipe, budget and folder of the run: give no other")
-        if not (folder / "recipe.yaml").is_file():
-            raise UserError(f"{folder}: not a run folder (it has no recipe.yaml)")
-        resolved = read_recipe(folder / "recipe.yaml", registry, overrides)
+        resolved = read_stored(folder, registry, overrides)
     elif recipe is None:
         raise UserError("name a recipe (see `ebm list recipe`) or a run to --resume")
     else:
         resolved = read_recipe(recipe, registry, overrides, budget)
         folder = Path(out) if out is not None else None
-    if resolved.compute.devices > 1 and "RANK" not in os.environ:
+    if resolved.compute.devices > 1 and launcher.check() is None:
         again = None if resume is None else [*overrides, *["--allow-changed-data"] * allow_changed_data]
         return launch(resolved, folder or new_folder(resolved.recipe), again)
     return _train_here(resolved, folder, registry, resume is not None, quiet, allow_changed_data)
@@ -263,13 +262,7 @@ def train(
 def _train_here(
     recipe: Recipe, out: Path | None, registry: Registry, resume: bool, quiet: bool, allow_changed_data: bool
 ) -> Path:
-    from accelerate import PartialState
-
-    device = pick_device(recipe.compute.device)
-    # the others wait while rank 0 scores the model, which may take long
-    processes = PartialState(cpu=device.type == "cpu", timeout=timedelta(hours=12))
-    ranks = Ranks()
-    device = processes.device if ranks.world > 1 else device
+    device, ranks = _join(pick_device(recipe.compute.device))
     folder: Path = ranks.from_main(out or new_folder(recipe.recipe))
     if not resume and (folder / "recipe.yaml").exists():
         raise UserError(f"{folder}: already holds a run; use --resume {folder}, or another --out")
@@ -289,12 +282,36 @@ def _train_here(
         folder.mkdir(parents=True, exist_ok=True)
         held = lock(folder)
     try:
+        fresh = not (resume and checkpoint_steps(folder / "checkpoints"))
         run = _begin(Run(folder, experiment, registry), data, changes, resume)
-        return _go_on(run, quiet)
+        with pace.threads(run, fresh):
+            if fresh:
+                pace.check_precision(run)
+            return _go_on(run, quiet)
     finally:
         experiment.close()
         if held is not None:
             held.close()
+
+
+def _join(device: torch.device) -> tuple[torch.device, Ranks]:
+    """Meet the other processes, if a launcher started several; the device of this one, and its place among them."""
+    found = launcher.check()
+    if found is not None:
+        from accelerate import PartialState
+
+        os.environ |= {"RANK": str(found.rank), "WORLD_SIZE": str(found.world)}  # MPI has names of its own for these
+        with launcher.waiting(found):
+            # later, the others wait while rank 0 scores the model, which may take long
+            processes = PartialState(cpu=device.type == "cpu", timeout=timedelta(hours=12))
+        device = processes.device
+    ranks = Ranks()
+    if found is not None and (ranks.rank, ranks.world) != found:
+        raise UserError(
+            f"the environment says process {found.rank} of {found.world}, the process group {ranks.rank} of "
+            f"{ranks.world}; on GPUs a launcher must also set LOCAL_RANK"
+        )
+    return device, ranks
 
 
 def _begin(run: Run, data: Mapping[str, Any], changes: Sequence[str], resume: bool) -> Run:
@@ -312,14 +329,14 @@ def _begin(run: Run, data: Mapping[str, Any], changes: Sequence[str], resume: bo
         run.take_routes()
     if ranks.main:
         run.cut_log(state.log_bytes if state is not None else 0)
-        write_text(folder / "recipe.yaml", run.recipe.as_yaml())
         if changes:
             event = {"step": run.step, "event": "data", "reason": "; ".join(changes)}
             data = {**data, "changed": [*provenance.read(folder).get("changed", []), event]}
             run.append(event)
             log.warning("step %d: resumed with changed data: %s", run.step, event["reason"])
-        if changes or not (folder / provenance.FILE).exists():
+        if changes or not resume or not (folder / provenance.FILE).exists():
             write_text(folder / provenance.FILE, json.dumps(data, indent=1))
+        write_text(folder / "recipe.yaml", run.recipe.as_yaml())  # last: it makes the folder a run
     ranks.wait()
     return run
 
@@ -340,18 +357,22 @@ def _go_on(run: Run, quiet: bool) -> Path:
     for watcher, name in watchers:
         plugins.add(watcher, f"watch:{name}")
     outcome = "failed"
+    problem: BaseException | None = None
     try:
-        with _signals() as interrupted:
+        with _signals() as interrupted, writing(run.folder):
             if ranks.main:
                 plugins.call("ebm_run_start", run=run)
             outcome = fit(run, interrupted)
-    except Stopped:
-        outcome = "stopped"
+    except DiskFull as error:
+        problem = error
+        raise DiskFull(f"{error}, then go on with: ebm train --resume {run.folder}") from error
+    except BaseException as error:
+        problem, outcome = error, "stopped" if isinstance(error, Stopped) else "failed"
         raise
     finally:
         try:
             if ranks.main:
-                plugins.call("ebm_run_end", run=run, outcome=outcome)
+                _tell_end(run, outcome, problem)
         finally:
             for watcher, _ in watchers:
                 plugins.remove(watcher)
@@ -362,6 +383,17 @@ def _go_on(run: Run, quiet: bool) -> Path:
             f"interrupted at step {run.step} of {recipe.budget.steps}; go on with: ebm train --resume {run.folder}"
         )
     return run.folder
+
+
+def _tell_end(run: Run, outcome: str, problem: BaseException | None) -> None:
+    """Call the hooks of the end. What ended the run is its error, so an error of a hook is then only logged."""
+    try:
+        run.registry.plugins.call("ebm_run_end", run=run, outcome=outcome)
+    except Exception as error:
+        if problem is None:
+            raise
+        if not (full_disk(problem) and full_disk(error)):  # the report does not fit on a full disk either
+            log.warning("%s", error)
 
 
 def new_folder(recipe: str) -> Path:
@@ -401,13 +433,15 @@ def launch(recipe: Recipe, folder: Path, resume: Sequence[str] | None) -> Path:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    kept = {k: v for k, v in os.environ.items() if k not in launcher.LEFT_OVER}
     environment = {
-        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count)), **os.environ,
+        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count)), **kept,
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(count), "EBMSUITE_LAUNCHED": "1",
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as aside:
         file = Path(aside) / "recipe.yaml"
-        file.write_text(recipe.as_yaml(), encoding="utf-8")
+        with writing(file):
+            file.write_text(recipe.as_yaml(), encoding="utf-8")
         target = [str(file), "--out", str(folder)] if resume is None else ["--resume", str(folder), *resume]
         command = [sys.executable, "-m", "ebmsuite", "train", *target]
         processes = [

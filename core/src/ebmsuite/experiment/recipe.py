@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import yaml
 
-from ebmsuite.errors import RecipeError, UserError
+from ebmsuite.errors import DataError, RecipeError, UserError
 from ebmsuite.plugins.discovery import CORE
 from ebmsuite.plugins.registry import REQUIRED, Parameter, Registry
 from ebmsuite.schedule import Schedule
@@ -33,8 +33,10 @@ __all__ = [
     "parse_setting",
     "plugins_of",
     "read_recipe",
+    "read_stored",
     "resolve",
     "source_of",
+    "stored_text",
 ]
 
 
@@ -62,13 +64,15 @@ class Compute:
 
     ``device`` "auto" takes CUDA when there is one; bf16 is for nets only; ``devices`` is the number of processes.
     ``fast`` is how chains compute values and gradients (`ebmsuite.sampling.fast`): "auto" measures what pays in runs
-    that are long enough to pay for it, and stores it in the run.
+    that are long enough to pay for it, and stores it in the run. ``threads`` is the number of CPU threads of a
+    process: "auto" measures whether one is faster than all, and stores it in the run (`ebmsuite.experiment.pace`).
     """
 
     device: str = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     devices: int = 1
     fast: Literal["auto", "eager", "compiled", "graphed"] = "auto"
+    threads: int | Literal["auto"] = "auto"
 
 
 @dataclass(frozen=True)
@@ -167,13 +171,40 @@ def parse_setting(text: str) -> tuple[str, Any]:
     return key, _parse(value, key) if value else None
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: not a text in UTF-8 ({error.reason} at byte {error.start})") from error
+
+
+def stored_text(folder: Path) -> str:
+    """The recipe.yaml of a run folder. `DataError` for another folder and for a file that is not complete."""
+    path = folder / "recipe.yaml"
+    if not path.is_file():
+        raise DataError(f"{folder}: not a run folder (it has no recipe.yaml)")
+    text = _text(path)
+    if not re.search(r"^seed: \S+\n", text, re.MULTILINE):  # the last line that a run writes
+        raise DataError(
+            f"{path}: damaged, it does not end with its seed; restore it, for example from a run of the same recipe "
+            "with the same settings"
+        )
+    return text
+
+
+def read_stored(folder: Path, registry: Registry, overrides: Sequence[str] = ()) -> Recipe:
+    """The complete recipe of a run folder; errors are those of `stored_text` and `read_recipe`."""
+    stored_text(folder)
+    return read_recipe(folder / "recipe.yaml", registry, overrides)
+
+
 def source_of(name: str | Path, registry: Registry) -> tuple[dict[str, Any], str]:
     """The raw recipe of a registered name or of a YAML file, and where it came from."""
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.is_file():
         if not path.is_file():
             raise RecipeError(f"{path}: no such file")
-        text, where = path.read_text(encoding="utf-8"), str(path)
+        text, where = _text(path), str(path)
     else:
         component = registry.get("recipe", str(name))
         package, _, inner = component.target.partition(":")
@@ -436,6 +467,7 @@ def _check(recipe: Recipe) -> None:
         "checkpoint.keep": recipe.checkpoint.keep,
         "log.every": recipe.log.every,
         "compute.devices": recipe.compute.devices,
+        "compute.threads": 1 if recipe.compute.threads == "auto" else recipe.compute.threads,
     }
     for key, value in positive.items():
         if value < 1:

@@ -5,6 +5,8 @@
     RUN/
       recipe.yaml       complete and re-runnable: ebm train RUN/recipe.yaml
       data.json         the spaces and codec of its data, so that the model works without them
+      fast.json         how chains are computed, as measured at the start
+      threads.json      the number of threads, as measured at the start
       metrics.jsonl     a row every log.every steps; scores and events between them
       checkpoints/step-00000500/   players, ema, optimisers, trainer, phases-RANK, generators-RANK, run.json
       samples/          pictures by step
@@ -13,15 +15,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
+import logging
 import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -30,11 +32,14 @@ from torch import Tensor
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.experiment.build import Experiment
 from ebmsuite.experiment.recipe import Recipe, plugins_of
-from ebmsuite.files import sync, write_text
+from ebmsuite.files import sync, write_text, writing
 from ebmsuite.plugins.registry import Registry
+from ebmsuite.sampling.fast import Route
 from ebmsuite.tree import to_host
 
 __all__ = ["Checkpoints", "Run", "RunState", "checkpoint_steps", "newest"]
+
+log = logging.getLogger("ebmsuite")
 
 STEP = re.compile(r"^step-(\d{8})$")
 
@@ -130,9 +135,17 @@ class Run:
     def take_routes(self) -> None:
         """Compute as the run did before it was interrupted."""
         file = self.folder / "fast.json"
-        stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        for name, routes in stored.items():
-            self.experiment.trainer.phases[name].fast.routes = routes
+        try:
+            stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+            for name, routes in stored.items():
+                if not set(routes.values()) <= set(get_args(Route)):
+                    raise ValueError(f"{name} has a route that is not known")
+                self.experiment.trainer.phases[name].fast.routes = routes
+        except (ValueError, AttributeError, TypeError, KeyError) as error:
+            raise DataError(
+                f"{file}: cannot be read ({type(error).__name__}: {error}); delete it to measure anew what is fastest: "
+                "the run then goes on from its checkpoint, but not bit for bit as it would have without the damage"
+            ) from error
 
     # -- history -------------------------------------------------------------------------------------------------
 
@@ -142,18 +155,34 @@ class Run:
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add a row to metrics.jsonl (rank 0)."""
-        with self.log_path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        rest = memoryview((json.dumps(row) + "\n").encode())
+        with writing(self.log_path), self.log_path.open("ab", buffering=0) as file:
+            length = file.seek(0, os.SEEK_END)
+            try:
+                while rest:  # a disk that is nearly full takes a part
+                    rest = rest[file.write(rest) :]
+            except OSError:
+                file.truncate(length)
+                raise
 
     def history(self) -> list[dict[str, Any]]:
         """The rows of metrics.jsonl."""
         return read_log(self.log_path)
 
     def cut_log(self, length: int) -> None:
-        """Forget the rows of steps that are about to be repeated."""
+        """Forget the rows of steps that are about to be repeated, and what a damaged file has in the place of rows."""
         if self.log_path.exists():
             with self.log_path.open("rb+") as file:
-                file.truncate(length)
+                content = file.read(length)
+                whole = content.rfind(b"\n") + 1
+                if len(content) < length or whole < len(
+                    content
+                ):  # a file that is too short must not be filled with NUL
+                    log.warning(
+                        "%s: ends after %d whole bytes, its checkpoint knows of %d; the rows between are lost",
+                        self.log_path, whole, length,
+                    )  # fmt: skip
+                file.truncate(whole)
         kept = self.history() if self.disabled else []
         for row in self.disabled.values():  # it holds for the steps that are repeated too
             if row not in kept:
@@ -179,12 +208,28 @@ class Run:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The rows of a metrics.jsonl; a last line cut off by a kill is left out."""
+    """The rows of a metrics.jsonl.
+
+    A last line that a kill cut off is left out. A line that is no row, as a crash of the machine can leave behind, is
+    left out with a warning that gives its number.
+    """
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []:
-        if line.endswith("\n"):
-            rows.append(json.loads(line))
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+        except ValueError:  # also of bytes that are not UTF-8
+            row = None
+        if isinstance(row, dict) and isinstance(row.get("step"), int):
+            rows.append(row)
+        elif (path, number) not in _told:  # a run reads its log at every checkpoint
+            _told.add((path, number))
+            log.warning("%s, line %d: damaged, so it is left out; the rest of the log is used", path, number)
     return rows
+
+
+_told: set[tuple[Path, int]] = set()
+"""Lines that have been warned of."""
 
 
 # -- checkpoints ---------------------------------------------------------------------------------------------------
@@ -199,16 +244,30 @@ class Checkpoints:
 
     def save(self, run: Run, scheduled: bool = True) -> Path:
         """Save everything that a resumed run needs. Called on all ranks."""
-        experiment, ranks = run.experiment, run.ranks
-        trainer, players = experiment.trainer, experiment.trainer.players
+        ranks = run.ranks
         path = self.root / f"step-{run.step:08d}"
         aside = self.root / f".step-{run.step:08d}.part"
         if path.exists():  # resumed here: the run being deterministic, it holds what would be written
             return path
         state = run.state(scheduled)
+        try:
+            self._write(run, path, aside, state)
+        except BaseException:
+            if ranks.main:  # what is half written takes the space that a resumed run needs
+                shutil.rmtree(aside, ignore_errors=True)
+            raise
+        if ranks.main:
+            self._prune(run)
+        ranks.wait()
+        return path
+
+    def _write(self, run: Run, path: Path, aside: Path, state: RunState) -> None:
+        experiment, ranks = run.experiment, run.ranks
+        trainer, players = experiment.trainer, experiment.trainer.players
         if ranks.main:
             shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir(parents=True)
+            with writing(aside):
+                aside.mkdir(parents=True)
         ranks.wait()
         phases = {
             f"{name}.{key}": value
@@ -222,18 +281,17 @@ class Checkpoints:
             _save(_net_state(players.ema), aside / "ema.safetensors")
             _save(players.optimiser_state(), aside / "optimisers.safetensors")
             _save(trainer.state(), aside / "trainer.safetensors")
-            (aside / "run.json").write_text(state.as_json(), encoding="utf-8")
+            with writing(aside / "run.json"):
+                (aside / "run.json").write_text(state.as_json(), encoding="utf-8")
         ranks.wait()
         if ranks.main:
-            for file in aside.iterdir():
-                sync(file)
-            if run.log_path.exists():
-                sync(run.log_path)
-            os.rename(aside, path)
-            sync(self.root)
-            self._prune(run)
-        ranks.wait()
-        return path
+            with writing(path):  # a network disk may say only now that it is full
+                for file in aside.iterdir():
+                    sync(file)
+                if run.log_path.exists():
+                    sync(run.log_path)
+                os.rename(aside, path)
+                sync(self.root)
 
     def mark_judged(self, run: Run) -> None:
         """The scores and pictures of this step's checkpoint are made: a resume need not make them again."""
@@ -352,33 +410,31 @@ def newest(folder: Path, which: str | None = None, recipe: Recipe | None = None)
     return root / f"step-{step:08d}"
 
 
-def lock(folder: Path) -> Any:
-    """Hold the run folder for this process; a second run in it is refused."""
-    file = (folder / ".lock").open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise UserError(f"{folder}: another process is running in it; choose another --out") from None
-    return file
-
-
 def _read_state(path: Path) -> RunState:
     try:
-        return RunState(**json.loads((path / "run.json").read_text(encoding="utf-8")))
+        stored = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        if not isinstance(stored, dict) or not {"step", "log_bytes"} <= stored.keys():
+            raise ValueError("it is incomplete")
+        return RunState(**stored)
     except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{path / 'run.json'}: cannot be read ({error}); delete this checkpoint") from error
+        raise DataError(
+            f"{path / 'run.json'}: cannot be read ({error}); delete the folder {path} to use the checkpoint before it"
+        ) from error
 
 
 def _save(tensors: Mapping[str, Tensor], path: Path) -> None:
-    save_file({k: to_host(v) for k, v in tensors.items()}, path)
+    with writing(path):
+        save_file({k: to_host(v) for k, v in tensors.items()}, path)
 
 
 def _load(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except Exception as error:  # safetensors raises its own types for a damaged file
-        raise DataError(f"{path}: cannot be read ({error}); delete this checkpoint and resume") from error
+        raise DataError(
+            f"{path}: cannot be read ({error}); delete this checkpoint, the folder {path.parent}, to use "
+            "the one before it"
+        ) from error
 
 
 def _net_state(nets: Mapping[str, torch.nn.Module]) -> dict[str, Tensor]:

@@ -181,6 +181,7 @@ def _small(recipe: str | Mapping[str, Any], registry: Registry) -> Recipe:
     changes += [f"render.{i}.n=8" for i in range(len(full.render))]
     changes += [f"phases.{p}.steps={min(3, s['steps'])}" for p, s in full.phases.items() if isinstance(s["steps"], int)]
     changes += [watched_by("log"), "checkpoint.best=null", "compute.device=cpu", "compute.devices=1"]
+    changes += [f"compute.threads={torch.get_num_threads()}"]  # two runs that are compared must not choose differently
     return read_recipe(recipe, registry, changes)
 
 

@@ -10,7 +10,6 @@ plugins of one name apart); ``EBMSUITE_STRICT_PLUGINS=1`` raises what would be r
 from __future__ import annotations
 
 import difflib
-import errno
 import functools
 import inspect
 import logging
@@ -25,6 +24,7 @@ from typing import Any, Literal
 import pluggy
 
 from ebmsuite.errors import PluginError
+from ebmsuite.files import full_disk
 from ebmsuite.hookspecs import KINDS, PLUGIN_API, Command, Component, Plugin
 
 __all__ = ["FIRST_PARTY", "PluginRecord", "Plugins", "installed"]
@@ -267,7 +267,7 @@ class Plugins:
             try:
                 impl.function(*(arguments[argument] for argument in impl.argnames))
             except Exception as error:
-                if name not in self._entry or name in uses or disk_full(error):
+                if name not in self._entry or name in uses or full_disk(error):
                     failures.append((name, error))
                     continue
                 log.warning(
@@ -280,7 +280,7 @@ class Plugins:
                     run.disable_hook(name, hook, error)
         if failures:
             name, first = failures[0]
-            if isinstance(first, PluginError) or disk_full(first):
+            if isinstance(first, PluginError) or full_disk(first):  # a full disk is not a failure of the plugin
                 raise first
             watcher = name.removeprefix("watch:")
             what, how = (
@@ -289,15 +289,6 @@ class Plugins:
                 else (f'watcher "{watcher}"', f"turn it off with {{name: {watcher}, enabled: false}} in watch")
             )
             raise PluginError(f"{what} failed in {hook}: {type(first).__name__}: {first}; {how}") from first
-
-
-def disk_full(error: BaseException | None) -> bool:
-    """Whether an error is, or comes from, a disk or quota that is full."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        error = error.__cause__
-    return False
 
 
 @functools.cache

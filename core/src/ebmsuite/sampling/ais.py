@@ -31,6 +31,7 @@ from torch import Tensor
 
 from ebmsuite.density import Density
 from ebmsuite.energy import Energy, warn_if_rounded
+from ebmsuite.progress import progress
 from ebmsuite.sampling.kernel import Sampler
 from ebmsuite.sampling.path import GeometricPath
 from ebmsuite.space import Batch
@@ -173,10 +174,12 @@ def _anneal(path: GeometricPath, x: Tensor, betas: list[float], kernels: list[Sa
     here = path.at(x)
     warn_if_rounded(here.energy, "annealed importance sampling")
     log_w = torch.zeros(len(x), dtype=torch.float64, device=x.device)
-    for k, (b, to) in enumerate(pairwise(betas)):
-        log_w += (to - b) * (here.reference - here.energy).double()
-        if k < len(kernels):
-            here, _ = path.step(kernels[k], to, here, rng)
+    with progress("annealing", len(betas) - 1) as advance:
+        for k, (b, to) in enumerate(pairwise(betas)):
+            log_w += (to - b) * (here.reference - here.energy).double()
+            if k < len(kernels):
+                here, _ = path.step(kernels[k], to, here, rng)
+            advance(1)
     return log_w
 
 

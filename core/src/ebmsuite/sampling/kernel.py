@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.energy import Energy
+from ebmsuite.progress import progress
 from ebmsuite.tree import Tree, per_row
 
 __all__ = [
@@ -158,8 +159,10 @@ def run(
     ``each(i, state, info)`` sees every step. It is the only way in which history is kept.
     """
     state, info = sampler.init(x, target), None
-    for i in range(steps):
-        state, info = sampler.step(state, target, rng)
-        if each is not None:
-            each(i, state, info)
+    with progress("chains", steps) as advance:
+        for i in range(steps):
+            state, info = sampler.step(state, target, rng)
+            if each is not None:
+                each(i, state, info)
+            advance(1)
     return state, info

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ebmsuite.density import Density
 from ebmsuite.energy import Energy
+from ebmsuite.progress import progress
 from ebmsuite.sampling.kernel import Sampler, Target, per_row, target_of
 from ebmsuite.sampling.warm_up import wanted_acceptance
 from ebmsuite.schedule import fixed
@@ -113,11 +114,13 @@ def tune(
     x = base.sample(n, rng, condition).to(dtype=dtype)
     path, log_h, tuned = GeometricPath(energy, base, x, condition), math.log(fixed(adapted.step_size)), []
     here = path.at(x)
-    for b in betas[1:-1]:
-        scale = (here.x / path.model.scale).std(0)
-        for _ in range(steps):
-            adapted = replace(adapted, step_size=math.exp(log_h), scale=scale)
-            here, info = path.step(adapted, b, here, rng)
-            log_h += float(info.acceptance.mean()) - wanted
-        tuned.append(replace(adapted, step_size=math.exp(log_h)))
+    with progress("step sizes", len(betas) - 2) as advance:
+        for b in betas[1:-1]:
+            scale = (here.x / path.model.scale).std(0)
+            for _ in range(steps):
+                adapted = replace(adapted, step_size=math.exp(log_h), scale=scale)
+                here, info = path.step(adapted, b, here, rng)
+                log_h += float(info.acceptance.mean()) - wanted
+            tuned.append(replace(adapted, step_size=math.exp(log_h)))
+            advance(1)
     return tuned

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.energy import Energy, warn_if_rounded
+from ebmsuite.progress import progress
 from ebmsuite.sampling.chains import Chains, Start
 from ebmsuite.sampling.fast import FastPath
 from ebmsuite.sampling.kernel import Sampler, run, target_of
@@ -114,8 +115,12 @@ class Phase:
         steps = self.steps if steps is None else steps
         if each is not None or batch is None or len(start.x) <= batch:
             return self._run(start, rng, steps, each=each)[0]
-        parts = (Start(part.x, part.condition) for part in Batch(start.x, start.condition).parts(batch))
-        return torch.cat([self._run(part, rng, steps)[0] for part in parts])
+        ends = []
+        with progress("samples", len(start.x)) as advance:
+            for part in Batch(start.x, start.condition).parts(batch):
+                ends.append(self._run(Start(part.x, part.condition), rng, steps)[0])
+                advance(len(part.x))
+        return torch.cat(ends)
 
     def _run(
         self,
@@ -140,7 +145,8 @@ class Phase:
                 target = target_of(self.energy, x, start.condition, graph=True)
                 state, info = run(self.sampler, target, x, kept, rng, each)
                 x = state.x
-        if self.sampler.adjusted and info is not None:  # its test compares energies; others use gradients alone
+        # the test of an adjusted sampler compares energies; the guard watches those of learning, without waiting here
+        if self.sampler.adjusted and info is not None and not learning:
             warn_if_rounded(info.energy.detach(), f"the Metropolis test of {type(self.sampler).__name__}")
         return x, None if info is None else info.energy.detach()
 

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from ebmsuite.errors import UserError
+from ebmsuite.progress import progress
 from ebmsuite.sampling.kernel import Target
 from ebmsuite.schedule import fixed
 
@@ -16,6 +18,12 @@ __all__ = ["DualAveraging", "wanted_acceptance", "warm_up"]
 
 S = TypeVar("S")
 GAMMA = 0.2
+FAR = 100.0
+"""The factor by which a step size may be wrong without being searched for."""
+POWERS = 30
+"""Powers of ten over which a step size is searched for."""
+DEPTH = 8
+"""Doublings of a trajectory of NUTS until the first scale is known."""
 
 
 def warm_up(
@@ -27,8 +35,11 @@ def warm_up(
     ``target_acceptance`` unless said). The scale of a coordinate is its standard deviation over all chains and the
     steps of a window, over the energy's own unit. Windows are Stan's: an eighth of the steps for the step size
     alone, windows that double in length, an eighth for the step size again. Both are one for all chains and frozen
-    afterwards, so that the sampler that is returned leaves its target invariant. Raises `ValueError` for a sampler
-    without a step size to adapt, and when the energies at ``x`` are not finite.
+    afterwards, so that the sampler that is returned leaves its target invariant.
+
+    A step size that is wrong by more than a factor of a hundred is replaced before it is adapted. Until the first
+    scale is known, a trajectory of NUTS has at most 2^8 points. Raises `ValueError` for a sampler without a step size
+    to adapt, and when the energies at ``x`` are not finite; `UserError` when no step size fits the energy.
     """
     adapted: Any = sampler
     wanted = wanted_acceptance(sampler, accept, "warm_up")
@@ -38,17 +49,63 @@ def warm_up(
     # the kernels multiply the energy's unit of length by the scale; where the unit is 0 nothing moves
     unit = torch.as_tensor(target.scale, dtype=x.dtype, device=x.device)
     unit = torch.where(unit == 0, 1.0, unit)
-    averaging, moments, ends = DualAveraging(fixed(adapted.step_size), wanted), Moments(x), _windows(steps)
-    for i in range(steps):
-        adapted = replace(adapted, step_size=averaging.step_size)
-        state, info = adapted.step(state, target, rng)
-        averaging = averaging.next(float(info.acceptance.mean()))
-        if steps // 8 <= i < ends[-1]:
-            moments.add(state.x / unit)
-        if i + 1 in ends:
-            adapted = replace(adapted, scale=moments.scale())
-            averaging, moments = DualAveraging(averaging.mean, wanted, bold=1.0), Moments(x)
+    first = _plausible(adapted, fixed(adapted.step_size), state, target, rng)
+    averaging, moments, ends = DualAveraging(first, wanted), Moments(x), _windows(steps)
+    with progress("warm-up", steps) as advance:
+        for i in range(steps):
+            adapted = replace(adapted, step_size=averaging.step_size)
+            state, info = (_shallow(adapted, DEPTH) if i < ends[0] else adapted).step(state, target, rng)
+            averaging = averaging.next(float(info.acceptance.mean()))
+            if steps // 8 <= i < ends[-1]:
+                moments.add(state.x / unit)
+            if i + 1 in ends:
+                adapted = replace(adapted, scale=moments.scale())
+                first = _plausible(adapted, averaging.mean, state, target, rng)
+                averaging, moments = DualAveraging(first, wanted, bold=1.0), Moments(x)
+            advance(1)
     return replace(adapted, step_size=averaging.mean), state.x
+
+
+def _shallow(sampler: Any, depth: int) -> Any:
+    """NUTS with trajectories of at most 2^``depth`` points; other samplers as they are."""
+    return replace(sampler, max_depth=min(sampler.max_depth, depth)) if hasattr(sampler, "max_depth") else sampler
+
+
+def _plausible(sampler: Any, step_size: float, state: Any, target: Target, rng: torch.Generator) -> float:
+    """``step_size``, or one that is accepted about half of the time where it is wrong by more than a factor of 100.
+
+    Both are judged by single steps of the dynamics from where the chains are, with the same momenta for all. Costs
+    two or three gradients where nothing is wrong, and at most two per power of ten. ``rng`` is not moved on.
+    """
+    if not torch.as_tensor(target.scale).any():  # nothing moves
+        return step_size
+    short = _shallow(replace(sampler, leapfrog=1) if hasattr(sampler, "leapfrog") else sampler, 1)
+    start = rng.get_state()
+
+    def acceptance(h: float) -> float:
+        again = torch.Generator(rng.device)
+        again.set_state(start)
+        _, info = replace(short, step_size=h).step(state, target, again)
+        return float(info.acceptance.mean().nan_to_num())
+
+    here = acceptance(step_size)
+    if here > 0.9 and acceptance(step_size * FAR) > 0.9:
+        for power in range(1, POWERS):
+            if acceptance(step_size * 10.0**power) < 0.5:
+                return step_size * 10.0 ** (power - 1)
+        raise UserError(
+            f"warm_up: steps of every size up to {step_size * 10.0**POWERS:.0e} are accepted, so exp(-E) has no finite "
+            "volume where the chains are: E is constant or falls for ever; give the energy a reference distribution"
+        )
+    if here < 0.1 and acceptance(step_size / FAR) < 0.1:
+        for power in range(1, POWERS):
+            if acceptance(step_size / 10.0**power) > 0.5:
+                return step_size / 10.0**power
+        raise UserError(
+            f"warm_up: no step size from {step_size:.0e} down to {step_size / 10.0**POWERS:.0e} is accepted where the "
+            "chains are: E is not finite or not smooth around them; start them elsewhere, or rescale the coordinates"
+        )
+    return step_size
 
 
 def wanted_acceptance(sampler: object, accept: float | None, who: str) -> float:
@@ -123,7 +180,12 @@ class Moments:
         self.n += n
 
     def scale(self) -> Tensor:
-        """Standard deviations, drawn towards 0.03 where there is little to go by (Stan); 1 where x stood still."""
+        """Standard deviations, drawn towards 0.03 where there is little to go by (Stan); 1 where x stood still.
+
+        They are drawn towards 0.03 times their root mean square where all are small.
+        """
         variance = self.square / max(self.n - 1, 1)
-        kept = variance * (self.n / (self.n + 5)) + 1e-3 * (5 / (self.n + 5))
-        return torch.where(variance > 0, kept.sqrt(), 1.0)
+        moved = variance > 0
+        typical = float(variance[moved].mean().clamp(max=1)) if moved.any() else 1.0
+        kept = variance * (self.n / (self.n + 5)) + 1e-3 * typical * (5 / (self.n + 5))
+        return torch.where(moved, kept.sqrt(), 1.0)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ebmsuite.errors import DataError
+from ebmsuite.evaluation.wording import words
 from ebmsuite.experiment import provenance
+from ebmsuite.experiment.recipe import stored_text
 from ebmsuite.experiment.run import checkpoint_steps, read_log
 from ebmsuite.files import printable, write_text
-from ebmsuite.wording import words
 
 if TYPE_CHECKING:
     from ebmsuite.scores import Row, Suite
@@ -47,9 +48,7 @@ pre { background: #f6f6f6; padding: 1rem; overflow-x: auto; font-size: .85rem }
 def write_report(folder: str | Path, outcome: str = "") -> Path:
     """Write RUN/report.html from what is in the run folder."""
     folder = Path(folder)
-    if not (folder / "recipe.yaml").is_file():
-        raise DataError(f"{folder}: not a run folder (it has no recipe.yaml)")
-    recipe = (folder / "recipe.yaml").read_text(encoding="utf-8")
+    recipe = stored_text(folder)
     rows = read_log(folder / "metrics.jsonl")
     numbers = [r for r in rows if "event" not in r and "scores" not in r]
     steps = checkpoint_steps(folder / "checkpoints")
