@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from ebmsuite.errors import DataError, MissingData
 
-__all__ = ["data_folder", "find", "replacing", "sync", "write_csv", "write_text"]
+__all__ = ["cache_folder", "data_folder", "find", "replacing", "sync", "write_csv", "write_text"]
 
 
 def data_folder() -> Path | None:
@@ -23,6 +24,21 @@ def data_folder() -> Path | None:
     if not folder.is_dir():
         raise DataError(f"EBMSUITE_DATA names {folder}, which is not a folder; create it or correct the name")
     return folder
+
+
+def cache_folder(*parts: str) -> Path:
+    """The folder for results that can be computed again, below it ``parts``; it is not created.
+
+    The first of: EBMSUITE_CACHE, XDG_CACHE_HOME/ebmsuite, ~/.cache/ebmsuite, ebmsuite in the temporary folder.
+    """
+    if named := os.environ.get("EBMSUITE_CACHE"):
+        return Path(named).expanduser().joinpath(*parts)
+    if named := os.environ.get("XDG_CACHE_HOME"):
+        return Path(named, "ebmsuite", *parts)
+    try:
+        return Path.home().joinpath(".cache", "ebmsuite", *parts)
+    except RuntimeError:  # no home folder
+        return Path(tempfile.gettempdir(), "ebmsuite", *parts)
 
 
 def find(path: str | Path) -> Path:
