@@ -121,15 +121,15 @@ def test_what_train_has_not_is_left_out_and_counted(data: Path) -> None:
     store(data / "zinc250k.test.smi.gz", ["C"])
     valid = zinc250k("valid")
     assert valid.strings == ["CNO"]
-    assert valid.note == ""
+    assert valid.note == "3 of 24,445 validation molecules"
     assert valid.skipped == {
         "with a symbol that no training molecule has": ["molecule 2 of valid"],
         "longer than every training molecule": ["molecule 3 of valid"],
     }
     said = line("valid", describe_stream(valid))
     assert said == (
-        "valid: 1 examples; skipped 1 with a symbol that no training molecule has (molecule 2 of valid), "
-        "1 longer than every training molecule (molecule 3 of valid)"
+        "valid: 1 examples (3 of 24,445 validation molecules); "
+        "skipped 1 with a symbol that no training molecule has (molecule 2 of valid), 1 longer than every training molecule (molecule 3 of valid)"
     )
 
 
