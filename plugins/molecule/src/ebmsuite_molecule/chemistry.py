@@ -57,7 +57,8 @@ RDKit writes canonical SMILES by recursion and has no limit of its own. Measured
 (Linux gives 8, other systems less to threads): a chain of 2,200 carbons passes, one of 2,300 ends the process with
 SIGSEGV, which is 460 bytes of stack per atom; large rings and aromatic chains are alike. At 2,000 characters chains,
 nested branches, rings (separate, fused, spiro, large), salts, stars and bracket atoms pass in parsing, canonical form,
-fragments, scaffold, fingerprint, SA, QED and SELFIES. Time is the next limit: the scaffold of such a chain takes half a minute and more.
+fragments, scaffold, fingerprint, SA, QED and SELFIES. Time is the next limit: the scaffold of such a chain takes half a
+minute and more.
 """
 
 RADIUS, BITS = 2, 1024

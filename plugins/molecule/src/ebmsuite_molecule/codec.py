@@ -117,13 +117,12 @@ class Strings:
         says how many there are.
         """
         table = lines_of(path)
-        lines = table.lines
-        strings = [line.smiles for line in lines]
+        strings = table.smiles
         bad = bad_lines(table, canonical_forms(table))
         mend = WRONG_COLUMN if wrong_column(table, len(bad)) else "Correct or remove them"
         encoded, unfit = self.encoded(strings)
         for i, (_, why) in unfit.items():
-            bad.setdefault(lines[i].number, f"{short(strings[i])}: {why}")
+            bad.setdefault(table.numbers[i], f"{short(strings[i])}: {why}")
         if bad:
             raise DataError(complaint(table, bad, mend))
         flat, starts = torch.from_numpy(encoded.flat), torch.from_numpy(encoded.starts)

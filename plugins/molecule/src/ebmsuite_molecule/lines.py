@@ -18,7 +18,6 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from ebmsuite.errors import DataError
 from ebmsuite_molecule import chemistry, selfies_words, workers
@@ -27,7 +26,6 @@ __all__ = [
     "ENDINGS",
     "HEADINGS",
     "WRONG_COLUMN",
-    "Line",
     "Table",
     "bad_lines",
     "canonical_forms",
@@ -69,26 +67,19 @@ _NEARLY_ALL = 0.9
 """Share of bad lines from which on the wrong column is the likely cause."""
 
 
-class Line(NamedTuple):
-    """A line of a file: its number, from 1, and its SMILES. ``problem`` says why there is none."""
-
-    number: int
-    smiles: str
-    problem: str = ""
-
-
 @dataclass(frozen=True)
 class Table:
-    """The lines of a file, and for messages where in a line the SMILES were read: 'column 2 ("smiles"), ...'."""
+    """The lines of a file: their numbers, from 1, and the SMILES of each.
+
+    ``problems`` says, by the position of a line, why it has none. ``where`` says for messages where in a line the
+    SMILES were read: 'column 2 ("smiles"), columns separated by commas'.
+    """
 
     path: Path
-    lines: list[Line]
+    numbers: Sequence[int]
+    smiles: list[str]
+    problems: dict[int, str]
     where: str
-
-
-class _Row(NamedTuple):
-    number: int
-    cells: list[str]
 
 
 def lines_of(path: Path, column: str | int | None = None) -> Table:
@@ -98,35 +89,37 @@ def lines_of(path: Path, column: str | int | None = None) -> Table:
     string. `DataError` when the file is none of these, cannot be read, has no lines or has no such column.
     """
     path = Path(path)
-    ending = _ending(path)
+    quoted = _ending(path) in (".csv", ".tsv")
     text = text_of(path)
-    table = ending in (".csv", ".tsv")
-    first = ({".csv": ",", ".tsv": "\t"}[ending],) if table else ()
-    separators = [*first, *(s for s in (",", ";", "\t") if s not in first)] if table else _of_text(text)
-    separator = _separator(text, separators, column, table)
-    rows = _rows(path, text, separator, table)
-    while rows and not any(rows[-1].cells):
-        rows.pop()
+    separator = _separator(text, _separators(path, text, quoted), column, quoted)
+    rows: Sequence[str | list[str]]
+    numbers, rows = _quoted(path, text, separator) if quoted else _unquoted(path, text)
     if not rows:
         raise DataError(f"{path}: no molecules in it")
-    columns = len(rows[0].cells)
-    at, heading = _column(path, rows[0].cells, separator, column)
+    first = _cells(rows[0], separator)
+    at, heading = _column(path, first, separator, column)
     if heading:
-        rows.pop(0)
+        numbers, rows = numbers[1:], rows[1:]
     if not rows:
         raise DataError(f"{path}: no molecules in it, only a heading")
     called = f' ("{heading}")' if heading else ""
     where = f"column {at + 1}{called}, columns separated by {_SEPARATORS[separator]}"
-    lines = [Line(row.number, row.cells[at] if at < len(row.cells) else "") for row in rows]
-    if not table and not heading and column is None:
-        lines = [Line(number, cell.partition(" ")[0]) for number, cell, _ in lines]  # what follows a SMILES is its name
-    if _plain(heading) == "selfies":
-        lines = [_of_selfies(line) for line in lines]
-    if at > 0:  # a separator too many moves the columns after it
+    problems: dict[int, str] = {}
+    if not quoted and not heading and column is None:  # what follows a SMILES is its name
+        smiles = [str(row).partition("\t")[0].partition(" ")[0].rstrip("\r") for row in rows]
+    else:
+        smiles = []
         for i, row in enumerate(rows):
-            if len(row.cells) > columns:
-                lines[i] = Line(row.number, "", f"{len(row.cells)} columns, the first line has {columns}")
-    return Table(path, lines, where)
+            cells = _cells(row, separator)
+            smiles.append(cells[at] if at < len(cells) else "")
+            if at > 0 and len(cells) > len(first):  # a separator too many moves the columns after it
+                problems[i] = f"{len(cells)} columns, the first line has {len(first)}"
+    if _plain(heading) == "selfies":
+        words, smiles = smiles, [_of_selfies(cell) for cell in smiles]
+        problems |= {i: f"{short(words[i])}: no SELFIES" for i, s in enumerate(smiles) if not s and i not in problems}
+    for i in problems:
+        smiles[i] = ""
+    return Table(path, numbers, smiles, problems, where)
 
 
 def bad_lines(table: Table, forms: Sequence[str]) -> dict[int, str]:
@@ -134,14 +127,17 @@ def bad_lines(table: Table, forms: Sequence[str]) -> dict[int, str]:
 
     Only the first ones, those that `complaint` shows, have a reason: to find it, RDKit reads the string again.
     """
-    bad = [line for line, form in zip(table.lines, forms, strict=True) if not form]
-    why = [line.problem or f"{short(line.smiles)}: {chemistry.reason(line.smiles)}" for line in bad[:_SHOWN]]
-    return {line.number: why[i] if i < _SHOWN else "" for i, line in enumerate(bad)}
+    bad = [i for i, form in enumerate(forms) if not form]
+    found = {table.numbers[i]: "" for i in bad}
+    for i in bad[:_SHOWN]:
+        smiles = table.smiles[i]
+        found[table.numbers[i]] = table.problems.get(i) or f"{short(smiles)}: {chemistry.reason(smiles)}"
+    return found
 
 
 def canonical_forms(table: Table) -> list[str]:
     """The canonical SMILES of every line, "" for what is no molecule; remembered, as RDKit takes 0.2 ms per line."""
-    found: list[str] = workers.each("canonical", [line.smiles for line in table.lines], remember=True)
+    found: list[str] = workers.each("canonical", table.smiles, remember=True)
     return found
 
 
@@ -156,13 +152,13 @@ def complaint(table: Table, bad: dict[int, str], mend: str) -> str:
     """What is said of bad lines: how many there are, the first of them, where they were read, how to ``mend`` it."""
     shown = "; ".join(f"line {number}, {bad[number]}" for number in sorted(bad)[:_SHOWN])
     more = f"; and {len(bad) - _SHOWN:,} more" if len(bad) > _SHOWN else ""
-    said = f"{table.path}: {len(bad):,} of {len(table.lines):,} lines are no molecules of this model: {shown}{more}"
+    said = f"{table.path}: {len(bad):,} of {len(table.smiles):,} lines are no molecules of this model: {shown}{more}"
     return f"{said}. They were read from {table.where}. {mend}"
 
 
 def wrong_column(table: Table, bad: int) -> bool:
     """Whether so many lines, ``bad``, are no molecules that this column is likely to hold something else."""
-    return bad >= _NEARLY_ALL * len(table.lines)
+    return bad >= _NEARLY_ALL * len(table.smiles)
 
 
 def short(smiles: str) -> str:
@@ -238,41 +234,52 @@ def _ending(path: Path) -> str:
 # -- columns -------------------------------------------------------------------------------------------------
 
 
-def _rows(path: Path, text: str, separator: str, table: bool) -> list[_Row]:
-    """All rows of a text, the cells without blanks around them."""
-    if not table:
-        lines = rows_of(text)
+def _unquoted(path: Path, text: str) -> tuple[Sequence[int], list[str]]:
+    """Numbers and text of the lines of a .smi or .txt."""
+    lines = rows_of(text)
+    if "\r" in text:
         for number, line in enumerate(lines, 1):
             if "\r" in line.rstrip("\r"):
                 raise DataError(f"{path}, line {number}: a carriage return inside; end every line in a line feed")
-        return [_Row(number, _cells(line, separator)) for number, line in enumerate(lines, 1)]
+    return range(1, len(lines) + 1), lines
+
+
+def _quoted(path: Path, text: str, separator: str) -> tuple[Sequence[int], list[list[str]]]:
+    """Numbers and cells of the rows of a .csv or .tsv, the cells without blanks around them."""
     reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
-    rows: list[_Row] = []
-    number = 1
+    rows: list[list[str]] = []
+    numbers = [1]
     try:
         for cells in reader:
-            rows.append(_Row(number, [cell.strip(" \t") for cell in cells]))
-            number = reader.line_num + 1
+            rows.append([cell.strip(" \t") for cell in cells])
+            numbers.append(reader.line_num + 1)
     except csv.Error as error:
+        by = _SEPARATORS[separator]
         raise DataError(
-            f"{path}, line {number}: no row of a .csv file, columns separated by {_SEPARATORS[separator]} ({error})"
+            f"{path}, line {numbers[-1]}: no row of a .csv file, columns separated by {by} ({error})"
         ) from error
-    return rows
+    while rows and not any(rows[-1]):
+        rows.pop()
+    return numbers[: len(rows)], rows
 
 
-def _cells(line: str, separator: str) -> list[str]:
-    line = line.rstrip(" \t\r")
-    return [cell.rstrip(" ") for cell in line.split("\t")] if separator == "\t" else re.split("[ \t]+", line)
+def _cells(row: str | list[str], separator: str) -> list[str]:
+    if isinstance(row, list):
+        return row
+    row = row.rstrip(" \t\r")
+    return [cell.rstrip(" ") for cell in row.split("\t")] if separator == "\t" else re.split("[ \t]+", row)
 
 
-def _of_text(text: str) -> list[str]:
-    """The separator of columns of a .smi or .txt."""
+def _separators(path: Path, text: str, quoted: bool) -> list[str]:
+    """What may separate the columns of a file, the likeliest first."""
+    if quoted:
+        return [",", ";", "\t"] if _ending(path) == ".csv" else ["\t", ",", ";"]
     return ["\t"] if "\t" in text.partition("\n")[0].strip() else [" "]
 
 
-def _separator(text: str, separators: Sequence[str], column: str | int | None, table: bool) -> str:
+def _separator(text: str, separators: Sequence[str], column: str | int | None, quoted: bool) -> str:
     """The first separator under which the first line has the wanted column; without one, the first of all."""
-    firsts = {s: _first(text, s, table) for s in separators}
+    firsts = {s: _first(text, s, quoted) for s in separators}
     for separator, cells in firsts.items():
         if (_named(cells, column) if isinstance(column, str) else _heading(cells)) is not None:
             return separator
@@ -283,9 +290,9 @@ def _separator(text: str, separators: Sequence[str], column: str | int | None, t
     return separators[0]
 
 
-def _first(text: str, separator: str, table: bool) -> list[str]:
+def _first(text: str, separator: str, quoted: bool) -> list[str]:
     line = text.partition("\n")[0]
-    if not table:
+    if not quoted:
         return _cells(line, separator)
     try:
         return [cell.strip(" \t") for cell in next(csv.reader([line], delimiter=separator), [])]
@@ -332,6 +339,5 @@ def _plain(heading: str) -> str:
     return re.sub(r"[\s-]+", "_", heading.strip().lower())
 
 
-def _of_selfies(line: Line) -> Line:
-    smiles = selfies_words.decode(line.smiles) if line.smiles.startswith("[") else ""
-    return Line(line.number, smiles, "" if smiles else f"{short(line.smiles)}: no SELFIES")
+def _of_selfies(cell: str) -> str:
+    return selfies_words.decode(cell) if cell.startswith("[") else ""

@@ -18,7 +18,7 @@ from ebmsuite_molecule import selfies_words, tokens, workers
 from ebmsuite_molecule.chemistry import Property
 from ebmsuite_molecule.codec import Strings, padded
 from ebmsuite_molecule.data.graphs import graphs
-from ebmsuite_molecule.tokens import Tokeniser
+from ebmsuite_molecule.tokens import Encoded, Tokeniser
 
 __all__ = ["SPLITS", "Molecules", "Public", "Source", "View", "of_source"]
 
@@ -45,8 +45,10 @@ class Molecules(Dataset):
         note: str = "",
         view: View | None = None,
         skipped: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        encoded: Encoded | None = None,
     ) -> None:
-        encoded, bad = codec.encoded(strings)
+        """``encoded`` are the strings by the codec, where the caller has them already."""
+        encoded, bad = codec.encoded(strings) if encoded is None else (encoded, {})
         for i, unfit in sorted(bad.items()):
             raise DataError(f"molecule {i + 1} of {len(strings)}, {strings[i]!r}: {unfit.why}")
         self.tokens = encoded
@@ -140,20 +142,21 @@ def of_source(
         raise RecipeError(f"properties: {', '.join(properties)} names one twice")
     vocabulary, longest = _fitted(source, tokeniser)
     codec = Strings(tokeniser, vocabulary, longest)
-    found, left_out = _usable(source, split, codec)
+    found, encoded, left_out = _usable(source, split, codec)
     strings, notes = list(found[:n]), [source.note(split)]
     if len(strings) < len(found):
         notes.append(f"the first {n:,} of {len(found):,}")
     values = None
     if properties:
         names = tuple(properties)
-        train, _ = _usable(source, "train", codec)
+        train, _, _ = _usable(source, "train", codec)
         of_train = _values(train[:n], names)
         sds = of_train.std(0, correction=0)
         sds = torch.where(sds > 0, sds, 1.0)
         codec = Strings(tokeniser, vocabulary, longest, names, tuple(of_train.mean(0).tolist()), tuple(sds.tolist()))
         values = of_train if split == "train" else _values(strings, names)
-    return Molecules(strings, codec, values, ", ".join(filter(None, notes)), view, {**source.skipped(), **left_out})
+    note, skipped = ", ".join(filter(None, notes)), {**source.skipped(), **left_out}
+    return Molecules(strings, codec, values, note, view, skipped, encoded if len(strings) == len(found) else None)
 
 
 def _values(strings: Sequence[str], names: Sequence[Property]) -> Tensor:
@@ -173,11 +176,13 @@ def _fitted(source: Source, tokeniser: Tokeniser) -> tuple[tuple[str, ...], int]
 
 
 @functools.lru_cache(maxsize=8)
-def _usable(source: Source, split: str, codec: Strings) -> tuple[Sequence[str], dict[str, list[str]]]:
-    """The strings of a split that are rows of the codec, and the names of the others by the reason."""
+def _usable(source: Source, split: str, codec: Strings) -> tuple[Sequence[str], Encoded | None, dict[str, list[str]]]:
+    """The strings of a split that are rows of the codec, encoded if they are all, and the names of the others."""
     strings = source.strings(split)
-    _, bad = codec.encoded(strings)
+    encoded, bad = codec.encoded(strings)
     left_out: dict[str, list[str]] = {}
     for i, unfit in sorted(bad.items()):
         left_out.setdefault(_REASONS[unfit.kind], []).append(source.name(split, i))
-    return ([s for i, s in enumerate(strings) if i not in bad] if bad else strings), left_out
+    if bad:
+        return [s for i, s in enumerate(strings) if i not in bad], None, left_out
+    return strings, encoded, left_out

@@ -48,9 +48,11 @@ def smiles_file(
 
 
 class _Checked(NamedTuple):
-    """The lines of a file that are molecules: number, SMILES, canonical form. And the numbers of the others."""
+    """The lines of a file that are molecules: numbers, SMILES, canonical forms. And the numbers of the others."""
 
-    good: list[tuple[int, str, str]]
+    numbers: Sequence[int]
+    smiles: Sequence[str]
+    forms: Sequence[str]
     bad: list[int]
 
 
@@ -62,10 +64,10 @@ class _Own:
     column: str | int | None
 
     def strings(self, split: str) -> Sequence[str]:
-        return [smiles for _, smiles in _cut(self, split)]
+        return _cut(self, split)[1]
 
     def name(self, split: str, number: int) -> str:
-        return f"line {_cut(self, split)[number][0]}"
+        return f"line {_cut(self, split)[0][number]}"
 
     def note(self, split: str) -> str:
         return ""
@@ -79,30 +81,34 @@ class _Own:
 
 
 @functools.lru_cache(maxsize=8)
-def _cut(own: _Own, split: str) -> list[tuple[int, str]]:
+def _cut(own: _Own, split: str) -> tuple[list[int], list[str]]:
     """Numbers and SMILES of the lines of a split, in the order of the draw."""
     if split not in SPLITS:
         raise RecipeError(f'split: "{split}" is not one of {", ".join(SPLITS)}')
-    good = own.checked().good
-    distinct = list(dict.fromkeys(form for _, _, form in good))
-    held = max(1, len(distinct) // 10)
-    if len(distinct) < 3:
-        raise DataError(f"{own.file.path}: {len(distinct)} different molecules cannot be cut into three splits")
-    order = np.random.RandomState(own.seed).permutation(len(distinct)).tolist()
-    place = {distinct[i]: rank for rank, i in enumerate(order)}
-    first, last = {"valid": (0, held), "test": (held, 2 * held), "train": (2 * held, len(distinct))}[split]
-    chosen = [(place[form], number, smiles) for number, smiles, form in good if first <= place[form] < last]
-    return [(number, smiles) for _, number, smiles in sorted(chosen, key=lambda row: row[0])]
+    numbers, smiles, forms, _ = own.checked()
+    which: dict[str, int] = {}  # canonical form -> number of the molecule, in the order of the file
+    molecule = np.array([which.setdefault(form, len(which)) for form in forms])
+    n = len(which)
+    if n < 3:
+        raise DataError(f"{own.file.path}: {n} different molecules cannot be cut into three splits")
+    held = max(1, n // 10)
+    place = np.argsort(np.random.RandomState(own.seed).permutation(n))[molecule]
+    first, last = {"valid": (0, held), "test": (held, 2 * held), "train": (2 * held, n)}[split]
+    order = np.argsort(place, kind="stable")
+    chosen = order[(first <= place[order]) & (place[order] < last)].tolist()
+    return [numbers[i] for i in chosen], [smiles[i] for i in chosen]
 
 
 @functools.lru_cache(maxsize=4)
 def _checked(own: _Own) -> _Checked:
     table = lines_of(own.file.path, own.column)
     forms = canonical_forms(table)
-    bad = [line.number for line, form in zip(table.lines, forms, strict=True) if not form]
+    if all(forms):
+        return _Checked(table.numbers, table.smiles, forms, [])
+    good = [i for i, form in enumerate(forms) if form]
+    bad = [number for number, form in zip(table.numbers, forms, strict=True) if not form]
     wrong = wrong_column(table, len(bad))
-    if bad and (wrong or own.invalid == "error"):
+    if wrong or own.invalid == "error":
         mend = WRONG_COLUMN if wrong else 'Correct them, or leave them out with "invalid: skip"'
         raise DataError(complaint(table, bad_lines(table, forms), mend))
-    good = [(line.number, line.smiles, form) for line, form in zip(table.lines, forms, strict=True) if form]
-    return _Checked(good, bad)
+    return _Checked([table.numbers[i] for i in good], [table.smiles[i] for i in good], [forms[i] for i in good], bad)
