@@ -126,10 +126,10 @@ def test_what_train_has_not_is_left_out_and_counted(data: Path) -> None:
         "with a symbol that no training molecule has": ["molecule 2 of valid"],
         "longer than every training molecule": ["molecule 3 of valid"],
     }
-    said = line("valid", describe_stream(valid))
-    assert said == (
+    assert line("valid", describe_stream(valid)) == (
         "valid: 1 examples (3 of 24,445 validation molecules); "
-        "skipped 1 with a symbol that no training molecule has (molecule 2 of valid), 1 longer than every training molecule (molecule 3 of valid)"
+        "skipped 1 with a symbol that no training molecule has (molecule 2 of valid), "
+        "1 longer than every training molecule (molecule 3 of valid)"
     )
 
 
