@@ -240,9 +240,7 @@ def test_a_column_is_named_or_numbered(tmp_path: Path) -> None:
 def test_the_wrong_column_is_never_learned_from(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text("name,structural formula\n" + "".join(f"mol{i},{'C' * i}O\n" for i in range(1, 30)) + "C,CCN\n" * 3)
-    with pytest.raises(
-        DataError, match=r"28|29|30 of 33 lines .* read from column 1, columns separated by commas"
-    ) as error:
+    with pytest.raises(DataError, match=r"30 of 33 lines .* read from column 1, columns separated by commas") as error:
         smiles_file(str(file))
     assert "skip" not in str(error.value)
     with pytest.raises(DataError, match="If this is the wrong column"):

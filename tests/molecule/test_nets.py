@@ -104,7 +104,7 @@ def test_a_decoder_draws_strings_as_long_as_the_longest_of_the_data(make) -> Non
     event = dataclasses.replace(EVENT, longest=7)
     for longest in (None, 7, 9):
         net = make(event, Space((2,)), longest=longest)
-        assert getattr(net, "decoder", net).longest == longest or 7
+        assert getattr(net, "decoder", net).longest == (longest or 7)
     for longest in (6, 1, 0):
         with pytest.raises(RecipeError, match=rf"longest: {longest} of the decoder is less than the 7 tokens"):
             make(event, Space((2,)), longest=longest)
