@@ -92,7 +92,6 @@ def lines_of(path: Path, column: str | int | None = None) -> Table:
     quoted = _ending(path) in (".csv", ".tsv")
     text = text_of(path)
     separator = _separator(text, _separators(path, text, quoted), column, quoted)
-    rows: Sequence[str | list[str]]
     numbers, rows = _quoted(path, text, separator) if quoted else _unquoted(path, text)
     if not rows:
         raise DataError(f"{path}: no molecules in it")
@@ -234,7 +233,7 @@ def _ending(path: Path) -> str:
 # -- columns -------------------------------------------------------------------------------------------------
 
 
-def _unquoted(path: Path, text: str) -> tuple[Sequence[int], list[str]]:
+def _unquoted(path: Path, text: str) -> tuple[Sequence[int], Sequence[str | list[str]]]:
     """Numbers and text of the lines of a .smi or .txt."""
     lines = rows_of(text)
     if "\r" in text:
@@ -244,7 +243,7 @@ def _unquoted(path: Path, text: str) -> tuple[Sequence[int], list[str]]:
     return range(1, len(lines) + 1), lines
 
 
-def _quoted(path: Path, text: str, separator: str) -> tuple[Sequence[int], list[list[str]]]:
+def _quoted(path: Path, text: str, separator: str) -> tuple[Sequence[int], Sequence[str | list[str]]]:
     """Numbers and cells of the rows of a .csv or .tsv, the cells without blanks around them."""
     reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
     rows: list[list[str]] = []
