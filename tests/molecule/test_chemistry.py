@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,10 @@ from ebmsuite_molecule.data import zinc250k
 ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
 
 
-@pytest.mark.parametrize("smiles", ["", " ", "C C", "CC name", "C1CC", "c1cccc1", "CC(", "[", "C[Xx]", "."])
+@pytest.mark.parametrize(
+    "smiles",
+    ["", " ", "C C", "CC name", "C1CC", "c1cccc1", "CC(", "[", "C[Xx]", ".", "*", "*C", "[*:1]CC", "[0*]", "C~C", "Cé"],
+)
 def test_what_is_no_molecule(smiles: str) -> None:
     assert parse(smiles) is None
     assert reason(smiles)
@@ -32,6 +37,10 @@ def test_reasons_say_what_is_wrong() -> None:
     assert "bracket" in reason("C[NH")
     assert "kekulize" in reason("c1cccc1")
     assert "valence" in reason("CC(C)(C)(C)C")
+    assert reason("*CC") == "a dummy atom (*)"
+    assert reason("C~C") == "a bond of any order (~)"
+    assert reason("CC…") == "the character '\\u2026', which no SMILES has"
+    assert reason("C" * 2001) == "2,001 characters, of at most 2,000"
 
 
 def test_the_log_of_rdkit_is_silent_inside_and_not_elsewhere(capfd: pytest.CaptureFixture[str]) -> None:
@@ -64,7 +73,7 @@ def test_synthetic_accessibility_is_that_of_its_authors(smiles: str, score: floa
     assert property_of(molecule, "sa") == pytest.approx(score, abs=1e-3)
 
 
-@pytest.mark.parametrize("smiles", ["C", "*", "[H][H]", "[Na+].[Cl-]", "[He]", "O=O", "[C]", "C*C", "[U]"])
+@pytest.mark.parametrize("smiles", ["C", "[H][H]", "[Na+].[Cl-]", "[He]", "O=O", "[C]", "[U]"])
 def test_odd_molecules_have_an_anatomy(smiles: str) -> None:
     parts, core, bits, values = anatomy(smiles)
     assert parts
@@ -96,12 +105,29 @@ def test_several_processes_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) 
         workers.each("anatomy", strings)
 
 
-def test_long_work_is_remembered_on_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_longest_strings_pass_in_a_mebibyte_of_stack() -> None:
+    longest = ["C" * 2_000, "C(" * 660 + "C" + ")" * 660, "C1" + "C" * 1_996 + "1", "C=C" * 660, "C1CC1" * 400]
+    job = f"""
+import threading
+from ebmsuite_molecule.workers import JOBS
+threading.stack_size(1 << 20)
+thread = threading.Thread(target=lambda: print([bool(JOBS["canonical"](s)) for s in {longest!r}]))
+thread.start()
+thread.join()
+"""
+    done = subprocess.run([sys.executable, "-c", job], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str([True] * 5)
+
+
+def test_long_work_is_remembered_on_disk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(workers, "_WORTH_A_FILE", -1.0)
     monkeypatch.setattr(workers, "_remembered", {})
-    monkeypatch.setattr(workers, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setenv("EBMSUITE_CACHE", str(tmp_path / "cache"))
     assert workers.each("canonical", ["OCC"], remember=True) == ["CCO"]
-    (file,) = (tmp_path / "cache").iterdir()
+    (file,) = (tmp_path / "cache" / "molecule").iterdir()
     file.write_bytes(gzip.compress(json.dumps(["of the file"]).encode()))
     assert workers.each("canonical", ["OCC"], remember=True) == ["CCO"]  # of the process
     workers._remembered.clear()
@@ -109,6 +135,19 @@ def test_long_work_is_remembered_on_disk(monkeypatch: pytest.MonkeyPatch, tmp_pa
     workers._remembered.clear()
     file.write_bytes(b"damaged")
     assert workers.each("canonical", ["OCC"], remember=True) == ["CCO"]
+    assert f"{file} cannot be read" in caplog.text
+
+
+def test_a_cache_that_cannot_be_written_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(workers, "_WORTH_A_FILE", -1.0)
+    monkeypatch.setattr(workers, "_remembered", {})
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("EBMSUITE_CACHE", str(tmp_path / "file"))
+    assert workers.each("canonical", ["OCC"], remember=True) == ["CCO"]
+    assert workers.each("canonical", ["OC"], remember=True) == ["CO"]
+    assert caplog.text.count("computed again at every start") == 1
 
 
 def test_canonical_forms_are_one_a_molecule() -> None:

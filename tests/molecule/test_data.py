@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import torch
 
 from ebmsuite.dataset import Dataset
 from ebmsuite.errors import DataError, MissingData, RecipeError
-from ebmsuite.experiment.provenance import describe
+from ebmsuite.experiment.provenance import describe, describe_stream, line
 from ebmsuite.values import plain
 from ebmsuite_molecule.codec import Strings
 from ebmsuite_molecule.data import Molecules, moses, qm9, smiles_file, zinc250k
@@ -55,7 +54,7 @@ def test_the_embedded_part_says_what_it_is(monkeypatch: pytest.MonkeyPatch) -> N
     assert isinstance(train, Dataset)
     assert (train.event.shape, train.event.kind) == ((None,), "tokens")
     assert train.event.classes == codec_of(train).classes == int(everything(train).max()) + 1
-    assert int(train.lengths.max()) == codec_of(train).longest
+    assert int(train.lengths.max()) == codec_of(train).longest == train.event.longest
     assert describe({"data": train}, None)["codec"]["longest"] == codec_of(train).longest
 
 
@@ -122,7 +121,16 @@ def test_what_train_has_not_is_left_out_and_counted(data: Path) -> None:
     store(data / "zinc250k.test.smi.gz", ["C"])
     valid = zinc250k("valid")
     assert valid.strings == ["CNO"]
-    assert "2 left out" in valid.note
+    assert valid.note == "3 of 24,445 validation molecules"
+    assert valid.skipped == {
+        "with a symbol that no training molecule has": ["molecule 2 of valid"],
+        "longer than every training molecule": ["molecule 3 of valid"],
+    }
+    assert line("valid", describe_stream(valid)) == (
+        "valid: 1 examples (3 of 24,445 validation molecules); "
+        "skipped 1 with a symbol that no training molecule has (molecule 2 of valid), "
+        "1 longer than every training molecule (molecule 3 of valid)"
+    )
 
 
 # -- moses and qm9 -------------------------------------------------------------------------------------------
@@ -165,7 +173,10 @@ def test_missing_data_say_where_they_must_lie(data: Path, monkeypatch: pytest.Mo
 
 def test_a_damaged_file_is_named(data: Path) -> None:
     (data / "qm9.smi.gz").write_bytes(b"no gzip")
-    with pytest.raises(DataError, match=r"qm9.smi.gz cannot be read"):
+    with pytest.raises(DataError, match=r"qm9.smi.gz: it cannot be read"):
+        qm9()
+    (data / "qm9.smi.gz").write_bytes(gzip.compress("CCO\nCé\n".encode()))
+    with pytest.raises(DataError, match=r"qm9.smi.gz, line 2: .* byte 0xc3 is not ASCII"):
         qm9()
 
 
@@ -177,8 +188,9 @@ def test_copies_of_a_molecule_come_into_the_same_split(tmp_path: Path) -> None:
     file = tmp_path / "mine.smi"
     file.write_text("\n".join([*strings, *strings[:20], "OCC", "CCO"]))
     parts = [smiles_file(str(file), s) for s in ("train", "valid", "test")]
-    left_out = [int(found[1]) for p in parts if (found := re.search(r"(\d+) left out", p.note))]
+    left_out = [len(names) for p in parts for names in p.skipped.values()]
     assert sum(map(len, parts)) + sum(left_out) == 82
+    assert all(p.note == "" for p in parts)
     forms = [set(each("canonical", p.strings)) for p in parts]
     assert all(a.isdisjoint(b) for a, b in ((forms[0], forms[1]), (forms[0], forms[2]), (forms[1], forms[2])))
     assert 55 <= sum(map(len, forms)) <= 61
@@ -193,14 +205,74 @@ def test_bad_lines_stop_or_are_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"2 of 6 lines .* line 3, 'C1CC': ring 1 is not closed; line 6, '': empty"):
         smiles_file(str(file))
     train = smiles_file(str(file), invalid="skip")
-    assert "2 of 6 lines" in train.note
-    assert "line 3" in train.note
+    assert train.note == ""
+    assert train.skipped["that are no molecules"] == ["line 3", "line 6"]
+    assert line("data", describe_stream(train)).endswith("skipped 2 that are no molecules (line 3, line 6)")
     assert sum(len(smiles_file(str(file), s, invalid="skip")) for s in ("train", "valid", "test")) <= 4
     with pytest.raises(MissingData, match="no such file"):
         smiles_file(str(tmp_path / "none.smi"))
     (tmp_path / "two.smi").write_text("CC\nCO\n")
     with pytest.raises(DataError, match="cannot be cut into three"):
         smiles_file(str(tmp_path / "two.smi"))
+
+
+def test_a_column_is_named_or_numbered(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("smiles,Product,x\nC,CCO,1\nCC,CCN,2\nCCC,CCCO,3\nCCCC,CCCN,4\n")
+    everything = {"CCO", "CCN", "CCCO", "CCCN"}
+    for column in ("product", "Product", 2):
+        parts = [smiles_file(str(file), s, column=column, tokeniser="characters") for s in ("train", "valid", "test")]
+        assert {s for p in parts for s in p.strings} <= everything
+        assert len(parts[0]) == 2
+    assert {*smiles_file(str(file)).strings} <= {"C", "CC", "CCC", "CCCC"}
+    with pytest.raises(
+        DataError, match='no column "educt"; the first line, separated by commas, has: smiles, Product, x'
+    ):
+        smiles_file(str(file), column="educt")
+    for number in (0, 4):
+        with pytest.raises(DataError, match=f"no column {number}: the first line has 3, separated by commas"):
+            smiles_file(str(file), column=number)
+    bare = tmp_path / "bare.smi"
+    bare.write_text("a CCO\nb CCN\nc CCCO\n")
+    assert {*smiles_file(str(bare), column=2).strings} <= {"CCO", "CCN", "CCCO"}
+
+
+def test_the_wrong_column_is_never_learned_from(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("name,structural formula\n" + "".join(f"mol{i},{'C' * i}O\n" for i in range(1, 30)) + "C,CCN\n" * 3)
+    with pytest.raises(DataError, match=r"30 of 33 lines .* read from column 1, columns separated by commas") as error:
+        smiles_file(str(file))
+    assert "skip" not in str(error.value)
+    with pytest.raises(DataError, match="If this is the wrong column"):
+        smiles_file(str(file), invalid="skip")
+    assert len(smiles_file(str(file), column="structural formula")) > 20
+    for content in ("name;x\n" + "water;1\nsugar;2\nlead;3\n", "id smile_string\n1 CC\n2 CN\n3 CO\n"):
+        other = tmp_path / "other.txt"
+        other.write_text(content)
+        with pytest.raises(DataError, match="wrong column"):
+            smiles_file(str(other), invalid="skip")
+
+
+def test_a_digest_is_of_strings_in_order_and_of_properties(tmp_path: Path) -> None:
+    codec = Strings("atoms", ("C", "N", "O"), 9)
+    assert Molecules(["CO", "CN"], codec).digest() == Molecules(["CO", "CN"], codec).digest()
+    with_values = Strings("atoms", ("C", "N", "O"), 9, ("logp",), (0.0,), (1.0,))
+    digests = {
+        Molecules(["CO", "CN"], codec).digest(),
+        Molecules(["CN", "CO"], codec).digest(),
+        Molecules(["CO"], codec).digest(),
+        Molecules(["CO", "NC"], codec).digest(),
+        Molecules(["CO", "CN"], with_values, torch.tensor([[1.0], [2.0]]).double()).digest(),
+        Molecules(["CO", "CN"], with_values, torch.tensor([[1.0], [2.5]]).double()).digest(),
+    }
+    assert len(digests) == 6
+
+
+@pytest.mark.parametrize("content", ["CCO\nCN name\nC\n", "CCO\n\nC\n", "CCO\nC\x0bN\nC\n", "CCO\n CC\n"])
+def test_a_public_file_has_one_smiles_per_line(content: str, data: Path) -> None:
+    (data / "qm9.smi.gz").write_bytes(gzip.compress(content.encode()))
+    with pytest.raises(DataError, match=r"qm9\.smi\.gz, line 2: .* is not one SMILES"):
+        qm9()
 
 
 def test_selfies_data(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from ebmsuite.dataset import Dataset
 from ebmsuite.errors import PluginError, UserError
 from ebmsuite.evaluation.distances import frechet
 from ebmsuite.plugins.testing import rng
-from ebmsuite_molecule.codec import Strings
+from ebmsuite_molecule.codec import Strings, truncated
 from ebmsuite_molecule.data import Molecules, zinc250k
 from ebmsuite_molecule.metrics import (
     Distribution,
@@ -96,6 +96,32 @@ def test_nothing_valid_is_zero_and_not_an_error() -> None:
     assert all(math.isfinite(s.value) for s in scores.values())
     assert "methane" in scores["weight"].protocol["caution"]
     assert scores["weight"].value > 30
+
+
+def test_strings_that_were_cut_off_count_as_invalid_everywhere() -> None:
+    class Cut(Fixed):
+        def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
+            x = super().sample(n, rng=rng)
+            return x[:, :3]  # the ends of longer strings are lost; what is left would be molecules
+
+    model = Cut(["CC", "CCO", "CCCCN", "CO"])
+    scores = Validity()(model, sets(["CC"], ["CC"]), rng(), 4)
+    assert scores["validity"].value == 2 / 4
+    assert scores["uniqueness"].protocol["distinct"] == 2
+    assert scores["length"].value == (2 + 3 + 3 + 2) / 4
+    assert all(s.protocol["truncated"] == 2 for s in scores.values())
+    scores = Distribution(groups=("properties", "fragments"))(model, sets(["CC"], ["CC", "CO"]), rng(), 4)
+    assert scores["weight"].value == 0
+    assert all((s.protocol["truncated"], s.protocol["valid"]) == (2, 2) for s in scores.values())
+
+
+def test_what_the_data_leave_out_stands_in_the_protocol() -> None:
+    data = sets(["CC", "CN"], ["CC"])
+    data["train"].skipped = {"that are no molecules": ["line 2", "line 5"]}
+    scores = Validity()(Fixed(["CC", "*"], Strings("atoms", ("*", "C", "N"), 9)), data, rng(), 2)
+    assert scores["validity"].value == 0.5  # a dummy atom is no molecule
+    assert scores["validity"].protocol["left_out"] == {"that are no molecules": 2}
+    assert scores["validity"].protocol["truncated"] == 0
 
 
 def test_wilson_is_that_of_the_textbook() -> None:
@@ -285,7 +311,11 @@ def test_samples_are_rows_and_a_long_context_helps() -> None:
     assert surprise[1] > 1.1 * surprise[2]
     x = model.sample(50, 30, rng())
     assert x.shape == (50, 30)
-    assert ((x == 1).sum(1) == 1).all()
+    ended = (x == 1).sum(1)
+    assert ended.max() == 1
+    assert 0 < int((ended == 0).sum()) < 50  # cut off: without an end
+    assert (x[ended == 0] > 1).all()
+    assert truncated(codec.decode(x)) == int((ended == 0).sum())
     assert torch.equal(x, model.sample(50, 30, rng()))
     assert CODEC.decode(x[:0]) == []
     with pytest.raises(ValueError, match="63 bits"):

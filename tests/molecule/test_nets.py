@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from ebmsuite.density import Gaussian
-from ebmsuite.errors import DataError
+from ebmsuite.errors import DataError, RecipeError, UserError
 from ebmsuite.nets.mlp import mlp_energy
 from ebmsuite.space import Space
 from ebmsuite_molecule.data.graphs import graphs
@@ -86,8 +87,30 @@ def test_the_greedy_string_is_made_of_likeliest_tokens() -> None:
 
 def test_a_string_longer_than_the_decoder_is_named() -> None:
     net = decoder("transformer", longest=3)
-    with pytest.raises(ValueError, match=r"5 tokens.*longest is 3"):
+    with pytest.raises(DataError, match=r"5 tokens.*longest is 3"):
         net.log_prob(torch.tensor([[2, 2, 2, 2, 1]]), torch.zeros(1, 3))
+
+
+@pytest.mark.parametrize("x", [torch.tensor([2, 1]), torch.tensor([[2.0, 1.0]]), torch.tensor([[2, 1], [3, 1]])])
+def test_events_that_are_no_rows_of_tokens_are_refused(x: torch.Tensor) -> None:
+    with pytest.raises(DataError, match=r"rows of tokens, int64 \[1, L\], not torch"):
+        decoder("lstm").log_prob(x, torch.zeros(1, 3))
+
+
+@pytest.mark.parametrize(
+    "make", [lstm, transformer, lambda event, latent, longest: lstm_density(event, longest=longest)]
+)
+def test_a_decoder_draws_strings_as_long_as_the_longest_of_the_data(make) -> None:
+    event = dataclasses.replace(EVENT, longest=7)
+    for longest in (None, 7, 9):
+        net = make(event, Space((2,)), longest=longest)
+        assert getattr(net, "decoder", net).longest == (longest or 7)
+    for longest in (6, 1, 0):
+        with pytest.raises(RecipeError, match=rf"longest: {longest} of the decoder is less than the 7 tokens"):
+            make(event, Space((2,)), longest=longest)
+    assert getattr(made := make(EVENT, Space((2,)), longest=5), "decoder", made).longest == 5  # as old runs are
+    with pytest.raises(RecipeError, match="set longest of the decoder"):
+        make(EVENT, Space((2,)), longest=None)
 
 
 def test_a_density_without_a_latent_vector() -> None:
@@ -144,6 +167,10 @@ def test_a_graph_encoder_sees_the_molecule_and_not_its_spelling() -> None:
 def test_a_graph_of_no_molecule_is_refused() -> None:
     with pytest.raises(DataError, match=r"molecule 2 of 2, 'C1CC': no molecule"):
         graphs(["CCO", "C1CC"])
+    with pytest.raises(DataError, match=r"molecule 1 of 1, .*: no graph"):
+        graphs(["[U]" + "(C)" * 12])
+    with pytest.raises(DataError, match=r"molecule 1 of 1, .*: no molecule"):
+        graphs(["C" * 20_000])
 
 
 def test_the_property_energy_is_a_joint_whose_marginal_is_the_prior() -> None:
@@ -167,5 +194,8 @@ def test_a_property_that_is_not_known_counts_for_nothing() -> None:
     (gradient,) = torch.autograd.grad(half.sum(), z)
     assert torch.isfinite(gradient).all()
     assert (half > unknown).all()
+    for wrong in (torch.zeros(3), torch.zeros(3, 1), torch.zeros(1, 2), torch.zeros(3, 3), (torch.zeros(3, 2),)):
+        with pytest.raises(UserError, match=r"one row of 2 properties per molecule, \[3, 2\], got"):
+            energy(z, wrong)
     prior = mlp_energy(LATENT, 8, 2, "gelu", 1.0)
     assert prior(z).shape == unknown.shape

@@ -96,7 +96,7 @@ def test_generate_writes_and_counts(tmp_path: Path) -> None:
     train = some("train", 1)
     model: Any = Model(["CCO", "OCC", "C1CC", train[0]])
     facts = Generate(n=4)(model, None, tmp_path / "out.smi", rng())
-    assert facts == {"samples": 4, "valid": 3, "distinct": 2, "novel": 1}
+    assert facts == {"samples": 4, "truncated": 0, "valid": 3, "distinct": 2, "novel": 1}
     assert (tmp_path / "out.smi").read_text().splitlines() == ["CCO", "OCC", "C1CC", train[0]]
     facts = Generate(n=4, check=True)(model, None, tmp_path / "checked.csv", rng())
     assert (facts["samples"], facts["valid"], facts["drawn"]) == (4, 4, 8)
@@ -105,6 +105,20 @@ def test_generate_writes_and_counts(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="of 200 strings 0 are molecules"):
         Generate(n=2, check=True)(none, None, tmp_path / "none.smi", rng())
     assert not (tmp_path / "none.smi").exists()
+    with pytest.raises(UserError, match=r"generate takes no input: .* leave out some\.smi"):
+        Generate(n=2)(model, Path("some.smi"), tmp_path / "none.smi", rng())
+
+
+def test_generate_counts_and_marks_what_was_cut_off(tmp_path: Path) -> None:
+    model: Any = Model(["CCO", "CC"])
+    whole = model.sample
+    model.sample = lambda n, rng=None: whole(n, rng=rng)[:, :3]
+    facts = Generate(n=4)(model, None, tmp_path / "out.smi", rng())
+    assert (facts["samples"], facts["truncated"], facts["valid"]) == (4, 2, 2)
+    assert (tmp_path / "out.smi").read_text(encoding="utf-8").splitlines() == ["CCO…", "CC"] * 2
+    facts = Generate(n=4, check=True)(model, None, tmp_path / "out.smi", rng())
+    assert (facts["samples"], facts["drawn"], facts["truncated"], facts["valid"]) == (4, 8, 4, 4)
+    assert (tmp_path / "out.smi").read_text().split() == ["CC"] * 4
 
 
 def test_without_the_training_data_novelty_is_not_told(tmp_path: Path) -> None:
@@ -114,7 +128,12 @@ def test_without_the_training_data_novelty_is_not_told(tmp_path: Path) -> None:
 
     model: Any = Model(["CCO"])
     model.data = Absent()
-    assert Generate(n=2)(model, None, tmp_path / "out.smi", rng()) == {"samples": 2, "valid": 2, "distinct": 1}
+    assert Generate(n=2)(model, None, tmp_path / "out.smi", rng()) == {
+        "samples": 2,
+        "truncated": 0,
+        "valid": 2,
+        "distinct": 1,
+    }
 
 
 def test_tasks_read_a_users_file(tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
-from ebmsuite.errors import DataError, UserError
+from ebmsuite.errors import DataError, RecipeError, UserError
 from ebmsuite.experiment.loop import train
 from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.model import Model, load
@@ -21,7 +23,7 @@ TINY = (
     "data.data.n=300", "data.data.embedded=true", "latent=4", "log.every=2", watched_by("log"), "metrics=[]",
     "render=[]", "compute.device=cpu", "compute.fast=eager", "checkpoint.every=4", "budget.batch=16",
 )  # fmt: skip
-LSTM = "{name: molecule/lstm, embedding: 8, width: 16, dropout: 0.1, longest: 40}"
+LSTM = "{name: molecule/lstm, embedding: 8, width: 16, dropout: 0.1}"
 CONV = "{name: molecule/conv-encoder, width: 8, depth: 1}"
 
 
@@ -54,8 +56,7 @@ def apply(model: Model, task: str, inputs: Path | None, out: Path, **settings: o
 @pytest.mark.parametrize("budget", [None, "quick"])
 def test_recipes_are_complete(name: str, budget: str | None) -> None:
     recipe = read_recipe(f"molecule/{name}", registry, budget=budget)
-    lengths = [p["longest"] for p in recipe.players.values() if "longest" in p]
-    assert len(lengths) == 1
+    assert [p["longest"] for p in recipe.players.values() if "longest" in p] == [None]  # that of the data
     for optimiser in recipe.optimisers.values():
         if not isinstance(optimiser["lr"], float):
             assert optimiser["lr"].over == recipe.budget.steps
@@ -64,12 +65,37 @@ def test_recipes_are_complete(name: str, budget: str | None) -> None:
 def test_samples_are_rows_of_tokens(model: Model) -> None:
     x = model.sample(5, seed=1)
     assert x.dtype == torch.int64
-    assert x.shape == (5, 40)
+    assert x.shape == (5, model.event.longest)
     assert x.max() < model.event.classes
     ended = (x == 1).sum(1)
     assert (ended <= 1).all()
     assert torch.equal(x, model.sample(5, seed=1))
     assert not torch.equal(x, model.sample(5, seed=2))
+
+
+def test_a_decoder_that_is_too_short_for_the_data_is_refused(model: Model, tmp_path: Path) -> None:
+    longest = model.codec.longest
+    with pytest.raises(RecipeError, match=rf"longest: {longest - 1} of the decoder is less than the {longest} tokens"):
+        tiny("molecule/zinc-lebm", tmp_path / "run", "budget.steps=1", f"generator.longest={longest - 1}")
+    peptides = tmp_path / "peptides.smi"
+    peptides.write_text("\n".join("N" + "CC(=O)N" * k + "C" for k in range(20, 40)))
+    with pytest.raises(RecipeError, match=r"longest: 110 of the decoder is less than"):
+        train(
+            "molecule/zinc-lstm", "data.data={name: molecule/smiles-file, path: " + str(peptides) + "}", *TINY[2:],
+            "density.longest=110", "budget.steps=1", out=tmp_path / "other", quiet=True,
+        )  # fmt: skip
+
+
+def test_an_old_run_without_a_longest_length_loads(model: Model, tmp_path_factory, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(tmp_path_factory.getbasetemp() / "molecule0" / "run", old)
+    data = json.loads((old / "data.json").read_text())
+    del data["event"]["longest"]
+    (old / "data.json").write_text(json.dumps(data))
+    text = (old / "recipe.yaml").read_text()
+    assert "longest: null" in text
+    (old / "recipe.yaml").write_text(text.replace("longest: null", "longest: 40"))
+    assert load(old).sample(2).shape == (2, 40)
 
 
 def test_inference_repeats_although_the_chains_of_learning_have_dropout(model: Model, smiles: Path) -> None:
@@ -111,7 +137,7 @@ def test_reconstruct(model: Model, smiles: Path, tmp_path: Path) -> None:
 
 def test_interpolate(model: Model, smiles: Path, tmp_path: Path) -> None:
     facts = apply(model, "molecule/interpolate", smiles, tmp_path / "i.smi", steps=3)
-    assert facts["points"] == 4
+    assert (facts["points"], facts["molecules"], facts["of"]) == (4, 2, 3)
     assert len((tmp_path / "i.smi").read_text().splitlines()) == 4
     one = tmp_path / "one.smi"
     one.write_text("CCO\n")
@@ -132,6 +158,8 @@ def test_score_of_a_latent_model_and_of_a_density(model: Model, smiles: Path, tm
     row = next(csv.DictReader((tmp_path / "d.csv").open()))
     exact = float(density.players["density"].log_prob(x).detach())
     assert float(row["log_probability"]) == pytest.approx(exact, abs=1e-3)
+    with pytest.raises(UserError, match=r"draws: molecule/zinc-lstm has an exact log p\(x\)"):
+        apply(density, "molecule/score", smiles, tmp_path / "d.csv", draws=400)
     with pytest.raises(UserError, match="no decoder from a latent vector"):
         apply(density, "molecule/reconstruct", smiles, tmp_path / "x.csv")
 
@@ -139,10 +167,10 @@ def test_score_of_a_latent_model_and_of_a_density(model: Model, smiles: Path, tm
 def test_a_warm_start_from_memory_and_a_transformer_need_no_other_trainer(tmp_path: Path) -> None:
     small = tiny(
         "molecule/zinc-lebm-published", tmp_path / "run", "budget.steps=3",
-        "players.generator={name: molecule/transformer, width: 16, depth: 1, heads: 2, longest: 110}",
+        "players.generator={name: molecule/transformer, width: 16, depth: 1, heads: 2}",
         "posterior.chains={name: memory, density: {name: gaussian}}", "posterior.steps=2", "budget.batch=8",
     )  # fmt: skip
-    assert small.sample(2).shape == (2, 110)
+    assert small.sample(2).shape == (2, small.codec.longest)
 
 
 def test_properties_are_modelled_and_raised(smiles: Path, tmp_path: Path) -> None:
@@ -152,7 +180,10 @@ def test_properties_are_modelled_and_raised(smiles: Path, tmp_path: Path) -> Non
         "data.data.n=60", "prior.steps=5",
     )  # fmt: skip
     wanted = torch.tensor([[1.0, torch.nan]]).expand(4, -1)
-    assert joint.sample(4, condition=wanted).shape == (4, 40)
+    assert joint.sample(4, condition=wanted).shape == (4, joint.event.longest)
+    for wrong in (wanted[:3], wanted[:, :1], wanted[:, 0]):
+        with pytest.raises(UserError, match=r"one row of 2 properties per molecule, \[4, 2\], got"):
+            joint.sample(4, condition=wrong)
     before = {k: v.clone() for k, v in joint.players["energy"].state_dict().items()}
     # a net of three steps writes no molecules: let it write methane, ethane, ... and see that the loop turns
     joint.trainer.sample = lambda n, rng, condition: joint.codec.encode(
@@ -166,6 +197,8 @@ def test_properties_are_modelled_and_raised(smiles: Path, tmp_path: Path) -> Non
     assert float(rows[0]["logp"]) > float(rows[-1]["logp"])
     assert facts["rounds"] == 3
     assert any(not torch.equal(v, before[k]) for k, v in joint.players["energy"].state_dict().items())
+    with pytest.raises(UserError, match="optimise takes no input"):
+        apply(joint, "molecule/optimise", smiles, tmp_path / "o.csv", property="logp")
     with pytest.raises(UserError, match=r"not learned with weight \(it knows logp, qed\)"):
         apply(joint, "molecule/optimise", None, tmp_path / "o.csv", property="weight")
 

@@ -13,6 +13,7 @@ from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.cli import main
 from ebmsuite.energy import Energy
 from ebmsuite.experiment.loop import train
+from ebmsuite.plugins.testing import watched_by
 from ebmsuite.progress import hide, progress, remaining, show
 from ebmsuite.sampling import HMC, Langevin, target_of, warm_up
 from ebmsuite.sampling import run as run_chains
@@ -139,7 +140,7 @@ def test_chains_and_their_adaptation_say_how_far_they_are(monkeypatch: pytest.Mo
 
 def test_commands_show_progress_and_learning_keeps_its_own(tmp_path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.setattr(ebmsuite.progress, "EVERY", 0.0)
-    run = train(MLE_EXAMPLE, "watch=[]", out=tmp_path / "run")
+    run = train(MLE_EXAMPLE, watched_by("log"), out=tmp_path / "run")
     assert capsys.readouterr().err == ""
     commands = {
         "sample": ["-n", "10", "--out", str(tmp_path / "x.npy")], "diagnose": ["--times", "2", "--no-log-z"],

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import zlib
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -18,18 +15,28 @@ from torch import Tensor
 from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.files import write_csv, write_text
 from ebmsuite.space import Batch
-from ebmsuite_molecule import chemistry, selfies_words, tokens, workers
+from ebmsuite_molecule import selfies_words, tokens, workers
 from ebmsuite_molecule.chemistry import Property
 from ebmsuite_molecule.drawing import write_grid
-from ebmsuite_molecule.tokens import FIRST, Encoded, Tokeniser
+from ebmsuite_molecule.lines import WRONG_COLUMN, bad_lines, canonical_forms, complaint, lines_of, short, wrong_column
+from ebmsuite_molecule.tokens import END, FIRST, Encoded, Tokeniser
 
-__all__ = ["Line", "Strings", "bad_lines", "complaint", "lines_of", "padded"]
+__all__ = ["CUT", "Strings", "Unfit", "padded", "truncated"]
+
+log = logging.getLogger("ebmsuite")
+
+CUT = "…"
+"""The mark at the end of a decoded string whose row has no end. No SMILES has this character, so that a string which
+was cut off is no molecule anywhere: in no metric, picture, task or file."""
 
 _TEXTS, _PICTURES = (".smi", ".txt", ".csv"), (".png", ".svg")
-_HEADS = {"smiles", "canonical_smiles", "smile", "smi", "selfies", "mol", "molecule"}
-"""First words of a file that are a heading and no molecule."""
-_SHOWN = 5
-"""Bad lines that a message lists."""
+
+
+class Unfit(NamedTuple):
+    """Why a string is no row of a codec: which kind of reason, and the reason itself."""
+
+    kind: Literal["selfies", "symbol", "length"]
+    why: str
 
 
 @dataclass(frozen=True)
@@ -67,58 +74,66 @@ class Strings:
         than ``longest`` tokens, and says which symbol.
         """
         encoded, bad = self.encoded(strings)
-        for i, why in sorted(bad.items()):
-            raise DataError(f"string {i + 1} of {len(strings)}, {_short(strings[i])}: {why}")
+        for i, unfit in sorted(bad.items()):
+            raise DataError(f"string {i + 1} of {len(strings)}, {short(strings[i])}: {unfit.why}")
         return padded(torch.from_numpy(encoded.flat), torch.from_numpy(encoded.starts), torch.arange(len(strings)))
 
-    def encoded(self, strings: Sequence[str]) -> tuple[Encoded, dict[int, str]]:
+    def encoded(self, strings: Sequence[str]) -> tuple[Encoded, dict[int, Unfit]]:
         """All strings as one array of tokens, and why some of them, by number, are no rows of this codec."""
         written: Sequence[str] = strings
-        bad: dict[int, str] = {}
+        bad: dict[int, Unfit] = {}
         if self.tokeniser == "selfies":
             selfies_words.library()
             written = workers.each("selfies", strings, remember=len(strings) > 10_000)
-            bad = {i: "it cannot be written as SELFIES" for i, s in enumerate(written) if not s and strings[i]}
+            unwritten = Unfit("selfies", "it cannot be written as SELFIES")
+            bad = {i: unwritten for i, s in enumerate(written) if not s and strings[i]}
         encoded = tokens.encode(self.tokeniser, self.vocabulary, written)
-        bad |= {i: f'the symbol "{s}" is not in the vocabulary' for i, s in encoded.unknown.items()}
+        for i, symbol in encoded.unknown.items():
+            bad[i] = Unfit("symbol", f'the symbol "{symbol}" is not in the vocabulary')
         lengths = np.diff(encoded.starts)
         for i in np.flatnonzero(lengths > self.longest).tolist():
-            bad.setdefault(i, f"{lengths[i]} tokens with the end, the most are {self.longest}")
+            bad.setdefault(i, Unfit("length", f"{lengths[i]} tokens with the end, the most are {self.longest}"))
         return encoded, bad
 
     def decode(self, x: Tensor) -> list[str]:
-        """The SMILES of rows of tokens [B, L], each up to its end (or whole, where it has none)."""
+        """The SMILES of rows of tokens [B, L], each up to its end; a row without an end is marked with `CUT`."""
         symbols = ("", "", *self.vocabulary)
-        rows = x.detach().to("cpu").tolist()
-        strings = ["".join(map(symbols.__getitem__, row[: _until(row)])) for row in rows]
-        return [selfies_words.decode(s) for s in strings] if self.tokeniser == "selfies" else strings
+        strings = []
+        for row in x.detach().to("cpu").tolist():
+            until = _until(row)
+            string = "".join(map(symbols.__getitem__, row[:until]))
+            if self.tokeniser == "selfies":
+                string = selfies_words.decode(string)
+            strings.append(string if until < len(row) and row[until] == END else string + CUT)
+        return strings
 
     # -- files -----------------------------------------------------------------------------------------------
 
     def read(self, path: Path) -> Batch:
         """The molecules of a file: x int64 [N, L], index 0..N-1.
 
-        One a line, the first column a SMILES: .smi and .txt (columns between blanks), .csv (between commas), each
-        also as .gz; a first line that is a heading is passed over. `DataError` lists the first lines that are no
-        molecule or have a symbol that the vocabulary lacks, and says how many there are.
+        One per line of a .smi, .txt, .csv or .tsv file, each also as .gz; `ebmsuite_molecule.lines` says which column
+        is read. `DataError` lists the first lines that are no molecule or have a symbol that the vocabulary lacks, and
+        says how many there are.
         """
-        path = Path(path)
-        lines = lines_of(path)
-        strings = [line.smiles for line in lines]
-        bad = bad_lines(lines)
+        table = lines_of(path)
+        strings = table.smiles
+        bad = bad_lines(table, canonical_forms(table))
+        mend = WRONG_COLUMN if wrong_column(table, len(bad)) else "Correct or remove them"
         encoded, unfit = self.encoded(strings)
-        bad |= {lines[i].number: why for i, why in unfit.items() if lines[i].number not in bad}
+        for i, (_, why) in unfit.items():
+            bad.setdefault(table.numbers[i], f"{short(strings[i])}: {why}")
         if bad:
-            raise DataError(complaint(path, bad, len(lines)))
+            raise DataError(complaint(table, bad, mend))
         flat, starts = torch.from_numpy(encoded.flat), torch.from_numpy(encoded.starts)
         index = torch.arange(len(strings))
         return Batch(padded(flat, starts, index), index=index)
 
     def write(self, x: Tensor, path: Path) -> None:
-        """Write rows of tokens [N, L] as SMILES, one a line (.smi, .txt, .csv with a heading), or as a picture.
+        """Write rows of tokens [N, L] as SMILES, one per line (.smi, .txt, .csv with a heading), or as a picture.
 
         .png and .svg are a grid of the molecules. Strings that are no molecules are written as they are, and leave
-        their place in a picture empty.
+        their place in a picture empty. Strings that were cut off end in `CUT`; a warning says how many there are.
         """
         self.write_strings(self.decode(x), path)
 
@@ -134,6 +149,11 @@ class Strings:
         else:
             known = ", ".join((*_TEXTS, *_PICTURES))
             raise DataError(f'{path}: molecules are not written as "{path.suffix}", but as {known}')
+        if cut := truncated(strings):
+            log.warning(
+                "%s: %d of %d strings were cut off before their end; they end in %s and are no molecules",
+                path, cut, len(strings), CUT,
+            )  # fmt: skip
 
 
 def padded(flat: Tensor, starts: Tensor, index: Tensor) -> Tensor:
@@ -145,72 +165,10 @@ def padded(flat: Tensor, starts: Tensor, index: Tensor) -> Tensor:
     return torch.where(inside, flat[at.clamp(max=len(flat) - 1)].long(), 0)
 
 
+def truncated(strings: Sequence[str]) -> int:
+    """How many decoded strings were cut off before their end."""
+    return sum(s.endswith(CUT) for s in strings)
+
+
 def _until(row: list[int]) -> int:
     return next((i for i, token in enumerate(row) if token < FIRST), len(row))
-
-
-# -- a user's lines ------------------------------------------------------------------------------------------
-
-
-class Line(NamedTuple):
-    """A line of a file: its number, from 1, and its first column."""
-
-    number: int
-    smiles: str
-
-
-def lines_of(path: Path) -> list[Line]:
-    """The lines of a .smi, .txt or .csv file, or one of these as .gz, without a heading and blank lines at the end.
-
-    A blank line within is the empty string. `DataError` when it is none of these, cannot be read or has no lines.
-    """
-    endings = [s.lower() for s in path.suffixes[-2:]]
-    ending = endings[0] if endings[-1:] == [".gz"] and len(endings) == 2 else (endings or [""])[-1]
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
-    if ending not in _TEXTS:
-        known = ", ".join(_TEXTS)
-        raise DataError(
-            f'{path}: molecules are not read from "{path.suffix}" files, but from {known}, each also as .gz'
-        )
-    try:
-        content = path.read_bytes()
-        text = (gzip.decompress(content) if endings[-1] == ".gz" else content).decode("utf-8-sig")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as text ({error})") from error
-    if ending == ".csv":
-        reader = csv.reader(io.StringIO(text))
-        try:
-            lines = [Line(reader.line_num, row[0].strip() if row else "") for row in reader]
-        except csv.Error as error:
-            raise DataError(f"{path}, line {reader.line_num}: no row of a .csv file ({error})") from error
-    else:
-        lines = [Line(i, (line.split() or [""])[0]) for i, line in enumerate(text.splitlines(), 1)]
-    while lines and not lines[-1].smiles:
-        lines.pop()
-    if lines and lines[0].smiles.lower() in _HEADS:
-        lines.pop(0)
-    if not lines:
-        raise DataError(f"{path}: no molecules in it")
-    return lines
-
-
-def bad_lines(lines: Sequence[Line]) -> dict[int, str]:
-    """Why lines, by number, are no molecule."""
-    found = workers.each("canonical", [line.smiles for line in lines])
-    return {
-        line.number: f"{_short(line.smiles)}: {chemistry.reason(line.smiles)}"
-        for line, smiles in zip(lines, found, strict=True)
-        if not smiles
-    }
-
-
-def complaint(path: Path, bad: dict[int, str], n: int) -> str:
-    """What is said of bad lines: how many of ``n`` there are, and the first of them."""
-    shown = "; ".join(f"line {number}, {bad[number]}" for number in sorted(bad)[:_SHOWN])
-    more = f"; and {len(bad) - _SHOWN:,} more" if len(bad) > _SHOWN else ""
-    return f"{path}: {len(bad):,} of {n:,} lines are no molecules of this model: {shown}{more}"
-
-
-def _short(smiles: str) -> str:
-    return repr(smiles if len(smiles) <= 60 else smiles[:57] + "...")

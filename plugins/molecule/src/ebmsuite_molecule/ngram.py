@@ -72,18 +72,17 @@ class NGram:
         return p
 
     def sample(self, n: int, longest: int, rng: torch.Generator) -> Tensor:
-        """``n`` strings of at most ``longest`` tokens, the end included: int64 [n, longest], 0 after the end."""
+        """``n`` strings: int64 [n, longest], 0 after the end. One that has not ended by ``longest`` has no end."""
         x = np.zeros((n, longest), np.int64)
         context = np.zeros((n, self.order - 1), np.int64)
         going = np.arange(n)
-        for i in range(longest - 1):
+        for i in range(longest):
             token = self._next(context[going], rng)
             x[going, i] = token
             context[going] = np.concatenate([context[going, 1:], token[:, None]], 1) if self.order > 1 else 0
             going = going[token != END]
             if not len(going):
                 break
-        x[going, longest - 1] = END
         return torch.from_numpy(x)
 
     def log_prob(self, x: Tensor) -> Tensor:

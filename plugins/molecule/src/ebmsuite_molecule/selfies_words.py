@@ -6,6 +6,7 @@ import functools
 from typing import Any
 
 from ebmsuite.errors import PluginError
+from ebmsuite_molecule.chemistry import LONGEST
 
 __all__ = ["decode", "encode", "library"]
 
@@ -24,9 +25,11 @@ def library() -> Any:
 
 def encode(smiles: str) -> str:
     """The SELFIES of a SMILES; empty when it has none (a valence that SELFIES does not know, or no molecule)."""
+    if len(smiles) > LONGEST:
+        return ""
     try:
         return str(library().encoder(smiles))
-    except library().EncoderError:
+    except (library().EncoderError, RecursionError):
         return ""
 
 
@@ -34,5 +37,5 @@ def decode(words: str) -> str:
     """The SMILES of a SELFIES; empty when a word is none."""
     try:
         return str(library().decoder(words))
-    except library().DecoderError:
+    except (library().DecoderError, RecursionError):
         return ""

@@ -67,17 +67,16 @@ def encode(tokeniser: Tokeniser, vocabulary: Sequence[str], strings: Sequence[st
     table[ord("\n")] = END
     for symbol, i in number.items():
         table[ord(symbol) if len(symbol) == 1 else _PRIVATE + i] = i
-    long = _LONG[tokeniser]
-
-    def short(match: re.Match[str]) -> str:
-        return chr(_PRIVATE + number.get(match.group(), 0))
-
+    pattern = re.compile(f"({_LONG[tokeniser].pattern})")
+    short = {symbol: chr(_PRIVATE + i) for symbol, i in number.items()}
     parts = [table[:0]]
     for start in range(0, len(strings), _CHUNK):
         chunk = strings[start : start + _CHUNK]
         if not all(map(str.isascii, chunk)) or any("\n" in s for s in chunk):
             chunk = [re.sub(r"[^\x00-\x7f]|\n", "\0", s) for s in chunk]
-        text = long.sub(short, "\n".join(chunk) + "\n")
+        pieces = pattern.split("\n".join(chunk) + "\n")  # every second one is a long symbol
+        pieces[1::2] = [short.get(symbol, chr(_PRIVATE)) for symbol in pieces[1::2]]
+        text = "".join(pieces)
         parts.append(table[np.frombuffer(text.encode("utf-16-le"), np.uint16)])
     flat = np.concatenate(parts)
     starts = np.concatenate([[0], np.flatnonzero(flat == END) + 1]).astype(np.int64)

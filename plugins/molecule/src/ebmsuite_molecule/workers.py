@@ -9,25 +9,29 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import logging
 import os
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from ebmsuite.errors import DataError
-from ebmsuite.files import replacing
+from ebmsuite.files import cache_folder, replacing
 from ebmsuite_molecule import chemistry, selfies_words
 
-__all__ = ["JOBS", "cache_folder", "each"]
+__all__ = ["JOBS", "each"]
+
+log = logging.getLogger("ebmsuite")
 
 _WORTH_A_PROCESS = 2_000
 """Strings; starting a process and importing RDKit takes about a second."""
-_WORTH_A_FILE = 20.0
-"""Seconds of work."""
+_WORTH_A_FILE = 1.0
+"""Seconds of work whose results are stored, so that a run does not do it again at every start."""
 
 
 def _canonical(smiles: str) -> str:
@@ -67,19 +71,22 @@ JOBS: Mapping[str, Callable[[str], Any]] = {
 """
 
 _remembered: dict[str, list[Any]] = {}
+_unwritable: set[Path] = set()
+"""Folders of which it was said that they cannot be written to."""
 
 
 def each(job: str, strings: Sequence[str], remember: bool = False) -> list[Any]:
     """The job's result for every string, in order.
 
-    With ``remember``, results are kept in this process, and below `cache_folder` if they took more than 20 s.
+    With ``remember``, results are kept in this process, and if they took more than `_WORTH_A_FILE` seconds, in the
+    folder ``molecule`` of `ebmsuite.files.cache_folder`, which can be removed at any time.
     """
     if not remember:
         return _computed(job, strings)
     key = _key(job, strings)
     if key in _remembered:
         return _remembered[key]
-    path = cache_folder() / f"{job}-{key}.json.gz"
+    path = cache_folder("molecule") / f"{job}-{key}.json.gz"
     found = _stored(path, len(strings))
     if found is None:
         start = time.monotonic()
@@ -88,11 +95,6 @@ def each(job: str, strings: Sequence[str], remember: bool = False) -> list[Any]:
             _store(path, found)
     _remembered[key] = found
     return found
-
-
-def cache_folder() -> Path:
-    """Where results are kept from run to run; it can be removed at any time."""
-    return Path.home() / ".cache" / "ebmsuite" / "molecule"
 
 
 def _computed(job: str, strings: Sequence[str]) -> list[Any]:
@@ -129,7 +131,7 @@ def _cores() -> int:
 
 
 def _key(job: str, strings: Sequence[str]) -> str:
-    text = "\n".join([job, chemistry.VERSION, *strings])
+    text = "\0".join([job, chemistry.VERSION, str(chemistry.RULES), *strings])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
@@ -137,7 +139,10 @@ def _stored(path: Path, n: int) -> list[Any] | None:
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             found = json.load(file)
-    except (OSError, EOFError, ValueError):  # not there, or damaged: computed again
+    except FileNotFoundError:
+        return None
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        log.warning("%s cannot be read (%s); its results are computed again", path, error)
         return None
     return found if isinstance(found, list) and len(found) == n else None
 
@@ -146,8 +151,10 @@ def _store(path: Path, results: list[Any]) -> None:
     try:
         with replacing(path) as aside:
             aside.write_bytes(gzip.compress(json.dumps(results).encode(), compresslevel=4))
-    except (DataError, OSError):
-        pass  # a home that cannot be written to costs time only
+    except (DataError, OSError) as error:
+        if path.parent not in _unwritable:
+            _unwritable.add(path.parent)
+            log.warning("%s; results will be computed again at every start (set EBMSUITE_CACHE)", error)
 
 
 if __name__ == "__main__":

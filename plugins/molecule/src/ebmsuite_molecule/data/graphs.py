@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from ebmsuite.errors import DataError, PluginError
+from ebmsuite_molecule import chemistry
 
 __all__ = ["graphs"]
 
@@ -25,10 +26,12 @@ def graphs(strings: Sequence[str]) -> dict[str, Tensor]:
         raise PluginError("view: graph needs torch_geometric: pip install 'ebmsuite-molecule[graphs]'") from error
     made: list[Any] = []
     for i, smiles in enumerate(strings):
-        graph = from_smiles(smiles)
-        if not len(graph.x):  # what it makes of a string that is no molecule
-            raise DataError(f"molecule {i + 1} of {len(strings)}, {smiles!r}: no molecule, and no graph")
-        made.append(graph)
+        if why := chemistry.reason(smiles):
+            raise DataError(f"molecule {i + 1} of {len(strings)}, {smiles!r}: no molecule, and no graph ({why})")
+        try:
+            made.append(from_smiles(smiles))
+        except ValueError as error:  # a feature that torch_geometric has no number for, such as a degree above 10
+            raise DataError(f"molecule {i + 1} of {len(strings)}, {smiles!r}: no graph ({error})") from error
     return {
         "atoms": pad_sequence([g.x for g in made], batch_first=True, padding_value=-1),
         "bonds": pad_sequence([g.edge_attr for g in made], batch_first=True, padding_value=-1),

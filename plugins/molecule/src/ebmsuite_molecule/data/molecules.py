@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -17,9 +18,9 @@ from ebmsuite_molecule import selfies_words, tokens, workers
 from ebmsuite_molecule.chemistry import Property
 from ebmsuite_molecule.codec import Strings, padded
 from ebmsuite_molecule.data.graphs import graphs
-from ebmsuite_molecule.tokens import Tokeniser
+from ebmsuite_molecule.tokens import Encoded, Tokeniser
 
-__all__ = ["SPLITS", "Molecules", "Source", "View", "of_source"]
+__all__ = ["SPLITS", "Molecules", "Public", "Source", "View", "of_source"]
 
 View: TypeAlias = Literal["graph"]
 """What an encoder may look at in the place of the tokens (see `ebmsuite_molecule.data.graphs`)."""
@@ -32,8 +33,8 @@ class Molecules(Dataset):
 
     ``strings`` are the SMILES, as the source writes them; ``lengths`` int64 [N] counts tokens, the end included;
     ``tokens`` are all of them in one array. ``values`` float64 [N, P] are the properties that the codec names:
-    standardised, they are the condition. ``note`` says what part of the source this is, for results to state; it is
-    empty when nothing is missing. With ``view`` "graph" a batch has the molecules as graphs beside the tokens.
+    standardised, they are the condition. ``note`` says which part of the source was asked for, ``skipped`` what of it
+    was left out. With ``view`` "graph" a batch has the molecules as graphs beside the tokens.
     """
 
     def __init__(
@@ -43,15 +44,19 @@ class Molecules(Dataset):
         values: Tensor | None = None,
         note: str = "",
         view: View | None = None,
+        skipped: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        encoded: Encoded | None = None,
     ) -> None:
-        encoded, bad = codec.encoded(strings)
-        for i, why in sorted(bad.items()):
-            raise DataError(f"molecule {i + 1} of {len(strings)}, {strings[i]!r}: {why}")
+        """``encoded`` are the strings by the codec, where the caller has them already."""
+        encoded, bad = codec.encoded(strings) if encoded is None else (encoded, {})
+        for i, unfit in sorted(bad.items()):
+            raise DataError(f"molecule {i + 1} of {len(strings)}, {strings[i]!r}: {unfit.why}")
         self.tokens = encoded
         self._flat, self._starts = torch.from_numpy(encoded.flat), torch.from_numpy(encoded.starts)
         self.lengths = self._starts.diff()
         self.strings, self.values, self.note, self.view = strings, values, note, view
-        self.event = Space((None,), kind="tokens", classes=codec.classes)
+        self.skipped = skipped
+        self.event = Space((None,), kind="tokens", classes=codec.classes, longest=codec.longest)
         self.codec: Codec | None = codec
         self.condition: Space | None = None
         self._standardised: Tensor | None = None
@@ -64,8 +69,8 @@ class Molecules(Dataset):
         return len(self.strings)
 
     def digest(self) -> str:
-        """Of all SMILES, in order."""
-        return digest_of("\n".join(self.strings))
+        """Of all SMILES and property values, in order."""
+        return digest_of("\n".join(self.strings), self.values)
 
     def batch(self, index: Tensor, seeds: Tensor) -> Batch:
         """Examples ``index`` [B]: x int64 [B, L], L the longest of them; condition float32 [B, P] or None."""
@@ -83,9 +88,38 @@ class Source(Protocol):
         """All SMILES of a split; `RecipeError` for a split that there is not."""
         ...
 
+    def name(self, split: str, number: int) -> str:
+        """What to call the string ``number``, from 0, of a split in messages."""
+        ...
+
     def note(self, split: str) -> str:
         """What part of a public set the split is; empty for all of it."""
         ...
+
+    def skipped(self) -> Mapping[str, Sequence[str]]:
+        """What the source itself left out: reason -> names."""
+        ...
+
+
+class Public:
+    """What the sources of public data have in common: all of a split is used, unless they say otherwise."""
+
+    def name(self, split: str, number: int) -> str:
+        return f"molecule {number + 1} of {split}"
+
+    def note(self, split: str) -> str:
+        return ""
+
+    def skipped(self) -> Mapping[str, Sequence[str]]:
+        return {}
+
+
+_REASONS = {
+    "symbol": "with a symbol that no training molecule has",
+    "length": "longer than every training molecule",
+    "selfies": "that SELFIES cannot write",
+}
+"""Why molecules are left out, by the kind of `Unfit`; they follow a number."""
 
 
 def of_source(
@@ -98,8 +132,9 @@ def of_source(
 ) -> Molecules:
     """The first ``n`` molecules (all, when None) of a split, with the vocabulary of the whole training split.
 
-    Molecules of another split that have a symbol, or a length, that the training split has not are left out, and the
-    note says how many. Means and standard deviations of properties are those of the first ``n`` training molecules.
+    Molecules that SELFIES cannot write, and those of another split with a symbol or a length that the training split
+    lacks, are left out; ``skipped`` names them. Means and standard deviations of properties are those of the first
+    ``n`` training molecules.
     """
     if n is not None and n < 1:
         raise RecipeError(f"n: {n} must be at least 1")
@@ -107,22 +142,21 @@ def of_source(
         raise RecipeError(f"properties: {', '.join(properties)} names one twice")
     vocabulary, longest = _fitted(source, tokeniser)
     codec = Strings(tokeniser, vocabulary, longest)
-    found, left_out = _usable(source, split, codec)
+    found, encoded, left_out = _usable(source, split, codec)
     strings, notes = list(found[:n]), [source.note(split)]
-    if left_out:
-        notes.append(f"{left_out:,} left out for what the training molecules have not, or {tokeniser} cannot write")
     if len(strings) < len(found):
         notes.append(f"the first {n:,} of {len(found):,}")
     values = None
     if properties:
         names = tuple(properties)
-        train, _ = _usable(source, "train", codec)
+        train, _, _ = _usable(source, "train", codec)
         of_train = _values(train[:n], names)
         sds = of_train.std(0, correction=0)
         sds = torch.where(sds > 0, sds, 1.0)
         codec = Strings(tokeniser, vocabulary, longest, names, tuple(of_train.mean(0).tolist()), tuple(sds.tolist()))
         values = of_train if split == "train" else _values(strings, names)
-    return Molecules(strings, codec, values, ", ".join(filter(None, notes)), view)
+    note, skipped = ", ".join(filter(None, notes)), {**source.skipped(), **left_out}
+    return Molecules(strings, codec, values, note, view, skipped, encoded if len(strings) == len(found) else None)
 
 
 def _values(strings: Sequence[str], names: Sequence[Property]) -> Tensor:
@@ -142,8 +176,13 @@ def _fitted(source: Source, tokeniser: Tokeniser) -> tuple[tuple[str, ...], int]
 
 
 @functools.lru_cache(maxsize=8)
-def _usable(source: Source, split: str, codec: Strings) -> tuple[Sequence[str], int]:
-    """The strings of a split that are rows of the codec, and how many are not."""
+def _usable(source: Source, split: str, codec: Strings) -> tuple[Sequence[str], Encoded | None, dict[str, list[str]]]:
+    """The strings of a split that are rows of the codec, encoded if they are all, and the names of the others."""
     strings = source.strings(split)
-    _, bad = codec.encoded(strings)
-    return ([s for i, s in enumerate(strings) if i not in bad] if bad else strings), len(bad)
+    encoded, bad = codec.encoded(strings)
+    left_out: dict[str, list[str]] = {}
+    for i, unfit in sorted(bad.items()):
+        left_out.setdefault(_REASONS[unfit.kind], []).append(source.name(split, i))
+    if bad:
+        return [s for i, s in enumerate(strings) if i not in bad], None, left_out
+    return strings, encoded, left_out

@@ -11,7 +11,7 @@ import numpy as np
 
 from ebmsuite.errors import RecipeError
 from ebmsuite_molecule.chemistry import Property
-from ebmsuite_molecule.data.molecules import SPLITS, Molecules, View, of_source
+from ebmsuite_molecule.data.molecules import SPLITS, Molecules, Public, View, of_source
 from ebmsuite_molecule.data.where import File, missing, public_file, strings_of
 from ebmsuite_molecule.tokens import Tokeniser
 
@@ -62,7 +62,7 @@ def qm9(
 
 
 @dataclass(frozen=True)
-class _Moses:
+class _Moses(Public):
     files: tuple[File | None, ...]
     """In the order of `_MOSES`."""
 
@@ -75,12 +75,9 @@ class _Moses:
             raise missing(f"moses.{part}.smi.gz", "molecule/moses")
         return _carved(file)[split] if part == "train" else strings_of(file)
 
-    def note(self, split: str) -> str:
-        return ""
-
 
 @dataclass(frozen=True)
-class _Qm9:
+class _Qm9(Public):
     file: File
 
     def strings(self, split: str) -> Sequence[str]:
@@ -92,9 +89,6 @@ class _Qm9:
         valid, test = min(QM9_VALID, len(order) // 10), min(QM9_TEST, len(order) // 10)
         cut = {"valid": order[:valid], "test": order[valid : valid + test], "train": order[valid + test :]}
         return [strings[i] for i in cut[split]]
-
-    def note(self, split: str) -> str:
-        return ""
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,6 +1,6 @@
 """Where public data sets lie on this machine.
 
-``EBMSUITE_DATA`` names a folder with, one SMILES a line::
+``EBMSUITE_DATA`` names a folder with, one SMILES per line::
 
     molecule/zinc250k.train.smi.gz   molecule/zinc250k.valid.smi.gz   molecule/zinc250k.test.smi.gz
     molecule/moses.train.smi.gz      molecule/moses.test.smi.gz       molecule/moses.test_scaffolds.smi.gz
@@ -10,14 +10,13 @@
 from __future__ import annotations
 
 import functools
-import gzip
 import os
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 from ebmsuite.errors import DataError, MissingData
 from ebmsuite.files import data_folder
+from ebmsuite_molecule.lines import rows_of, text_of
 
 __all__ = ["File", "missing", "public_file", "strings_of"]
 
@@ -45,17 +44,16 @@ def missing(name: str, dataset: str) -> MissingData:
     named = os.environ.get("EBMSUITE_DATA")
     where = f"the folder {named} (EBMSUITE_DATA)" if named else "a folder that EBMSUITE_DATA names"
     return MissingData(
-        f"data set {dataset} is not on this machine: put molecule/{name}, one SMILES a line, into {where}"
+        f"data set {dataset} is not on this machine: put molecule/{name}, one SMILES per line, into {where}"
     )
 
 
 @functools.lru_cache(maxsize=8)
 def strings_of(file: File) -> tuple[str, ...]:
-    """The lines of a .gz, kept from call to call. `DataError` when it cannot be read."""
-    try:
-        lines = gzip.decompress(file.path.read_bytes()).decode("ascii").split()
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise DataError(f"{file.path} cannot be read ({error}): the file is damaged; get it again") from error
-    if not lines:
-        raise DataError(f"{file.path} is empty; get it again")
+    """The lines of a .gz, kept from call to call. `DataError` when it cannot be read or a line is no one word."""
+    lines = rows_of(text_of(file.path, "ascii"))
+    whole = "".join(lines)
+    if "" in lines or whole.split() != [whole]:
+        number, line = next((i, line) for i, line in enumerate(lines, 1) if line.split() != [line])
+        raise DataError(f"{file.path}, line {number}: {line[:60]!r} is not one SMILES; get the file again")
     return tuple(lines)

@@ -11,8 +11,9 @@ from typing import Literal
 
 from ebmsuite.errors import DataError, RecipeError
 from ebmsuite_molecule.chemistry import Property
-from ebmsuite_molecule.data.molecules import SPLITS, Molecules, View, of_source
+from ebmsuite_molecule.data.molecules import SPLITS, Molecules, Public, View, of_source
 from ebmsuite_molecule.data.where import File, public_file, strings_of
+from ebmsuite_molecule.lines import rows_of
 from ebmsuite_molecule.tokens import Tokeniser
 
 __all__ = ["zinc250k"]
@@ -42,7 +43,7 @@ def zinc250k(
 
 
 @dataclass(frozen=True)
-class _Zinc:
+class _Zinc(Public):
     files: tuple[File, ...]
     """Of train, valid and test; none for the embedded part."""
 
@@ -75,4 +76,4 @@ def _embedded() -> list[list[str]]:
     """Strings of train, valid and test."""
     # see tools/make_zinc.py
     content = importlib.resources.files(__package__).joinpath("zinc250k.txt.xz").read_bytes()
-    return [part.split() for part in lzma.decompress(content).decode("ascii").split("\n\n")]
+    return [rows_of(part) for part in lzma.decompress(content).decode("ascii").split("\n\n")]

@@ -26,7 +26,7 @@ from ebmsuite_molecule.metrics.distances import (
     nearest,
     wasserstein,
 )
-from ebmsuite_molecule.metrics.samples import Of, Sampler, Split, drawn, facts_of, fixed_part, split_of
+from ebmsuite_molecule.metrics.samples import Of, Sampler, Split, drawn, facts_of, facts_of_data, fixed_part, split_of
 
 __all__ = ["Distribution", "Group"]
 
@@ -62,15 +62,14 @@ class Distribution:
         strings = drawn(model, data, rng, n, self.of, self.set)
         valid = [form for form in workers.each("canonical", strings) if form]
         held = fixed_part(reference.strings, self.most)
-        facts = facts_of(model, self.of, len(strings)) | {
+        facts = facts_of(model, self.of, strings) | {
             "valid": len(valid),
             "split": self.set,
             "n_reference": len(held),
             "reference": "all" if len(held) == len(reference) else "fixed random subset, seed 0",
             "rdkit": chemistry.VERSION,
         }
-        if reference.note:
-            facts["data"] = reference.note
+        facts |= facts_of_data(reference)
         if len(valid) < 2:
             valid, facts["caution"] = [_STAND_IN] * 2, "fewer than 2 valid molecules: two of methane stand in for them"
         if "fcd" in self.groups and not installed():

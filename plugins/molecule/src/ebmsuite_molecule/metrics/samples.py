@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import torch
@@ -11,11 +11,22 @@ from torch import Tensor
 from ebmsuite.dataset import Codec, Dataset, fixed_subset
 from ebmsuite.dataset import split_of as dataset_of
 from ebmsuite.errors import UserError
-from ebmsuite_molecule.codec import Strings
+from ebmsuite_molecule.codec import Strings, truncated
 from ebmsuite_molecule.data.molecules import Molecules
 from ebmsuite_molecule.ngram import NGram
 
-__all__ = ["ORDER", "Of", "Sampler", "Split", "drawn", "facts_of", "fixed_part", "split_of", "strings_codec"]
+__all__ = [
+    "ORDER",
+    "Of",
+    "Sampler",
+    "Split",
+    "drawn",
+    "facts_of",
+    "facts_of_data",
+    "fixed_part",
+    "split_of",
+    "strings_codec",
+]
 
 Of = Literal["samples", "held-out", "n-gram"]
 """``samples`` of the model; ``held-out`` molecules, the best that a model can do up to chance; ``n-gram``, samples
@@ -37,8 +48,9 @@ class Sampler(Protocol):
 
 
 def drawn(model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int, of: Of, against: str) -> list[str]:
-    """``n`` strings, drawn in one go. Held-out molecules can be fewer.
+    """``n`` strings, drawn in one go; those that were cut off end in `ebmsuite_molecule.codec.CUT`.
 
+    Held-out molecules can be fewer.
     They are those of "valid", or of "test" where "valid" is the reference ``against`` itself.
     """
     if n < 1:
@@ -71,14 +83,22 @@ def split_of(data: Mapping[str, Dataset], name: str) -> Molecules:
     return dataset
 
 
+def facts_of_data(dataset: Molecules) -> dict[str, Any]:
+    """What every score says of the data set that samples are compared with: which part it is, what was left out."""
+    facts: dict[str, Any] = {"data": dataset.note} if dataset.note else {}
+    if dataset.skipped:
+        facts["left_out"] = {reason: len(names) for reason, names in dataset.skipped.items()}
+    return facts
+
+
 def fixed_part(strings: list[str], n: int) -> list[str]:
     """All strings when they are no more than ``n``, else ``n`` of them, the same always."""
     return [strings[i] for i in fixed_subset(strings, n).tolist()]
 
 
-def facts_of(model: Sampler, of: Of, n: int) -> dict[str, Any]:
+def facts_of(model: Sampler, of: Of, strings: Sequence[str]) -> dict[str, Any]:
     """What every score says of the strings that were judged."""
-    facts: dict[str, Any] = {"of": of, "n_samples": n}
+    facts: dict[str, Any] = {"of": of, "n_samples": len(strings), "truncated": truncated(strings)}
     if of == "n-gram":
         facts["order"] = ORDER
     if isinstance(model.codec, Strings):

@@ -11,8 +11,9 @@ import torch
 from ebmsuite.dataset import Dataset
 from ebmsuite.scores import Score
 from ebmsuite_molecule import chemistry, workers
+from ebmsuite_molecule.codec import CUT
 from ebmsuite_molecule.metrics.distances import wilson
-from ebmsuite_molecule.metrics.samples import Of, Sampler, drawn, facts_of, split_of
+from ebmsuite_molecule.metrics.samples import Of, Sampler, drawn, facts_of, facts_of_data, split_of
 
 __all__ = ["Counted", "Validity", "counted", "training_forms"]
 
@@ -39,7 +40,8 @@ class Counted:
 class Validity:
     """``validity``, ``uniqueness``, ``novelty`` of ``n`` strings drawn in one go, and their ``length`` in characters.
 
-    Validity without check is parsed / generated, the empty string being no molecule (RDKit takes it for one).
+    Validity without check is molecules / generated (`ebmsuite_molecule.chemistry.parse`). The empty string, strings
+    with dummy atoms and strings that were cut off before their end (``truncated`` in the protocol) are no molecules.
     Uniqueness is different / valid and novelty the share of the different ones that are not in the training set,
     both by RDKit's canonical SMILES with stereochemistry (MOSES); where there is nothing to count they are 0.
     Intervals are Wilson's at 95%; that of uniqueness, which falls as n grows, is of this n.
@@ -53,7 +55,7 @@ class Validity:
         train = split_of(data, "train")
         strings = drawn(model, data, rng, n, self.of, "train")
         found = counted(strings, training_forms(train.strings))
-        facts = facts_of(model, self.of, len(strings)) | {
+        facts = facts_of(model, self.of, strings) | {
             "generated": found.generated,
             "valid": found.valid,
             "distinct": found.distinct,
@@ -62,9 +64,8 @@ class Validity:
             "n_train": len(train),
             "rdkit": chemistry.VERSION,
         }
-        if train.note:
-            facts["data"] = train.note
-        lengths = [len(s) for s in strings]
+        facts |= facts_of_data(train)
+        lengths = [len(s.removesuffix(CUT)) for s in strings]
         spread = statistics.stdev(lengths) / len(lengths) ** 0.5 if len(lengths) > 1 else 0.0
         mean = statistics.fmean(lengths)
 

@@ -15,11 +15,21 @@ from torch import Tensor, nn
 
 from ebmsuite.density import Density, Gaussian
 from ebmsuite.energy import full_precision, in_precision
+from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.generator import Generator
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
 
-__all__ = ["LSTM", "SequenceDensity", "SequenceGenerator", "Transformer", "classes_of", "initialise", "recurrent"]
+__all__ = [
+    "LSTM",
+    "SequenceDensity",
+    "SequenceGenerator",
+    "Transformer",
+    "classes_of",
+    "initialise",
+    "longest_of",
+    "recurrent",
+]
 
 END = 1
 
@@ -27,12 +37,12 @@ END = 1
 class SequenceGenerator(Generator):
     """What recurrent and attending decoders share. The condition is not looked at: it may act on z.
 
-    ``longest`` is the number of tokens after which a draw that has not ended is cut off.
+    ``longest`` is the number of tokens after which a draw that has not ended is cut off: that of the data by default.
     """
 
-    def __init__(self, event: Space, latent: Density, longest: int) -> None:
+    def __init__(self, event: Space, latent: Density, longest: int | None) -> None:
         super().__init__(latent)
-        self.classes, self.longest = classes_of(event, "a decoder"), longest
+        self.classes, self.longest = classes_of(event, "a decoder"), longest_of(event, longest)
 
     def logits(self, before: Tensor, z: Tensor) -> Tensor:
         """Of every token [B, L, classes - 1], given those ``before`` it: [B, L], the first of a row 0.
@@ -50,7 +60,11 @@ class SequenceGenerator(Generator):
         raise NotImplementedError(f"{type(self).__name__} defines no advance")
 
     def log_prob(self, x: Tensor, z: Tensor, condition: Tree = None) -> Tensor:
-        """[B]: summed over the tokens of a row up to and with its end."""
+        """[B]: summed over the tokens of a row up to and with its end. `DataError` for other events than rows."""
+        if x.dim() != 2 or x.dtype != torch.int64 or len(x) != len(z):
+            raise DataError(
+                f"a decoder of strings scores rows of tokens, int64 [{len(z)}, L], not {x.dtype} {list(x.shape)}"
+            )
         before = nn.functional.pad(x[:, :-1], (1, 0))
         with in_precision(self.autocast, z):
             logits = self.logits(before, z)
@@ -89,7 +103,7 @@ class LSTM(SequenceGenerator):
     """
 
     def __init__(
-        self, event: Space, latent: Density, size: int, embedding: int, width: int, dropout: float, longest: int
+        self, event: Space, latent: Density, size: int, embedding: int, width: int, dropout: float, longest: int | None
     ) -> None:
         super().__init__(event, latent, longest)
         self.embedding = nn.Embedding(self.classes, embedding)
@@ -131,12 +145,12 @@ class Transformer(SequenceGenerator):
         heads: int,
         memories: int,
         dropout: float,
-        longest: int,
+        longest: int | None,
     ) -> None:
         super().__init__(event, latent, longest)
         self.memories = memories
         self.embedding = nn.Embedding(self.classes, width)
-        self.position = nn.Parameter(0.02 * torch.randn(memories + longest, width))
+        self.position = nn.Parameter(0.02 * torch.randn(memories + self.longest, width))
         self.prefix = nn.Linear(size, memories * width)
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
@@ -150,7 +164,7 @@ class Transformer(SequenceGenerator):
     def logits(self, before: Tensor, z: Tensor) -> Tensor:
         length = self.memories + before.shape[1]
         if before.shape[1] > self.longest:
-            raise ValueError(f"a string of {before.shape[1]} tokens, but the decoder's longest is {self.longest}")
+            raise DataError(f"a string of {before.shape[1]} tokens, but the decoder's longest is {self.longest}")
         prefix = self.prefix(z).view(len(z), self.memories, -1)
         h = torch.cat([prefix, self.embedding(before)], 1) + self.position[:length]
         mask = nn.Transformer.generate_square_subsequent_mask(length, device=z.device, dtype=h.dtype)
@@ -211,6 +225,21 @@ def classes_of(event: Space, net: str) -> int:
     return event.classes
 
 
+def longest_of(event: Space, longest: int | None) -> int:
+    """The most tokens of a draw: ``longest``, by default that of the event's space.
+
+    `RecipeError` where it is less than the longest string of the data, which could then not be drawn.
+    """
+    if longest is None and event.longest is None:
+        raise RecipeError("longest: the space of these strings has no longest one; set longest of the decoder")
+    if longest is not None and longest < max(event.longest or 1, 1):
+        raise RecipeError(
+            f"longest: {longest} of the decoder is less than the {event.longest or 1} tokens of the longest training "
+            "string, its end included, so that samples would be cut off; leave longest out, or raise it"
+        )
+    return longest or event.longest or 0
+
+
 def initialise(net: nn.Module) -> None:
     """Every parameter uniform on (-0.1, 0.1), as in the papers' code."""
     for parameter in net.parameters():
@@ -218,7 +247,12 @@ def initialise(net: nn.Module) -> None:
 
 
 def lstm(
-    event: Space, latent: Space, embedding: int = 512, width: int = 1024, dropout: float = 0.2, longest: int = 110
+    event: Space,
+    latent: Space,
+    embedding: int = 512,
+    width: int = 1024,
+    dropout: float = 0.2,
+    longest: int | None = None,
 ) -> LSTM:
     """An LSTM from a standard normal latent vector."""
     return LSTM(event, Gaussian(latent), latent.size, embedding, width, dropout, longest)
@@ -232,14 +266,14 @@ def transformer(
     heads: int = 8,
     memories: int = 4,
     dropout: float = 0.1,
-    longest: int = 110,
+    longest: int | None = None,
 ) -> Transformer:
     """A causal Transformer from a standard normal latent vector."""
     return Transformer(event, Gaussian(latent), latent.size, width, depth, heads, memories, dropout, longest)
 
 
 def lstm_density(
-    event: Space, embedding: int = 512, width: int = 1024, dropout: float = 0.2, longest: int = 110
+    event: Space, embedding: int = 512, width: int = 1024, dropout: float = 0.2, longest: int | None = None
 ) -> SequenceDensity:
     """An LSTM without a latent vector."""
     return SequenceDensity(LSTM(event, Gaussian(Space((0,))), 0, embedding, width, dropout, longest))

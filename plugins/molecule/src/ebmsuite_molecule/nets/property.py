@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ebmsuite.energy import Energy
+from ebmsuite.errors import UserError
 from ebmsuite.nets.mlp import Activation, mlp, mlp_energy
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
@@ -27,7 +28,14 @@ class PropertyEnergy(Energy):
         energy: Tensor = self.prior(x)
         if condition is None:
             return energy
-        missed: Tensor = (self.regression(x) - condition).nan_to_num(0.0)
+        expected: Tensor = self.regression(x)
+        if not isinstance(condition, Tensor) or condition.shape != expected.shape:  # it would be broadcast
+            got = list(condition.shape) if isinstance(condition, Tensor) else type(condition).__name__
+            raise UserError(
+                f"the condition of molecule/property is one row of {expected.shape[1]} properties per molecule, "
+                f"[{len(x)}, {expected.shape[1]}], got {got}"
+            )
+        missed = (expected - condition).nan_to_num(0.0)
         return energy + missed.square().sum(1) / (2 * self.sd**2)
 
 

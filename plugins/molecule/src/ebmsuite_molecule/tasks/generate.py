@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from ebmsuite.errors import UserError
 from ebmsuite_molecule import workers
-from ebmsuite_molecule.tasks.parts import Facts, codec_of, facts_of
+from ebmsuite_molecule.codec import truncated
+from ebmsuite_molecule.tasks.parts import Facts, codec_of, facts_of, no_input
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +25,8 @@ _ROUNDS = 100
 class Generate:
     """``n`` samples, in the format that the ending of ``out`` names (see the codec).
 
-    With ``check``, strings that are no molecules are drawn again: ``n`` molecules, in canonical form.
+    With ``check``, strings that are no molecules are drawn again: ``n`` molecules, in canonical form. Strings that were
+    cut off before their end are no molecules; without ``check`` they are written with a mark at the end.
     """
 
     n: int = 100
@@ -33,18 +35,22 @@ class Generate:
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
         if self.n < 1:
             raise UserError(f"n: at least 1, got {self.n}")
+        no_input(inputs, "generate")
         codec = codec_of(model)
         if not self.check:
             strings = codec.decode(model.sample(self.n, rng=rng))
             codec.write_strings(strings, out)
             return facts_of(strings, model)
         found: list[str] = []
-        drawn = 0
+        drawn = cut = 0
         for _ in range(_ROUNDS):
-            forms = workers.each("canonical", codec.decode(model.sample(self.n, rng=rng)))
-            drawn += len(forms)
+            strings = codec.decode(model.sample(self.n, rng=rng))
+            forms = workers.each("canonical", strings)
+            drawn, cut = drawn + len(forms), cut + truncated(strings)
             found += [form for form in forms if form]
             if len(found) >= self.n:
                 codec.write_strings(found[: self.n], out)
-                return facts_of(found[: self.n], model) | {"drawn": drawn}
-        raise UserError(f"generate: of {drawn:,} strings {len(found):,} are molecules, {self.n:,} are wanted")
+                return facts_of(found[: self.n], model) | {"drawn": drawn, "truncated": cut}
+        raise UserError(
+            f"generate: of {drawn:,} strings {len(found):,} are molecules ({cut:,} were cut off), {self.n:,} are wanted"
+        )

@@ -12,10 +12,10 @@ from ebmsuite.errors import UserError
 from ebmsuite.files import write_csv
 from ebmsuite_molecule import workers
 from ebmsuite_molecule.chemistry import Property
-from ebmsuite_molecule.codec import Strings
+from ebmsuite_molecule.codec import Strings, truncated
 from ebmsuite_molecule.nets.property import PropertyEnergy
 from ebmsuite_molecule.tasks.latents import batch_of
-from ebmsuite_molecule.tasks.parts import Facts, codec_of, table
+from ebmsuite_molecule.tasks.parts import Facts, codec_of, no_input, table
 
 if TYPE_CHECKING:
     from ebmsuite.model import Model
@@ -46,6 +46,7 @@ class Optimise:
     lr_factor: float = 1.0
 
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
+        no_input(inputs, "optimise")
         path, codec = table(out), codec_of(model)
         energy = model.players.get("energy")
         if not isinstance(energy, PropertyEnergy) or self.property not in codec.properties:
@@ -62,11 +63,14 @@ class Optimise:
         found: dict[str, tuple[float, int]] = {}
         aim, best_mean, without = 0.0, -float("inf"), 0
         first: float | None = None
+        drawn = cut = 0
         players, last = model.trainer.players, model.step
         for number in range(1, self.rounds + 1):
             target = torch.full((self.n, len(codec.properties)), torch.nan, device=model.device)
             target[:, column] = aim + sign * self.shift
-            forms = workers.each("canonical", codec.decode(model.trainer.sample(self.n, rng, target)))
+            strings = codec.decode(model.trainer.sample(self.n, rng, target))
+            drawn, cut = drawn + len(strings), cut + truncated(strings)
+            forms = workers.each("canonical", strings)
             new = [f for f in dict.fromkeys(forms) if f and f not in found]
             _, unfit = codec.encoded(new)  # longer than any training molecule, or with a symbol that none has
             new = [f for i, f in enumerate(new) if i not in unfit]
@@ -89,6 +93,8 @@ class Optimise:
         top = [found[f][0] for f in ranked[:3]]
         return {
             "rounds": number,
+            "drawn": drawn,
+            "truncated": cut,
             "distinct molecules": len(found),
             "training mean": mean,
             "best of the first round, mean of those kept": sign * (first or 0.0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ebmsuite.errors import DataError, UserError
 from ebmsuite_molecule import workers
-from ebmsuite_molecule.codec import Strings
+from ebmsuite_molecule.codec import Strings, truncated
 from ebmsuite_molecule.metrics.distances import bit_rows, tanimoto
 from ebmsuite_molecule.metrics.samples import split_of, strings_codec
 from ebmsuite_molecule.metrics.validity import counted, training_forms
@@ -18,7 +19,7 @@ from ebmsuite_molecule.metrics.validity import counted, training_forms
 if TYPE_CHECKING:
     from ebmsuite.model import Model
 
-__all__ = ["Facts", "codec_of", "facts_of", "molecules", "similarity", "table"]
+__all__ = ["Facts", "codec_of", "facts_of", "molecules", "no_input", "similarity", "table"]
 
 Facts: TypeAlias = dict[str, float | int | str]
 """What a task tells of what it did; the command line prints it."""
@@ -44,6 +45,12 @@ def molecules(model: Model, inputs: Path | None, n: int, task: str) -> tuple[Ten
     return x[:n].to(model.device), len(x)
 
 
+def no_input(inputs: Path | None, task: str) -> None:
+    """`UserError` when a task that draws by itself is given a file."""
+    if inputs is not None:
+        raise UserError(f"{task} takes no input: it draws molecules from the model; leave out {inputs}")
+
+
 def similarity(one: str, other: str) -> float:
     """Tanimoto similarity of the Morgan fingerprints of two molecules, 0 to 1."""
     a, b = (bit_rows([on or []]) for on in workers.each("bits", [one, other]))
@@ -58,16 +65,15 @@ def table(out: Path) -> Path:
 
 
 def facts_of(strings: Sequence[str], model: Model) -> Facts:
-    """How many strings are molecules, different, and new to the training set, where that is on this machine."""
-    try:
+    """How many strings were cut off, are molecules, are different, and are new to the training set if it is here."""
+    known: frozenset[str] | None = None
+    with suppress(DataError):  # not on this machine, or not the data that the model learned from
         known = training_forms(split_of(model.data, "train").strings)
-    except DataError:  # not here, or not those that the model learned from
-        found = counted(strings, frozenset())
-        return {"samples": found.generated, "valid": found.valid, "distinct": found.distinct}
-    found = counted(strings, known)
-    return {
+    found = counted(strings, known or frozenset())
+    facts: Facts = {
         "samples": found.generated,
+        "truncated": truncated(strings),
         "valid": found.valid,
         "distinct": found.distinct,
-        "novel": found.novel,
     }
+    return facts if known is None else facts | {"novel": found.novel}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ebmsuite.errors import UserError
 from ebmsuite.files import write_csv
 from ebmsuite_molecule import workers
+from ebmsuite_molecule.codec import truncated
 from ebmsuite_molecule.tasks.latents import generator_of, inferred, likeliest
 from ebmsuite_molecule.tasks.parts import Facts, codec_of, molecules, similarity, table
 
@@ -48,6 +49,7 @@ class Reconstruct:
         return {
             "molecules": len(rows),
             "of": total,
+            "truncated": truncated(made),
             "same": sum(r[2] for r in rows) / len(rows),
             "valid": len(known) / len(rows),
             "similarity of the valid": sum(known) / max(1, len(known)),
@@ -70,7 +72,7 @@ class Interpolate:
             raise UserError(f"steps: at least 1, got {self.steps}")
         codec = codec_of(model)
         generator_of(model)
-        x, _ = molecules(model, inputs, 2, "interpolate")
+        x, total = molecules(model, inputs, 2, "interpolate")
         if len(x) < 2:
             raise UserError(f"{inputs}: interpolate goes between two molecules, here is one")
         ends = inferred(model, x, codec, rng)
@@ -78,4 +80,11 @@ class Interpolate:
         strings = likeliest(model, (1 - share) * ends[:1] + share * ends[1:], codec)
         codec.write_strings(strings, out)
         forms = [f for f in workers.each("canonical", strings) if f]
-        return {"points": len(strings), "valid": len(forms), "distinct": len(set(forms))}
+        return {
+            "molecules": 2,
+            "of": total,
+            "points": len(strings),
+            "truncated": truncated(strings),
+            "valid": len(forms),
+            "distinct": len(set(forms)),
+        }

@@ -21,21 +21,24 @@ __all__ = ["Score"]
 
 @dataclass(frozen=True)
 class Score:
-    """log p(x) of the first ``n`` molecules of a file, in nats, to a .csv, by ``draws`` importance draws each.
+    """log p(x) of the first ``n`` molecules of a file, in nats, to a .csv, by ``draws`` (256) importance draws each.
 
     The string is scored as it is written: a molecule has many SMILES, and this is the probability of one. ``ess`` says
     how many draws count; where it is near 1 the number is too low by nats (`ebmsuite.sampling.importance`). log Z of
-    the prior is by annealed importance sampling. A model without a latent vector gives its exact log p(x).
+    the prior is by annealed importance sampling. A model without a latent vector gives its exact log p(x) and takes no
+    ``draws``.
     """
 
     n: int = 100
-    draws: int = 256
+    draws: int | None = None
 
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
         import torch
 
-        if self.draws < 2:
+        if self.draws is not None and self.draws < 2:
             raise UserError(f"draws: at least 2, got {self.draws}")
+        if self.draws is not None and "density" in model.players:
+            raise UserError(f"draws: {model.recipe.recipe} has an exact log p(x), score takes no draws; leave it out")
         path, codec = table(out), codec_of(model)
         x, total = molecules(model, inputs, self.n, "score")
         tokens = (x > 0).sum(1)
@@ -46,7 +49,7 @@ class Score:
             ess = [""] * len(x)
         else:
             generator_of(model)
-            joint, mass = log_probability(model, x, codec, rng, self.draws)
+            joint, mass = log_probability(model, x, codec, rng, self.draws or 256)
             value = joint.log_z - mass.log_z
             facts |= {
                 "smallest ess": float(joint.ess.min()),

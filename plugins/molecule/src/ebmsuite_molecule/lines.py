@@ -1,0 +1,342 @@
+"""The lines of a user's file of molecules, and which of them are no molecules.
+
+A line is a row of columns. In .csv and .tsv files they are separated by commas, semicolons or tabs, and may be quoted;
+in .smi and .txt files by tabs if the first line has one, else by runs of blanks and tabs. A separator at the beginning
+of a line means that its first column is empty.
+
+The column of SMILES is the one that the caller names; else the one whose heading is one of `HEADINGS`; else, in a file
+without a heading, the first.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ebmsuite.errors import DataError
+from ebmsuite_molecule import chemistry, selfies_words, workers
+
+__all__ = [
+    "ENDINGS",
+    "HEADINGS",
+    "WRONG_COLUMN",
+    "Table",
+    "bad_lines",
+    "canonical_forms",
+    "complaint",
+    "lines_of",
+    "rows_of",
+    "short",
+    "text_of",
+    "wrong_column",
+]
+
+ENDINGS = (".smi", ".txt", ".csv", ".tsv")
+
+HEADINGS = (
+    "smiles",
+    "isomeric_smiles",
+    "isomericsmiles",
+    "isosmiles",
+    "canonical_smiles",
+    "canonicalsmiles",
+    "rdkit_smiles",
+    "smile",
+    "smi",
+    "mol",
+    "molecule",
+    "structure",
+    "selfies",
+)
+"""What the column of SMILES may be called; the first of these that a heading has is taken. Capitals do not count, and
+blanks and hyphens count as underscores. A column ``selfies`` is read as SELFIES."""
+
+_CERTAIN = {heading for heading in HEADINGS if heading.endswith("smiles")}
+"""These make a line a heading. The others could be a molecule's name, so they do only where no column is a molecule."""
+
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", " ": "blanks"}
+_SHOWN = 5
+"""Bad lines that a message lists."""
+_NEARLY_ALL = 0.9
+"""Share of bad lines from which on the wrong column is the likely cause."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The lines of a file: their numbers, from 1, and the SMILES of each.
+
+    ``problems`` says, by the position of a line, why it has none. ``where`` says for messages where in a line the
+    SMILES were read: 'column 2 ("smiles"), columns separated by commas'.
+    """
+
+    path: Path
+    numbers: Sequence[int]
+    smiles: list[str]
+    problems: dict[int, str]
+    where: str
+
+
+def lines_of(path: Path, column: str | int | None = None) -> Table:
+    """The lines of a .smi, .txt, .csv or .tsv file, or one of these as .gz, without heading and final blank lines.
+
+    ``column`` names the column of SMILES, by its heading or its number from 1. A blank line in between is the empty
+    string. `DataError` when the file is none of these, cannot be read, has no lines or has no such column.
+    """
+    path = Path(path)
+    quoted = _ending(path) in (".csv", ".tsv")
+    text = text_of(path)
+    separator = _separator(text, _separators(path, text, quoted), column, quoted)
+    numbers, rows = _quoted(path, text, separator) if quoted else _unquoted(path, text)
+    if not rows:
+        raise DataError(f"{path}: no molecules in it")
+    first = _cells(rows[0], separator)
+    at, heading = _column(path, first, separator, column)
+    if heading:
+        numbers, rows = numbers[1:], rows[1:]
+    if not rows:
+        raise DataError(f"{path}: no molecules in it, only a heading")
+    called = f' ("{heading}")' if heading else ""
+    where = f"column {at + 1}{called}, columns separated by {_SEPARATORS[separator]}"
+    problems: dict[int, str] = {}
+    if not quoted and not heading and column is None:  # what follows a SMILES is its name
+        smiles = [str(row).partition("\t")[0].partition(" ")[0].rstrip("\r") for row in rows]
+    else:
+        smiles = []
+        for i, row in enumerate(rows):
+            cells = _cells(row, separator)
+            smiles.append(cells[at] if at < len(cells) else "")
+            if at > 0 and len(cells) > len(first):  # a separator too many moves the columns after it
+                problems[i] = f"{len(cells)} columns, the first line has {len(first)}"
+    if _plain(heading) == "selfies":
+        words, smiles = smiles, [_of_selfies(cell) for cell in smiles]
+        problems |= {i: f"{short(words[i])}: no SELFIES" for i, s in enumerate(smiles) if not s and i not in problems}
+    for i in problems:
+        smiles[i] = ""
+    return Table(path, numbers, smiles, problems, where)
+
+
+def bad_lines(table: Table, forms: Sequence[str]) -> dict[int, str]:
+    """Why lines, by number, are no molecules; ``forms`` are the canonical SMILES of all lines, "" for no molecule.
+
+    Only the first ones, those that `complaint` shows, have a reason: to find it, RDKit reads the string again.
+    """
+    bad = [i for i, form in enumerate(forms) if not form]
+    found = {table.numbers[i]: "" for i in bad}
+    for i in bad[:_SHOWN]:
+        smiles = table.smiles[i]
+        found[table.numbers[i]] = table.problems.get(i) or f"{short(smiles)}: {chemistry.reason(smiles)}"
+    return found
+
+
+def canonical_forms(table: Table) -> list[str]:
+    """The canonical SMILES of every line, "" for what is no molecule; remembered, as RDKit takes 0.2 ms per line."""
+    found: list[str] = workers.each("canonical", table.smiles, remember=True)
+    return found
+
+
+WRONG_COLUMN = (
+    "If this is the wrong column, call the right one smiles in the first line, or name it "
+    '(data set molecule/smiles-file: "column", a heading or a number)'
+)
+"""What to do about a file of which nearly all lines are bad."""
+
+
+def complaint(table: Table, bad: dict[int, str], mend: str) -> str:
+    """What is said of bad lines: how many there are, the first of them, where they were read, how to ``mend`` it."""
+    shown = "; ".join(f"line {number}, {bad[number]}" for number in sorted(bad)[:_SHOWN])
+    more = f"; and {len(bad) - _SHOWN:,} more" if len(bad) > _SHOWN else ""
+    said = f"{table.path}: {len(bad):,} of {len(table.smiles):,} lines are no molecules of this model: {shown}{more}"
+    return f"{said}. They were read from {table.where}. {mend}"
+
+
+def wrong_column(table: Table, bad: int) -> bool:
+    """Whether so many lines, ``bad``, are no molecules that this column is likely to hold something else."""
+    return bad >= _NEARLY_ALL * len(table.smiles)
+
+
+def short(smiles: str) -> str:
+    """A string for a message."""
+    return repr(smiles if len(smiles) <= 60 else smiles[:57] + "...")
+
+
+# -- text ----------------------------------------------------------------------------------------------------
+
+
+def text_of(path: Path, encoding: str = "utf-8-sig") -> str:
+    """The text of a file, of a .gz decompressed, with lines that end in \\n.
+
+    `DataError` names the file, and the line where there is one, when it cannot be read, is no text or is empty.
+    """
+    if path.is_dir():
+        raise DataError(f"{path}: a folder, not a file")
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file")
+    try:
+        content = path.read_bytes()
+        if path.suffix.lower() == ".gz":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: it cannot be read ({error}); the file is damaged or incomplete") from error
+    if content.startswith(b"\x1f\x8b"):
+        raise DataError(f"{path}: it cannot be read as text: its content is gzip; let the name end in .gz")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(f"{path}: it cannot be read: its text is UTF-16; save it as UTF-8")
+    if b"\0" in content:
+        at = _line(content, content.index(b"\0"))
+        raise DataError(f"{path}, line {at}: it cannot be read as text: a byte 0; save it as UTF-8 text")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        at, byte = _line(content, error.start), content[error.start]
+        wanted = "ASCII" if encoding == "ascii" else "UTF-8"
+        raise DataError(
+            f"{path}, line {at}: it cannot be read: the byte {byte:#04x} is not {wanted}; save it as {wanted} text"
+        ) from error
+    text = text.replace("\r\n", "\n")
+    if "\n" not in text:
+        text = text.replace("\r", "\n")
+    if not text.strip():
+        raise DataError(f"{path}: no molecules in it; it is empty")
+    return text
+
+
+def rows_of(text: str) -> list[str]:
+    """Lines without the end of each, and without blank lines at the end. Only \\n ends a line."""
+    lines = text.split("\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines
+
+
+def _line(content: bytes, at: int) -> int:
+    before = content[:at].replace(b"\r\n", b"\n")
+    return (before.count(b"\n") or before.count(b"\r")) + 1
+
+
+def _ending(path: Path) -> str:
+    endings = [s.lower() for s in path.suffixes[-2:]]
+    ending = endings[0] if endings[-1:] == [".gz"] and len(endings) == 2 else (endings or [""])[-1]
+    if path.is_file() and ending not in ENDINGS:
+        known = ", ".join(ENDINGS)
+        raise DataError(
+            f'{path}: molecules are not read from "{path.suffix}" files, but from {known}, each also as .gz'
+        )
+    return ending
+
+
+# -- columns -------------------------------------------------------------------------------------------------
+
+
+def _unquoted(path: Path, text: str) -> tuple[Sequence[int], Sequence[str | list[str]]]:
+    """Numbers and text of the lines of a .smi or .txt."""
+    lines = rows_of(text)
+    if "\r" in text:
+        for number, line in enumerate(lines, 1):
+            if "\r" in line.rstrip("\r"):
+                raise DataError(f"{path}, line {number}: a carriage return inside; end every line in a line feed")
+    return range(1, len(lines) + 1), lines
+
+
+def _quoted(path: Path, text: str, separator: str) -> tuple[Sequence[int], Sequence[str | list[str]]]:
+    """Numbers and cells of the rows of a .csv or .tsv, the cells without blanks around them."""
+    reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
+    rows: list[list[str]] = []
+    numbers = [1]
+    try:
+        for cells in reader:
+            rows.append([cell.strip(" \t") for cell in cells])
+            numbers.append(reader.line_num + 1)
+    except csv.Error as error:
+        by = _SEPARATORS[separator]
+        raise DataError(
+            f"{path}, line {numbers[-1]}: no row of a .csv file, columns separated by {by} ({error})"
+        ) from error
+    while rows and not any(rows[-1]):
+        rows.pop()
+    return numbers[: len(rows)], rows
+
+
+def _cells(row: str | list[str], separator: str) -> list[str]:
+    if isinstance(row, list):
+        return row
+    row = row.rstrip(" \t\r")
+    return [cell.rstrip(" ") for cell in row.split("\t")] if separator == "\t" else re.split("[ \t]+", row)
+
+
+def _separators(path: Path, text: str, quoted: bool) -> list[str]:
+    """What may separate the columns of a file, the likeliest first."""
+    if quoted:
+        return [",", ";", "\t"] if _ending(path) == ".csv" else ["\t", ",", ";"]
+    return ["\t"] if "\t" in text.partition("\n")[0].strip() else [" "]
+
+
+def _separator(text: str, separators: Sequence[str], column: str | int | None, quoted: bool) -> str:
+    """The first separator under which the first line has the wanted column; without one, the first of all."""
+    firsts = {s: _first(text, s, quoted) for s in separators}
+    for separator, cells in firsts.items():
+        if (_named(cells, column) if isinstance(column, str) else _heading(cells)) is not None:
+            return separator
+    for separator, cells in firsts.items():
+        at = column - 1 if isinstance(column, int) else 0
+        if len(cells) > max(at, 1) and chemistry.parse(cells[at]) is not None:
+            return separator
+    return separators[0]
+
+
+def _first(text: str, separator: str, quoted: bool) -> list[str]:
+    line = text.partition("\n")[0]
+    if not quoted:
+        return _cells(line, separator)
+    try:
+        return [cell.strip(" \t") for cell in next(csv.reader([line], delimiter=separator), [])]
+    except csv.Error:
+        return []
+
+
+def _column(path: Path, cells: list[str], separator: str, column: str | int | None) -> tuple[int, str]:
+    """The place of the column of SMILES, from 0, and its heading, empty in a file without one."""
+    by = _SEPARATORS[separator]
+    found = _heading(cells)
+    if isinstance(column, int):
+        if column < 1 or column > len(cells):
+            raise DataError(f"{path}: no column {column}: the first line has {len(cells)}, separated by {by}")
+        return column - 1, cells[column - 1] if found is not None else ""
+    if isinstance(column, str):
+        found = _named(cells, column)
+        if found is None:
+            there = ", ".join(cells[:20])
+            raise DataError(f'{path}: no column "{column}"; the first line, separated by {by}, has: {there}')
+    if found is None:
+        return 0, ""
+    twice = [i for i, cell in enumerate(cells) if _plain(cell) == _plain(cells[found])]
+    if len(twice) > 1:
+        numbers = " and ".join(str(i + 1) for i in twice)
+        raise DataError(f'{path}: the columns {numbers} are both called "{cells[found]}"; keep one, or give its number')
+    return found, cells[found]
+
+
+def _heading(cells: list[str]) -> int | None:
+    """The place of the column of SMILES where these cells are a heading, or None."""
+    words = [_plain(cell) for cell in cells]
+    found = next((words.index(heading) for heading in HEADINGS if heading in words), None)
+    if found is None or _CERTAIN & {*words}:
+        return found
+    return None if any(chemistry.parse(cell) is not None for cell in cells) else found
+
+
+def _named(cells: Iterable[str], column: str) -> int | None:
+    return next((i for i, cell in enumerate(cells) if _plain(cell) == _plain(column)), None)
+
+
+def _plain(heading: str) -> str:
+    return re.sub(r"[\s-]+", "_", heading.strip().lower())
+
+
+def _of_selfies(cell: str) -> str:
+    return selfies_words.decode(cell) if cell.startswith("[") else ""
