@@ -62,7 +62,7 @@ def main() -> None:
     print("| start | K | E(z; x) | -log p(x given z) | s | x decoder's pass |\n| --- | --- | --- | --- | --- | --- |")
     starts = {"noise": lambda: Noise(Gaussian(latent)).start(len(batch), rng, batch, condition).x}
     if encoder is not None:
-        starts["encoder"] = lambda: encoder.sample(len(batch), rng, batch.seen)
+        starts["encoder"] = lambda: encoder.sample(len(batch), rng, batch.encoder_input)
     half = int((batch.x > 0).sum(1).float().mean() / 2)
     plans = [(name, steps, batch.x) for name in starts for steps in (0, 1, 2, 5, 20, 100)]
     plans += [(f"{name}, the first {half} tokens", 2, batch.x[:, :half]) for name in starts]

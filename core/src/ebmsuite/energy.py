@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ebmsuite.space import waves
+from ebmsuite.space import time_embedding
 from ebmsuite.tree import Tree, per_row
 
 log = logging.getLogger("ebmsuite")
@@ -161,8 +161,8 @@ class NoiseConditional(Energy):
 
         E(x, sigma) = |x|^2 / 2 (s^2 + sigma^2) - s / sigma f(x / (s^2 + sigma^2)^1/2, sigma)
 
-    ``net(x, time)`` gives f, [B]; ``time`` are the `waves` [B, 8] of sigma's place between low, 0, and high, 1, in the
-    logarithm. f = 0 is right for N(0, s^2 I), s being the ``sd`` of the data; what f sees is of unit size at
+    ``net(x, time)`` gives f, [B]; ``time`` is the `time_embedding` [B, 8] of log sigma, scaled to 0 at ``low`` and 1 at
+    ``high``. f = 0 is right for N(0, s^2 I), s being the ``sd`` of the data; what f sees is of unit size at
     every sigma, and so is what its slope must be (the preconditioning of Karras et al., NeurIPS 2022, table 1, made
     that of an energy). One net for all levels, told the level: Song & Ermon, NeurIPS 2019, who have scores.
 
@@ -183,7 +183,7 @@ class NoiseConditional(Energy):
         place = (sigma / self.low).log() / math.log(self.high / self.low)
         variance = self.sd**2 + sigma.square()
         with in_precision(self.autocast, x):
-            f = self.net(x * per_row(variance.rsqrt(), x), waves(place).to(x.dtype))
+            f = self.net(x * per_row(variance.rsqrt(), x), time_embedding(place).to(x.dtype))
         energy: Tensor = x.flatten(1).square().sum(1) / (2 * variance) - self.sd / sigma * full_precision(f)
         return energy
 

@@ -52,8 +52,8 @@ class Component:
     """One thing that a plugin offers, described without importing it.
 
     ``target`` is ``"module:attribute"``, a class or function whose keyword arguments are the component's
-    settings. Arguments named in `ebmsuite.plugins.registry.GIVEN` (``event``, ``latent``, ``condition``, ...) are not
-    settings: the suite fills them in. For a recipe the target is ``"package:path/in/package.yaml"``.
+    settings. Arguments named in `ebmsuite.plugins.registry.INJECTED` (``event``, ``latent``, ``condition``, ...) are
+    no settings: the suite fills them in. For a recipe the target is ``"package:path/in/package.yaml"``.
     """
 
     name: str
@@ -194,10 +194,10 @@ class Plugin:
         raise NotImplementedError
 
     @hookspec
-    def ebm_watchers(self) -> Sequence[Component]:
+    def ebm_callbacks(self) -> Sequence[Component]:
         """Objects with run-time hooks of their own, on in the runs whose recipe lists them under ``watch``.
 
-        The suite's own log, guard, progress line and report are watchers too. They are on unless a recipe turns them
+        The suite's own log, guard, progress line and report are callbacks too. They are on unless a recipe turns them
         off (``{name: progress, enabled: false}``).
         """
         raise NotImplementedError
@@ -270,7 +270,7 @@ KINDS: Mapping[str, str] = {
     "sampler": "ebm_samplers", "chains": "ebm_chains", "trainer": "ebm_trainers",
     "optimiser": "ebm_optimisers", "dataset": "ebm_datasets", "codec": "ebm_codecs",
     "augmentation": "ebm_augmentations", "extractor": "ebm_extractors", "metric": "ebm_metrics",
-    "task": "ebm_tasks", "renderer": "ebm_renderers", "watcher": "ebm_watchers",
+    "task": "ebm_tasks", "renderer": "ebm_renderers", "callback": "ebm_callbacks",
     "recipe": "ebm_recipes", "case": "ebm_cases",
 }  # fmt: skip
 """Kind of component -> the hook that registers it."""

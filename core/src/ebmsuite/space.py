@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ebmsuite.tree import Tree, tree_map
 
-__all__ = ["TIME", "Batch", "Given", "Space", "waves"]
+__all__ = ["TIME_EMBEDDING", "Batch", "ConditionSpace", "Space", "time_embedding"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Space:
         return ""
 
 
-Given: TypeAlias = Space | tuple["Given", ...] | None
+ConditionSpace: TypeAlias = Space | tuple["ConditionSpace", ...] | None
 """The space of a condition: a tree like the condition itself."""
 
 
@@ -82,8 +82,8 @@ class Batch:
         return self.x.shape[0]
 
     @property
-    def seen(self) -> Tree:
-        """What an encoder looks at: the view, or else the events."""
+    def encoder_input(self) -> Tree:
+        """What an encoder reads: the view, or else the events."""
         return self.x if self.view is None else self.view
 
     def to(self, device: torch.device | str) -> Batch:
@@ -99,10 +99,10 @@ class Batch:
         return Batch(**{f.name: tree_map(function, getattr(self, f.name)) for f in dataclasses.fields(self)})
 
 
-TIME = Space((8,), (-1.0, 1.0))
-"""What a net is told of a level of noise: see `waves`."""
+TIME_EMBEDDING = Space((8,), (-1.0, 1.0))
+"""What a net is told of a level of noise: see `time_embedding`."""
 
 
-def waves(place: Tensor) -> Tensor:
+def time_embedding(place: Tensor) -> Tensor:
     """cos(pi k u), k = 1 to 8, of a level's place u [B] between the least noise, 0, and the most, 1: [B, 8]."""
-    return torch.cos(math.pi * place[:, None] * torch.arange(1, TIME.size + 1, device=place.device))
+    return torch.cos(math.pi * place[:, None] * torch.arange(1, TIME_EMBEDDING.size + 1, device=place.device))

@@ -159,15 +159,15 @@ def test_a_hook_that_meets_a_full_disk_is_not_blamed(hook: str, tmp_path: Path) 
     def fails(self, run):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    watcher = type("Writes", (), {hook: hookimpl(fails)})()
+    callback = type("Writes", (), {hook: hookimpl(fails)})()
     registry = Registry()
     registry.plugins.load_all()
-    registry.plugins.add(watcher, "writes")
+    registry.plugins.add(callback, "writes")
     try:
         with pytest.raises(OSError, match=r"space|full") as found:
             train(MLE_EXAMPLE, *QUIET, out=tmp_path / "run", registry=registry)
     finally:
-        registry.plugins.remove(watcher)
+        registry.plugins.remove(callback)
     assert not isinstance(found.value, PluginError)
     assert full_disk(found.value)
 
@@ -185,14 +185,14 @@ def test_what_ended_a_run_is_its_error_and_not_the_report_after_it(
         def ebm_run_end(self):
             raise ValueError("the second error")
 
-    watcher, registry = Fails(), Registry()
+    callback, registry = Fails(), Registry()
     registry.plugins.load_all()
-    registry.plugins.add(watcher, "fails")
+    registry.plugins.add(callback, "fails")
     try:
         with pytest.raises(PluginError, match="the first error"):
             train(MLE_EXAMPLE, *QUIET, out=tmp_path / "run", registry=registry)
     finally:
-        registry.plugins.remove(watcher)
+        registry.plugins.remove(callback)
     assert "the second error" in caplog.text
 
 

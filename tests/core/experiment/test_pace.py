@@ -49,14 +49,14 @@ def machine(monkeypatch: pytest.MonkeyPatch):
 
 
 def threads_of(example: dict, *changes: str, **options) -> list[int]:
-    registry, watcher = Registry(), Threads()
+    registry, callback = Registry(), Threads()
     registry.plugins.load_all()
-    registry.plugins.add(watcher, "threads")
+    registry.plugins.add(callback, "threads")
     try:
         train(example, *changes, registry=registry, **options)
     finally:
-        registry.plugins.remove(watcher)
-    return watcher.seen
+        registry.plugins.remove(callback)
+    return callback.seen
 
 
 def test_one_thread_is_taken_where_it_is_clearly_faster(machine: dict, tmp_path: Path) -> None:

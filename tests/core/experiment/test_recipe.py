@@ -188,7 +188,7 @@ def test_a_budget_that_is_no_mapping_is_refused() -> None:
         read(budgets={"quick": 100}, budget="quick")
 
 
-# -- watchers -------------------------------------------------------------------------------------------------------
+# -- callbacks -------------------------------------------------------------------------------------------------------
 
 
 def watched(*overrides: str, **changes: object) -> list:
@@ -198,7 +198,7 @@ def watched(*overrides: str, **changes: object) -> list:
 DEFAULT = watched()
 
 
-def test_the_suites_watchers_are_on_by_default() -> None:
+def test_the_suites_callbacks_are_on_by_default() -> None:
     assert [spec["name"] for spec in DEFAULT] == ["log", "guard", "progress", "report"]
     assert all("enabled" not in spec for spec in DEFAULT)
     assert watched(watch=[]) == DEFAULT
@@ -220,7 +220,7 @@ def test_an_entry_adds_changes_or_turns_off(watch, expected) -> None:
     assert watched(f"watch={watch}") == expected
 
 
-def test_a_watcher_is_turned_off_from_the_command_line() -> None:
+def test_a_callback_is_turned_off_from_the_command_line() -> None:
     assert watched("watch.2.enabled=false", watch=[{"name": "tensorboard"}]) == [
         *DEFAULT[:2], {"name": "progress", "enabled": False}, DEFAULT[3], {"name": "tensorboard"},
     ]  # fmt: skip
@@ -233,9 +233,9 @@ def test_a_watcher_is_turned_off_from_the_command_line() -> None:
     [
         ([{"name": "guard"}, {"name": "guard", "gap": 1}], r'watch.1: "guard" is in the list twice'),
         ([{"name": "progress", "enabled": "no"}], r"watch.2.enabled: expected true or false, got 'no'"),
-        (["progress"], r"watch.0 must be \{name: <watcher>"),
+        (["progress"], r"watch.0 must be \{name: <callback>"),
         ({"name": "log"}, r"watch: a list is needed"),
-        ([{"name": "tensorbord"}], r'no watcher "tensorbord"; did you mean tensorboard'),
+        ([{"name": "tensorbord"}], r'no callback "tensorbord"; did you mean tensorboard'),
     ],
 )
 def test_a_wrong_watch_list_is_refused(watch, message) -> None:

@@ -206,13 +206,13 @@ def test_a_gap_that_jumps_is_noticed_before_it_is_large(tmp_path: Path, new_stag
                 with torch.no_grad():
                     players["energy"].a.add_(30.0)
 
-    watcher = Spoil()
-    registry.plugins.add(watcher, "spoil")
+    callback = Spoil()
+    registry.plugins.add(callback, "spoil")
     changes = ("budget.steps=80", "log.every=2", "checkpoint.every=20", "energy.lr=1e-4")
     try:
         run = train(MLE_EXAMPLE, *changes, watched_by("log", "guard"), out=tmp_path / "run", registry=registry)
     finally:
-        registry.plugins.remove(watcher)
+        registry.plugins.remove(callback)
     events = [r for r in rows(run) if "event" in r]
     if new_stage:
         assert not events
@@ -240,13 +240,13 @@ def test_a_hook_may_ask_for_a_stop(tmp_path: Path) -> None:
             if rows[-1][0] >= 6:
                 run.ask_stop("that is enough")
 
-    watcher = Enough()
-    registry.plugins.add(watcher, "enough")
+    callback = Enough()
+    registry.plugins.add(callback, "enough")
     try:
         with pytest.raises(Stopped, match="stopped at step 6: that is enough"):
             train(MLE_EXAMPLE, "log.every=2", watched_by(), out=tmp_path / "run", registry=registry)
     finally:
-        registry.plugins.remove(watcher)
+        registry.plugins.remove(callback)
 
 
 # -- folders -------------------------------------------------------------------------------------------------------

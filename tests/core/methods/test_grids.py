@@ -252,7 +252,7 @@ def test_coarse_to_fine_grows_as_the_schedule_says() -> None:
         logs = trainer.step(t, {"data": Batch(ramp(16, draw))}, draw)
     assert float(logs["grid"]) == 1
     assert all(torch.equal(frozen[n], p) for n, p in energy.nets[2].named_parameters())  # its turn has not come
-    assert players.born["energy"] == 4  # a fresh optimiser since the second grid began
+    assert players.reset_at["energy"] == 4  # a fresh optimiser since the second grid began
     trainer.players.at(12)
     trainer.step(12, {"data": Batch(ramp(16, draw))}, draw)
     assert not all(torch.equal(frozen[n], p) for n, p in energy.nets[2].named_parameters())

@@ -196,7 +196,7 @@ def test_one_raising_run_time_hook_hides_no_other(isolated_plugins) -> None:
     plugins.add(Bad(), "watch:bad")
     plugins.remove(plugins.manager.get_plugin("bad"))
     with pytest.raises(
-        PluginError, match=r'watcher "bad" failed in .*: boom; turn it off with \{name: bad, enabled: false'
+        PluginError, match=r'callback "bad" failed in .*: boom; turn it off with \{name: bad, enabled: false'
     ):
         plugins.call("ebm_run_end", run=None, outcome="finished")
 
@@ -208,8 +208,8 @@ ebm_api = 1
 calls = []
 
 @hookimpl
-def ebm_watchers():
-    return [Component("other/watcher", "builtins:object", "a watcher")]
+def ebm_callbacks():
+    return [Component("other/callback", "builtins:object", "a callback")]
 
 @hookimpl
 def {hook}():
@@ -255,7 +255,7 @@ def test_a_plugin_that_a_run_does_not_use_cannot_end_it(
     ("changes", "recipe"),
     [
         ((), {"recipe": "other/mine"}),
-        (('watch=[{name: other/watcher}]',), {}),
+        (('watch=[{name: other/callback}]',), {}),
         (('metrics=[{name: other/mean}]',), {}),
     ],
 )  # fmt: skip

@@ -349,7 +349,7 @@ def ebm_datasets() -> list[Component]:
 
 
 @hookimpl
-def ebm_watchers() -> list[Component]:
+def ebm_callbacks() -> list[Component]:
     at = "ebmsuite.callbacks."
     return [
         Component("log", at + "log:MetricLog", "metrics.jsonl, one row every log.every steps"),

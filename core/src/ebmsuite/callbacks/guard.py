@@ -42,14 +42,14 @@ class Guard:
     @hookimpl
     def ebm_logged(self, run: Run, rows: Sequence[tuple[int, Mapping[str, float]]]) -> None:
         # a player that has been reset is in a new stage: the gaps of the one before say nothing of this one
-        seen = len(run.events), max(run.experiment.trainer.players.born.values())
+        seen = len(run.events), max(run.experiment.trainer.players.reset_at.values())
         if self._seen != seen:  # at the start, and when the log was cut
             past = (r for r in run.history() if "gap" in r and seen[1] < r["step"] < rows[0][0])
             self._past, self._seen = [abs(r["gap"]) for r in past], seen
         for step, row in rows:
             if "energy/data" in row:
                 warn_if_rounded(torch.tensor([row["energy/data"], row["energy/samples"]]), str(run.folder))
-            reason = self.judge(run, row)
+            reason = self.problem(run, row)
             if reason is not None:
                 run.ask_rollback(f"{reason} (step {step})", self.lr_factor, self.events, self._advice(run))
                 return
@@ -65,7 +65,7 @@ class Guard:
             )
             run.ask_rollback(reason, self.lr_factor, self.events, self._advice(run))
 
-    def judge(self, run: Run, row: Mapping[str, float]) -> str | None:
+    def problem(self, run: Run, row: Mapping[str, float]) -> str | None:
         """What is wrong with the numbers of a step, or None."""
         for name, value in row.items():
             if not math.isfinite(value):

@@ -20,7 +20,7 @@ class TensorBoard:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise PluginError('watcher "tensorboard": pip install "ebmsuite[tensorboard]"') from error
+            raise PluginError('callback "tensorboard": pip install "ebmsuite[tensorboard]"') from error
         self._make: Any = SummaryWriter
         self._writer: Any = None
 

@@ -14,7 +14,7 @@ from ebmsuite.errors import PluginError, RecipeError
 from ebmsuite.experiment.recipe import Recipe
 from ebmsuite.learning import Draws, Role
 from ebmsuite.sampling import Phase, Proposal
-from ebmsuite.space import Given, Space
+from ebmsuite.space import ConditionSpace, Space
 
 __all__ = [
     "chains_are_independent",
@@ -57,7 +57,7 @@ def latent_is_known(draws: Mapping[str, Draws], spaces: Mapping[str, Any]) -> No
             raise RecipeError(f"latent: the phase {name} draws latent vectors; say how long they are")
 
 
-def condition_is_taken(recipe: Recipe, player: str, net: Any, target: Any, condition: Given) -> None:
+def condition_is_taken(recipe: Recipe, player: str, net: Any, target: Any, condition: ConditionSpace) -> None:
     """A component that passes a condition on to its net was built for one (its target has an argument "condition")."""
     passes_on = getattr(net, "passes_condition", False)
     if condition is not None and passes_on and "condition" not in inspect.signature(target).parameters:

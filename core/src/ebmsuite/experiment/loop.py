@@ -58,9 +58,9 @@ def fit(run: Run, interrupted: Callable[[], bool] = lambda: False) -> str:
     if run.step == 0:
         checkpoints.save(run)
     while True:
-        if not run.judged:  # also after a resume or a rollback: checkpoints are older than the scores of their step
-            judge(run)
-            checkpoints.mark_judged(run)
+        if not run.evaluated:  # also after a resume or a rollback: checkpoints are older than the scores of their step
+            score_and_render(run)
+            checkpoints.mark_evaluated(run)
         if run.step >= recipe.budget.steps:
             return "finished"
         t = run.step
@@ -68,7 +68,7 @@ def fit(run: Run, interrupted: Callable[[], bool] = lambda: False) -> str:
         batches = {name: s.batch(t).to(run.experiment.device) for name, s in run.experiment.streams.items()}
         logs = trainer.step(t, batches, run.rng)
 
-        run.step, run.judged = t + 1, False
+        run.step, run.evaluated = t + 1, False
         run.keep_routes()
         run.pending.append((run.step, logs))
         if run.ranks.main:
@@ -169,15 +169,15 @@ def due(run: Run) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
     return [m for m in run.recipe.metrics if now(m)], [r for r in run.recipe.render if now(r)]
 
 
-def judge(run: Run) -> None:
+def score_and_render(run: Run) -> None:
     """Score and picture the model if it is time to, on rank 0."""
     metrics, renderers = due(run)
     if run.ranks.main:
         if renderers:
             render(run, renderers)
         if metrics:
-            evaluate(run, metrics)
-    run.judged = True
+            score_all(run, metrics)
+    run.evaluated = True
     if metrics or renderers:
         run.ranks.wait()
 
@@ -186,7 +186,7 @@ def _seed(run: Run, name: str) -> int:
     return zlib.crc32(f"{run.recipe.seed}/{run.step}/{name}".encode())
 
 
-def evaluate(run: Run, metrics: Sequence[Mapping[str, Any]]) -> None:
+def score_all(run: Run, metrics: Sequence[Mapping[str, Any]]) -> None:
     """Score the model as it stands."""
     scores: dict[str, Score] = {}
     with _as_model(run) as model:
@@ -342,20 +342,20 @@ def _begin(run: Run, data: Mapping[str, Any], changes: Sequence[str], resume: bo
 
 
 def _go_on(run: Run, quiet: bool) -> Path:
-    """Learn with the recipe's watchers, until the budget is spent."""
+    """Learn with the recipe's callbacks, until the budget is spent."""
     recipe, registry, ranks = run.recipe, run.registry, run.ranks
-    if quiet and ranks.main:  # without the progress watcher, which says what is used
+    if quiet and ranks.main:  # without the progress callback, which says what is used
         for name, stream in provenance.read(run.folder).get("streams", {}).items():
             if stream["skipped"]:
                 log.warning("%s", provenance.line(f"data.{name}", stream))
-    watchers = [] if not ranks.main else [
-        (registry.build("watcher", spec), spec["name"])
+    callbacks = [] if not ranks.main else [
+        (registry.build("callback", spec), spec["name"])
         for spec in recipe.watch
         if spec.get("enabled", True) and not (quiet and spec["name"] == "progress")
     ]  # fmt: skip
     plugins = registry.plugins
-    for watcher, name in watchers:
-        plugins.add(watcher, f"watch:{name}")
+    for callback, name in callbacks:
+        plugins.add(callback, f"watch:{name}")
     outcome = "failed"
     problem: BaseException | None = None
     try:
@@ -374,8 +374,8 @@ def _go_on(run: Run, quiet: bool) -> Path:
             if ranks.main:
                 _tell_end(run, outcome, problem)
         finally:
-            for watcher, _ in watchers:
-                plugins.remove(watcher)
+            for callback, _ in callbacks:
+                plugins.remove(callback)
     if outcome == "stopped":
         raise Stopped(f"{recipe.recipe} stopped at step {run.step}: {run.stop}")
     if outcome == "interrupted":

@@ -199,7 +199,7 @@ def passes(run: Run) -> list[Pass]:
         if isinstance(net, NormalGenerator):
             offer(partial(_learn, net, partial(net, vector(), batch.condition)))
         elif isinstance(net, Encoder):
-            offer(partial(_learn, net, partial(net.moments, batch.seen)))
+            offer(partial(_learn, net, partial(net.moments, batch.encoder_input)))
     return found
 
 

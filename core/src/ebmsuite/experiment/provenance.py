@@ -9,7 +9,7 @@ from typing import Any
 
 from ebmsuite.dataset import Dataset
 from ebmsuite.errors import DataError
-from ebmsuite.space import Given
+from ebmsuite.space import ConditionSpace
 from ebmsuite.values import plain
 
 __all__ = ["FILE", "changes", "compare", "describe", "describe_stream", "differences", "line", "read"]
@@ -19,7 +19,7 @@ NAMES = 5
 """Names of skipped inputs that are kept per reason."""
 
 
-def describe(streams: Mapping[str, Dataset], condition: Given) -> dict[str, Any]:
+def describe(streams: Mapping[str, Dataset], condition: ConditionSpace) -> dict[str, Any]:
     """The content of ``data.json``.
 
     Spaces, codec and example count are those of the first stream: a model needs them to work without its data. Each

@@ -86,7 +86,7 @@ class LogPlan:
 class Recipe:
     """A complete recipe. Component specs are ``{name: ..., settings}`` with every setting present.
 
-    ``watch`` lists the suite's own watchers and then the recipe's; one that is off has ``enabled: False``.
+    ``watch`` lists the suite's own callbacks and then the recipe's; one that is off has ``enabled: False``.
     """
 
     recipe: str
@@ -113,7 +113,7 @@ class Recipe:
 
 SECTIONS = [f.name for f in dataclasses.fields(Recipe)]
 WATCH = ("log", "guard", "progress", "report")
-"""The suite's own watchers: on unless a recipe turns one off."""
+"""The suite's own callbacks: on unless a recipe turns one off."""
 
 _PLAYER = {"of": Parameter("of", Literal["event", "latent"], "event", None)}
 _OPTIMISER = {
@@ -130,7 +130,7 @@ _METRIC = {
 _RENDER = {"every": Parameter("every", int | None, None, None), "n": Parameter("n", int, 64, None)}
 _WATCH = {"enabled": Parameter("enabled", bool, True, None)}
 _LISTS: tuple[tuple[str, str, dict[str, Parameter]], ...] = (
-    ("metrics", "metric", _METRIC), ("render", "renderer", _RENDER), ("watch", "watcher", _WATCH),
+    ("metrics", "metric", _METRIC), ("render", "renderer", _RENDER), ("watch", "callback", _WATCH),
 )  # fmt: skip
 _PLANS: dict[str, Any] = {"budget": Budget, "checkpoint": CheckpointPlan, "log": LogPlan, "compute": Compute}
 
@@ -258,7 +258,7 @@ def resolve(
         changes += list(budgets[budget].items())
     changes += map(parse_setting, overrides)
     for key, value in changes:
-        own["watch"] = _watchers(own.get("watch"))  # so that watch.1 is an entry that exists
+        own["watch"] = _callbacks(own.get("watch"))  # so that watch.1 is an entry that exists
         known, problems = _outline(own, registry)
         try:
             path = _find(key, known)
@@ -286,7 +286,7 @@ def _fill(raw: Mapping[str, Any], registry: Registry) -> Recipe:
             close = difflib.get_close_matches(str(key), SECTIONS, n=1)
             hint = f"did you mean {close[0]}?" if close else f"the keys of a recipe: {', '.join(SECTIONS)}"
             raise RecipeError(f"{key}: no such key; {hint}")
-    raw = {**raw, "phases": raw.get("phases") or {}, "watch": _watchers(raw.get("watch"))}
+    raw = {**raw, "phases": raw.get("phases") or {}, "watch": _callbacks(raw.get("watch"))}
     for key in ("data", "players", "trainer", "phases", "optimisers", "budget"):
         if not isinstance(raw.get(key), Mapping):
             raise RecipeError(f"{key}: a mapping is needed here")
@@ -391,8 +391,8 @@ def _outline(raw: Mapping[str, Any], registry: Registry) -> tuple[dict[str, Any]
     return outline, problems
 
 
-def _watchers(given: Any) -> Any:
-    """The suite's own watchers with the changes that ``given`` makes to them, then its additions."""
+def _callbacks(given: Any) -> Any:
+    """The suite's own callbacks with the changes that ``given`` makes to them, then its additions."""
     if given is None:
         given = []
     if not isinstance(given, list | tuple) or not all(isinstance(spec, Mapping) for spec in given):

@@ -41,12 +41,15 @@ __all__ = ["Checkpoints", "Run", "RunState", "checkpoint_steps", "newest"]
 
 log = logging.getLogger("ebmsuite")
 
+EARLIER_NAMES = {"reset_at": "born", "evaluated": "judged"}
+"""Key of run.json -> what it was called until 0.1."""
+
 STEP = re.compile(r"^step-(\d{8})$")
 
 
 @dataclass
 class Rollback:
-    """What a watcher asked for: back to the last good checkpoint, with lower learning rates."""
+    """What a callback asked for: back to the last good checkpoint, with lower learning rates."""
 
     reason: str
     lr_factor: float
@@ -60,14 +63,15 @@ class RunState:
 
     step: int = 0
     lr_factor: float = 1.0
-    born: Mapping[str, int] | None = None
+    reset_at: Mapping[str, int] | None = None
+    """Player -> the step at which its optimiser and moving average began."""
     events: tuple[Mapping[str, Any], ...] = ()
     """Rollbacks so far."""
     pending: tuple[tuple[int, Mapping[str, float]], ...] = ()
     """Rows that were not yet moved to the log."""
     log_bytes: int = 0
     """Length of metrics.jsonl; what is behind it belongs to steps that will be repeated."""
-    judged: bool = True
+    evaluated: bool = True
     """Whether the scores and pictures that are due at this step have been made."""
     scheduled: bool = True
     """False for the extra checkpoint of an interruption, which changes no later decision."""
@@ -88,7 +92,7 @@ class Run:
         self.step = 0
         """Completed learning steps."""
         self.events: list[Mapping[str, Any]] = []
-        self.judged = True
+        self.evaluated = True
         self.pending: list[tuple[int, Mapping[str, Tensor | float]]] = []
         self.rollback: Rollback | None = None
         self.stop: str | None = None
@@ -194,16 +198,16 @@ class Run:
         pending = tuple((t, {k: float(v) for k, v in row.items()}) for t, row in self.pending)
         length = self.log_path.stat().st_size if self.log_path.exists() else 0
         return RunState(
-            self.step, players.lr_factor, dict(players.born), tuple(self.events), pending, length,
-            self.judged, scheduled, self.ranks.world,
+            self.step, players.lr_factor, dict(players.reset_at), tuple(self.events), pending, length,
+            self.evaluated, scheduled, self.ranks.world,
         )  # fmt: skip
 
     def take(self, state: RunState) -> None:
         """Go on from a saved state."""
         players = self.experiment.trainer.players
         self.step, players.lr_factor = state.step, state.lr_factor
-        players.born = dict(state.born or {})
-        self.events, self.judged = list(state.events), state.judged
+        players.reset_at = dict(state.reset_at or {})
+        self.events, self.evaluated = list(state.events), state.evaluated
         self.pending = [(t, row) for t, row in state.pending]
 
 
@@ -293,7 +297,7 @@ class Checkpoints:
                 os.rename(aside, path)
                 sync(self.root)
 
-    def mark_judged(self, run: Run) -> None:
+    def mark_evaluated(self, run: Run) -> None:
         """The scores and pictures of this step's checkpoint are made: a resume need not make them again."""
         path = self.root / f"step-{run.step:08d}"
         if run.ranks.main and path.is_dir():
@@ -415,6 +419,9 @@ def _read_state(path: Path) -> RunState:
         stored = json.loads((path / "run.json").read_text(encoding="utf-8"))
         if not isinstance(stored, dict) or not {"step", "log_bytes"} <= stored.keys():
             raise ValueError("it is incomplete")
+        for new, old in EARLIER_NAMES.items():
+            if old in stored:
+                stored[new] = stored.pop(old)
         return RunState(**stored)
     except (OSError, ValueError, TypeError) as error:
         raise DataError(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.errors import RecipeError
-from ebmsuite.space import waves
+from ebmsuite.space import time_embedding
 
 __all__ = ["COSINE", "T6", "Diffusion", "Level", "from_betas"]
 
@@ -28,7 +28,7 @@ class Level(NamedTuple):
     noise_next: Tensor
     """The noise in x_{t+1}."""
     time: Tensor
-    """[B, 8], what a net is told: the `waves` of x_t's place between data, 0, and noise, 1."""
+    """[B, 8], what a net is told: the `time_embedding` of x_t's place between data, 0, and noise, 1."""
     last: Tensor
     """Whether x_{t+1} is the noisiest."""
 
@@ -92,5 +92,5 @@ def _steps(log_snr: tuple[float, ...], device: torch.device) -> tuple[Tensor, ..
     a = kept[1:] / kept[:-1]
     sigma = (noise[1:].square() - (a * noise[:-1]).square()).sqrt()
     place = torch.atan((-snr / 2).exp()) / (math.pi / 2)  # of noise / kept, in right angles
-    time = waves(place)
+    time = time_embedding(place)
     return tuple(v.float().to(device) for v in (a, sigma, kept[:-1], noise[:-1], noise[1:], time[:-1]))

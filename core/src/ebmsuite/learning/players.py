@@ -44,7 +44,7 @@ class Players(Mapping[str, nn.Module]):
         self.nets, self.how, self.ranks = dict(nets), dict(optimisers), ranks or Ranks()
         self.ema: dict[str, nn.Module] = {}
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
-        self.born = dict.fromkeys(self.how, 0)
+        self.reset_at = dict.fromkeys(self.how, 0)
         self.lr_factor = 1.0
         """What the stability guard has left of the learning rates."""
         self.t = 0
@@ -72,7 +72,7 @@ class Players(Mapping[str, nn.Module]):
     def reset(self, name: str) -> None:
         """A fresh optimiser, schedule and moving average: a new stage of learning."""
         self._begin(name)
-        self.born[name] = self.t
+        self.reset_at[name] = self.t
 
     def at(self, t: int) -> None:
         """Learning step ``t`` begins; the loop says so."""
@@ -84,7 +84,7 @@ class Players(Mapping[str, nn.Module]):
 
     def lr(self, name: str) -> float:
         """The learning rate of this step, counted from the last `reset`."""
-        how, age = self.how[name], self.t - self.born[name]
+        how, age = self.how[name], self.t - self.reset_at[name]
         ramp = min(1.0, (age + 1) / how.warm_up) if how.warm_up else 1.0
         return value_at(how.lr, age) * ramp * self.lr_factor
 
@@ -129,7 +129,7 @@ class Players(Mapping[str, nn.Module]):
     def _average(self, name: str) -> None:
         if name not in self.ema:
             return
-        age = self.t - self.born[name]
+        age = self.t - self.reset_at[name]
         decay = min(self.how[name].ema or 0.0, (1 + age) / (10 + age))
         pairs = list(zip(self.ema[name].parameters(), self.nets[name].parameters(), strict=True))
         torch._foreach_lerp_([e for e, _ in pairs], [p for _, p in pairs], 1 - decay)

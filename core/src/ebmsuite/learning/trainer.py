@@ -14,7 +14,7 @@ from ebmsuite.errors import UserError
 from ebmsuite.generator import Posterior
 from ebmsuite.learning.players import Players
 from ebmsuite.sampling import Phase
-from ebmsuite.space import Batch, Given, Space
+from ebmsuite.space import Batch, ConditionSpace, Space
 from ebmsuite.tree import Tree
 
 __all__ = ["Draws", "Logs", "Role", "Spaces", "Trainer", "generator_posterior", "sides"]
@@ -38,7 +38,7 @@ class Spaces(NamedTuple):
 
     event: Space
     """The space of the data's events."""
-    condition: Given
+    condition: ConditionSpace
     """The space of the data's condition, or None."""
     latent: Space | None
     """The space of the recipe's latent vectors, or None."""
@@ -56,7 +56,7 @@ class Role:
     """Whether it may be a `NoiseConditional` energy: this trainer gives it the level of noise."""
     event: Callable[[Spaces], Space] | None = None
     """The space of its events; that of the data when None."""
-    condition: Callable[[Spaces], Given] | None = None
+    condition: Callable[[Spaces], ConditionSpace] | None = None
     """The space of its condition; that of the data when None."""
 
 

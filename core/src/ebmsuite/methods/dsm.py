@@ -15,7 +15,7 @@ from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer
 from ebmsuite.sampling import Start
 from ebmsuite.sampling.kernel import normal_like, per_row, target_of
-from ebmsuite.sampling.phase import together
+from ebmsuite.sampling.phase import chunk_size
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
@@ -61,7 +61,7 @@ class DenoisingScoreMatching(Trainer):
 
     def __post_init__(self) -> None:
         energy = self.players["energy"]
-        self.told = isinstance(energy, NoiseConditional)
+        self.conditional = energy.noise_conditional
         if isinstance(energy, NoiseConditional):
             for name, value in (("sigma", self.sigma), ("low", self.low), ("high", self.high)):
                 if value is not None:
@@ -73,7 +73,7 @@ class DenoisingScoreMatching(Trainer):
             raise RecipeError("trainer.sigma: say how much noise, or take an energy that is told it, as mlp-levels")
         else:
             self.least = self.sigma
-        if self.anneal < 1 or (self.anneal > 1 and not self.told):
+        if self.anneal < 1 or (self.anneal > 1 and not self.conditional):
             raise RecipeError(
                 f"trainer.anneal: how many levels samples come down, at least 1, and 1 unless the energy is told its "
                 f"level; got {self.anneal}"
@@ -87,10 +87,10 @@ class DenoisingScoreMatching(Trainer):
 
     def levels(self, x: Tensor) -> Tensor:
         """sigma_i of every row, [B]."""
-        of = self.players["energy"] if self.told else self
+        of = self.players["energy"] if self.conditional else self
         if of.low is None or of.high is None:
             return x.new_full((len(x),), self.least)
-        if self.spacing == "linear" and not self.told:
+        if self.spacing == "linear" and not self.conditional:
             return torch.linspace(of.low, of.high, len(x), dtype=x.dtype, device=x.device)
         return of.low * (of.high / of.low) ** torch.linspace(0, 1, len(x), dtype=x.dtype, device=x.device)
 
@@ -100,7 +100,7 @@ class DenoisingScoreMatching(Trainer):
         added = per_row(levels, data.x) * normal_like(data.x, rng)
         noisy = data.x + added
         variance: Tensor | float
-        if self.told:
+        if self.conditional:
             condition, variance, weight = levels, per_row(levels, noisy).square(), levels.square()
         else:
             condition, variance, weight = data.condition, self.least**2, (self.least / levels).square()
@@ -111,7 +111,7 @@ class DenoisingScoreMatching(Trainer):
         return {"slope": slope.detach().square().mean().sqrt(), **logs}
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        if self.told and condition is not None:
+        if self.conditional and condition is not None:
             raise UserError(
                 "samples of an energy that is told the noise are drawn at the least; they take no condition"
             )
@@ -122,7 +122,7 @@ class DenoisingScoreMatching(Trainer):
             down = self.levels(torch.empty(self.anneal, device=rng.device)).flip(0)[:, None].expand(-1, n)
             x = phase.sample(n, rng, down[0])
             for level in down[1:]:
-                x = phase.refine(Start(x, level), rng, batch=together(x))
+                x = phase.refine(Start(x, level), rng, batch=chunk_size(x))
         if not self.denoise:
             return x
         _, slope = target_of(self.players["energy"], x, condition).value_and_grad(x)

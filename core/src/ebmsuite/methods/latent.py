@@ -75,10 +75,10 @@ class LatentPrior(Trainer):
         if proposed is not None:
             encoder = self.players["encoder"]
             if self.encoder_learns == "end":
-                losses["encoder"] = -encoder.log_prob(posterior.x, data.seen).mean()
+                losses["encoder"] = -encoder.log_prob(posterior.x, data.encoder_input).mean()
             else:
                 energies = self.phases["posterior"].energy(proposed, (data.x, given))
-                losses["encoder"] = (energies + encoder.log_prob(proposed, data.seen)).mean()
+                losses["encoder"] = (energies + encoder.log_prob(proposed, data.encoder_input)).mean()
         logs = self.players.update(losses)
         return {
             **sides(plus, minus),
@@ -101,5 +101,5 @@ class LatentPrior(Trainer):
     def _proposed(self, batch: Batch, rng: torch.Generator) -> Tensor | None:
         if "encoder" not in self.players:
             return None
-        z: Tensor = self.players["encoder"].sample(len(batch), rng, batch.seen)
+        z: Tensor = self.players["encoder"].sample(len(batch), rng, batch.encoder_input)
         return z

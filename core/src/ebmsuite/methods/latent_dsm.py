@@ -65,7 +65,7 @@ class LatentScoreMatching(VariationalAutoencoder):
             self.players.reset("energy")
         data, encoder = batches["data"], self.players.ema.get("encoder", self.players["encoder"])
         with torch.no_grad(), in_mode(encoder, train=False):
-            z = encoder.sample(len(data), rng, data.seen)
+            z = encoder.sample(len(data), rng, data.encoder_input)
         return self.matching.step(t, {"data": Batch(z, data.condition)}, rng)
 
     @torch.no_grad()

@@ -15,7 +15,7 @@ from ebmsuite.learning.diffusion import T6, Diffusion, Level
 from ebmsuite.learning.trainer import Draws, Logs, Role, Spaces, Trainer
 from ebmsuite.sampling import Start
 from ebmsuite.sampling.kernel import normal_like, per_row, target_of
-from ebmsuite.space import TIME, Batch, Given, Space
+from ebmsuite.space import TIME_EMBEDDING, Batch, ConditionSpace, Space
 from ebmsuite.tree import Tree
 
 __all__ = ["RecoveryLikelihood", "given"]
@@ -26,9 +26,9 @@ def given(time: Tensor, condition: Tree) -> Tree:
     return time if condition is None else (time, condition)
 
 
-def level_of_noise(spaces: Spaces) -> Given:
+def level_of_noise(spaces: Spaces) -> ConditionSpace:
     """The condition of a player that takes the level of noise beside the condition of the data."""
-    return TIME if spaces.condition is None else (TIME, spaces.condition)
+    return TIME_EMBEDDING if spaces.condition is None else (TIME_EMBEDDING, spaces.condition)
 
 
 @dataclass

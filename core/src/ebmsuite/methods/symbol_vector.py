@@ -63,12 +63,12 @@ class SymbolVector(Trainer):
         data, labelled = batches["data"], batches["labelled"]
         energy, generator, encoder = (self.players[k] for k in ("energy", "generator", "encoder"))
         # inference and synthesis
-        z = encoder.sample(len(data), rng, data.seen)
+        z = encoder.sample(len(data), rng, data.encoder_input)
         prior = self.phases["prior"].draw(data, rng)
         # learning
         plus, minus = energy(z), energy(prior.x)
-        bound = (encoder.log_prob(z, data.seen) + plus - generator.log_prob(data.x, z)).mean()
-        told = cross_entropy(energy.logits(encoder.moments(labelled.seen)[0]), labelled.condition)
+        bound = (encoder.log_prob(z, data.encoder_input) + plus - generator.log_prob(data.x, z)).mean()
+        told = cross_entropy(energy.logits(encoder.moments(labelled.encoder_input)[0]), labelled.condition)
         information = mutual_information(energy.logits(z))
         coupling = self.label_weight * told - self.information_weight * information
         losses = {"energy": (plus - minus).mean() + coupling, "encoder": bound + coupling, "generator": bound}
@@ -94,5 +94,5 @@ class SymbolVector(Trainer):
 
     @torch.no_grad()
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        z: Tensor = self.players["encoder"].sample(len(batch), rng, batch.seen)
+        z: Tensor = self.players["encoder"].sample(len(batch), rng, batch.encoder_input)
         return z

@@ -38,7 +38,7 @@ class Autoencoder(Trainer):
 
     @torch.no_grad()
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        z: Tensor = self.players["encoder"].sample(len(batch), rng, batch.seen)
+        z: Tensor = self.players["encoder"].sample(len(batch), rng, batch.encoder_input)
         return z
 
 
@@ -56,7 +56,7 @@ class VariationalAutoencoder(Autoencoder):
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, generator, encoder = batches["data"], self.players["generator"], self.players["encoder"]
-        reconstruction, kl = evidence(generator, encoder, data.x, data.seen, data.condition, rng)
+        reconstruction, kl = evidence(generator, encoder, data.x, data.encoder_input, data.condition, rng)
         loss = (value_at(self.kl_weight, t) * kl - reconstruction).mean()
         logs = self.players.update({"generator": loss, "encoder": loss})
         return {"reconstruction": -reconstruction.detach().mean(), "kl": kl.detach().mean(), **logs}

@@ -12,7 +12,7 @@ from ebmsuite.density import Density, event_sum
 from ebmsuite.energy import full_precision
 from ebmsuite.errors import MissingData
 from ebmsuite.nets.mlp import numbers_of, width_of
-from ebmsuite.space import Given, Space
+from ebmsuite.space import ConditionSpace, Space
 from ebmsuite.tree import Tree
 
 __all__ = ["Flow"]
@@ -47,7 +47,7 @@ class Flow(Density):
         depth: int = 2,
         coupling: bool = False,
         sd: float = 1.0,
-        condition: Given = None,
+        condition: ConditionSpace = None,
     ) -> None:
         super().__init__()
         if sd <= 0:

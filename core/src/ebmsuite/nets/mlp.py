@@ -12,7 +12,7 @@ from ebmsuite.density import Density, Encoder, Gaussian, Uniform, event_sum
 from ebmsuite.energy import Energy, JointEnergy, NoiseConditional, Tilted
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.generator import NormalGenerator
-from ebmsuite.space import TIME, Given, Space
+from ebmsuite.space import TIME_EMBEDDING, ConditionSpace, Space
 from ebmsuite.tree import Tree
 
 __all__ = [
@@ -59,7 +59,7 @@ def reference(event: Space, sd: float | None) -> Density:
     return Uniform(event) if sd is None else Gaussian(event, sd=sd)
 
 
-def width_of(given: Given) -> int:
+def width_of(given: ConditionSpace) -> int:
     """How many numbers a condition is, a label being one-hot."""
     if given is None:
         return 0
@@ -68,7 +68,7 @@ def width_of(given: Given) -> int:
     return sum(map(width_of, given))
 
 
-def numbers_of(condition: Tree, given: Given) -> list[Tensor]:
+def numbers_of(condition: Tree, given: ConditionSpace) -> list[Tensor]:
     """The numbers of a condition, [B, ...] a part; a label is one-hot."""
     if given is None:
         return []
@@ -83,7 +83,7 @@ def numbers_of(condition: Tree, given: Given) -> list[Tensor]:
 class SideBySide(nn.Module):
     """``net`` on the flattened event and its condition, one beside the other: [B, size + width] -> [B, ...]."""
 
-    def __init__(self, net: nn.Module, given: Given) -> None:
+    def __init__(self, net: nn.Module, given: ConditionSpace) -> None:
         super().__init__()
         self.net, self.given = net, given
 
@@ -100,7 +100,7 @@ def mlp_energy(
     reference_sd: float | None = None,
     slope: float = 0.2,
     spectral_norm: bool = False,
-    condition: Given = None,
+    condition: ConditionSpace = None,
 ) -> Tilted:
     """An MLP on the flattened event, and its condition beside it: ``depth`` hidden layers of ``width`` units.
 
@@ -116,7 +116,7 @@ def mlp_energy(
     return Tilted(net if condition is None else SideBySide(net, condition), reference(event, reference_sd))
 
 
-def labels_of(condition: Given, net: str) -> int:
+def labels_of(condition: ConditionSpace, net: str) -> int:
     """How many labels the data have, or `RecipeError`."""
     if not (isinstance(condition, Space) and condition.kind == "label" and condition.classes):
         raise RecipeError(f"{net}: an energy of events and labels; these data have no labels")
@@ -125,7 +125,7 @@ def labels_of(condition: Given, net: str) -> int:
 
 def mlp_classes(
     event: Space,
-    condition: Given,
+    condition: ConditionSpace,
     width: int = 128,
     depth: int = 3,
     activation: Activation = "silu",
@@ -150,8 +150,8 @@ def mlp_levels(
         raise RecipeError(f"mlp-levels.low: noise from low, above 0, to high, above low; got {low:g} and {high:g}")
     if sd <= 0:
         raise RecipeError(f"mlp-levels.sd: that of the data, above 0, got {sd:g}")
-    layers = mlp([event.size + TIME.size, *[width] * depth, 1], activation)
-    return NoiseConditional(SideBySide(nn.Sequential(layers, nn.Flatten(start_dim=0)), TIME), low, high, sd)
+    layers = mlp([event.size + TIME_EMBEDDING.size, *[width] * depth, 1], activation)
+    return NoiseConditional(SideBySide(nn.Sequential(layers, nn.Flatten(start_dim=0)), TIME_EMBEDDING), low, high, sd)
 
 
 def mlp_generator(
@@ -161,7 +161,7 @@ def mlp_generator(
     depth: int = 2,
     activation: Activation = "silu",
     sd: float = 0.3,
-    condition: Given = None,
+    condition: ConditionSpace = None,
 ) -> NormalGenerator:
     """An MLP from a standard normal latent vector, and the condition beside it, to the event.
 

@@ -119,7 +119,7 @@ def _without(message: str) -> None:
 
 
 def watched_by(*names: str) -> str:
-    """The override that turns off all of the suite's own watchers but those that are named."""
+    """The override that turns off all of the suite's own callbacks but those that are named."""
     return f"watch={json.dumps([{'name': name, 'enabled': name in names} for name in WATCH])}"
 
 
@@ -279,8 +279,8 @@ class _InterruptAt:
 
 def interrupted_run(recipe: Recipe, out: Path, step: int, registry: Registry) -> Path:
     """Train until SIGTERM comes at ``step``, then resume to the end."""
-    watcher = _InterruptAt(step)
-    registry.plugins.add(watcher, "testing:interrupt")
+    callback = _InterruptAt(step)
+    registry.plugins.add(callback, "testing:interrupt")
     try:
         train(plain(recipe), out=out, registry=registry, quiet=True)
     except Interrupted:
@@ -288,7 +288,7 @@ def interrupted_run(recipe: Recipe, out: Path, step: int, registry: Registry) ->
     else:
         raise AssertionError("the run was not interrupted")
     finally:
-        registry.plugins.remove(watcher)
+        registry.plugins.remove(callback)
     return train(resume=out, registry=registry, quiet=True)
 
 

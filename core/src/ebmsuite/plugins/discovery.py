@@ -282,11 +282,11 @@ class Plugins:
             name, first = failures[0]
             if isinstance(first, PluginError) or full_disk(first):  # a full disk is not a failure of the plugin
                 raise first
-            watcher = name.removeprefix("watch:")
+            callback = name.removeprefix("watch:")
             what, how = (
                 (f'plugin "{name}"', f"disable it with EBMSUITE_PLUGINS=-{name}")
-                if watcher == name
-                else (f'watcher "{watcher}"', f"turn it off with {{name: {watcher}, enabled: false}} in watch")
+                if callback == name
+                else (f'callback "{callback}"', f"turn it off with {{name: {callback}, enabled: false}} in watch")
             )
             raise PluginError(f"{what} failed in {hook}: {type(first).__name__}: {first}; {how}") from first
 

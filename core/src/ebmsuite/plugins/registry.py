@@ -18,9 +18,9 @@ from ebmsuite.hookspecs import KINDS, Component
 from ebmsuite.plugins.discovery import CORE, FIRST_PARTY, Plugins, installed
 from ebmsuite.values import conform, plain
 
-__all__ = ["GIVEN", "REQUIRED", "Parameter", "Registry", "import_target"]
+__all__ = ["INJECTED", "REQUIRED", "Parameter", "Registry", "import_target"]
 
-GIVEN = {
+INJECTED = {
     "event": "the Space of an event",
     "latent": "the Space of a latent vector",
     "condition": "the Space of a condition, or None",
@@ -131,7 +131,7 @@ class Registry:
             self._parameters[key] = {
                 p.name: self._parameter(p, hints.get(p.name, Any))
                 for p in inspect.signature(target).parameters.values()
-                if p.name not in GIVEN
+                if p.name not in INJECTED
             }
         return self._parameters[key]
 
@@ -198,7 +198,7 @@ class Registry:
         return lambda event: self.build(kind, spec, **{**given, "event": event})
 
     def build(self, kind: str, spec: Mapping[str, Any], **given: Any) -> Any:
-        """Make the component that a filled spec describes; ``given`` holds what `GIVEN` names."""
+        """Make the component that a filled spec describes; ``given`` holds what `INJECTED` names."""
         target = self.resolve(kind, spec["name"])
         parameters = self.parameters(kind, spec["name"])
         arguments: dict[str, Any] = {}
@@ -213,9 +213,9 @@ class Registry:
             else:
                 arguments[key] = self.build(nested, value, **given)
         for name, parameter in inspect.signature(target).parameters.items():
-            if name in GIVEN:
+            if name in INJECTED:
                 if name in given:
                     arguments[name] = given[name]
                 elif parameter.default is REQUIRED:
-                    raise RecipeError(f'{kind} "{spec["name"]}" needs {GIVEN[name]}, which is not known here')
+                    raise RecipeError(f'{kind} "{spec["name"]}" needs {INJECTED[name]}, which is not known here')
         return target(**arguments)

@@ -18,7 +18,7 @@ from ebmsuite.schedule import Schedule, at
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
-__all__ = ["Draw", "Phase", "in_mode", "together"]
+__all__ = ["Draw", "Phase", "chunk_size", "in_mode"]
 
 Each = Callable[[int, Any, Any], None]
 
@@ -97,11 +97,11 @@ class Phase:
         """``n`` samples outside learning, independent of those of another ``rng``; nothing is kept of their chains.
 
         They run `sampling_steps` unless ``steps`` is given. ``batch`` of them run at a time, which bounds the memory
-        (`together` if None); all run at once when ``each`` looks on.
+        (`chunk_size` if None); all run at once when ``each`` looks on.
         """
         start = self.chains.start(n, rng, None, condition, proposal)
         steps = self.sampling_steps if steps is None else steps
-        return self.refine(start, rng, steps, each, batch or together(start.x))
+        return self.refine(start, rng, steps, each, batch or chunk_size(start.x))
 
     def refine(
         self,
@@ -151,7 +151,7 @@ class Phase:
         return x, None if info is None else info.energy.detach()
 
 
-def together(x: Tensor) -> int:
+def chunk_size(x: Tensor) -> int:
     """How many events like those of x [B, *event] are run at once: 250 pictures of 28x28, as many numbers of others."""
     return max(1, 196_608 // max(1, x[0].numel()))
 

@@ -85,7 +85,7 @@ def _mean(model: Model, batch: Batch) -> Tensor:
     encoder = model.players.get("encoder")
     if not isinstance(encoder, Encoder):
         raise UserError(f"{model.recipe.recipe}: without noise, inference begins at an encoder's mean; it has none")
-    return encoder.moments(batch.seen)[0]
+    return encoder.moments(batch.encoder_input)[0]
 
 
 def _descend(phase: Phase, batch: Batch, z: Tensor, steps: int, rng: torch.Generator) -> Tensor:

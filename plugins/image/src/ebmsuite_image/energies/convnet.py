@@ -7,7 +7,7 @@ from torch import nn
 from ebmsuite.energy import JointEnergy, Tilted
 from ebmsuite.nets import mlp as nets
 from ebmsuite.nets.mlp import Activation
-from ebmsuite.space import Given, Space
+from ebmsuite.space import ConditionSpace, Space
 from ebmsuite_image.energies.parts import Head, picture, tilted
 
 __all__ = ["convnet", "convnet_classes"]
@@ -35,7 +35,7 @@ def convnet(
 
 def convnet_classes(
     event: Space,
-    condition: Given,
+    condition: ConditionSpace,
     width: int = 64,
     slope: float = 0.2,
     activation: Activation = "silu",
