@@ -134,7 +134,7 @@ def writing(path: Path) -> Iterator[None]:
     """Where ``path`` is written, a file or a folder of files: a full disk becomes a `DiskFull` that names both."""
     try:
         yield
-    except DiskFull:
+    except UserError:  # one line that names the file already
         raise
     except Exception as error:
         if not full_disk(error):
