@@ -17,7 +17,7 @@ from ebmsuite.diagnosis.chains import energy_distance
 from ebmsuite.energy import Energy, rounding, warn_if_rounded
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.distances import mmd, nearest, precision_recall
-from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.train import train
 from ebmsuite.learning.trainer import sides
 from ebmsuite.model import load
 from ebmsuite.plugins.testing import rng, watched_by

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from ebmsuite.cli import cli
 from ebmsuite.dataset import Dataset, InMemory, rows
 from ebmsuite.errors import RecipeError, UserError
-from ebmsuite.experiment.loop import train
 from ebmsuite.experiment.recipe import fill_metric, read_recipe
+from ebmsuite.experiment.train import train
 from ebmsuite.model import Model, load
 from ebmsuite.nets.mlp import mlp_levels
 from ebmsuite.plugins.registry import Registry, import_target

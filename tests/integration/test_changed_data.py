@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ebmsuite.errors import DataError
-from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.train import train
 from ebmsuite.model import load
 from ebmsuite.plugins.testing import watched_by
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from ebmsuite.cli import main
-from ebmsuite.experiment.loop import train
 from ebmsuite.experiment.recipe import read_recipe
+from ebmsuite.experiment.train import train
 from ebmsuite.plugins.conformance import interrupted_run, same_end
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.plugins.testing import watched_by

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from ebmsuite.errors import DataError, RecipeError, UserError
-from ebmsuite.experiment.loop import train
 from ebmsuite.experiment.recipe import read_recipe
+from ebmsuite.experiment.train import train
 from ebmsuite.model import Model, load
 from ebmsuite.plugins.conformance import interrupted_run, same_end
 from ebmsuite.plugins.registry import Registry

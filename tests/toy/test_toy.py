@@ -14,8 +14,8 @@ from ebmsuite.cli import main
 from ebmsuite.density import Density
 from ebmsuite.errors import DataError, RecipeError, UserError
 from ebmsuite.experiment.build import Experiment
-from ebmsuite.experiment.loop import train
 from ebmsuite.experiment.recipe import read_recipe
+from ebmsuite.experiment.train import train
 from ebmsuite.model import Model, load
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.plugins.testing import assert_conforms, rng, watched_by

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ebmsuite.energy import Clamped, Energy, Sum, Tilted
     from ebmsuite.evaluation.report import write_report
     from ebmsuite.evaluation.suite import evaluate
-    from ebmsuite.experiment.loop import train
     from ebmsuite.experiment.recipe import Recipe, read_recipe
+    from ebmsuite.experiment.train import train
     from ebmsuite.generator import Generator, Posterior
     from ebmsuite.hookspecs import Command, Component, Plugin, hookimpl
     from ebmsuite.learning import Players, Trainer
@@ -47,7 +47,7 @@ _WHERE = {
     "Posterior": "generator", "Published": "scores", "Recipe": "experiment.recipe", "Registry": "plugins.registry",
     "Score": "scores", "Space": "space", "Sum": "energy", "Tilted": "energy", "Trainer": "learning",
     "Uniform": "density", "apply": "model", "diagnose": "diagnosis.diagnose", "evaluate": "evaluation.suite",
-    "hookimpl": "hookspecs", "load": "model", "read_recipe": "experiment.recipe", "train": "experiment.loop",
+    "hookimpl": "hookspecs", "load": "model", "read_recipe": "experiment.recipe", "train": "experiment.train",
     "write_report": "evaluation.report",
 }  # fmt: skip
 

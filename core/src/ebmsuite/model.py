@@ -16,8 +16,8 @@ from ebmsuite.energy import Energy, warn_if_rounded
 from ebmsuite.errors import DataError, PluginError, UserError
 from ebmsuite.experiment import provenance
 from ebmsuite.experiment.build import Experiment
+from ebmsuite.experiment.checkpoints import Checkpoints, newest
 from ebmsuite.experiment.recipe import Recipe, read_stored
-from ebmsuite.experiment.run import Checkpoints, newest
 from ebmsuite.files import printable, replacing
 from ebmsuite.learning import Trainer
 from ebmsuite.plugins.registry import Registry

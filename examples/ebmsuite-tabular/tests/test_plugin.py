@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from ebmsuite.cli import cli
 from ebmsuite.evaluation.suite import evaluate
-from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.train import train
 from ebmsuite.model import load
 from ebmsuite.plugins.testing import assert_conforms
 from ebmsuite_tabular.codec import write_csv

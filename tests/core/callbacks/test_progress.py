@@ -12,7 +12,7 @@ import ebmsuite.progress
 from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.cli import main
 from ebmsuite.energy import Energy
-from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.train import train
 from ebmsuite.plugins.testing import watched_by
 from ebmsuite.progress import hide, progress, remaining, show
 from ebmsuite.sampling import HMC, Langevin, target_of, warm_up

@@ -17,7 +17,7 @@ from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.errors import DataError
 from ebmsuite.evaluation.report import write_report
 from ebmsuite.evaluation.wording import value, words
-from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.train import train
 from ebmsuite.plugins.testing import watched_by
 
 

@@ -15,7 +15,7 @@ from ebmsuite.builtin.examples import MLE_EXAMPLE, VAE_EXAMPLE
 from ebmsuite.callbacks import progress
 from ebmsuite.cli import main
 from ebmsuite.errors import UserError
-from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.train import train
 from ebmsuite.plugins.testing import watched_by
 
 

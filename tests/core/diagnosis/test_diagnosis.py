@@ -16,7 +16,7 @@ from ebmsuite.cli import main
 from ebmsuite.density import Gaussian
 from ebmsuite.diagnosis import diagnose
 from ebmsuite.diagnosis.chains import energy_distance, long_run, one_step
-from ebmsuite.diagnosis.words import findings, verdict
+from ebmsuite.diagnosis.words import as_json, findings, verdict
 from ebmsuite.errors import UserError
 from ebmsuite.nets.mlp import Quadratic
 from ebmsuite.sampling import Langevin, Noise, Phase, Start
@@ -79,7 +79,7 @@ def test_a_short_run_says_so(short_run: Path) -> None:
     assert any("away from the data" in f.text for f in findings(d))
     assert "Ask for it with --log-z" in findings(d)[-1].text
     again, _ = diagnose(short_run, log_z=False, chains=32)
-    assert again.as_json() == d.as_json()
+    assert as_json(again) == as_json(d)
 
 
 def test_each_verdict(convergent: Path) -> None:

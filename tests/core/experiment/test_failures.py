@@ -23,9 +23,10 @@ from ebmsuite.cli import main
 from ebmsuite.errors import DataError, DiskFull, PluginError, RecipeError, UserError
 from ebmsuite.evaluation.report import write_report
 from ebmsuite.evaluation.suite import evaluate
+from ebmsuite.experiment.checkpoints import checkpoint_steps
 from ebmsuite.experiment.lock import lock
-from ebmsuite.experiment.loop import train
-from ebmsuite.experiment.run import checkpoint_steps, read_log
+from ebmsuite.experiment.run import read_log
+from ebmsuite.experiment.train import train
 from ebmsuite.files import full_disk, replacing, write_text, writing
 from ebmsuite.hookspecs import hookimpl
 from ebmsuite.model import load

@@ -15,8 +15,9 @@ from ebmsuite.cli import main
 from ebmsuite.dataset import InMemory, digest_of
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.experiment import provenance
-from ebmsuite.experiment.loop import score, train
 from ebmsuite.experiment.run import read_log
+from ebmsuite.experiment.scoring import score
+from ebmsuite.experiment.train import train
 from ebmsuite.model import load
 from ebmsuite.plugins.conformance import same_end
 from ebmsuite.plugins.registry import Registry

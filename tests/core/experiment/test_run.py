@@ -16,9 +16,10 @@ from safetensors.torch import load_file
 
 from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.errors import DataError, RecipeError, Stopped, UserError
-from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.checkpoints import checkpoint_steps, newest
 from ebmsuite.experiment.recipe import read_recipe
-from ebmsuite.experiment.run import checkpoint_steps, newest, read_log
+from ebmsuite.experiment.run import read_log
+from ebmsuite.experiment.train import train
 from ebmsuite.hookspecs import hookimpl
 from ebmsuite.model import load
 from ebmsuite.plugins.conformance import interrupted_run, on_two_processes, same_end

@@ -10,7 +10,7 @@ import torch
 
 from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.density import Gaussian
-from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.train import train
 from ebmsuite.learning import Optimiser, Players
 from ebmsuite.learning.optimisers import adam, sgd
 from ebmsuite.methods.mle import MaximumLikelihood

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ebmsuite.builtin.examples import FCE_EXAMPLE, NCE_EXAMPLE
 from ebmsuite.density import Density, Diagonal, Gaussian
 from ebmsuite.errors import MissingData, RecipeError
-from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.train import train
 from ebmsuite.learning import Optimiser, Players
 from ebmsuite.learning.optimisers import sgd
 from ebmsuite.methods.fce import FlowContrast

@@ -7,7 +7,7 @@ import torch
 
 from ebmsuite.builtin.examples import CYCLE_EXAMPLE
 from ebmsuite.errors import UserError
-from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.train import train
 from ebmsuite.learning import Optimiser, Players
 from ebmsuite.learning.optimisers import adam, sgd
 from ebmsuite.methods.cycle_cooperative import CycleCooperative

@@ -24,8 +24,8 @@ from ebmsuite.density import Gaussian, event_sum
 from ebmsuite.energy import Energy, NoiseConditional, Recovery
 from ebmsuite.errors import RecipeError
 from ebmsuite.experiment.build import Experiment
-from ebmsuite.experiment.loop import train
 from ebmsuite.experiment.recipe import read_recipe
+from ebmsuite.experiment.train import train
 from ebmsuite.generator import NormalGenerator
 from ebmsuite.learning import Optimiser, Players
 from ebmsuite.learning.diffusion import COSINE, T6, Diffusion, Level

@@ -15,8 +15,8 @@ from ebmsuite.builtin.examples import LATENT_EXAMPLE, LIKELIHOOD_EXAMPLE, VAE_EX
 from ebmsuite.dataset import Dataset, Stream
 from ebmsuite.density import Encoder, Gaussian
 from ebmsuite.errors import RecipeError, UserError
-from ebmsuite.experiment.loop import train
 from ebmsuite.experiment.recipe import read_recipe
+from ebmsuite.experiment.train import train
 from ebmsuite.generator import NormalGenerator, Posterior
 from ebmsuite.learning import Optimiser, Players
 from ebmsuite.model import load

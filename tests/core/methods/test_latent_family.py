@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ebmsuite.builtin.examples import ABP_EXAMPLE, LATENT_SCORE_EXAMPLE, SYMBOLS_EXAMPLE
 from ebmsuite.density import Encoder, Gaussian
 from ebmsuite.errors import RecipeError, UserError
-from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.train import train
 from ebmsuite.generator import Generator, NormalGenerator, Posterior
 from ebmsuite.learning import Optimiser, Players
 from ebmsuite.learning.optimisers import adam, sgd

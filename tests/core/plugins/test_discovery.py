@@ -17,8 +17,9 @@ from ebmsuite import hookspecs
 from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.errors import DataError, PluginError, UnknownName
 from ebmsuite.evaluation.report import write_report
-from ebmsuite.experiment.loop import train
-from ebmsuite.experiment.run import checkpoint_steps, read_log
+from ebmsuite.experiment.checkpoints import checkpoint_steps
+from ebmsuite.experiment.run import read_log
+from ebmsuite.experiment.train import train
 from ebmsuite.hookspecs import KINDS, Component, Plugin, hookimpl
 from ebmsuite.plugins.discovery import Plugins
 from ebmsuite.plugins.registry import Registry

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ebmsuite.evaluation.report import write_report
-from ebmsuite.experiment.loop import train
+from ebmsuite.experiment.train import train
 from ebmsuite.model import load
 from ebmsuite.plugins import conformance
 from ebmsuite.plugins.registry import Registry

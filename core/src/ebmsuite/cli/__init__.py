@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from ebmsuite.errors import Interrupted, Stopped, UserError
-from ebmsuite.experiment.launcher import place
+from ebmsuite.experiment.launch import place
 from ebmsuite.files import full_disk
 
 if TYPE_CHECKING:

@@ -35,8 +35,8 @@ def command(
     """
     import torch.distributed as dist
 
-    from ebmsuite.experiment.launcher import place
-    from ebmsuite.experiment.loop import train
+    from ebmsuite.experiment.launch import place
+    from ebmsuite.experiment.train import train
     from ebmsuite.files import printable
 
     names = [w for w in words if _names_a_recipe(w)]

@@ -5,7 +5,8 @@ numbers mean, `page` draws them.
 """
 
 from ebmsuite.diagnosis.chains import LongRun, Moment
-from ebmsuite.diagnosis.diagnose import Diagnosis, diagnose
+from ebmsuite.diagnosis.diagnose import diagnose
+from ebmsuite.diagnosis.record import Diagnosis
 from ebmsuite.diagnosis.volume import Volume
 from ebmsuite.diagnosis.words import Finding
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +11,10 @@ import torch
 from torch import Tensor
 
 from ebmsuite.dataset import rows
-from ebmsuite.diagnosis.chains import LongRun, Moment, Step, energies, energy_distance, long_run, one_step, spread
+from ebmsuite.diagnosis.chains import energies, energy_distance, long_run, one_step, spread
+from ebmsuite.diagnosis.record import COST, SMALL, TIMES, Diagnosis
 from ebmsuite.diagnosis.volume import Volume, volume
-from ebmsuite.diagnosis.words import FAR, OFF, findings, verdict
+from ebmsuite.diagnosis.words import as_json
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.files import write_text
 from ebmsuite.generator import Posterior
@@ -27,106 +26,7 @@ from ebmsuite.sampling.diagnostics import ess_bulk, ess_tail, rhat
 from ebmsuite.space import Batch, Space
 from ebmsuite.tree import cat, take
 
-__all__ = ["Diagnosis", "diagnose"]
-
-TIMES = (1, 3, 10, 30, 100)
-SMALL = 50
-"""Coordinates up to which log Z is estimated unless said otherwise."""
-COST = 6_500_000
-"""Energies that the estimate of log Z evaluates, roughly; for the progress that is shown."""
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """What was measured. ``words`` says what it means."""
-
-    recipe: str
-    step_learned: int
-    weights: str
-    phase: str
-    sampler: str
-    steps: int
-    seed: int
-    runs: tuple[LongRun, ...]
-    floor: float
-    """Distance of training data from held-out data."""
-    rhat: float
-    ess_bulk: float
-    ess_tail: float
-    quantities: int
-    chains: int
-    half_steps: int
-    step: Step
-    moved: float
-    energies: dict[str, Tensor]
-    volume: Volume | None
-    no_volume: str = ""
-    """Why there is no volume."""
-
-    @property
-    def fresh(self) -> LongRun | None:
-        """The chains that start as in learning."""
-        return next((r for r in self.runs if r.start == "learning"), None)
-
-    @property
-    def temperature(self) -> float | None:
-        return self.step.temperature
-
-    @property
-    def other_temperature(self) -> bool:
-        """Whether the chains are known to sample exp(-E / T) at a T that is not 1."""
-        return self.temperature is not None and abs(self.temperature - 1) > 0.05
-
-    def data_like(self, moment: Moment) -> bool:
-        """Whether samples are where the data are, and everywhere where they are."""
-        return moment.distance < self.floor + FAR and moment.nearest < OFF
-
-    def below(self, energy: Tensor) -> float:
-        """Share of energies [B] below those of 99.5 % of held-out data."""
-        return float((energy < self.energies["held-out data"].quantile(0.005)).double().mean())
-
-    @property
-    def stays(self) -> bool:
-        """Whether chains of every start end like the data, and not at energies that data do not have."""
-        ends = [r.moments[-1] for r in self.runs]
-        return all(self.data_like(m) and self.below(m.energy) < 0.05 for m in ends)
-
-    def as_json(self) -> str:
-        """Every number of it, for a program."""
-        out: dict[str, Any] = {
-            k: getattr(self, k)
-            for k in ("recipe", "step_learned", "weights", "phase", "sampler", "steps", "seed", "floor", "rhat",
-                      "ess_bulk", "ess_tail", "chains", "half_steps", "moved")
-        }  # fmt: skip
-        out["verdict"] = verdict(self).title
-        out["step"] = self.step._asdict()
-        out["runs"] = [
-            {
-                "start": r.start,
-                "acceptance": r.acceptance,
-                "moments": [
-                    {
-                        "times": m.times,
-                        "steps": m.steps,
-                        "distance": m.distance,
-                        "nearest": m.nearest,
-                        "energy": float(m.energy.mean()),
-                    }
-                    for m in r.moments
-                ],
-            }
-            for r in self.runs
-        ]
-        out["energies"] = {k: {"mean": float(v.mean()), "sd": float(v.std())} for k, v in self.energies.items()}
-        if self.volume is not None:
-            s, likelihood = self.volume.sandwich, self.volume.likelihood
-            out["log_z"] = {
-                name: {"log_z": float(e.log_z), "low": float(e.low), "high": float(e.high), "ess": float(e.ess)}
-                for name, e in (("forward", s.lower), ("reverse", s.upper))
-            }
-            out["log_likelihood"] = {k: float(v) for k, v in likelihood._asdict().items()}
-        out["findings"] = [f._asdict() for f in findings(self)]
-        return json.dumps(out, indent=1)
+__all__ = ["diagnose"]
 
 
 def diagnose(
@@ -155,7 +55,7 @@ def diagnose(
     model = load(run, checkpoint, device, registry)
     diagnosis = measure(model, phase, chains, times, log_z, seed)
     page = write_page(diagnosis, model, Path(run))
-    write_text(Path(run) / "diagnosis.json", diagnosis.as_json())
+    write_text(Path(run) / "diagnosis.json", as_json(diagnosis))
     return diagnosis, page
 
 

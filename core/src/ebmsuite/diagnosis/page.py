@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ebmsuite.diagnosis.chains import LongRun
-from ebmsuite.diagnosis.diagnose import Diagnosis
+from ebmsuite.diagnosis.record import Diagnosis
 from ebmsuite.diagnosis.words import Finding, findings, verdict
 from ebmsuite.errors import DataError
 from ebmsuite.evaluation.report import inline_svg, page, picture

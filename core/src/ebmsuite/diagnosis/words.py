@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+import json
+from typing import Any, Literal, NamedTuple
 
-if TYPE_CHECKING:
-    from ebmsuite.diagnosis.diagnose import Diagnosis
+from ebmsuite.diagnosis.record import Diagnosis
 
-__all__ = ["Finding", "findings", "verdict"]
-
-FAR = 0.05
-"""Distance from the data, beyond that of other data, from which on samples are not data-like."""
-OFF = 1.75
-"""Distance to the nearest training example, over that of held-out data, from which on samples are beside the data."""
+__all__ = ["Finding", "as_json", "findings", "verdict"]
 
 
 class Finding(NamedTuple):
@@ -156,3 +151,41 @@ def _volume(d: Diagnosis) -> list[Finding]:
         return [Finding("log Z and likelihood", text, "open" if d.other_temperature else "good")]
     text += "The bounds do not meet, so no likelihood is stated; use more temperatures, or read the verdict above."
     return [Finding("log Z", text, "bad")]
+
+
+def as_json(d: Diagnosis) -> str:
+    """Every number of it, for a program."""
+    out: dict[str, Any] = {
+        k: getattr(d, k)
+        for k in ("recipe", "step_learned", "weights", "phase", "sampler", "steps", "seed", "floor", "rhat",
+                  "ess_bulk", "ess_tail", "chains", "half_steps", "moved")
+    }  # fmt: skip
+    out["verdict"] = verdict(d).title
+    out["step"] = d.step._asdict()
+    out["runs"] = [
+        {
+            "start": r.start,
+            "acceptance": r.acceptance,
+            "moments": [
+                {
+                    "times": m.times,
+                    "steps": m.steps,
+                    "distance": m.distance,
+                    "nearest": m.nearest,
+                    "energy": float(m.energy.mean()),
+                }
+                for m in r.moments
+            ],
+        }
+        for r in d.runs
+    ]
+    out["energies"] = {k: {"mean": float(v.mean()), "sd": float(v.std())} for k, v in d.energies.items()}
+    if d.volume is not None:
+        s, likelihood = d.volume.sandwich, d.volume.likelihood
+        out["log_z"] = {
+            name: {"log_z": float(e.log_z), "low": float(e.low), "high": float(e.high), "ess": float(e.ess)}
+            for name, e in (("forward", s.lower), ("reverse", s.upper))
+        }
+        out["log_likelihood"] = {k: float(v) for k, v in likelihood._asdict().items()}
+    out["findings"] = [f._asdict() for f in findings(d)]
+    return json.dumps(out, indent=1)

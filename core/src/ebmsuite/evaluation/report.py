@@ -15,8 +15,9 @@ from urllib.parse import quote
 from ebmsuite.errors import DataError
 from ebmsuite.evaluation.wording import words
 from ebmsuite.experiment import provenance
+from ebmsuite.experiment.checkpoints import checkpoint_steps
 from ebmsuite.experiment.recipe import stored_text
-from ebmsuite.experiment.run import checkpoint_steps, read_log
+from ebmsuite.experiment.run import read_log
 from ebmsuite.files import printable, write_text
 
 if TYPE_CHECKING:

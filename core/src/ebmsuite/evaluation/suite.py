@@ -16,9 +16,11 @@ from typing import Any
 import torch
 
 from ebmsuite.errors import MissingData, UnknownName, UserError
-from ebmsuite.experiment.loop import score, train
+from ebmsuite.experiment.checkpoints import checkpoint_steps
 from ebmsuite.experiment.recipe import Recipe, fill_metric, read_recipe, read_stored
-from ebmsuite.experiment.run import checkpoint_steps, read_log
+from ebmsuite.experiment.run import read_log
+from ebmsuite.experiment.scoring import score
+from ebmsuite.experiment.train import train
 from ebmsuite.files import write_text
 from ebmsuite.model import load
 from ebmsuite.plugins.registry import Registry, import_target

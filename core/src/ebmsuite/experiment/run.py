@@ -18,33 +18,24 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ebmsuite.errors import DataError, UserError
+from ebmsuite.errors import DataError
 from ebmsuite.experiment.build import Experiment
 from ebmsuite.experiment.recipe import Recipe, plugins_of
-from ebmsuite.files import sync, write_text, writing
+from ebmsuite.files import write_text, writing
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.sampling.fast import Route
-from ebmsuite.tree import to_host
 
-__all__ = ["Checkpoints", "Run", "RunState", "checkpoint_steps", "newest"]
+__all__ = ["Run", "RunState"]
 
 log = logging.getLogger("ebmsuite")
-
-EARLIER_NAMES = {"reset_at": "born", "evaluated": "judged"}
-"""Key of run.json -> what it was called until 0.1."""
-
-STEP = re.compile(r"^step-(\d{8})$")
 
 
 @dataclass
@@ -234,246 +225,3 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 _told: set[tuple[Path, int]] = set()
 """Lines that have been warned of."""
-
-
-# -- checkpoints ---------------------------------------------------------------------------------------------------
-
-
-class Checkpoints:
-    """Directories, written aside, synced and renamed whole; nothing is pickled."""
-
-    def __init__(self, folder: Path, recipe: Recipe) -> None:
-        self.root = folder / "checkpoints"
-        self.recipe = recipe
-
-    def save(self, run: Run, scheduled: bool = True) -> Path:
-        """Save everything that a resumed run needs. Called on all ranks."""
-        ranks = run.ranks
-        path = self.root / f"step-{run.step:08d}"
-        aside = self.root / f".step-{run.step:08d}.part"
-        if path.exists():  # resumed here: the run being deterministic, it holds what would be written
-            return path
-        state = run.state(scheduled)
-        try:
-            self._write(run, path, aside, state)
-        except BaseException:
-            if ranks.main:  # what is half written takes the space that a resumed run needs
-                shutil.rmtree(aside, ignore_errors=True)
-            raise
-        if ranks.main:
-            self._prune(run)
-        ranks.wait()
-        return path
-
-    def _write(self, run: Run, path: Path, aside: Path, state: RunState) -> None:
-        experiment, ranks = run.experiment, run.ranks
-        trainer, players = experiment.trainer, experiment.trainer.players
-        if ranks.main:
-            shutil.rmtree(aside, ignore_errors=True)
-            with writing(aside):
-                aside.mkdir(parents=True)
-        ranks.wait()
-        phases = {
-            f"{name}.{key}": value
-            for name, phase in trainer.phases.items()
-            for key, value in phase.chains.state().items()
-        }
-        _save(phases, aside / f"phases-{ranks.rank}.safetensors")
-        _save(_generators(run), aside / f"generators-{ranks.rank}.safetensors")
-        if ranks.main:
-            _save(_net_state(dict(players.items())), aside / "players.safetensors")
-            _save(_net_state(players.ema), aside / "ema.safetensors")
-            _save(players.optimiser_state(), aside / "optimisers.safetensors")
-            _save(trainer.state(), aside / "trainer.safetensors")
-            with writing(aside / "run.json"):
-                (aside / "run.json").write_text(state.as_json(), encoding="utf-8")
-        ranks.wait()
-        if ranks.main:
-            with writing(path):  # a network disk may say only now that it is full
-                for file in aside.iterdir():
-                    sync(file)
-                if run.log_path.exists():
-                    sync(run.log_path)
-                os.rename(aside, path)
-                sync(self.root)
-
-    def mark_evaluated(self, run: Run) -> None:
-        """The scores and pictures of this step's checkpoint are made: a resume need not make them again."""
-        path = self.root / f"step-{run.step:08d}"
-        if run.ranks.main and path.is_dir():
-            state = run.state(_read_state(path).scheduled)
-            if run.log_path.exists():
-                sync(run.log_path)  # the rows must be on the disk before their length is
-            write_text(path / "run.json", state.as_json())
-
-    def _prune(self, run: Run) -> None:
-        scheduled: list[int] = []
-        best = best_step(run.history(), self.recipe)
-        for step in checkpoint_steps(self.root):
-            if _read_state(self.root / f"step-{step:08d}").scheduled:
-                scheduled.append(step)
-            elif step < run.step:
-                self._delete(step)
-        for step in scheduled[: -self.recipe.checkpoint.keep]:
-            if step != best:
-                self._delete(step)
-
-    def _delete(self, step: int) -> None:
-        # renamed first: a directory that is half deleted must not look like a checkpoint
-        path, aside = self.root / f"step-{step:08d}", self.root / f".step-{step:08d}.old"
-        shutil.rmtree(aside, ignore_errors=True)
-        os.rename(path, aside)
-        shutil.rmtree(aside)
-
-    def forget_after(self, step: int) -> None:
-        """Delete the checkpoints of steps that are about to be repeated."""
-        for later in checkpoint_steps(self.root):
-            if later > step:
-                self._delete(later)
-
-    def load(self, path: Path, run: Run, same_examples: bool = True) -> RunState:
-        """Put a run in the state of a checkpoint; metrics.jsonl stays as it is.
-
-        Unless the data have the ``same_examples`` as then, chains that belong to examples start afresh.
-        """
-        state, ranks = _read_state(path), run.ranks
-        if state.world != ranks.world:
-            raise UserError(
-                f"{path}: saved by {state.world} processes, this run has {ranks.world}; "
-                f"resume with --devices {state.world}"
-            )
-        trainer = run.experiment.trainer
-        self.load_model(path, run.experiment, same_examples)
-        trainer.players.restore_optimisers(_load(path / "optimisers.safetensors"))
-        _restore_generators(run, _load(path / f"generators-{ranks.rank}.safetensors"))
-        run.take(state)
-        return state
-
-    def load_model(self, path: Path, experiment: Experiment, same_examples: bool = True) -> int:
-        """Weights, chains and what the trainer keeps; gives the step."""
-        players = experiment.trainer.players
-        _load_nets(dict(players.items()), path / "players.safetensors")
-        _load_nets(players.ema, path / "ema.safetensors")
-        rank = experiment.ranks.rank
-        chains = _load(path / f"phases-{rank}.safetensors")
-        for name, phase in experiment.trainer.phases.items():
-            own = {k[len(name) + 1 :]: v for k, v in chains.items() if k.startswith(name + ".")}
-            try:
-                phase.chains.restore(own if same_examples or not phase.chains.per_example else {}, experiment.device)
-            except DataError as error:
-                raise DataError(f"{path}, phases.{name}.chains: {error}") from error
-        experiment.trainer.restore(_load(path / "trainer.safetensors"))
-        step = _read_state(path).step
-        experiment.at(step)
-        return step
-
-    def good(self) -> Path:
-        """The newest scheduled checkpoint: rollbacks go there, whatever interruptions saved beside it."""
-        for step in reversed(checkpoint_steps(self.root)):
-            path = self.root / f"step-{step:08d}"
-            if _read_state(path).scheduled:
-                return path
-        raise DataError(f"{self.root}: there is no checkpoint to go back to")
-
-
-def checkpoint_steps(root: Path) -> list[int]:
-    """Steps that have a complete checkpoint, ascending."""
-    found = (STEP.match(p.name) for p in root.iterdir()) if root.is_dir() else ()
-    return sorted(int(m.group(1)) for m in found if m)
-
-
-def best_step(rows: Sequence[Mapping[str, Any]], recipe: Recipe) -> int | None:
-    """The step of the checkpoint with the best score, as the recipe's ``checkpoint.best`` asks; None without."""
-    plan = recipe.checkpoint
-    found = [
-        (row["scores"][plan.best]["value"], row["step"])
-        for row in rows
-        if plan.best in row.get("scores", {}) and row["step"] % plan.every == 0
-    ]
-    if not found:
-        return None
-    return int((min if plan.better == "lower" else max)(found, key=lambda pair: pair[0])[1])
-
-
-def newest(folder: Path, which: str | None = None, recipe: Recipe | None = None) -> Path:
-    """The checkpoint of a run: the newest, or "best", or that of a step."""
-    root = folder / "checkpoints"
-    steps = checkpoint_steps(root)
-    if not steps:
-        raise DataError(f"{folder}: there is no checkpoint in it yet")
-    step = steps[-1]
-    if which == "best":
-        best = None if recipe is None else best_step(read_log(folder / "metrics.jsonl"), recipe)
-        if best not in steps or best is None:
-            raise DataError(f"{folder}: no best checkpoint was kept (the recipe sets no checkpoint.best)")
-        step = best
-    elif which is not None:
-        if not which.isdigit() or int(which) not in steps:
-            raise DataError(f'{folder}: there is no checkpoint "{which}" (there are: {", ".join(map(str, steps))})')
-        step = int(which)
-    return root / f"step-{step:08d}"
-
-
-def _read_state(path: Path) -> RunState:
-    try:
-        stored = json.loads((path / "run.json").read_text(encoding="utf-8"))
-        if not isinstance(stored, dict) or not {"step", "log_bytes"} <= stored.keys():
-            raise ValueError("it is incomplete")
-        for new, old in EARLIER_NAMES.items():
-            if old in stored:
-                stored[new] = stored.pop(old)
-        return RunState(**stored)
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(
-            f"{path / 'run.json'}: cannot be read ({error}); delete the folder {path} to use the checkpoint before it"
-        ) from error
-
-
-def _save(tensors: Mapping[str, Tensor], path: Path) -> None:
-    with writing(path):
-        save_file({k: to_host(v) for k, v in tensors.items()}, path)
-
-
-def _load(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except Exception as error:  # safetensors raises its own types for a damaged file
-        raise DataError(
-            f"{path}: cannot be read ({error}); delete this checkpoint, the folder {path.parent}, to use "
-            "the one before it"
-        ) from error
-
-
-def _net_state(nets: Mapping[str, torch.nn.Module]) -> dict[str, Tensor]:
-    return {f"{name}/{key}": value for name, net in nets.items() for key, value in net.state_dict().items()}
-
-
-def _load_nets(nets: Mapping[str, torch.nn.Module], path: Path) -> None:
-    state = _load(path)
-    for name, net in nets.items():
-        own = {k[len(name) + 1 :]: v for k, v in state.items() if k.startswith(name + "/")}
-        try:
-            net.load_state_dict(own)
-        except RuntimeError as error:
-            raise DataError(f'{path}: player "{name}" does not fit the recipe ({error})') from error
-
-
-def _generators(run: Run) -> dict[str, Tensor]:
-    state = {"rng": run.rng.get_state(), "cpu": torch.get_rng_state()}
-    if run.experiment.device.type == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(run.experiment.device)
-    return state
-
-
-def _restore_generators(run: Run, state: Mapping[str, Tensor]) -> None:
-    run.rng.set_state(state["rng"])
-    torch.set_rng_state(state["cpu"])
-    if "cuda" in state and run.experiment.device.type == "cuda":
-        torch.cuda.set_rng_state(state["cuda"], run.experiment.device)
-
-
-def clean_leftovers(root: Path) -> None:
-    """Remove what a killed process was writing or deleting."""
-    for path in root.iterdir() if root.is_dir() else ():
-        if path.name.endswith((".part", ".old")):
-            shutil.rmtree(path)

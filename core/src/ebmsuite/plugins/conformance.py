@@ -20,9 +20,10 @@ from safetensors.torch import load_file
 from ebmsuite.dataset import Dataset
 from ebmsuite.errors import Interrupted, MissingData
 from ebmsuite.experiment.build import Experiment
-from ebmsuite.experiment.loop import score, train
+from ebmsuite.experiment.checkpoints import newest
 from ebmsuite.experiment.recipe import WATCH, Recipe, read_recipe
-from ebmsuite.experiment.run import newest
+from ebmsuite.experiment.scoring import score
+from ebmsuite.experiment.train import train
 from ebmsuite.files import write_text
 from ebmsuite.hookspecs import KINDS, Component, hookimpl
 from ebmsuite.model import Model

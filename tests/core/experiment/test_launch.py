@@ -10,8 +10,8 @@ import pytest
 from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.cli import main
 from ebmsuite.errors import UserError
-from ebmsuite.experiment import launcher
-from ebmsuite.experiment.launcher import Place, check, place, waiting
+from ebmsuite.experiment import launch
+from ebmsuite.experiment.launch import Place, check, place, waiting
 from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.files import write_text
 from ebmsuite.plugins.registry import Registry
@@ -43,7 +43,7 @@ def environment(monkeypatch: pytest.MonkeyPatch):
     """Puts variables into an environment that has none of a launcher."""
 
     def put(variables: dict[str, str]) -> None:
-        for name in launcher.LEFT_OVER:
+        for name in launch.LEFT_OVER:
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
@@ -78,7 +78,7 @@ def test_a_part_of_a_launchers_variables_does_not_make_several_processes(
         assert "already holds a run" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("pair", launcher.PAIRS)
+@pytest.mark.parametrize("pair", launch.PAIRS)
 def test_a_complete_set_is_one_of_several(pair: tuple[str, str], environment) -> None:
     environment({pair[0]: "1", pair[1]: "3", **MEETING})
     assert place() == check() == Place(1, 3)

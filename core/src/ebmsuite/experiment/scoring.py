@@ -1,0 +1,93 @@
+"""Scores and pictures of a model while it learns, and of one metric at a time."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ebmsuite.errors import RecipeError
+from ebmsuite.experiment.run import Run
+from ebmsuite.files import writing
+from ebmsuite.model import Model
+from ebmsuite.plugins.registry import Registry
+from ebmsuite.scores import Score
+
+__all__ = ["due", "render", "score", "score_all", "score_and_render"]
+
+
+def score(model: Model, spec: Mapping[str, Any], data: Any, registry: Registry, seed: int) -> dict[str, Score]:
+    """Scores of one metric, under its label (or its name); several as LABEL/KEY."""
+    metric, label = registry.build("metric", spec), spec.get("label") or spec["name"]
+    result = metric(model, data, model.generator(seed), spec["n"])
+    scores = {label: result} if isinstance(result, Score) else {f"{label}/{key}": s for key, s in result.items()}
+    changes = [change for splits in model.streams.values() for change in getattr(splits, "changes", ())]
+    if changes:
+        changed = {"data changed since the run": "; ".join(changes)}
+        scores = {key: replace(s, protocol={**s.protocol, **changed}) for key, s in scores.items()}
+    return scores
+
+
+def due(run: Run) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """The metrics and the renderers whose turn it is at this step; all of them at the last."""
+
+    def now(spec: Mapping[str, Any]) -> bool:
+        last = run.step == run.recipe.budget.steps
+        return run.step > 0 and (last or bool(spec["every"] and run.step % spec["every"] == 0))
+
+    return [m for m in run.recipe.metrics if now(m)], [r for r in run.recipe.render if now(r)]
+
+
+def score_and_render(run: Run) -> None:
+    """Score and picture the model if it is time to, on rank 0."""
+    metrics, renderers = due(run)
+    if run.ranks.main:
+        if renderers:
+            render(run, renderers)
+        if metrics:
+            score_all(run, metrics)
+    run.evaluated = True
+    if metrics or renderers:
+        run.ranks.wait()
+
+
+def _seed(run: Run, name: str) -> int:
+    return zlib.crc32(f"{run.recipe.seed}/{run.step}/{name}".encode())
+
+
+def score_all(run: Run, metrics: Sequence[Mapping[str, Any]]) -> None:
+    """Score the model as it stands."""
+    scores: dict[str, Score] = {}
+    with _as_model(run) as model:
+        for spec in metrics:
+            scores |= score(model, spec, model.data, run.registry, _seed(run, spec["label"] or spec["name"]))
+    best = run.recipe.checkpoint.best
+    if best not in (None, *scores) and any(best.startswith(m["label"] or m["name"]) for m in metrics if best):
+        raise RecipeError(f'checkpoint.best: there is no score "{best}", but {", ".join(scores)}')
+    run.append({"step": run.step, "scores": {k: s.__dict__ for k, s in scores.items()}})
+    run.registry.plugins.call("ebm_evaluated", run=run, step=run.step, scores=scores)
+
+
+def render(run: Run, renderers: Sequence[Mapping[str, Any]]) -> None:
+    """Make pictures of the model as it stands."""
+    folder = run.folder / "samples" / f"step-{run.step:08d}"
+    folder.mkdir(parents=True, exist_ok=True)
+    files: list[Path] = []
+    with writing(folder), _as_model(run) as model:
+        for spec in renderers:
+            renderer = run.registry.build("renderer", spec)
+            files += renderer(model, folder, model.generator(_seed(run, spec["name"])), spec["n"])
+    run.registry.plugins.call("ebm_rendered", run=run, step=run.step, files=files)
+
+
+@contextmanager
+def _as_model(run: Run) -> Iterator[Model]:
+    weights = "ema" if run.experiment.trainer.players.ema else "raw"
+    device = run.experiment.device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []), run.experiment.in_use():
+        yield Model(run.experiment, run.step, weights)

@@ -1,0 +1,64 @@
+"""Core's packages: imports go down, no file imports itself by way of others, and every module has its layer."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SOURCES = [ROOT / "core" / "src" / "ebmsuite", *sorted((ROOT / "plugins").glob("*/src/*"))]
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for source in SOURCES:
+        for file in source.rglob("*.py"):
+            parts = file.relative_to(source.parent).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+    return found
+
+
+def imported(file: Path, known: dict[str, Path]) -> Iterator[str]:
+    """Modules that a file imports, inside functions and for type checkers too."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in known else node.module
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    known = modules()
+    assert len(known) > 200
+    edges = {name: {m for m in imported(file, known) if m in known and m != name} for name, file in known.items()}
+    below: dict[str, set[str]] = defaultdict(set)
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, f"import cycle: {' -> '.join((*path[path.index(name) :], name))}"
+        if name not in below:
+            for other in edges[name]:
+                visit(other, (*path, name))
+            below[name] = edges[name]
+
+    for name in known:
+        visit(name, ())
+
+
+def test_every_module_of_core_has_a_layer() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    named = {name.strip() for layer in layers for name in layer.split("|")}
+    core = {name for name in modules() if name.startswith("ebmsuite.")}
+    without = {
+        name
+        for name in core
+        if not any(name == n or name.startswith(f"{n}.") for n in named)  # neither it nor its package
+        and not any(n.startswith(f"{name}.") for n in named)  # nor what is inside it
+    }
+    assert not without
+    assert named <= core
