@@ -7,7 +7,7 @@ import tempfile
 import pytest
 
 from ebmsuite.errors import UserError
-from ebmsuite.files import cache_folder
+from ebmsuite.files import cache_folder, output
 
 
 @pytest.fixture
@@ -64,3 +64,27 @@ def test_a_temporary_cache_of_another_user_is_refused(bare, tmp_path):
     (tmp_path / "tmp" / f"ebmsuite-{user + 1}").mkdir()
     with pytest.raises(UserError, match="belongs to another user; set EBMSUITE_CACHE"):
         cache_folder()
+
+
+def test_an_output_that_a_task_can_write_is_given_back(tmp_path):
+    for name in ("x.png", "x.PNG", "missing/x.png"):
+        assert output(tmp_path / name, ".png", "inpaint") == tmp_path / name
+    assert output(tmp_path / "x.gif", (".png", ".gif"), "film") == tmp_path / "x.gif"
+    assert list(tmp_path.iterdir()) == []  # nothing is made
+
+
+@pytest.mark.parametrize(
+    ("name", "endings", "message"),
+    [
+        ("x.jpg", ".png", r'x\.jpg has the ending "\.jpg", and inpaint writes .* name a file that ends in \.png$'),
+        ("x", (".csv", ".png"), r"x has no file ending, .* ends in \.csv or \.png$"),
+        ("x.", (".csv", ".png", ".svg"), r"x\. has .* ends in \.csv, \.png or \.svg$"),
+        ("folder.png", ".png", r"folder\.png is a folder, .* ends in \.png$"),
+        (os.fsdecode(b"\xe9.txt"), ".csv", r'\\xe9\.txt has the ending "\.txt"'),
+    ],
+)
+def test_an_output_that_a_task_cannot_write_is_one_line(tmp_path, name, endings, message):
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(UserError, match=message) as error:
+        output(tmp_path / name, endings, "inpaint")
+    assert "\n" not in str(error.value)
