@@ -39,7 +39,7 @@ class Linear(Model):
         prior = Double(LATENT)
         generator = NormalGenerator(nn.Sequential(layer, nn.Unflatten(1, event)), prior, sd)
         self.players = {"energy": prior, "generator": generator}
-        langevin = Langevin(step_size=0.1)
+        langevin = Langevin(step_size=0.2)
         self.phases = {
             "posterior": Phase(Posterior(prior, generator), langevin, Noise(prior), 5),
             "prior": Phase(prior, langevin, Noise(prior), 5),

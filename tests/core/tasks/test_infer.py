@@ -18,12 +18,12 @@ def generator(seed: int = 0) -> torch.Generator:
 def test_descent_takes_langevin_steps_without_noise_to_the_mode(linear, batch) -> None:
     z = infer(linear, batch, generator(1))
     assert torch.equal(z, linear.trainer.infer(batch, generator(1)))
-    energy, weight = linear.phases["posterior"].energy, 0.1**2 / 2
+    energy, weight = linear.phases["posterior"].energy, 0.2**2 / 2
     start = z.clone().requires_grad_()
     (slope,) = torch.autograd.grad(energy(start, (batch.x, None)).sum(), start)
     torch.testing.assert_close(infer(linear, batch, generator(1), descent=1), z - weight * slope)
-    torch.testing.assert_close(infer(linear, batch, generator(1), descent=2000), linear.mode(batch.x))
-    made = reconstruct(linear, batch, generator(1), descent=2000)
+    torch.testing.assert_close(infer(linear, batch, generator(1), descent=600), linear.mode(batch.x))
+    made = reconstruct(linear, batch, generator(1), descent=600)
     expected = (linear.mode(batch.x) @ linear.w.T + linear.b[:, 0]).view_as(batch.x)
     torch.testing.assert_close(made, expected)
 
@@ -31,7 +31,7 @@ def test_descent_takes_langevin_steps_without_noise_to_the_mode(linear, batch) -
 def test_descent_in_parts_is_descent(linear, monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.randn(7, *linear.event.fixed, dtype=torch.float64, generator=generator(3))
     monkeypatch.setattr("ebmsuite.model.ROWS", 3)
-    found = infer(linear, Batch(x), generator(1), descent=2000)
+    found = infer(linear, Batch(x), generator(1), descent=600)
     torch.testing.assert_close(found, linear.mode(x))
 
 
