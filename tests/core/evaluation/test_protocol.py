@@ -66,5 +66,7 @@ def test_facts_are_of_the_model_only_where_it_is_judged() -> None:
 
 
 def test_words_of_older_recipes_are_accepted() -> None:
-    assert [current(of) for of in ("samples", "energy", "real")] == ["model", "model", "held-out"]
+    assert [current(of) for of in ("samples", "energy", "real", "reference")] == [
+        "model", "model", "held-out", "noise",
+    ]  # fmt: skip
     assert [current(of) for of in ("model", "held-out", "n-gram")] == ["model", "held-out", "n-gram"]

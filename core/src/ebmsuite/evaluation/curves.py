@@ -53,8 +53,7 @@ def _check(positive: Tensor) -> None:
     if not positive.any() or positive.all():
         share = "all" if len(positive) and positive.all() else "none"
         raise UserError(
-            f"{share} of the {len(positive)} examples are positive (anomalies, in the detection of anomalies); "
-            "a curve needs examples of both kinds"
+            f"{share} of the {len(positive)} examples are positive (anomalies); a curve needs examples of both kinds"
         )
 
 

@@ -8,7 +8,7 @@ of               events
 ===============  ======================================================================================
 "model"          of the trained model (its samples, or its scores of given events)
 "held-out"       real examples that are not the reference: what a perfect model would get, up to chance
-"noise"          what learned nothing: where chains start
+"noise"          events of nothing that was learned, such as those that chains start from
 another name     a baseline that was fitted to the training examples, such as "pixel-gaussian" or "n-gram"
 ===============  ======================================================================================
 """
@@ -29,7 +29,7 @@ __all__ = ["HeldOut", "Sampler", "Split", "current", "facts_of", "held_out"]
 
 Split: TypeAlias = Literal["train", "valid", "test"]
 
-OLDER = {"samples": "model", "energy": "model", "real": "held-out"}
+OLDER = {"samples": "model", "energy": "model", "real": "held-out", "reference": "noise"}
 """Words that recipes and cases had for ``of`` before, and what they are now."""
 
 

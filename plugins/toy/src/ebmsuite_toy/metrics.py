@@ -14,7 +14,7 @@ from ebmsuite.dataset import Dataset, first, split_of
 from ebmsuite.density import Density
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.distances import mmd, sliced_wasserstein
-from ebmsuite.evaluation.protocol import facts_of
+from ebmsuite.evaluation.protocol import current, facts_of
 from ebmsuite.model import Model
 from ebmsuite.nets.grids import windows
 from ebmsuite.scores import Score
@@ -200,27 +200,28 @@ class Statistics:
 
     sum |mean of held-out events - mean of n samples| / sum |mean of held-out events| (`ebmsuite.nets.frame.Frame`).
 
-    ``of`` "held-out" puts training events in the place of samples: the floor; "reference" draws of N(0, 1).
+    ``of`` "held-out" puts training events in the place of samples: the floor; "noise", "reference" in older
+    recipes, draws of N(0, 1).
     """
 
     set: Split = "test"
-    of: Literal["model", "held-out", "reference"] = "model"
+    of: Literal["model", "held-out", "noise", "reference"] = "model"
 
     def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Score:
         statistics = getattr(model.players["energy"], "statistics", None)
         if statistics is None:
             raise UserError(f"toy/statistics: the energy of {model.recipe.recipe} has no statistics")
-        real = first(split_of(data, self.set), n).x
+        real, of = first(split_of(data, self.set), n).x, current(self.of)
         sets = {
             "model": lambda: model.sample(len(real), rng=rng),
             "held-out": lambda: first(split_of(data, "train"), len(real)).x,
-            "reference": lambda: torch.randn(real.shape, generator=rng, device=rng.device),
+            "noise": lambda: torch.randn(real.shape, generator=rng, device=rng.device),
         }
         with torch.no_grad():
-            wanted, got = (statistics(x.to(model.device)).mean(0) for x in (real, sets[self.of]()))
+            wanted, got = (statistics(x.to(model.device)).mean(0) for x in (real, sets[of]()))
         error = float((got - wanted).abs().sum() / wanted.abs().sum())
         facts = {"split": self.set, "n_reference": len(real), "statistics": wanted.numel()}
-        return Score(error, protocol=facts_of(model, self.of, len(real), data[self.set]) | facts)
+        return Score(error, protocol=facts_of(model, of, len(real), data[self.set]) | facts)
 
 
 @dataclass(frozen=True)
