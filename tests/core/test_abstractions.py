@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from ebmsuite.dataset import InMemory, Stream
+from ebmsuite.dataset import InMemory, NormalSamples, Stream, first
 from ebmsuite.density import Gaussian, Uniform
 from ebmsuite.energy import Clamped, Sum, Tilted
 from ebmsuite.errors import DataError, MissingData, RecipeError, UserError
@@ -208,3 +208,13 @@ def test_one_hot_events_in_memory() -> None:
 def test_events_that_are_not_one_hot_are_named(x, message) -> None:
     with pytest.raises(DataError, match=message):
         InMemory(x, kind="one-hot")
+
+
+@pytest.mark.parametrize("n", [None, 3, 5000, 9999])
+def test_the_first_examples_are_one_batch(n: int | None) -> None:
+    data = NormalSamples(n=5000, dim=2, labels=True, hidden=0.5)
+    batch, whole = first(data, n), data.batch(torch.arange(5000), torch.zeros(5000))
+    size = min(n or 5000, 5000)
+    for name in ("x", "condition", "index", "known"):
+        assert torch.equal(getattr(batch, name), getattr(whole, name)[:size])
+    assert batch.view is None

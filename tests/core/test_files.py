@@ -9,7 +9,7 @@ import tempfile
 import pytest
 
 from ebmsuite.errors import UserError
-from ebmsuite.files import LIBRARY_CACHES, cache_folder, settle_caches
+from ebmsuite.files import LIBRARY_CACHES, cache_folder, output, settle_caches
 
 
 @pytest.fixture
@@ -111,3 +111,27 @@ def test_a_run_with_pictures_and_a_report_needs_no_home_and_no_name(tmp_path):
     assert (tmp_path / "run" / "report.html").is_file()
     assert "Matplotlib" not in done.stderr
     assert (tmp_path / "tmp" / f"ebmsuite-{os.getuid()}" / "matplotlib").is_dir()
+
+
+def test_an_output_that_a_task_can_write_is_given_back(tmp_path):
+    for name in ("x.png", "x.PNG", "missing/x.png"):
+        assert output(tmp_path / name, ".png", "inpaint") == tmp_path / name
+    assert output(tmp_path / "x.gif", (".png", ".gif"), "film") == tmp_path / "x.gif"
+    assert list(tmp_path.iterdir()) == []  # nothing is made
+
+
+@pytest.mark.parametrize(
+    ("name", "endings", "message"),
+    [
+        ("x.jpg", ".png", r'x\.jpg has the ending "\.jpg", and inpaint writes .* name a file that ends in \.png$'),
+        ("x", (".csv", ".png"), r"x has no file ending, .* ends in \.csv or \.png$"),
+        ("x.", (".csv", ".png", ".svg"), r"x\. has .* ends in \.csv, \.png or \.svg$"),
+        ("folder.png", ".png", r"folder\.png is a folder, .* ends in \.png$"),
+        (os.fsdecode(b"\xe9.txt"), ".csv", r'\\xe9\.txt has the ending "\.txt"'),
+    ],
+)
+def test_an_output_that_a_task_cannot_write_is_one_line(tmp_path, name, endings, message):
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(UserError, match=message) as error:
+        output(tmp_path / name, endings, "inpaint")
+    assert "\n" not in str(error.value)

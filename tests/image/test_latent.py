@@ -26,15 +26,14 @@ from ebmsuite.model import Model, load
 from ebmsuite.nets.mlp import mlp_levels
 from ebmsuite.plugins.registry import Registry, import_target
 from ebmsuite.plugins.testing import watched_by
-from ebmsuite.sampling import Descent, run, target_of
 from ebmsuite.space import Batch, Space
-from ebmsuite_image.anomaly import decide, usual
+from ebmsuite.tasks.anomaly import decide, usual
+from ebmsuite_image.anomaly import smooth
 from ebmsuite_image.codec import Pixels, grid
 from ebmsuite_image.data.anomaly import digits_anomaly, mnist_anomaly
 from ebmsuite_image.generators.deconv import TABLES, deconv, encoder
-from ebmsuite_image.latents import decoded, has_latent, infer
 from ebmsuite_image.metrics import Anomaly as AnomalyMetric
-from ebmsuite_image.metrics import Mse, auprc, auroc
+from ebmsuite_image.metrics import Mse
 from ebmsuite_image.raster import to_uint8
 from ebmsuite_image.render import Film, Grid, PriorChains, Reconstructions
 from ebmsuite_image.tasks.anomaly import Anomaly as AnomalyTask
@@ -162,30 +161,6 @@ def test_the_pooled_split_is_that_of_the_public_loaders() -> None:
     np.testing.assert_array_equal(np.concatenate([d.images for d in learned])[:, 0], normal[:end])  # type: ignore[misc]
     standard = mnist_anomaly("test", 9, "standard")
     assert (len(standard), int(standard.anomalous.sum()), standard.note) == (10_000, 1009, "")
-
-
-# -- areas ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("levels", [3, 1000, None])
-def test_areas_are_those_of_scikit_learn(levels: int | None) -> None:
-    rng = generator(levels or 0)
-    anomalous = torch.rand(500, generator=rng) < 0.3
-    score = torch.randn(500, generator=rng) + anomalous
-    if levels is not None:  # ties
-        score = (score * levels / 6).round()
-    precision, recall, _ = oracle.precision_recall_curve(anomalous, score)
-    assert auprc(score, anomalous) == pytest.approx(oracle.auc(recall, precision), abs=1e-12)
-    assert auroc(score, anomalous) == pytest.approx(oracle.roc_auc_score(anomalous, score), abs=1e-12)
-
-
-def test_areas_at_the_ends() -> None:
-    anomalous = torch.tensor([True] * 3 + [False] * 5)
-    assert auprc(torch.arange(8, 0, -1), anomalous) == auroc(torch.arange(8, 0, -1), anomalous) == 1
-    assert auroc(torch.arange(8), anomalous) == 0
-    for nothing in (torch.zeros(4, dtype=torch.bool), torch.ones(4, dtype=torch.bool)):
-        with pytest.raises(UserError, match="nothing to tell apart"):
-            auprc(torch.arange(4), nothing)
 
 
 # -- scores, by hand -----------------------------------------------------------------------------------------
@@ -317,43 +292,7 @@ def test_residuals_are_smoothed_before_they_are_squared(model: Model) -> None:
     padded = torch.nn.functional.pad(residual, (1, 1, 1, 1))
     shifted = [padded[..., i : i + 28, j : j + 28] for i in range(3) for j in range(3)]
     squares = torch.stack(shifted).mean(0).square().flatten(1).sum(1)
-    torch.testing.assert_close(decide(model, batch, generator(1), "smoothed")["score"], squares.detach())
-
-
-def test_noise_free_steps_end_the_inference(model: Model) -> None:
-    batch = digits()
-    z, phase = infer(model, batch, generator(1)), model.phases["posterior"]
-    target = target_of(phase.energy, z, (batch.x, None))
-    state, _ = run(Descent(0.1**2 / 2), target, z, 7, generator())
-    again = infer(model, batch, generator(1), descent=7)
-    torch.testing.assert_close(again, state.x)
-    assert (phase.energy(again, (batch.x, None)) < phase.energy(z, (batch.x, None))).all()
-
-
-def test_inference_without_noise_begins_at_the_mean_of_the_encoder(model: Model) -> None:
-    batch = digits()
-    mean, _ = model.players["encoder"].moments(batch.x)
-    torch.testing.assert_close(infer(model, batch, generator(1), noise=False), mean.detach())
-    got = decide(model, batch, generator(1), "reconstruction", noise=False)
-    squares = (model.players["generator"](mean) - batch.x).square().flatten(1).sum(1)
-    torch.testing.assert_close(got["score"], squares.detach())
-    alone = copy.copy(model)
-    alone.players = {k: v for k, v in model.players.items() if k != "encoder"}
-    with pytest.raises(UserError, match="begins at an encoder's mean; it has none"):
-        infer(alone, batch, generator(), noise=False)
-
-
-def test_many_pictures_are_inferred_in_parts(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes: list[int] = []
-
-    def count(batch: Batch, rng: torch.Generator) -> Tensor:
-        sizes.append(len(batch))
-        return torch.zeros(len(batch), 3)
-
-    monkeypatch.setattr(model.trainer, "infer", count)
-    z = infer(model, Batch(torch.zeros(600, 1, 28, 28)), generator())
-    assert sizes == [250, 250, 100]
-    assert decoded(model, z).shape == (600, 1, 28, 28)
+    torch.testing.assert_close(decide(model, batch, generator(1), "smoothed", smooth=smooth)["score"], squares.detach())
 
 
 def test_a_model_is_not_asked_for_what_it_has_not(model: Model, vae_run: Path, pixel_run: Path) -> None:
@@ -361,7 +300,7 @@ def test_a_model_is_not_asked_for_what_it_has_not(model: Model, vae_run: Path, p
     for decision in ("posterior", "reconstruction"):
         with pytest.raises(UserError, match=r'needs a generator; .* ask for "energy"'):
             decide(pixel, digits(), generator(), decision)  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="this asks for a model with a generator"):
+    with pytest.raises(UserError, match="this needs a model with a generator"):
         Mse()(pixel, {"test": digits_anomaly("test")}, generator(), 4)
     vae = load(vae_run)
     for settings in ({"descent": 2}, {"noise": False}):
@@ -378,10 +317,10 @@ def test_a_model_is_not_asked_for_what_it_has_not(model: Model, vae_run: Path, p
 
 def test_a_generator_that_proposes_makes_no_latent_model(model: Model, vae_run: Path, pixel_run: Path) -> None:
     pixel, vae = load(pixel_run), load(vae_run)
-    assert has_latent(model)
-    assert has_latent(vae)
+    assert model.has_latent
+    assert vae.has_latent
     pixel.players = {**pixel.players, "generator": vae.players["generator"]}
-    assert not has_latent(pixel)
+    assert not pixel.has_latent
     assert torch.isfinite(decide(pixel, digits(), generator(), "energy")["score"]).all()
 
 
@@ -400,7 +339,7 @@ def test_the_baselines_have_scores_too(vae_run: Path, pixel_run: Path) -> None:
         assert list(scores)[:2] == ["auprc", "auroc"]
         terms = {"auprc-reconstruction", "auprc-smoothed", "auprc-energy"} if trained is vae else set()
         assert set(scores) - {"auprc", "auroc"} == terms
-        assert scores["auprc"].protocol["of"] == decision
+        assert (scores["auprc"].protocol["of"], scores["auprc"].protocol["decision"]) == ("model", decision)
 
 
 def test_a_score_sees_no_label(tmp_path: Path) -> None:
@@ -418,7 +357,7 @@ def test_a_score_sees_no_label(tmp_path: Path) -> None:
     found = AnomalyMetric(decision="energy")(joint, joint.data, generator(), 200)
     assert 0 <= found["auroc"].value <= 1
     told = load(train("image/digits", *tiny, "players.energy={name: mlp, width: 4}", out=tmp_path / "told"))
-    with pytest.raises(UserError, match="labels, which a score of anomalies must not see"):
+    with pytest.raises(UserError, match="labels, which an anomaly score must not depend on"):
         decide(told, batch, generator(), "energy")
 
 
@@ -510,7 +449,7 @@ def test_anomaly_says_what_is_wrong(model: Model, folder: Path, tmp_path: Path) 
 def test_reconstruct_by_a_generator(model: Model, vae_run: Path, folder: Path, tmp_path: Path) -> None:
     facts = Reconstruct(n=3)(model, folder, tmp_path / "again.png", generator(1))
     x = Pixels((28, 28), 1).read(folder).x[:3]
-    made = decoded(model, model.trainer.infer(Batch(x), generator(1)))
+    made = model.decode(model.trainer.infer(Batch(x), generator(1)), generator())
     assert facts["mse"] == pytest.approx((made - x).square().mean().item())
     np.testing.assert_array_equal(np.array(Image.open(tmp_path / "again.png")), grid(torch.cat([x, made]), 3))
     assert Reconstruct()(load(vae_run), folder, tmp_path / "vae.png", generator())["pictures"] == 5
@@ -526,7 +465,7 @@ def test_reconstruct_by_a_generator(model: Model, vae_run: Path, folder: Path, t
 def test_interpolate_between_latent_vectors(model: Model, vae_run: Path, folder: Path, tmp_path: Path) -> None:
     facts = Interpolate(pairs=2, points=3)(model, None, tmp_path / "between.png", generator(1))
     z = model.phases["prior"].sample(4, generator(1))
-    ends = decoded(model, torch.stack([z[::2], (z[::2] + z[1::2]) / 2**0.5, z[1::2]], 1).flatten(0, 1))
+    ends = model.decode(torch.stack([z[::2], (z[::2] + z[1::2]) / 2**0.5, z[1::2]], 1).flatten(0, 1), generator())
     np.testing.assert_allclose(
         np.array(Image.open(tmp_path / "between.png")).astype(float), grid(ends, 3).astype(float), atol=1
     )
@@ -542,15 +481,15 @@ def test_interpolate_between_latent_vectors(model: Model, vae_run: Path, folder:
 def test_generate_with_other_steps(model: Model, tmp_path: Path) -> None:
     Generate(n=3, steps=9)(model, None, tmp_path / "x.npy", generator(1))
     z = model.phases["prior"].sample(3, generator(1), steps=9)
-    np.testing.assert_allclose(np.load(tmp_path / "x.npy"), decoded(model, z).numpy(), atol=1e-6)
+    np.testing.assert_allclose(np.load(tmp_path / "x.npy"), model.decode(z, generator()).numpy(), atol=1e-6)
 
 
 def test_prior_chains_are_shown_short_and_long(model: Model, vae_run: Path, pixel_run: Path, tmp_path: Path) -> None:
     PriorChains(chains=2, lengths=(0, 1, 10))(model, tmp_path, generator(3), 1)
     sheet = np.array(Image.open(tmp_path / "prior-chains.png"))
     assert sheet.shape == (2 * 30 + 2, 3 * 30 + 2)
-    short = decoded(model, model.phases["prior"].sample(2, generator(3)))
-    long = decoded(model, model.phases["prior"].sample(2, generator(3), steps=40))
+    short = model.decode(model.phases["prior"].sample(2, generator(3)), generator())
+    long = model.decode(model.phases["prior"].sample(2, generator(3), steps=40), generator())
     np.testing.assert_array_equal(sheet[2:30, 32:60], grid(short[:1]))
     np.testing.assert_array_equal(sheet[32:60, 62:90], grid(long[1:]))
     with pytest.raises(UserError, match='has no phase "prior"'):
@@ -561,7 +500,7 @@ def test_prior_chains_are_shown_short_and_long(model: Model, vae_run: Path, pixe
 
 def test_film_of_latent_chains(model: Model, tmp_path: Path) -> None:
     strip, _ = Film(frames=3, chains=2)(model, tmp_path, generator(3), 1)
-    ends = decoded(model, model.phases["prior"].sample(2, generator(3)))
+    ends = model.decode(model.phases["prior"].sample(2, generator(3)), generator())
     np.testing.assert_array_equal(np.array(Image.open(strip))[2:30, 62:90], grid(ends[:1]))
     with pytest.raises(UserError, match="belong to given pictures; image/reconstructions shows"):
         Film(phase="posterior")(model, tmp_path, generator(), 1)
@@ -578,7 +517,7 @@ def test_reconstructions_stand_below_the_pictures(model: Model, vae_run: Path, p
             Grid()(trained, tmp_path, generator(), 4)
             Reconstructions()(trained, tmp_path, generator(), 4)
         else:
-            with pytest.raises(UserError, match="this asks for a model with a generator"):
+            with pytest.raises(UserError, match="this needs a model with a generator"):
                 Reconstructions()(trained, tmp_path, generator(), 4)
 
 

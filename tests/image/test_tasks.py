@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,18 +13,19 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ebmsuite.density import Gaussian, Uniform
+import ebmsuite.model as core
+from ebmsuite.density import Uniform
 from ebmsuite.energy import Tilted
 from ebmsuite.errors import DataError, RecipeError, UserError
-from ebmsuite.sampling import Buffer, Chains, Data, Langevin, Noise, Phase, Start, run, target_of
+from ebmsuite.sampling import Buffer, Chains, Data, Langevin, Noise, Phase, Start
 from ebmsuite.space import Space
+from ebmsuite.tree import Tree
 from ebmsuite_image.codec import Pixels, grid
-from ebmsuite_image.render import Film, Grid, Pictures, follow, moments
+from ebmsuite_image.render import Film, Grid, Pictures
 from ebmsuite_image.tasks.generate import Generate
-from ebmsuite_image.tasks.inpaint import Inpaint, fill
-from ebmsuite_image.tasks.interpolate import Interpolate, between
-from ebmsuite_image.tasks.parts import twin
-from ebmsuite_image.tasks.reconstruct import Decoder, Reconstruct, invert
+from ebmsuite_image.tasks.inpaint import Inpaint
+from ebmsuite_image.tasks.interpolate import Interpolate
+from ebmsuite_image.tasks.reconstruct import Reconstruct
 
 EVENT = Space((1, 8, 8), range=(-1.0, 1.0))
 MODE = torch.linspace(-0.8, 0.8, 64).view(1, 8, 8)
@@ -48,8 +49,8 @@ class Leapfrog:
     """Another sampler, by name."""
 
 
-class Model:
-    """What tasks use of `ebmsuite.model.Model`."""
+class Model(core.Model):
+    """A model of pictures that is no run's."""
 
     def __init__(
         self,
@@ -61,15 +62,11 @@ class Model:
         energy = Tilted(net or Pull(), Uniform(EVENT))
         self.phases = {"negative": Phase(energy, sampler, chains or Noise(Uniform(EVENT)), steps)}
         self.players = {"energy": energy}
+        self.recipe = SimpleNamespace(recipe="image/pull", latent=None)  # type: ignore[assignment]
         self.event, self.device = EVENT, torch.device("cpu")
-        self.codec: Pixels | None = Pixels((8, 8), 1)
+        self.codec = Pixels((8, 8), 1)
 
-    def phase(self, name: str) -> Phase:
-        if name not in self.phases:
-            raise UserError(f'no phase "{name}"')
-        return self.phases[name]
-
-    def sample(self, n: int, seed: int = 0, rng: torch.Generator | None = None, batch: int = 250) -> Tensor:
+    def sample(self, n: int, seed: int = 0, condition: Tree = None, rng: torch.Generator | None = None) -> Tensor:
         return self.phases["negative"].sample(n, rng or generator(seed))
 
 
@@ -129,30 +126,6 @@ def test_runaway_chains_are_an_error(tmp_path: Path) -> None:
 
 
 # -- interpolate --------------------------------------------------------------------------------------------
-
-
-def test_ends_of_an_interpolation_are_the_samples_of_its_starts() -> None:
-    phase, rng = Model().phases["negative"], generator(3)
-    first, second = Uniform(EVENT).sample(4, rng), Uniform(EVENT).sample(4, rng)
-    state = rng.get_state()
-    x = between(phase, first, second, 5, rng)
-    assert x.shape == (4, 5, 1, 8, 8)
-    for column, start in ((0, first), (4, second)):
-        rng.set_state(state)
-        torch.testing.assert_close(x[:, column], phase.refine(Start(start), rng), rtol=0, atol=0)
-
-
-def test_points_of_an_interpolation_see_the_same_noise() -> None:
-    # the chain is affine: differences of ends are differences of starts times (1 - w a)^K, without any noise
-    phase, rng = Model(steps=10).phases["negative"], generator(3)
-    first, second = Uniform(EVENT).sample(2, rng), Uniform(EVENT).sample(2, rng)
-    x = between(phase, first, second, 3, rng)
-    middle = (first + second) / 2**0.5
-    torch.testing.assert_close(x[:, 1] - x[:, 0], 0.95**10 * (middle - first), rtol=0, atol=1e-5)
-    # rows see different noise
-    quiet = Model(sampler=Langevin(gradient_weight=0.05, noise_scale=0.0), steps=10).phases["negative"]
-    noise = x - between(quiet, first, second, 3, rng)
-    assert (noise[0] - noise[1]).abs().max() > 0.01
 
 
 def test_interpolate_writes_a_row_a_pair(tmp_path: Path) -> None:
@@ -238,33 +211,6 @@ def test_other_chains_have_no_code_to_interpolate(task: Any, tmp_path: Path, pic
 # -- reconstruct --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("noise", [False, True])
-def test_the_gradient_through_a_chain_is_that_of_the_whole_graph(noise: bool) -> None:
-    energy = Tilted(Pull(quartic=0.1), Gaussian(EVENT)).double()
-    z = torch.randn(3, 1, 8, 8, dtype=torch.float64, generator=generator(1))
-    weights = torch.randn(3, 1, 8, 8, dtype=torch.float64, generator=generator(2))
-    decoder = Decoder(energy, LANGEVIN, 6, generator(7) if noise else None)
-    end, points = decoder(z)
-    assert len(points) == 6
-    leaf = z.clone().requires_grad_()
-    state, _ = run(decoder.sampler, target_of(energy, leaf, graph=True), leaf, 6, generator(7))
-    torch.testing.assert_close(end, state.x.detach())
-    (whole,) = torch.autograd.grad((weights * state.x).sum(), leaf)
-    torch.testing.assert_close(decoder.back(points, weights), whole)
-    # the noise is the same at every call
-    assert torch.equal(decoder(z)[0], end)
-
-
-def test_reconstruction_finds_the_code_of_a_sample() -> None:
-    energy = Tilted(Pull(quartic=0.1), Uniform(EVENT)).requires_grad_(False)
-    decoder = Decoder(energy, LANGEVIN, 10)
-    x = decoder(Uniform(EVENT).sample(2, generator(4)))[0]
-    start = Uniform(EVENT).sample(2, generator(5))
-    made, error = invert(decoder, x, start, 100, 0.05)
-    assert (error < 1e-4).all()
-    assert ((made - x).square().flatten(1).mean(1) == error).all()
-
-
 def test_reconstruct_lowers_the_error(tmp_path: Path, pictures: Path) -> None:
     model, out = Model(net=Pull(quartic=0.1)), tmp_path / "again.png"
     facts = apply(Reconstruct(iterations=60, n=2, steps=8), model, pictures, out)
@@ -283,20 +229,6 @@ def test_reconstruct_unrolls_langevin_only(tmp_path: Path, pictures: Path) -> No
 
 
 # -- inpaint ------------------------------------------------------------------------------------------------
-
-
-def test_inpainting_keeps_what_is_known_and_fills_the_rest() -> None:
-    phase = Model().phases["negative"]
-    x = Uniform(EVENT).sample(4, generator(1))
-    known = torch.ones_like(x, dtype=torch.bool)
-    known[..., 2:6, 2:6] = False
-    made = fill(phase, x, known, generator(2), steps=400)
-    assert torch.equal(made[known], x[known])
-    away = (made - MODE)[~known]
-    assert away.abs().max() < 0.2
-    assert away.abs().max() > 0  # with the sampler's noise
-    start = fill(phase, x, known, generator(2), steps=0)
-    assert torch.equal(start[~known], Uniform(EVENT).sample(4, generator(2))[~known])
 
 
 def test_inpaint_writes_three_rows(tmp_path: Path, pictures: Path) -> None:
@@ -368,42 +300,7 @@ def test_inputs_that_do_not_fit(task: Any, tmp_path: Path, pictures: Path) -> No
         apply(task, silent, pictures, tmp_path / "x.png")
 
 
-def test_a_twin_leaves_the_generator_alone() -> None:
-    rng = generator(3)
-    torch.rand(5, generator=rng)
-    ahead = torch.rand(4, generator=twin(rng))
-    assert torch.equal(torch.rand(4, generator=rng), ahead)
-
-
 # -- renderers ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("spacing", ["geometric", "even"])
-@pytest.mark.parametrize(("steps", "frames"), [(100, 12), (11, 12), (12, 12), (3, 12), (0, 12), (1, 2), (500, 48)])
-def test_moments_rise_from_start_to_end(steps: int, frames: int, spacing: Any) -> None:
-    chosen = moments(steps, frames, spacing)
-    assert len(chosen) == min(frames, steps + 1)
-    assert chosen[0] == 0
-    assert chosen[-1] == steps
-    assert all(a < b for a, b in pairwise(chosen))
-
-
-def test_moments_are_spaced_as_told() -> None:
-    assert moments(100, 5, "even") == [0, 25, 50, 75, 100]
-    assert moments(100, 5, "geometric") == [0, 2, 9, 31, 100]
-    with pytest.raises(ValueError, match="at least 2 frames"):
-        moments(100, 1, "even")
-
-
-def test_followed_chains_are_the_samples() -> None:
-    phase = Model().phases["negative"]
-    rng = generator(3)
-    start = phase.chains.start(2, rng)
-    seen = follow(phase, start, rng, {0, 7, 20})
-    assert set(seen) == {0, 7, 20}
-    assert torch.equal(seen[0], start.x)
-    assert torch.equal(seen[20], phase.sample(2, generator(3)))
-    assert torch.equal(seen[7], phase.sample(2, generator(3), steps=7))
 
 
 def test_film_goes_from_start_to_sample(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -38,7 +39,7 @@ from ebmsuite_toy.densities import (
     two_moons,
 )
 from ebmsuite_toy.grid import Grid, log_density, temperature
-from ebmsuite_toy.metrics import Divergence, Samples
+from ebmsuite_toy.metrics import Divergence, Samples, Statistics
 from ebmsuite_toy.render import paths
 
 PLANE = [
@@ -383,3 +384,18 @@ def test_distances_of_samples_know_their_floor() -> None:
     assert scores["surprise"].value > 1 > 10 * abs(scores["surprise"].protocol["floor"])
     floor = Samples(of="held-out")(Shifted(Rings()), data, rng(), 2000)
     assert floor["sliced"].value == pytest.approx(scores["sliced"].protocol["floor"], abs=1e-5)
+
+
+def test_statistics_of_noise_have_an_older_name() -> None:
+    class Moments(Truth):
+        def __init__(self) -> None:
+            super().__init__(Rings())
+            self.players = {"energy": SimpleNamespace(statistics=lambda x: torch.cat([x, x.square()], 1))}
+            self.device = torch.device("cpu")
+
+    data = {s: Points(Rings(), 2000, s) for s in ("train", "test")}
+    found = {of: Statistics(of=of)(Moments(), data, rng(), 500) for of in ("held-out", "noise", "reference")}  # type: ignore[arg-type]
+    assert found["noise"] == found["reference"]
+    assert found["noise"].protocol["of"] == "noise"
+    # the second moments of N(0, 1) are 1, those of the data far from it
+    assert found["noise"].value > 5 * found["held-out"].value

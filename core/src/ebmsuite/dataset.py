@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from ebmsuite.errors import DataError, RecipeError, UserError
 from ebmsuite.space import Batch, Space
-from ebmsuite.tree import Tree, flatten, take
+from ebmsuite.tree import Tree, cat, flatten, take
 
 __all__ = [
     "Codec",
@@ -23,6 +24,7 @@ __all__ = [
     "NormalSamples",
     "Stream",
     "digest_of",
+    "first",
     "fixed_subset",
     "rows",
     "split_of",
@@ -179,6 +181,12 @@ def rows(dataset: Dataset, n: int | None = None, size: int = 256) -> Iterator[Ba
     for start in range(0, end, size):
         index = torch.arange(start, min(start + size, end))
         yield dataset.batch(index, torch.zeros_like(index))
+
+
+def first(dataset: Dataset, n: int | None = None) -> Batch:
+    """The first ``n`` examples (all, when None) in order, as one batch, without augmentation randomness."""
+    parts = list(rows(dataset, n, 4096))
+    return Batch(**{f.name: cat([getattr(part, f.name) for part in parts]) for f in dataclasses.fields(Batch)})
 
 
 class Stream:

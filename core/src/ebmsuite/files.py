@@ -20,6 +20,7 @@ __all__ = [
     "data_folder",
     "find",
     "full_disk",
+    "output",
     "printable",
     "replacing",
     "settle_caches",
@@ -159,6 +160,23 @@ def _disk(path: Path) -> str:
 def printable(name: str | Path) -> str:
     """A file name as text for messages, tables and reports: bytes of it that are not UTF-8 become ``\\xNN``."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def output(path: Path, endings: str | Sequence[str], what: str) -> Path:
+    """``path``, if ``what`` (a task, as messages name it) can write its file there. Call it before the work starts.
+
+    ``endings`` are the file endings that ``what`` can write, in lower case with their dot. Errors: `UserError` for
+    another ending and for a folder.
+    """
+    endings = (endings,) if isinstance(endings, str) else tuple(endings)
+    if path.is_dir():
+        problem = "is a folder"
+    elif path.suffix.lower() in endings:
+        return path
+    else:
+        problem = f'has the ending "{path.suffix}"' if path.suffix else "has no file ending"
+    listed = " or ".join(filter(None, [", ".join(endings[:-1]), endings[-1]]))
+    raise UserError(f"{printable(path)} {problem}, and {what} writes a file: name a file that ends in {listed}")
 
 
 @contextmanager

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -23,11 +24,27 @@ from ebmsuite.learning import Trainer
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.sampling import Phase
 from ebmsuite.scores import Score
-from ebmsuite.space import Space
+from ebmsuite.space import Batch, Space
 from ebmsuite.tree import Tree, to_host
 from ebmsuite.values import conform, plain
 
-__all__ = ["Metric", "Model", "apply", "load"]
+__all__ = ["Facts", "Metric", "Model", "Renderer", "Task", "apply", "load", "rows_at_once"]
+
+C = TypeVar("C")
+
+Facts: TypeAlias = dict[str, float | int | str]
+"""What a task did, by name; the command line prints it."""
+
+ROWS, NUMBERS = 250, 3_072_000
+"""Limits on what is computed at once: rows, and the numbers in their events (250 images of 3x64x64)."""
+
+
+def rows_at_once(event: Sequence[int | None]) -> int:
+    """How many events of this shape are inferred or decoded at once: this bounds the memory.
+
+    A length that varies (None) counts as 1.
+    """
+    return max(1, min(ROWS, NUMBERS // max(1, math.prod(n or 1 for n in event))))
 
 
 class Model:
@@ -105,6 +122,70 @@ class Model:
             misfit = f"there are {len(condition)} rows for {n} events"
         if misfit:
             raise UserError(f"{self.recipe.recipe}: the condition does not fit the model: {misfit}")
+
+    def codec_as(self, kind: type[C]) -> C:
+        """The model's codec, which must be of this kind; `UserError` if it is not, or if the model has none."""
+        if isinstance(self.codec, kind):
+            return self.codec
+        wanted = getattr(kind, "name", kind.__name__)
+        found = "has no codec" if self.codec is None else f'has the codec "{self.codec.name}"'
+        raise UserError(f'{self.recipe.recipe}: the model {found}; this needs data with the codec "{wanted}"')
+
+    @property
+    def has_latent(self) -> bool:
+        """Whether this is a model of latent vectors, whose generator makes the events.
+
+        A model with an energy of events is not, even where a generator proposes them (cooperative learning).
+        """
+        if "generator" not in self.players:
+            return False
+        return "energy" not in self.players or bool(self.recipe.players["energy"]["of"] == "latent")
+
+    @torch.no_grad()
+    def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        """One latent vector z per event, [B, *latent], as the method infers it.
+
+        A limited number of rows is inferred at once (`rows_at_once`). Errors: `UserError` when the model infers no
+        latent vector, or a chain ends at a value that is not finite.
+        """
+        parts = batch.to(self.device).parts(rows_at_once(batch.x.shape[1:]))
+        z = torch.cat([self.trainer.infer(part, rng) for part in parts])
+        if not torch.isfinite(z).all():
+            raise UserError(
+                f"{self.recipe.recipe}: the inferred latent vectors are not finite; are the steps of the posterior "
+                "chains too long?"
+            )
+        return z
+
+    @torch.no_grad()
+    def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        """One event per latent vector z [B, *latent], as the generator shows it: [B, *event].
+
+        A limited number of rows is decoded at once (`rows_at_once`). `UserError` when the model has no generator.
+        """
+        parts = Batch(z, condition).to(self.device).parts(rows_at_once(self.event.shape))
+        return torch.cat([self.trainer.decode(part.x, rng, part.condition) for part in parts])
+
+    def sample_latent(self, n: int, rng: torch.Generator, condition: Tree = None, steps: int | None = None) -> Tensor:
+        """``n`` latent vectors [n, *latent]: of the phase "prior", or of the generator's own density without one.
+
+        ``steps`` is the length of the chains, that of the phase if None. `UserError` when the model has no latent
+        vectors (`has_latent`), or no chains to which ``steps`` could apply.
+        """
+        if not self.has_latent:
+            raise UserError(f"{self.recipe.recipe}: this is not a model of latent vectors")
+        if steps is not None or "prior" in self.phases:
+            return self.phase("prior").sample(n, rng, condition, steps=steps)
+        z: Tensor = self.players["generator"].latent.sample(n, rng, condition)
+        return z
+
+    def as_events(self, x: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        """Where chains of this model stand, as events: events as they are, latent vectors decoded.
+
+        Where events and latent vectors have the same shape, x is taken for what the model has chains of.
+        """
+        is_latent = tuple(x.shape[1:]) == self.recipe.latent and (self.has_latent or bool(self.event.misfit(x)))
+        return self.decode(x, rng, condition) if is_latent else x
 
     def phase(self, name: str) -> Phase:
         """A phase of the trainer, or an error that lists those it has."""
@@ -203,3 +284,19 @@ def apply(
     if not isinstance(facts, Mapping):
         raise PluginError(f'task "{task}" must give a mapping of facts, got {facts!r}')
     return dict(facts)
+
+
+class Task(Protocol):
+    """What `ebm_tasks` registers: a use of a trained model. Its settings are its fields."""
+
+    def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
+        """Write ``out`` (`ebmsuite.files.output` checks it first), from ``inputs`` where the task reads any."""
+        ...
+
+
+class Renderer(Protocol):
+    """What `ebm_renderers` registers: pictures of a model during learning. Its settings are its fields."""
+
+    def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
+        """Write files into ``folder`` and return their paths; ``n`` is the number of samples to show."""
+        ...

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from ebmsuite.cli import cli
 from ebmsuite.evaluation.suite import evaluate
 from ebmsuite.experiment.train import train
+from ebmsuite.files import write_csv
 from ebmsuite.model import load
 from ebmsuite.plugins.testing import assert_conforms
-from ebmsuite_tabular.codec import write_csv
 from ebmsuite_tabular.data import breast_cancer
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ebmsuite.errors import DataError, RecipeError
-from ebmsuite.files import replacing
+from ebmsuite.files import replacing, write_csv
 from ebmsuite.space import Batch
 from ebmsuite_tabular.files import Skipped, read_table
 
@@ -80,13 +78,3 @@ class Columns:
                 np.savez(aside, x=values, feature_names=np.array(self.names))
         else:
             raise DataError(f'{path}: tables are written as .csv or .npz, not "{path.suffix}"')
-
-
-def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write a csv file, complete or not at all."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    with replacing(path) as aside:
-        aside.write_bytes(text.getvalue().encode())

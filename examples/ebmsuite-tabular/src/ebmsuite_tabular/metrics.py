@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ebmsuite.dataset import Dataset
 from ebmsuite.errors import DataError
+from ebmsuite.evaluation.protocol import current, facts_of
 from ebmsuite.model import Model
 from ebmsuite.scores import Score
 from ebmsuite_tabular.detection import all_rows
@@ -33,15 +34,14 @@ class HeldOutEnergy:
         drawn = model.energy(model.sample(n, rng=rng)).cpu().double()
         gap = float(held_out.mean() - drawn.mean())
         error = math.sqrt(sum(float(e.var(correction=0)) / len(e) for e in (held_out, drawn)))
-        facts = {
+        facts = facts_of(model, "model", len(drawn), data[self.set]) | {
             "split": self.set,
             "held-out rows": len(held_out),
-            "samples": len(drawn),
             "held-out energy": round(float(held_out.mean()), 4),
             "sample energy": round(float(drawn.mean()), 4),
             "interval": "1.96 standard errors",
         }
-        return Score(gap, gap - 1.96 * error, gap + 1.96 * error, {**facts, **model.describe()})
+        return Score(gap, gap - 1.96 * error, gap + 1.96 * error, facts)
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,13 @@ class TwoSample:
     """Energy distance 2 E|x - y| - E|x - x'| - E|y - y'| of samples x and as many held-out normal rows y.
 
     ``n`` rows at most, in standardised units, over all pairs (so that equal sets are at distance 0). ``of``
-    is "samples" of the model, or a baseline: "real" training rows, or draws of a "gaussian" of independent
-    columns. What is left between real rows is in the protocol: ``real floor`` and ``real floor sd``, of
-    ``floors`` sets of as many training rows. A value near it says that the samples cannot be told apart here.
+    is the "model", or a baseline: "held-out", real rows that are not compared with (training rows), or
+    "gaussian", draws of independent columns. Older recipes call the first two "samples" and "real". What is
+    left between real rows is in the protocol: ``real floor`` and ``real floor sd``, of ``floors`` sets of as
+    many training rows. Samples with a value near it cannot be distinguished from real rows here.
     """
 
-    of: Literal["samples", "real", "gaussian"] = "samples"
+    of: Literal["model", "held-out", "gaussian", "samples", "real"] = "model"
     set: Literal["valid", "test"] = "test"
     floors: int = 20
 
@@ -66,22 +67,21 @@ class TwoSample:
         def some_real() -> Tensor:
             return train[torch.randperm(len(train), generator=rng, device=rng.device).cpu()[:size]]
 
-        if self.of == "samples":
+        of = current(self.of)
+        if of == "model":
             x = model.sample(size, rng=rng).cpu().flatten(1)
-        elif self.of == "real":
+        elif of == "held-out":
             x = some_real()
         else:
             noise = torch.randn(y.shape, generator=rng, device=rng.device).cpu()
             x = train.mean(0) + train.std(0) * noise
         floor = torch.tensor([energy_distance(some_real(), y) for _ in range(max(self.floors, 1))])
-        facts = {
+        facts = facts_of(model, of, size, data[self.set]) | {
             "split": self.set,
-            "of": self.of,
-            "n": size,
             "real floor": round(float(floor.mean()), 5),
             "real floor sd": round(float(floor.std(correction=0)), 5),
         }
-        return Score(energy_distance(x, y), protocol={**facts, **model.describe()})
+        return Score(energy_distance(x, y), protocol=facts)
 
 
 def energy_distance(x: Tensor, y: Tensor) -> float:

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from ebmsuite.errors import DataError, RecipeError
-from ebmsuite.files import printable
-from ebmsuite.model import Model
-from ebmsuite_tabular.codec import Columns, write_csv
+from ebmsuite.files import output, printable, write_csv
+from ebmsuite.model import Facts, Model
+from ebmsuite_tabular.codec import Columns
 from ebmsuite_tabular.files import csv_cells
 
 
@@ -31,27 +31,20 @@ class Score:
         if self.batch < 1:
             raise RecipeError(f"tabular/score: batch is {self.batch}; it must be at least 1")
 
-    def __call__(
-        self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator
-    ) -> dict[str, float | int | str]:
+    def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
         """Judge ``inputs`` and write ``out``; the facts are the count, the mean and the strangest row."""
         if inputs is None or inputs.suffix.lower() != ".csv":
             raise RecipeError("tabular/score: needs a table, --input FILE.csv")
-        if out.suffix.lower() != ".csv":
-            raise RecipeError(f"tabular/score: writes a csv, --out FILE.csv, not {out}")
-        if not isinstance(model.codec, Columns):
-            raise RecipeError(
-                "tabular/score: the model was not trained on a table (its codec is no tabular/columns)"
-            )
+        path, codec = output(out, ".csv", "tabular/score"), model.codec_as(Columns)
         cells = csv_cells(inputs)
         if self.column in cells.header:
             raise DataError(
                 f'{printable(inputs)}: has a column "{self.column}" already; set column= to another name'
             )
-        batch, skipped = model.codec.table(inputs)
+        batch, skipped = codec.table(inputs)
         energies = torch.cat([model.energy(part).cpu() for part in torch.split(batch.x, self.batch)])
         scored = [[*row, f"{value:.6g}"] for row, value in zip(cells.rows, energies.tolist(), strict=True)]
-        write_csv(out, [*cells.header, self.column], scored)
+        write_csv(path, [*cells.header, self.column], scored)
         return {
             "rows": len(scored),
             **{

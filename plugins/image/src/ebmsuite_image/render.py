@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,17 +15,16 @@ from torch import Tensor
 
 from ebmsuite.dataset import fixed_subset, split_of
 from ebmsuite.errors import UserError
+from ebmsuite.evaluation.protocol import Split
 from ebmsuite.files import replacing
 from ebmsuite.generator import Posterior
+from ebmsuite.model import Model
 from ebmsuite.sampling import Phase, Start
+from ebmsuite.tasks.film import follow, moments
+from ebmsuite.tasks.infer import reconstruct
 from ebmsuite_image.codec import grid
-from ebmsuite_image.latents import has_latent, pictured, reconstruct
-from ebmsuite_image.metrics.examples import Split
 
-if TYPE_CHECKING:
-    from ebmsuite.model import Model
-
-__all__ = ["Film", "Grid", "Pictures", "PriorChains", "Reconstructions", "follow", "moments", "write_gif", "write_png"]
+__all__ = ["Film", "Grid", "Pictures", "PriorChains", "Reconstructions", "write_gif", "write_png"]
 
 Sheet = NDArray[np.uint8]
 """[H, W] or [H, W, 3]."""
@@ -61,11 +60,12 @@ class Film:
     spacing: Literal["even", "geometric"] = "even"
 
     def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
-        phase = model.phase(self.phase or ("prior" if has_latent(model) else "negative"))
+        phase = model.phase(self.phase or ("prior" if model.has_latent else "negative"))
         start = _start(phase, self.chains, rng, "film")
         columns = moments(phase.sampling_steps, self.frames, self.spacing)
         times = moments(phase.sampling_steps, 4 * self.frames, "even")
-        seen = {t: pictured(model, x) for t, x in follow(phase, start, rng, {*columns, *times}, model.device).items()}
+        chains = follow(phase, start, rng, {*columns, *times}, model.device)
+        seen = {t: model.as_events(x, rng) for t, x in chains.items()}
         strip, film = folder / "film.png", folder / "film.gif"
         write_png(grid(torch.stack([seen[t] for t in columns], 1).flatten(0, 1), len(columns)), strip)
         write_gif([grid(seen[t]) for t in times], film)
@@ -119,12 +119,12 @@ class PriorChains:
     lengths: tuple[float, ...] = (0, 1, 10, 40)
 
     def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
-        if not has_latent(model):
+        if not model.has_latent:
             raise UserError("prior-chains: this model has no chains of latent vectors; image/film shows its own")
         phase, path = model.phase("prior"), folder / "prior-chains.png"
         columns = [round(phase.steps * length) for length in self.lengths]
         seen = follow(phase, _start(phase, self.chains, rng, "prior-chains"), rng, columns, model.device)
-        x = torch.stack([pictured(model, seen[t]) for t in columns], 1)
+        x = torch.stack([model.as_events(seen[t], rng) for t in columns], 1)
         write_png(grid(x.flatten(0, 1), len(columns)), path)
         return [path]
 
@@ -141,38 +141,6 @@ def _rows(rows: Sequence[Tensor], columns: int) -> Tensor:
     """Rows of pictures as one batch, the short ones filled up with white."""
     filled = [torch.cat([row, row.new_ones((columns - len(row), *row.shape[1:]))]) for row in rows]
     return torch.cat(filled)
-
-
-def moments(steps: int, frames: int, spacing: Literal["even", "geometric"]) -> list[int]:
-    """``frames`` different numbers of steps from 0 to ``steps`` (all there are, if they are fewer)."""
-    if frames < 2:
-        raise ValueError(f"a film has at least 2 frames, got {frames}")
-    frames = min(frames, steps + 1)
-    part = np.linspace(0, 1, frames)
-    wanted = (steps + 1) ** part - 1 if spacing == "geometric" else steps * part
-    chosen: list[int] = []
-    for i, moment in enumerate(wanted):
-        after = chosen[-1] + 1 if chosen else 0
-        chosen.append(min(max(after, round(float(moment))), steps - (frames - 1 - i)))
-    return chosen
-
-
-def follow(
-    phase: Phase, start: Start, rng: torch.Generator, at: Collection[int], device: torch.device | str = "cpu"
-) -> dict[int, Tensor]:
-    """The chains of ``start`` after each number of steps in ``at``, [B, *event] on ``device``."""
-    seen: dict[int, Tensor] = {}
-
-    def look(done: int, x: Tensor) -> None:
-        if done in at:
-            seen[done] = x.detach().to(device, copy=True)
-
-    def each(i: int, state: Any, info: Any) -> None:
-        look(i + 1, state.x)
-
-    look(0, start.x)
-    phase.refine(start, rng, max(at, default=0), each)
-    return seen
 
 
 def write_png(sheet: Sheet, path: Path) -> None:

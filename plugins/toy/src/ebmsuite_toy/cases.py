@@ -93,7 +93,7 @@ JOINT_ACCURACY = _told("joint-classifier-accuracy", "joint-classifier", 0.98)
 INTROSPECTIVE = _nats("introspective", 0.05)
 FRAME = _case(
     "frame-statistics", "frame", "statistics", 0.05, 2000, "relative error of the soft histograms of all filters",
-    baselines={"real against real": {"of": "held-out"}, "nothing learned": {"of": "reference"}},
+    baselines={"real against real": {"of": "held-out"}, "nothing learned": {"of": "noise"}},
 )  # fmt: skip
 MULTI_GRID = _samples("multi-grid", 0.1, n=2000)
 COARSE_TO_FINE = _samples("coarse-to-fine", 0.12, n=2000)

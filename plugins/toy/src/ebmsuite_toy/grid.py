@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ebmsuite.dataset import Dataset, rows
 from ebmsuite.errors import UserError
 from ebmsuite.model import Model
 from ebmsuite.sampling import Langevin, Phase
 
-__all__ = ["Grid", "LogDensity", "all_points", "log_density", "temperature"]
+__all__ = ["Grid", "LogDensity", "log_density", "temperature"]
 
 
 @dataclass(frozen=True)
@@ -97,11 +96,6 @@ def temperature(phase: Phase | None) -> float:
     if n <= 0 or w <= 0:
         raise UserError("chains without noise, or without gradient, sample no density of the energy")
     return phase.sampler.implied_temperature()
-
-
-def all_points(dataset: Dataset, n: int | None = None) -> Tensor:
-    """The first n events (all, when None) [N, *event] of a data set."""
-    return torch.cat([batch.x for batch in rows(dataset, n, 4096)])
 
 
 def _energies(model: Model, x: Tensor, label: int | None = None) -> Tensor:

@@ -10,17 +10,16 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from ebmsuite.dataset import Dataset, rows
+from ebmsuite.dataset import Dataset, first, split_of
 from ebmsuite.density import Density
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.distances import mmd, sliced_wasserstein
+from ebmsuite.evaluation.protocol import current, facts_of
 from ebmsuite.model import Model
 from ebmsuite.nets.grids import windows
 from ebmsuite.scores import Score
-from ebmsuite.space import Batch
-from ebmsuite.tree import cat
 from ebmsuite_toy.densities.parts import Labelled
-from ebmsuite_toy.grid import Grid, LogDensity, all_points, log_density, temperature
+from ebmsuite_toy.grid import Grid, LogDensity, log_density, temperature
 
 __all__ = ["Accuracy", "Divergence", "LatentDivergence", "Recovery", "Samples", "Statistics"]
 
@@ -46,7 +45,7 @@ class Divergence:
     phase: str | None = "negative"
 
     def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
-        held_out = _first(data[self.set], n)
+        held_out = first(split_of(data, self.set), n)
         x, labels = held_out.x, held_out.condition
         where = Grid.around(x, self.grid)
         T = temperature(model.phase(self.phase) if self.phase and model.phases else None)
@@ -57,11 +56,10 @@ class Divergence:
             given = {c: log_density(model, where, T, c) for c in range(model.condition.classes or 0)}  # type: ignore[union-attr]
             which = labels
         ours = _of_class(given, x, which)
-        facts = {
+        facts = facts_of(model, "model", len(x), data[self.set]) | {
             "split": self.set,
-            "n": len(x),
             "unit": "nats",
-            "of": "p(x)" if labels is None else "p(x | label)",
+            "density": "p(x)" if labels is None else "p(x | label)",
             "grid": str(where),
             "edge": round(max(where.edge(p.on_grid) for p in given.values()), 6),
             "temperature": T,
@@ -73,8 +71,8 @@ class Divergence:
         if isinstance(density, Density):
             true = _of_class({c: _given(density, c).log_prob for c in given}, x.double(), which)
             facts["true log-likelihood"] = round(float(true.mean()), 4)
-            scores["kl"] = _mean(true - ours, facts, model)
-        scores["log-likelihood"] = _mean(ours, facts, model)
+            scores["kl"] = _mean(true - ours, facts)
+        scores["log-likelihood"] = _mean(ours, facts)
         if "log_z" in model.players and labels is None:
             learned = float(model.energy(x[:1], player="log_z"))
             scores["log-z"] = Score(abs(learned - given[None].log_z), protocol={**facts, "learned": round(learned, 4)})
@@ -108,7 +106,7 @@ class LatentDivergence:
     side: float = 5.0
 
     def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
-        x = all_points(data[self.set], n)
+        x = first(split_of(data, self.set), n).x
         generator = model.players["generator"]
         where = Grid((-self.side, -self.side), 2 * self.side, self.grid)
         z = where.points().float().to(model.device)
@@ -129,13 +127,13 @@ class LatentDivergence:
         if not isinstance(density, Density):
             raise UserError("toy/latent-divergence: the density of these data is not known")
         true = density.log_prob(x.double()).cpu()
-        facts = {
-            "split": self.set, "n": len(x), "unit": "nats", "grid of z": str(where),
+        facts = facts_of(model, "model", len(x), data[self.set]) | {
+            "split": self.set, "unit": "nats", "grid of z": str(where),
             "cell": round(2 * self.side / self.grid, 4), "sd": sd,
             "edge": round(where.edge((log_p - where.log_cell).cpu()), 6),
             "true log-likelihood": round(float(true.mean()), 4), "interval": "1.96 standard errors",
         }  # fmt: skip
-        return {"kl": _mean(true - ours, facts, model), "log-likelihood": _mean(ours, facts, model)}
+        return {"kl": _mean(true - ours, facts), "log-likelihood": _mean(ours, facts)}
 
 
 @dataclass(frozen=True)
@@ -158,9 +156,9 @@ class Samples:
     window: int | None = None
 
     def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
-        held_out = _first(data[self.set], n)
+        held_out = first(split_of(data, self.set), n)
         real, n = held_out.x, len(held_out)
-        fresh = _first(data["train"], n).x
+        fresh = first(split_of(data, "train"), n).x
         if len(fresh) < n and self.window is None:
             raise UserError(f"toy/samples: a floor needs {n} training events, there are {len(fresh)}")
         if self.of == "model":
@@ -188,13 +186,11 @@ class Samples:
         scores = {}
         for name, distance in distances.items():
             value, floor = distance(drawn), distance(fresh)
-            scores[name] = Score(
-                value,
-                protocol={
-                    "of": self.of, "split": self.set, "n_samples": n, "n_reference": len(real), "window": self.window,
-                    "floor": round(floor, 5), "directions": self.directions, **model.describe(),
-                },
-            )  # fmt: skip
+            facts = {
+                "split": self.set, "n_reference": len(real), "window": self.window,
+                "floor": round(floor, 5), "directions": self.directions,
+            }  # fmt: skip
+            scores[name] = Score(value, protocol=facts_of(model, self.of, n, data[self.set]) | facts)
         return scores
 
 
@@ -204,27 +200,28 @@ class Statistics:
 
     sum |mean of held-out events - mean of n samples| / sum |mean of held-out events| (`ebmsuite.nets.frame.Frame`).
 
-    ``of`` "held-out" puts training events in the place of samples: the floor; "reference" draws of N(0, 1).
+    ``of`` "held-out" puts training events in the place of samples: the floor; "noise", "reference" in older
+    recipes, draws of N(0, 1).
     """
 
     set: Split = "test"
-    of: Literal["model", "held-out", "reference"] = "model"
+    of: Literal["model", "held-out", "noise", "reference"] = "model"
 
     def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Score:
         statistics = getattr(model.players["energy"], "statistics", None)
         if statistics is None:
             raise UserError(f"toy/statistics: the energy of {model.recipe.recipe} has no statistics")
-        real = _first(data[self.set], n).x
+        real, of = first(split_of(data, self.set), n).x, current(self.of)
         sets = {
             "model": lambda: model.sample(len(real), rng=rng),
-            "held-out": lambda: _first(data["train"], len(real)).x,
-            "reference": lambda: torch.randn(real.shape, generator=rng, device=rng.device),
+            "held-out": lambda: first(split_of(data, "train"), len(real)).x,
+            "noise": lambda: torch.randn(real.shape, generator=rng, device=rng.device),
         }
         with torch.no_grad():
-            wanted, got = (statistics(x.to(model.device)).mean(0) for x in (real, sets[self.of]()))
+            wanted, got = (statistics(x.to(model.device)).mean(0) for x in (real, sets[of]()))
         error = float((got - wanted).abs().sum() / wanted.abs().sum())
-        facts = {"of": self.of, "split": self.set, "n_samples": len(real), "n_reference": len(real)}
-        return Score(error, protocol={**facts, "statistics": wanted.numel(), **model.describe()})
+        facts = {"split": self.set, "n_reference": len(real), "statistics": wanted.numel()}
+        return Score(error, protocol=facts_of(model, of, len(real), data[self.set]) | facts)
 
 
 @dataclass(frozen=True)
@@ -237,15 +234,15 @@ class Accuracy:
         labelled = next((s for s in model.streams.values() if s[self.set].condition is not None), None)
         if labelled is None:
             raise UserError("toy/accuracy: these data have no labels")
-        held_out = _first(labelled[self.set], n).to(model.device)
+        held_out = first(split_of(labelled, self.set), n).to(model.device)
         with torch.no_grad():
             right = (model.trainer.classify(held_out.x).argmax(1) == held_out.condition).double().cpu()
         rate = float(torch.bincount(held_out.condition.cpu()).max()) / len(right)
-        facts = {
-            "split": self.set, "n": len(right), "base_rate": round(rate, 4), "interval": "1.96 standard errors",
+        facts = facts_of(model, "model", len(right), labelled[self.set]) | {
+            "split": self.set, "base_rate": round(rate, 4), "interval": "1.96 standard errors",
             "labelled": len(labelled["train"]),
         }  # fmt: skip
-        return _mean(right, facts, model)
+        return _mean(right, facts)
 
 
 @dataclass(frozen=True)
@@ -263,11 +260,11 @@ class Recovery:
 
     def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Score:
         dataset: Any = data[self.set]
-        batch = _first(dataset, n)
+        batch = first(dataset, n)
         if batch.known is None or not hasattr(dataset.density, "expected"):
             raise UserError("toy/recovery: events with hidden coordinates of a density that knows what to expect")
         truth, hidden = dataset.truth[: len(batch)], ~batch.known
-        train = _first(data["train"], len(data["train"]))
+        train = first(split_of(data, "train"))
         assert train.known is not None
         guesses = {"mean": (train.x.sum(0) / train.known.sum(0)).expand_as(truth)}
         guesses["best"] = dataset.density.expected(batch.x.double(), batch.known)
@@ -276,21 +273,14 @@ class Recovery:
             drawn = [model.trainer.recover(on, rng).cpu() for _ in range(self.draws)]
             guesses["model"] = torch.stack(drawn).mean(0)
         errors = {k: float((v - truth)[hidden].square().mean().sqrt()) for k, v in guesses.items()}
-        facts = {
-            "split": self.set, "n": len(batch), "hidden": round(float(hidden.double().mean()), 4),
-            "draws": self.draws, **{k: round(errors[k], 4) for k in ("mean", "best")}, **model.describe(),
+        facts = facts_of(model, self.of, len(batch), dataset) | {
+            "split": self.set, "hidden": round(float(hidden.double().mean()), 4),
+            "draws": self.draws, **{k: round(errors[k], 4) for k in ("mean", "best")},
         }  # fmt: skip
         return Score(errors[self.of], protocol=facts)
 
 
-def _first(dataset: Dataset, n: int) -> Batch:
-    """The first n examples as one batch."""
-    parts = list(rows(dataset, n, 4096))
-    x, known = torch.cat([p.x for p in parts]), [p.known for p in parts if p.known is not None]
-    return Batch(x, cat([p.condition for p in parts]), known=torch.cat(known) if known else None)
-
-
-def _mean(values: Tensor, facts: Mapping[str, object], model: Model) -> Score:
+def _mean(values: Tensor, facts: Mapping[str, object]) -> Score:
     mean = float(values.mean())
     error = 1.96 * float(values.std(correction=0)) / math.sqrt(len(values))
-    return Score(mean, mean - error, mean + error, {**facts, **model.describe()})
+    return Score(mean, mean - error, mean + error, facts)

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ebmsuite.dataset import first
 from ebmsuite.density import Density
 from ebmsuite.files import replacing
 from ebmsuite.model import Model
 from ebmsuite.sampling import Phase
-from ebmsuite_toy.grid import Grid, all_points, log_density, temperature
+from ebmsuite_toy.grid import Grid, log_density, temperature
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +46,7 @@ class Picture:
         from matplotlib.figure import Figure
 
         phase, dataset = model.phase(self.phase), model.data["train"]
-        data = all_points(dataset)
+        data = first(dataset).x
         shown = Grid.around(data, self.grid, margin=0.08)
         # normalised over the metric's wider square: what the model has outside the picture is not forgotten
         log_p = log_density(model, Grid.around(data, self.grid), temperature(phase))

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import torch
 
+from ebmsuite.dataset import first
 from ebmsuite.errors import DataError
-from ebmsuite.files import write_text
-from ebmsuite.model import Model
-from ebmsuite_toy.grid import Grid, all_points, log_density, temperature
+from ebmsuite.files import output, write_csv
+from ebmsuite.model import Facts, Model
+from ebmsuite_toy.codec import PointFiles
+from ebmsuite_toy.grid import Grid, log_density, temperature
 
 __all__ = ["LogDensityOfPoints"]
 
@@ -26,20 +28,16 @@ class LogDensityOfPoints:
     grid: int = 300
     phase: str = "negative"
 
-    def __call__(
-        self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator
-    ) -> dict[str, int | float | str]:
-        if inputs is None or model.codec is None:
+    def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
+        path = output(out, ".csv", "toy/log-density")
+        if inputs is None:
             raise DataError("toy/log-density: name a .csv file of points with --input")
-        if out.suffix.lower() != ".csv":
-            raise DataError(f'{out}: log-densities are written as .csv, not "{out.suffix}"')
-        x = model.codec.read(inputs).x
-        where = Grid.around(all_points(model.data["train"]), self.grid)
+        x = model.codec_as(PointFiles).read(inputs).x
+        where = Grid.around(first(model.data["train"]).x, self.grid)
         log_p = log_density(model, where, temperature(model.phase(self.phase)))
         values = log_p(x)
         energy = -log_p.temperature * (values + log_p.log_z)
         rows = torch.cat([x.double(), energy[:, None], values[:, None]], 1).tolist()
         head = [*(f"x{i}" for i in range(x.shape[1])), "energy", "log_density"]
-        lines = [head, *([f"{v:.9g}" for v in row] for row in rows)]
-        write_text(out, "".join(",".join(line) + "\n" for line in lines))
+        write_csv(path, head, ([f"{v:.9g}" for v in row] for row in rows))
         return {"points": len(x), "mean log-density": float(values.mean()), "grid": str(where)}

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import torch
 
-from ebmsuite.dataset import Dataset
+from ebmsuite.dataset import Dataset, first, split_of
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.distances import sliced_wasserstein
+from ebmsuite.evaluation.protocol import facts_of
 from ebmsuite.methods.cycle_cooperative import CycleCooperative
 from ebmsuite.model import Model
 from ebmsuite.scores import Score
-from ebmsuite_toy.grid import all_points
 from ebmsuite_toy.metrics import Split
 
 __all__ = ["Translation"]
@@ -37,8 +37,8 @@ class Translation:
         trainer = model.trainer
         if not isinstance(trainer, CycleCooperative):
             raise UserError("toy/translation: this model does not translate between two domains")
-        a, b = (all_points(model.streams[k][self.set], n) for k in ("a", "b"))
-        fresh = all_points(model.streams["b"]["train"], len(a))
+        a, b = (first(split_of(model.streams[k], self.set), n).x for k in ("a", "b"))
+        fresh = first(split_of(model.streams["b"], "train"), len(a)).x
         if not len(a) == len(b) == len(fresh):
             raise UserError(
                 f"toy/translation: {len(a)} events of a, {len(b)} of b and {len(fresh)} in training: not as many"
@@ -46,9 +46,8 @@ class Translation:
         on = a.to(model.device)
         made = trainer.translate(on, rng, "b", self.revise).cpu()
         back = trainer.translate(trainer.translate(on, rng, "b", revise=False), rng, "a", revise=False).cpu()
-        facts = {
-            "split": self.set, "n_samples": len(a), "n_reference": len(b), "revised": self.revise,
-            "directions": self.directions, **model.describe(),
+        facts = facts_of(model, "model", len(a), model.streams["b"][self.set]) | {
+            "split": self.set, "n_reference": len(b), "revised": self.revise, "directions": self.directions,
         }  # fmt: skip
 
         def distance(x: torch.Tensor) -> float:

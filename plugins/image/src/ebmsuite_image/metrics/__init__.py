@@ -9,8 +9,8 @@ from ebmsuite.evaluation.distances import (
     nearest,
     precision_recall,
 )
-from ebmsuite_image.metrics.anomaly import Anomaly, auprc, auroc
-from ebmsuite_image.metrics.baselines import HeldOut, NoiseImages, PixelGaussian
+from ebmsuite_image.metrics.anomaly import Anomaly
+from ebmsuite_image.metrics.baselines import NoiseImages, PixelGaussian
 from ebmsuite_image.metrics.error import Mse
 from ebmsuite_image.metrics.memorisation import NearestNeighbours
 from ebmsuite_image.metrics.patches import Patches
@@ -19,7 +19,6 @@ from ebmsuite_image.metrics.quality import Fid, InceptionScore, Kid, PrecisionRe
 __all__ = [
     "Anomaly",
     "Fid",
-    "HeldOut",
     "InceptionScore",
     "Kid",
     "Mse",
@@ -29,8 +28,6 @@ __all__ = [
     "PixelGaussian",
     "PrecisionRecall",
     "Quality",
-    "auprc",
-    "auroc",
     "frechet",
     "inception_score",
     "kernel_distance",

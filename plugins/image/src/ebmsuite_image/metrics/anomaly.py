@@ -1,33 +1,32 @@
-"""Does a model tell what it was not taught? Areas under the curves of its scores."""
+"""Anomaly detection: areas under the curves of a model's scores."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from ebmsuite.dataset import Dataset, fixed_subset, rows, split_of
+from ebmsuite.dataset import Dataset, first, fixed_subset, split_of
 from ebmsuite.errors import UserError
+from ebmsuite.evaluation.curves import auprc, auroc
 from ebmsuite.evaluation.distances import nearest
+from ebmsuite.evaluation.protocol import Split, facts_of
+from ebmsuite.model import Model
 from ebmsuite.scores import Score
-from ebmsuite_image.anomaly import Decision, Levels, decide, levels_of, weight_of
-from ebmsuite_image.latents import has_latent
-from ebmsuite_image.metrics.examples import Split
+from ebmsuite.tasks.anomaly import Decision, Levels, decide, levels_of, weight_of
+from ebmsuite_image.anomaly import smooth
 
-if TYPE_CHECKING:
-    from ebmsuite.model import Model
-
-__all__ = ["Anomaly", "auprc", "auroc"]
+__all__ = ["Anomaly"]
 
 
 @dataclass(frozen=True)
 class Anomaly:
     """``auprc`` and ``auroc`` of a model's scores of ``n`` pictures of ``set``, anomalies being the positive ones.
 
-    The scores are those of `ebmsuite_image.anomaly.decide` with the settings ``decision``, ``weight``, ``descent``,
+    The scores are those of `ebmsuite.tasks.anomaly.decide` with the settings ``decision``, ``weight``, ``descent``,
     ``noise`` and ``levels``; of their terms there are ``auprc-reconstruction``, ``auprc-smoothed``, ``auprc-energy``
     and ``auprc-ratio``. All pictures are judged when there are no more than ``n``, else a random subset that is always
     the same. The protocol has the share of anomalies, which is the AUPRC of chance, and the smallest AUPRC that there
@@ -54,75 +53,38 @@ class Anomaly:
         index = fixed_subset(dataset, n)
         batches = (dataset.batch(part, torch.zeros_like(part)) for part in torch.split(index, 1000))
         if self.of == "nearest":
-            of, how = "nearest", {}
-            train = torch.cat([part.x for part in rows(data["train"], None, 4096)])
+            shown, how = "nearest", {}
+            train = first(split_of(data, "train")).x
             x = torch.cat([batch.x for batch in batches])
             terms = {"score": nearest(x.flatten(1), train.flatten(1))[1]}
         else:
-            of, how = self.decision, self._how(model)
-            settings = (self.decision, self.weight, self.descent, self.noise, self.levels)
+            shown, how = self.decision, self._how(model)
+            settings = (self.decision, self.weight, self.descent, self.noise, self.levels, smooth)
             parts = [decide(model, batch, rng, *settings) for batch in batches]
             terms = {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
         score, anomalous = terms.pop("score"), known[index]
-        facts = {
-            "of": of,
+        facts = facts_of(model, self.of, len(index), dataset) | {
             "split": self.set,
             "protocol": str(getattr(dataset, "protocol", "")),
             "held_out": getattr(dataset, "held_out", None),
-            "n_samples": len(index),
             "n_anomalies": int(anomalous.sum()),
             "base_rate": round(float(anomalous.double().mean()), 4),
             "smallest_auprc": round(auprc(-torch.arange(len(index)), anomalous.sort().values), 4),
             "pictures": "all" if len(index) == len(dataset) else "fixed random subset, seed 0",
-            "model": model.describe(),
             **how,
         }
-        note = dataset.note
-        facts |= {"data": note} if note else {}
         found = {"auprc": auprc(score, anomalous), "auroc": auroc(score, anomalous)}
-        named = {name: (f"{name}[{of}]", value) for name, value in found.items()}
+        named = {name: (f"{name}[{shown}]", value) for name, value in found.items()}
         if len(terms) > 1:
             named |= {f"auprc-{term}": (f"auprc[{term}]", auprc(v, anomalous)) for term, v in terms.items()}
-        return {name: Score(value, protocol={"metric": shown, **facts}) for name, (shown, value) in named.items()}
+        return {name: Score(value, protocol={"metric": metric, **facts}) for name, (metric, value) in named.items()}
 
     def _how(self, model: Model) -> dict[str, object]:
         """The settings that the decision depends on."""
         levels = levels_of(model, self.levels)
-        how: dict[str, object] = {} if levels is None else {"levels": list(levels)}
-        if not has_latent(model):
+        how: dict[str, object] = {"decision": self.decision}
+        how |= {} if levels is None else {"levels": list(levels)}
+        if not model.has_latent:
             return how
         how |= {"descent": self.descent, "noise": self.noise}
         return how | ({"weight": weight_of(model, self.weight)} if self.decision == "posterior" else {})
-
-
-def auprc(score: Tensor, anomalous: Tensor) -> float:
-    """Area under the precision-recall curve by the trapezoidal rule: ``score`` [N] real, ``anomalous`` [N] boolean.
-
-    Rows of equal score pass a threshold together; the curve begins at recall 0 and precision 1.
-
-    Errors: `UserError` unless there are anomalies and others.
-    """
-    found, seen = _passed(score, anomalous)
-    one, zero = found.new_ones(1), found.new_zeros(1)
-    return float(torch.trapezoid(torch.cat([one, found / seen]), torch.cat([zero, found / found[-1]])))
-
-
-def auroc(score: Tensor, anomalous: Tensor) -> float:
-    """Area under the receiver operating characteristic: the share of pairs that are in the right order.
-
-    ``score`` [N] real, ``anomalous`` [N] boolean; errors as in `auprc`.
-    """
-    found, seen = _passed(score, anomalous)
-    false, zero = seen - found, found.new_zeros(1)
-    return float(torch.trapezoid(torch.cat([zero, found / found[-1]]), torch.cat([zero, false / false[-1]])))
-
-
-def _passed(score: Tensor, anomalous: Tensor) -> tuple[Tensor, Tensor]:
-    """How many anomalies, and how many rows, have at least the score of every threshold, from the highest on."""
-    if not anomalous.any() or anomalous.all():
-        what = "only" if anomalous.all() else "no"
-        raise UserError(f"there are {what} anomalies among the {len(anomalous)} pictures: nothing to tell apart")
-    score, order = score.double().sort(descending=True)
-    last = torch.cat([score[1:] != score[:-1], torch.ones(1, dtype=torch.bool)])
-    found = anomalous[order].double().cumsum(0)[last]
-    return found, torch.arange(1, len(score) + 1, dtype=torch.float64)[last]

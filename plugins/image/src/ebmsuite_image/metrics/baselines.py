@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from ebmsuite.dataset import Dataset, split_of
-from ebmsuite.errors import UserError
-from ebmsuite_image.metrics.examples import Split, pictures
+from ebmsuite.dataset import Dataset, rows, split_of
+from ebmsuite.evaluation.protocol import Sampler, Split, held_out
 
-__all__ = ["HeldOut", "NoiseImages", "Of", "PixelGaussian", "Sampler", "baseline"]
+__all__ = ["NoiseImages", "Of", "PixelGaussian", "baseline"]
 
 Of = Literal["model", "held-out", "pixel-gaussian", "noise"]
 """Whose pictures a metric judges: the model's, or those of a baseline."""
-
-
-class Sampler(Protocol):
-    """What a metric needs of a model: pictures [n, C, H, W] in the range of the data."""
-
-    def sample(self, n: int, *, rng: torch.Generator) -> Tensor: ...
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Real examples of the split ``set``, each at most once: the best that a model can do, up to chance."""
-
-    data: Mapping[str, Dataset]
-    set: Split = "valid"
-
-    def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
-        """[n, C, H, W] in [-1, 1], or all examples when they are fewer: the count belongs with the score."""
-        dataset = split_of(self.data, self.set)
-        index = torch.randperm(len(dataset), generator=rng, device=rng.device)[:n]
-        return torch.cat(list(pictures(dataset, index))).to(rng.device)
 
 
 @dataclass(frozen=True)
@@ -48,8 +27,8 @@ class PixelGaussian:
     def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
         """[n, C, H, W], not clamped."""
         total, squares, count = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64), 0
-        for x in pictures(split_of(self.data, "train")):
-            x = x.double().cpu()
+        for batch in rows(split_of(self.data, "train")):
+            x = batch.x.double().cpu()
             total, squares, count = total + x.sum(0), squares + x.square().sum(0), count + len(x)
         mean = total / count
         sd = (squares / count - mean.square()).clamp(min=0).sqrt()
@@ -59,32 +38,30 @@ class PixelGaussian:
 
 @dataclass(frozen=True)
 class NoiseImages:
-    """Every pixel uniform on [-1, 1]: what chains of the usual start are before their first step."""
+    """Every pixel uniform on the range of the data: where the usual chains start."""
 
     data: Mapping[str, Dataset]
 
     def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
-        """[n, C, H, W] in [-1, 1]."""
-        shape = split_of(self.data, "train").event.fixed
-        return torch.rand(n, *shape, generator=rng, device=rng.device) * 2 - 1
+        """[n, C, H, W] in the range of the data, [-1, 1] where they have none."""
+        event = split_of(self.data, "train").event
+        low, high = event.range or (-1.0, 1.0)
+        return torch.rand(n, *event.fixed, generator=rng, device=rng.device) * (high - low) + low
+
+
+BASELINES: Mapping[str, Callable[[Mapping[str, Dataset]], Sampler]] = {
+    "pixel-gaussian": PixelGaussian,
+    "noise": NoiseImages,
+}
 
 
 def baseline(of: Of, data: Mapping[str, Dataset], against: Split) -> Sampler:
     """The baseline ``of`` for a metric whose reference is the split ``against``.
 
-    Held-out examples are those of "valid", or of "train" where there is no such split or it is the reference
-    itself.
-
-    Errors: `UserError` when no split but the reference is left.
+    Errors: `UserError` when held-out examples are asked for and there is no split but the reference.
     """
-    if of == "pixel-gaussian":
-        return PixelGaussian(data)
-    if of == "noise":
-        return NoiseImages(data)
-    if of != "held-out":
+    if of == "held-out":
+        return held_out(data, against)
+    if of not in BASELINES:
         raise ValueError(f"{of} is no baseline")
-    options: tuple[Split, ...] = ("valid", "train")
-    for name in options:
-        if name != against and name in data and len(data[name]):
-            return HeldOut(data, name)
-    raise UserError(f'held-out pictures need another split than the reference "{against}": give "valid"')
+    return BASELINES[of](data)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
 from ebmsuite.dataset import Dataset, fixed_subset, split_of
+from ebmsuite.evaluation.protocol import Split, facts_of
+from ebmsuite.model import Model
 from ebmsuite.scores import Score
-from ebmsuite_image.latents import reconstruct
-from ebmsuite_image.metrics.examples import Split
-
-if TYPE_CHECKING:
-    from ebmsuite.model import Model
+from ebmsuite.tasks.infer import reconstruct
+from ebmsuite.tasks.short_run import mean_squares
 
 __all__ = ["Mse"]
 
@@ -36,18 +34,15 @@ class Mse:
         index = fixed_subset(dataset, n)
         for part in torch.split(index, 1000):
             batch = dataset.batch(part, torch.zeros_like(part)).to(model.device)
-            errors.append((reconstruct(model, batch, rng, self.descent) - batch.x).square().flatten(1).mean(1).cpu())
+            errors.append(mean_squares(reconstruct(model, batch, rng, self.descent), batch.x).cpu())
         error = torch.cat(errors)
         mean, spread = float(error.mean()), float(error.std(correction=0)) / math.sqrt(len(error))
-        facts = {
+        facts = facts_of(model, "model", len(index), dataset) | {
             "metric": "mse",
             "split": self.set,
-            "n_samples": len(index),
             "picture": list(dataset.event.fixed),
             "range": [-1.0, 1.0],
             "descent": self.descent,
             "interval": "1 standard error",
-            "model": model.describe(),
         }
-        note = dataset.note
-        return Score(mean, mean - spread, mean + spread, facts | ({"data": note} if note else {}))
+        return Score(mean, mean - spread, mean + spread, facts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -11,9 +10,7 @@ from torch import Tensor
 from ebmsuite.dataset import Dataset
 from ebmsuite.space import Space
 
-__all__ = ["Split", "pictures", "signed"]
-
-Split = Literal["train", "valid", "test"]
+__all__ = ["pictures", "signed"]
 
 
 def signed(x: Tensor, event: Space) -> Tensor:

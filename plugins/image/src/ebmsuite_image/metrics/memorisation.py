@@ -12,9 +12,10 @@ from torch import Tensor
 from ebmsuite.dataset import Dataset, fixed_subset, split_of
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.distances import nearest
+from ebmsuite.evaluation.protocol import Sampler, Split
 from ebmsuite.scores import Extractor, Features, Score
-from ebmsuite_image.metrics.baselines import Of, Sampler
-from ebmsuite_image.metrics.examples import Split, pictures
+from ebmsuite_image.metrics.baselines import Of
+from ebmsuite_image.metrics.examples import pictures
 from ebmsuite_image.metrics.passes import draw, features_of, protocol_of
 
 __all__ = ["NearestNeighbours", "PlainPixels"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,10 @@ from torch import Tensor
 
 from ebmsuite.dataset import Dataset, fixed_subset, split_of
 from ebmsuite.errors import UserError
+from ebmsuite.evaluation.protocol import Sampler, Split, facts_of
 from ebmsuite.scores import Extractor, Features, Score
-from ebmsuite_image.metrics.baselines import Of, Sampler, baseline
-from ebmsuite_image.metrics.examples import Split, pictures, signed
+from ebmsuite_image.metrics.baselines import Of, baseline
+from ebmsuite_image.metrics.examples import pictures, signed
 
 __all__ = ["Seen", "draw", "features_of", "look", "look_at_samples", "protocol_of"]
 
@@ -46,11 +47,9 @@ def draw(model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: i
     """
     if n < 1:
         raise UserError(f"at least one sample is needed, got n = {n}")
-    if of == "model":
-        with torch.no_grad():
-            x = signed(model.sample(n, rng=rng), split_of(data, "train").event)
-    else:
-        x = baseline(of, data, against).sample(n, rng=rng).clamp(-1, 1)
+    sampler = model if of == "model" else baseline(of, data, against)
+    with torch.no_grad():
+        x = signed(sampler.sample(n, rng=rng), split_of(data, "train").event)
     if x.ndim != 4:
         raise UserError(f"image metrics need pictures [N, C, H, W], the samples are {list(x.shape)}")
     return x
@@ -114,17 +113,5 @@ def look_at_samples(
 
 
 def protocol_of(model: Sampler, reference: Dataset, x: Tensor, of: Of) -> dict[str, Any]:
-    """What every score of samples ``x`` says of them."""
-    facts: dict[str, Any] = {
-        "of": of,
-        "n_samples": len(x),
-        "picture": list(x.shape[1:]),
-        "clamped": [-1.0, 1.0],
-    }
-    note = reference.note
-    if note:
-        facts["data"] = str(note)
-    describe: Callable[[], Mapping[str, Any]] | None = getattr(model, "describe", None)
-    if of == "model" and describe is not None:
-        facts["model"] = dict(describe())
-    return facts
+    """What every score of samples ``x`` states of them."""
+    return facts_of(model, of, len(x), reference) | {"picture": list(x.shape[1:]), "clamped": [-1.0, 1.0]}

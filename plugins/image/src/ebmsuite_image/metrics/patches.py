@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,12 +12,10 @@ from torch import Tensor
 from ebmsuite.dataset import Dataset, fixed_subset, split_of
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.distances import sliced_wasserstein
+from ebmsuite.evaluation.protocol import Split, facts_of
+from ebmsuite.model import Model
 from ebmsuite.nets.grids import resize
 from ebmsuite.scores import Score
-from ebmsuite_image.metrics.examples import Split
-
-if TYPE_CHECKING:
-    from ebmsuite.model import Model
 
 __all__ = ["Patches"]
 
@@ -54,19 +52,15 @@ class Patches:
             size = [max(1, round(k / factor)) for k in real.shape[2:]]
             drawn, wanted = (self._some(resize(v.float(), size), own) for v in (x, real))
             value = sliced_wasserstein(drawn, wanted, self.directions, torch.Generator().manual_seed(1))
-            facts = {
-                "of": self.of,
+            facts = facts_of(model, self.of, len(x), dataset) | {
                 "split": self.set,
-                "n_samples": len(x),
                 "n_reference": len(real),
                 "patches": self.patches,
                 "window": self.window,
                 "factor": factor,
                 "directions": self.directions,
-                "model": model.describe(),
             }
-            note = dataset.note
-            scores[f"1/{factor:g}"] = Score(value, protocol=facts | ({"data": note} if note else {}))
+            scores[f"1/{factor:g}"] = Score(value, protocol=facts)
         return scores
 
     def _some(self, x: Tensor, rng: torch.Generator) -> Tensor:

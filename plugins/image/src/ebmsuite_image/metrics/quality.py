@@ -15,9 +15,9 @@ import torch
 from ebmsuite.dataset import Dataset
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.distances import frechet, inception_score, kernel_distance, precision_recall
+from ebmsuite.evaluation.protocol import Sampler, Split
 from ebmsuite.scores import Extractor, Score
-from ebmsuite_image.metrics.baselines import Of, Sampler
-from ebmsuite_image.metrics.examples import Split
+from ebmsuite_image.metrics.baselines import Of
 from ebmsuite_image.metrics.passes import Seen, look, look_at_samples
 
 __all__ = ["Fid", "InceptionScore", "Kid", "PrecisionRecall", "Quality"]

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ebmsuite.errors import UserError
-from ebmsuite.files import printable, write_csv
+import torch
+
+from ebmsuite.files import output, write_csv
+from ebmsuite.model import Facts, Model
 from ebmsuite.space import Batch
-from ebmsuite_image.anomaly import Decision, Levels, decide, usual
+from ebmsuite.tasks.anomaly import Decision, Levels, decide, usual
+from ebmsuite.tasks.checks import at_least
+from ebmsuite_image.anomaly import smooth
 from ebmsuite_image.codec import Scale
-from ebmsuite_image.tasks.parts import Facts, at_least, check_event, pictures
-
-if TYPE_CHECKING:
-    import torch
-
-    from ebmsuite.model import Model
+from ebmsuite_image.tasks.parts import check_event, pictures
 
 __all__ = ["Anomaly"]
 
@@ -25,10 +23,10 @@ __all__ = ["Anomaly"]
 class Anomaly:
     """How unlike the training data every picture of the input is: a .csv with a row per picture, in their order.
 
-    Its columns are ``file`` (the name inside the folder), ``score`` (higher is more unlike) and its terms, those that
-    there are of ``reconstruction`` |g(z) - x|^2, ``smoothed``, ``energy`` and ``ratio``. The settings are those of
-    `ebmsuite_image.anomaly.decide`; ``decision`` None is "ratio" for an energy that is given the noise level, else
-    "posterior" for a model with a generator, else "energy". ``scale`` is that of an array of floats.
+    Its columns are ``file`` (the name inside the folder), ``score`` (higher is more unlike) and the terms that the
+    model has: ``reconstruction`` |g(z) - x|^2, ``smoothed`` (over 3x3 pixels), ``energy`` and ``ratio``. The settings
+    are those of `ebmsuite.tasks.anomaly.decide`; ``decision`` None is "ratio" for an energy that is given the noise
+    level, else "posterior" for a model with a generator, else "energy". ``scale`` is that of an array of floats.
     """
 
     decision: Decision | None = None
@@ -42,15 +40,14 @@ class Anomaly:
         at_least(0, "anomaly", descent=self.descent)
 
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
-        if out.suffix.lower() != ".csv" or out.is_dir():
-            raise UserError(f"{printable(out)}: anomaly writes one table; name a file that ends in .csv")
+        path = output(out, ".csv", "anomaly")
         check_event(model, "anomaly")
         given = pictures(model, inputs, "anomaly", scale=self.scale)
         decision = self.decision or usual(model)
-        found = decide(model, Batch(given.x), rng, decision, self.weight, self.descent, self.noise, self.levels)
+        found = decide(model, Batch(given.x), rng, decision, self.weight, self.descent, self.noise, self.levels, smooth)
         terms = {name: term.tolist() for name, term in found.items()}
         columns = ([f"{v:.6g}" for v in column] for column in terms.values())
-        write_csv(out, ["file", *terms], zip(given.names, *columns, strict=True))
+        write_csv(path, ["file", *terms], zip(given.names, *columns, strict=True))
         scores = terms["score"]
         highest = max(range(len(scores)), key=scores.__getitem__)
         return given.facts | {

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import torch
 
 from ebmsuite.errors import UserError
-from ebmsuite_image.latents import has_latent, pictured
-from ebmsuite_image.tasks.parts import Facts, at_least, check_event, codec_of, finite
-
-if TYPE_CHECKING:
-    import torch
-
-    from ebmsuite.model import Model
+from ebmsuite.model import Facts, Model
+from ebmsuite.tasks.checks import at_least, finite
+from ebmsuite_image.codec import Pixels
+from ebmsuite_image.tasks.parts import check_event
 
 __all__ = ["Generate"]
 
@@ -37,11 +35,11 @@ class Generate:
         if inputs is not None:
             raise UserError("generate draws pictures and uses none: leave out the input, or use image/reconstruct")
         check_event(model, "generate")
-        codec = codec_of(model)
+        codec = model.codec_as(Pixels)
         if self.steps is None:
             x = model.sample(self.n, rng=rng)
         else:
-            phase = model.phase("prior" if has_latent(model) else "negative")
-            x = finite(pictured(model, phase.sample(self.n, rng, steps=self.steps)), "generate")
+            phase = model.phase("prior" if model.has_latent else "negative")
+            x = finite(model.as_events(phase.sample(self.n, rng, steps=self.steps), rng), "generate")
         codec.write(x, out)
         return {"samples": self.n, "lowest": x.min().item(), "highest": x.max().item()}

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ebmsuite.density import Density
-from ebmsuite.energy import Clamped
 from ebmsuite.errors import DataError, UserError
-from ebmsuite.sampling import Phase, Start
+from ebmsuite.files import output
+from ebmsuite.model import Facts, Model
+from ebmsuite.tasks.checks import at_least, finite
+from ebmsuite.tasks.fill import fill
 from ebmsuite_image.codec import Scale, grid
 from ebmsuite_image.raster import decode
 from ebmsuite_image.render import write_png
-from ebmsuite_image.tasks.parts import Facts, at_least, check_event, finite, pictures, png
+from ebmsuite_image.tasks.parts import check_event, pictures
 
-if TYPE_CHECKING:
-    from ebmsuite.model import Model
-
-__all__ = ["Inpaint", "fill"]
+__all__ = ["Inpaint"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +44,7 @@ class Inpaint:
         at_least(0, "inpaint", steps=self.steps)
 
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
-        path, phase = png(out, "inpaint"), model.phase("negative")
+        path, phase = output(out, ".png", "inpaint"), model.phase("negative")
         check_event(model, "inpaint")
         given = pictures(model, inputs, "inpaint", self.n, self.scale)
         x = given.x
@@ -77,22 +74,6 @@ class Inpaint:
         if not hole.any():
             raise UserError(f"inpaint: {self.mask or 'the box'} has no hole (white pixels)")
         return hole
-
-
-def fill(phase: Phase, x: Tensor, known: Tensor, rng: torch.Generator, steps: int | None = None) -> Tensor:
-    """``x`` [B, *event] with what is not ``known`` (boolean, like x) drawn given the rest.
-
-    The chains are those of ``phase`` on its energy clamped at the known coordinates, whose values are exact.
-    Raises `UserError` if the phase has no density of starts.
-    """
-    density = getattr(phase.chains, "density", None)
-    if not isinstance(density, Density):
-        kind = type(phase.chains).__name__
-        raise UserError(f"inpaint: chains of kind {kind} have no noise to begin the hole with")
-    condition = (x, known, None)
-    noise = density.sample(len(x), rng)
-    clamped = Phase(Clamped(phase.energy), phase.sampler, phase.chains, phase.steps, phase.nets)
-    return clamped.refine(Start(Clamped.place(noise, condition), condition), rng, steps)
 
 
 def _read_mask(path: Path, height: int, width: int) -> Tensor:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from ebmsuite.errors import UserError
-from ebmsuite.files import printable
-from ebmsuite.sampling import Phase, Start
+from ebmsuite.files import output, printable
+from ebmsuite.model import Facts, Model
 from ebmsuite.space import Batch
+from ebmsuite.tasks.checks import at_least, finite
+from ebmsuite.tasks.interpolate import between, mixtures
+from ebmsuite.tasks.short_run import short_run
 from ebmsuite_image.codec import Scale, grid
-from ebmsuite_image.latents import decoded, has_latent, infer
 from ebmsuite_image.render import write_png
-from ebmsuite_image.tasks.parts import Facts, at_least, check_event, finite, pictures, png, short_run, twin
+from ebmsuite_image.tasks.parts import check_event, pictures
 
-if TYPE_CHECKING:
-    from ebmsuite.model import Model
-
-__all__ = ["Interpolate", "between"]
+__all__ = ["Interpolate"]
 
 
 @dataclass(frozen=True)
@@ -45,11 +41,11 @@ class Interpolate:
         at_least(2, "interpolate", points=self.points)
 
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
-        path = png(out, "interpolate")
+        path = output(out, ".png", "interpolate")
         check_event(model, "interpolate")
         if inputs is None and self.scale is not None:
             raise UserError("interpolate: scale is that of the input, and there is none")
-        if has_latent(model):
+        if model.has_latent:
             return self._between_codes(model, inputs, path, rng)
         phase, chains = short_run(model, "interpolate")
         if inputs is not None:
@@ -69,39 +65,12 @@ class Interpolate:
             whole = len(given.x) // 2 * 2
             if whole == 0:
                 raise UserError(f"{printable(inputs)}: one picture; interpolate goes between two")
-            z = infer(model, Batch(given.x[:whole]), rng)
+            z = model.infer(Batch(given.x[:whole]), rng)
             facts = {"between": "pictures"} | given.facts | {"pictures": whole}
         else:
-            z = drawn(model, 2 * self.pairs, rng)
+            z = model.sample_latent(2 * self.pairs, rng)
         first, second = z[::2], z[1::2]
-        codes = torch.stack([rho * first + sigma * second for rho, sigma in weights(self.points)], 1)
-        x = finite(decoded(model, codes.flatten(0, 1)), "interpolate")
+        codes = mixtures(first, second, self.points)
+        x = finite(model.decode(codes.flatten(0, 1), rng), "interpolate")
         write_png(grid(x, self.points), path)
         return {"pairs": len(first), "points": self.points, **facts}
-
-
-def between(phase: Phase, first: Tensor, second: Tensor, points: int, rng: torch.Generator) -> Tensor:
-    """Ends of the chains that start between ``first`` and ``second`` [B, *event]: [B, points, *event].
-
-    They start at rho first + sqrt(1 - rho^2) second, with rho the cosine of evenly spaced angles, so that
-    neither end is favoured. Point j of a row sees the noise that point 0 sees: the chains of each j run as
-    one batch, with a generator in the state that ``rng`` is in now. Along a row only the start changes.
-    """
-    ends = [phase.refine(Start(rho * first + sigma * second), twin(rng)) for rho, sigma in weights(points)]
-    return torch.stack(ends, 1)
-
-
-def weights(points: int) -> list[tuple[float, float]]:
-    """(rho, sqrt(1 - rho^2)) with rho the cosine of ``points`` evenly spaced angles, from (1, 0) to (0, 1)."""
-    at_least(2, "interpolate", points=points)
-    angles = torch.linspace(0, math.pi / 2, points).tolist()
-    pairs = [(math.cos(angle), math.sin(angle)) for angle in angles]
-    return [*pairs[:-1], (0.0, 1.0)]  # the cosine of the last angle is 6e-17
-
-
-def drawn(model: Model, n: int, rng: torch.Generator) -> Tensor:
-    """``n`` latent vectors as the method draws them: of the phase "prior", or of the generator's own density."""
-    if "prior" in model.phases:
-        return model.phases["prior"].sample(n, rng)
-    z: Tensor = model.players["generator"].latent.sample(n, rng)
-    return z

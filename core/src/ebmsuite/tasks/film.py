@@ -1,0 +1,49 @@
+"""Chains on their way: the moments that are shown, and where the chains are then."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ebmsuite.sampling import Phase, Start
+
+__all__ = ["follow", "moments"]
+
+
+def moments(steps: int, frames: int, spacing: Literal["even", "geometric"]) -> list[int]:
+    """``frames`` different numbers of steps from 0 to ``steps``; all there are, if they are fewer.
+
+    Moments are "even", or "geometric": closer together at first.
+    """
+    if frames < 2:
+        raise ValueError(f"a film has at least 2 frames, got {frames}")
+    frames = min(frames, steps + 1)
+    part = np.linspace(0, 1, frames)
+    wanted = (steps + 1) ** part - 1 if spacing == "geometric" else steps * part
+    chosen: list[int] = []
+    for i, moment in enumerate(wanted):
+        after = chosen[-1] + 1 if chosen else 0
+        chosen.append(min(max(after, round(float(moment))), steps - (frames - 1 - i)))
+    return chosen
+
+
+def follow(
+    phase: Phase, start: Start, rng: torch.Generator, at: Collection[int], device: torch.device | str = "cpu"
+) -> dict[int, Tensor]:
+    """The chains of ``start`` after each number of steps in ``at``: [B, *event] on ``device``."""
+    seen: dict[int, Tensor] = {}
+
+    def look(done: int, x: Tensor) -> None:
+        if done in at:
+            seen[done] = x.detach().to(device, copy=True)
+
+    def each(i: int, state: Any, info: Any) -> None:
+        look(i + 1, state.x)
+
+    look(0, start.x)
+    phase.refine(start, rng, max(at, default=0), each)
+    return seen
