@@ -8,6 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+
+import ebmsuite
+
 ROOT = Path(__file__).parents[2]
 SOURCES = [ROOT / "core" / "src" / "ebmsuite", *sorted((ROOT / "plugins").glob("*/src/*"))]
 
@@ -62,3 +66,10 @@ def test_every_module_of_core_has_a_layer() -> None:
     }
     assert not without
     assert named <= core
+
+
+def test_one_version() -> None:
+    projects = [ROOT / "core" / "pyproject.toml", *sorted((ROOT / "plugins").glob("*/pyproject.toml"))]
+    versions = {tomllib.loads(p.read_text(encoding="utf-8"))["project"]["version"] for p in projects}
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["version"]
+    assert versions | {cited} == {ebmsuite.__version__}

@@ -15,6 +15,7 @@ torch.Size([64, 1, 28, 28])
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 from ebmsuite.files import settle_caches
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from ebmsuite.plugins.registry import Registry
     from ebmsuite.scores import Case, Extractor, Published, Score
     from ebmsuite.space import Batch, Space
-
-__version__ = "0.1.0"
 
 _WHERE = {
     "Batch": "space", "Case": "scores", "Clamped": "energy", "Codec": "dataset", "Command": "hookspecs",
@@ -93,6 +92,8 @@ settle_caches()  # before any library that reads these variables is imported
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":  # stated once, in pyproject.toml
+        return importlib.metadata.version("ebmsuite")
     if name in _WHERE:
         value = getattr(importlib.import_module(f"ebmsuite.{_WHERE[name]}"), name)
         globals()[name] = value

@@ -20,7 +20,7 @@ from ebmsuite.evaluation.report import write_report
 from ebmsuite.experiment.checkpoints import checkpoint_steps
 from ebmsuite.experiment.run import read_log
 from ebmsuite.experiment.train import train
-from ebmsuite.hookspecs import KINDS, Component, Plugin, hookimpl
+from ebmsuite.hookspecs import KINDS, Plugin, hookimpl
 from ebmsuite.plugins.discovery import Plugins
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.plugins.testing import entry_point, isolated_plugins, watched_by
@@ -348,7 +348,7 @@ def test_every_hook_is_documented() -> None:
     for name, function in hooks.items():
         text = inspect.getdoc(function) or ""
         assert len(text) > 30, f"{name} has no documentation"
-        assert "return" in inspect.signature(function).__str__() or inspect.signature(function).return_annotation
+        assert inspect.signature(function).return_annotation is not inspect.Signature.empty, f"{name} says no result"
     page = Path(hookspecs.__file__).parents[3] / "docs" / "plugins.md"
     missing = [n for n in hooks if f"`{n}`" not in page.read_text(encoding="utf-8")]
     assert not missing, f"docs/plugins.md says nothing of {missing}"
@@ -376,29 +376,23 @@ def test_a_look_up_loads_its_own_plugin_alone(isolated_plugins, module) -> None:
 
 
 CODE = """
-import sys, time
+import sys
 sys.argv = ["ebm", *{arguments!r}]
 from ebmsuite.cli import main
 try:
     main()
 except SystemExit as end:
     assert not end.code, end.code
-spent = time.process_time()
-print(spent, [m for m in ("torch", "torchvision", "matplotlib", "accelerate") if m in sys.modules], file=sys.stderr)
+print([m for m in ("torch", "torchvision", "matplotlib", "accelerate") if m in sys.modules], file=sys.stderr)
 """
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list"], ["plugins", "list"], ["list", "energy", "--json"]])
-def test_looking_is_light(arguments) -> None:
-    best = 9.0
-    for _ in range(3):  # the best of three: another process may be in the way of one
-        done = subprocess.run(
-            [sys.executable, "-c", CODE.format(arguments=arguments)], capture_output=True, text=True, check=True
-        )
-        seconds, _, heavy = done.stderr.strip().splitlines()[-1].partition(" ")
-        assert heavy == "[]"
-        best = min(best, float(seconds))
-    assert best < 0.5
+def test_looking_imports_nothing_heavy(arguments) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CODE.format(arguments=arguments)], capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip().splitlines()[-1] == "[]"
 
 
 def test_plugins_list_json() -> None:
@@ -409,12 +403,6 @@ def test_plugins_list_json() -> None:
     assert rows["core"]["state"] == "ok"
     assert rows["core"]["offers"]["trainer"] >= 1
     assert rows["probe"]["distribution"] == "ebmsuite-probe"
-
-
-def test_components_are_frozen() -> None:
-    component = Component("a/b", "m:a", "s")
-    with pytest.raises(AttributeError):
-        component.name = "c"  # type: ignore[misc]
 
 
 def test_the_installed_plugins_load() -> None:
