@@ -97,6 +97,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_a_run_with_pictures_and_a_report_needs_no_home_and_no_name(tmp_path):
     """`env -i`, no HOME and a user id without a name: a container started with --user."""
     changes = ["budget.steps=2", "render.0.n=16", "metrics=[]", "width=8", "batch=32"]

@@ -169,6 +169,7 @@ def test_copies_and_saved_weights_are_the_same_net(make: Make, settings: dict[st
     torch.testing.assert_close(energy(x), value, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_convolutions_of_the_resnet_have_norm_one_and_keep_it() -> None:
     energy = resnet(Space((1, 16, 16)), width=8, blocks=(1, 1))
     convs = [m.conv for m in energy.modules() if isinstance(m, NormedConv)]

@@ -45,6 +45,7 @@ def some(dataset: Dataset, n: int) -> Tensor:
 # -- classifier ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_classifier_learns_once_and_is_read_back(
     digits: dict[str, Dataset], cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,6 +193,7 @@ def test_files_that_are_no_weights_are_named(tmp_path: Path) -> None:
             InceptionV3(str(path)).prepare({})
 
 
+@pytest.mark.slow
 def test_weights_in_place_give_features(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     module = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
     # the network itself, without a file: its constructor would download one

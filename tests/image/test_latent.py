@@ -143,6 +143,7 @@ def test_a_split_is_the_same_whoever_asks_first() -> None:
         digits_anomaly("all")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not MNIST.is_file(), reason="EBMSUITE_DATA names no folder with image/mnist.npz")
 def test_the_pooled_split_is_that_of_the_public_loaders() -> None:
     tests = {digit: mnist_anomaly("test", digit) for digit in (1, 4, 5, 7, 9)}
@@ -361,6 +362,7 @@ def test_a_score_sees_no_label(tmp_path: Path) -> None:
         decide(told, batch, generator(), "energy")
 
 
+@pytest.mark.slow
 def test_the_nearest_training_picture_is_a_score_without_a_model(vae_run: Path) -> None:
     data = {split: digits_anomaly(split, 9, "standard") for split in ("train", "test")}
     scores = AnomalyMetric(of="nearest")(load(vae_run), data, generator(), 50)

@@ -48,6 +48,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train("image/digits", *SMALL, "metrics=[]", out=tmp_path_factory.mktemp("image") / "run", quiet=True)
 
 
+@pytest.mark.slow
 def test_the_main_job_leaves_pictures_scores_and_a_page(capsys, tmp_path) -> None:
     code, out, _ = ebm(capsys, "train", "image/digits", *SMALL, "--out", str(tmp_path / "run"), "--quiet")
     assert code == 0

@@ -94,6 +94,7 @@ def test_scaffolds_and_fragments() -> None:
     assert sorted(fragments(amide)) == ["[1*]C(C)=O", "[4*]CC", "[5*]N[5*]"]
 
 
+@pytest.mark.slow
 def test_several_processes_give_what_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     strings = [*zinc250k("test", n=40).strings, "", "C1CC"]
     alone = workers.each("canonical", strings)

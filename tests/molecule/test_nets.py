@@ -129,6 +129,7 @@ def test_decoders_are_for_tokens() -> None:
         lstm(Space((3,)), LATENT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [conv_encoder, gru_encoder])
 def test_encoders_begin_at_the_normal_and_ignore_padding(make) -> None:
     torch.manual_seed(0)

@@ -309,6 +309,7 @@ def test_full_is_the_setting_of_the_paper(recipe: str) -> None:
     assert model.data["train"].density.sd == 0.15
 
 
+@pytest.mark.slow
 def test_conforms() -> None:
     assert_conforms("toy")
 
@@ -316,6 +317,7 @@ def test_conforms() -> None:
 # -- labels, hidden coordinates, latent vectors --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_embedded_mixture_is_normalised_and_expects_what_is_hidden() -> None:
     density = Embedded(dim=3, sd=0.5)
     x, y = density.draw(2000, rng())
@@ -371,6 +373,7 @@ def test_a_conditional_model_is_judged_class_by_class() -> None:
     assert scores["kl"].protocol["log Z"] == pytest.approx([-5, -5], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_distances_of_samples_know_their_floor() -> None:
     class Shifted(Truth):
         def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:

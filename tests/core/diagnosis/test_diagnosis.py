@@ -43,6 +43,7 @@ def short_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return ebmsuite.train(MLE_EXAMPLE, *changes, out=tmp_path_factory.mktemp("runs") / "short", quiet=True)
 
 
+@pytest.mark.slow
 def test_a_convergent_run_and_its_likelihood(convergent: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit:
         main(["diagnose", str(convergent), "--times", "100"])
@@ -68,6 +69,7 @@ def test_a_convergent_run_and_its_likelihood(convergent: Path, capsys: pytest.Ca
     assert "Held-out log-likelihood" in text
 
 
+@pytest.mark.slow
 def test_a_short_run_says_so(short_run: Path) -> None:
     d, page = diagnose(short_run, log_z=False, chains=32)
     assert d.fresh.moments[0].distance > 0.2
@@ -109,6 +111,7 @@ def test_what_cannot_be_diagnosed_is_said(convergent: Path, tmp_path: Path) -> N
         diagnose(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_prior_of_a_latent_vector_is_diagnosed_against_what_is_inferred(tmp_path: Path) -> None:
     run = ebmsuite.train(LATENT_EXAMPLE, "budget.steps=1", "energy.lr=1e-9", out=tmp_path / "run", quiet=True)
     found, page = diagnose(run, times=[3], chains=32)

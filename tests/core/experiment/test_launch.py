@@ -110,6 +110,7 @@ def test_a_process_that_waits_for_others_says_so(environment, caplog) -> None:
     assert "process 1 of 4 waits for the others at 127.0.0.1:29500" in record.getMessage()
 
 
+@pytest.mark.slow
 def test_several_processes_are_started_whatever_was_left_over(environment, tmp_path, capfd) -> None:
     environment({"RANK": "0", "WORLD_SIZE": "1", "PMI_SIZE": "5", "PMI_RANK": "3", "LOCAL_RANK": "7"})
     recipe = tmp_path / "recipe.yaml"

@@ -73,6 +73,7 @@ KILLED = ("budget.steps=4000", "log.every=10", "checkpoint.every=100", watched_b
 KILLED_METRICS = "metrics=[{name: probe/mean, every: 150, n: 50}]"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_killed_process_is_resumed_exactly(number: signal.Signals, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
@@ -384,6 +385,7 @@ experiment.close()
 """
 
 
+@pytest.mark.slow
 def test_two_processes_are_interrupted_as_one(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.yaml"
     changes = ["budget.steps=20000", "compute.devices=2", "compute.device=cpu", watched_by("log")]
@@ -407,6 +409,7 @@ def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
+@pytest.mark.slow
 def test_two_processes_take_the_gradient_of_all_rows(tmp_path: Path) -> None:
     """The reduced gradient is that of one process on the concatenated batches and negatives."""
     recipe = {
@@ -433,6 +436,7 @@ def test_two_processes_take_the_gradient_of_all_rows(tmp_path: Path) -> None:
         assert torch.allclose(ranks[0][f"moved.{name}"], parameter.grad, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_two_processes_run_every_trainer(tmp_path: Path) -> None:
     recipes = [read_recipe(example, registry, QUIET) for example in EXAMPLES.values()]
     assert on_two_processes(recipes, tmp_path) == {}
@@ -446,6 +450,7 @@ def test_two_processes_run_every_trainer(tmp_path: Path) -> None:
         train(None, "compute.devices=1", "budget.steps=14", resume=run)
 
 
+@pytest.mark.slow
 def test_one_of_many_that_fails_on_two_processes_is_named(tmp_path: Path) -> None:
     good = read_recipe({**MLE_EXAMPLE, "recipe": "good"}, registry, QUIET)
     bad = read_recipe({**MLE_EXAMPLE, "recipe": "bad"}, registry, [*QUIET, "chains.size=8"])
@@ -455,6 +460,7 @@ def test_one_of_many_that_fails_on_two_processes_is_named(tmp_path: Path) -> Non
     assert "4 chains a process cannot serve a batch of 8" in failed["bad"]
 
 
+@pytest.mark.slow
 def test_two_processes_resume_exactly(tmp_path: Path) -> None:
     two = ("compute.devices=2", "compute.device=cpu", "checkpoint.every=4", "log.every=2", watched_by("log"))
     whole = train(MLE_EXAMPLE, *two, out=tmp_path / "whole")
@@ -463,6 +469,7 @@ def test_two_processes_resume_exactly(tmp_path: Path) -> None:
     same_run(whole, parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["torchrun", "accelerate"])
 def test_other_launchers(launcher: str, tmp_path: Path) -> None:
     """A cluster's launcher starts the processes; only rank 0 speaks and logs."""

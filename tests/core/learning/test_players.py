@@ -39,6 +39,7 @@ def test_the_gradient_on_an_exponential_family_is_the_difference_of_statistics()
     assert torch.allclose(moved["log_b"], 0.5 * (x.square().mean(0) - s.square().mean(0)))
 
 
+@pytest.mark.slow
 def test_an_energy_trained_on_a_gaussian_recovers_its_parameters(tmp_path: Path) -> None:
     mean, sd = 1.0, 0.5
     run = train(

@@ -185,6 +185,7 @@ def test_the_joint_energy_closes_a_triangle_of_pairs() -> None:
     assert close([moved["encoder"][0][0], moved["encoder"][1]], wanted, **tolerance)
 
 
+@pytest.mark.slow
 def test_where_generator_and_encoder_fit_the_joint_energy_has_nothing_left_to_say() -> None:
     """Data N(1, 0.81), x = w z + v + e of var 0.36: w^2 = 0.45, q(z | x) the posterior, and E flat."""
     trio, energy = Trio(), OfPairs()

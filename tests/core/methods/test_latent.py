@@ -55,6 +55,7 @@ def test_importance_sampling_gives_the_marginal_of_a_linear_model() -> None:
     assert z.shape == mean.shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learns", ["end", "bound"])
 def test_the_latent_prior_learns_the_spread_of_the_data(learns: str, tmp_path) -> None:
     """Data N(1, 0.5^2 I), observation noise 0.3: means of the generator must vary by 0.5^2 - 0.3^2 = 0.16."""

@@ -85,6 +85,7 @@ def test_the_likelihood_of_what_is_known_is_a_marginal() -> None:
     assert torch.allclose(energy(z, (x, None)), energy.prior(z) - each.sum(1))
 
 
+@pytest.mark.slow
 def test_alternating_learning_gives_back_what_was_hidden(tmp_path) -> None:
     """Coordinates that are all but equal: what is not seen is what is seen beside it."""
     recipe = ABP_EXAMPLE | {
@@ -276,6 +277,7 @@ def test_the_coupling_reaches_energy_and_encoder_and_not_the_generator() -> None
         assert torch.equal(moved[key]["generator"], moved[0.0, 0.0]["generator"])
 
 
+@pytest.mark.slow
 def test_few_labels_tell_all_classes(tmp_path) -> None:
     """Two far modes and two labels; drawn under a label, events are of its class."""
     points = {"name": "toy/points", "density": {"name": "toy/eight-gaussians", "modes": 2}, "n": 1000}

@@ -32,6 +32,7 @@ def test_the_core_conforms() -> None:
     assert {o.state for o in outcomes} == {"ok"}, [o for o in outcomes if o.state != "ok"]
 
 
+@pytest.mark.slow
 def test_the_kit_finds_what_is_wrong(monkeypatch) -> None:
     """A heavy plugin module, an energy that looks at other rows, a metric that is not zero on identical sets."""
     import ebmsuite_probe.trainers as probe
@@ -143,6 +144,7 @@ def test_a_bad_trainer_example_is_one_failed_check(tmp_path: Path, isolated_plug
     assert outcomes["good learns a step"].state == "ok"
 
 
+@pytest.mark.slow
 def test_a_new_plugin_works_as_it_is_written(tmp_path: Path, monkeypatch) -> None:
     folder = write_plugin("fresh", tmp_path / "ebmsuite-fresh")
     assert "{{" not in "".join(p.read_text() for p in folder.rglob("*") if p.is_file())

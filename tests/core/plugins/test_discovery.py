@@ -157,6 +157,7 @@ def test_a_class_that_inherits_the_specs_is_a_plugin(isolated_plugins, module) -
     assert [c.name for c in plugins.components("mine", "energy")] == ["mine/net"]
 
 
+@pytest.mark.slow
 def test_overrides_are_checked_by_mypy(tmp_path: Path) -> None:
     file = tmp_path / "typed_plugin.py"
     file.write_text(

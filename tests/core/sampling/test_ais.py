@@ -101,6 +101,7 @@ def within_a_hundredth(both: Sandwich, log_z: float) -> None:
     assert both.low < log_z < both.high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sd", "dtype"),
     [
@@ -119,6 +120,7 @@ def test_gaussians(sd: list[float], dtype: torch.dtype) -> None:
     within_a_hundredth(both, energy.log_z)
 
 
+@pytest.mark.slow
 def test_a_mixture_from_a_gaussian_and_from_a_box() -> None:
     energy, event, kernel = Mixture(), Space((2,)), HMC(0.9, leapfrog=3)
     within_a_hundredth(sandwich(energy, Gaussian(event, sd=3.0), kernel, 8000, sigmoidal(200)), energy.log_z)
@@ -127,6 +129,7 @@ def test_a_mixture_from_a_gaussian_and_from_a_box() -> None:
     assert box.gap.abs() < 0.03
 
 
+@pytest.mark.slow
 def test_a_restricted_boltzmann_machine() -> None:
     energy, base = RBM(), Categorical(Space((10, 2), kind="one-hot"))
     within_a_hundredth(sandwich(energy, base, GibbsWithGradients(), 6000, sigmoidal(400)), energy.log_z)

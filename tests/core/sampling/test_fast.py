@@ -37,6 +37,7 @@ def phase(fast: FastPath, sampler=None) -> Phase:
     return Phase(fast.energy, sampler or Langevin(step_size=0.1), Noise(Gaussian(SPACE)), 5, fast=fast)
 
 
+@pytest.mark.slow
 def test_the_compiled_path_is_the_eager_one_in_double_precision_and_follows_the_weights() -> None:
     net = mlp_energy(SPACE, width=16, depth=1, reference_sd=1.0)
     energy = Clamped(net).double()

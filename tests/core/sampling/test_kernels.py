@@ -65,6 +65,7 @@ def same_distribution(a: torch.Tensor, b: torch.Tensor, energy: Energy) -> float
     return len(views) * min(stats.ks_2samp(u.numpy(), v.numpy()).pvalue for u, v in views)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", KNOWN)
 @pytest.mark.parametrize("kernel", ADJUSTED)
 def test_adjusted_kernels_leave_the_target_invariant(kernel: str, target: str) -> None:
@@ -457,6 +458,7 @@ def test_gibbs_with_gradients_leaves_clamped_sites_alone() -> None:
 # -- warm-up ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [MALA(0.01), HMC(2.0), NUTS(0.5)], ids=["mala", "hmc", "nuts"])
 def test_warm_up_finds_scales_and_step_size_and_the_result_is_frozen(sampler) -> None:
     sd = torch.logspace(-1, 1, 6)
