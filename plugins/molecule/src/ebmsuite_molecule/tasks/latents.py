@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ebmsuite.density import Gaussian
 from ebmsuite.errors import UserError
+from ebmsuite.nets.sequences.decoders import SequenceGenerator
 from ebmsuite.sampling import HMC, Langevin, run, target_of
 from ebmsuite.sampling.ais import Estimate, forward, sigmoidal
 from ebmsuite.sampling.importance import Integral, integral
@@ -17,7 +18,6 @@ from ebmsuite.sampling.path import tune
 from ebmsuite.space import Batch, Space
 from ebmsuite_molecule.codec import Strings
 from ebmsuite_molecule.data.graphs import graphs
-from ebmsuite_molecule.nets.decoders import SequenceGenerator
 
 if TYPE_CHECKING:
     from ebmsuite.model import Model
