@@ -93,24 +93,27 @@ class Tokenised(Dataset):
 
 
 def _check(tokens: TokenRows, classes: int, longest: int) -> None:
-    flat, lengths = tokens.flat, tokens.lengths
-    last = np.zeros(len(flat), bool)
-    last[tokens.starts[1:][lengths > 0] - 1] = True
+    flat, starts, lengths = tokens.flat, tokens.starts, tokens.lengths
+    n = len(tokens)
     for wrong, why in (
-        (flat >= classes, f"a token of {classes} or more, where the tokens are 0 to {classes - 1}"),
-        (flat < 0, "a negative token"),
-        (flat == PAD, f"padding ({PAD}) among its tokens"),
-        ((flat == END) & ~last, f"tokens after its end ({END})"),
-    ):
-        if wrong.any():
-            row = int(np.searchsorted(tokens.starts, np.flatnonzero(wrong)[0], side="right"))
-            raise DataError(f"row {row} of {len(tokens)} has {why}")
-    for short_or_long, why in (
         (lengths == 0, f"no tokens; an empty text is its end ({END}) alone"),
         (lengths > longest, f"more than {longest} tokens, the longest there may be"),
     ):
-        if short_or_long.any():
-            raise DataError(f"row {int(np.flatnonzero(short_or_long)[0]) + 1} of {len(tokens)} has {why}")
+        if wrong.any():
+            raise DataError(f"row {int(np.flatnonzero(wrong)[0]) + 1} of {n} has {why}")
+    ends = flat == END
+    ends[starts[1:] - 1] = False
+    if not ends.any() and flat.min(initial=END) > PAD and flat.max(initial=END) < classes:
+        return
+    for wrong, why in (  # there are many tokens: look for the place only where there is one
+        (flat >= classes, f"a token of {classes} or more, where the tokens are 0 to {classes - 1}"),
+        (flat < 0, "a negative token"),
+        (flat == PAD, f"padding ({PAD}) among its tokens"),
+        (ends, f"tokens after its end ({END})"),
+    ):
+        if wrong.any():
+            row = int(np.searchsorted(starts, np.flatnonzero(wrong)[0], side="right"))
+            raise DataError(f"row {row} of {n} has {why}")
 
 
 # -- codecs --------------------------------------------------------------------------------------------------------
