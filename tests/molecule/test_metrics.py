@@ -16,7 +16,7 @@ from ebmsuite.dataset import Dataset
 from ebmsuite.errors import PluginError, UserError
 from ebmsuite.evaluation.distances import frechet
 from ebmsuite.plugins.testing import rng
-from ebmsuite_molecule.codec import Strings, truncated
+from ebmsuite_molecule.codec import Strings
 from ebmsuite_molecule.data import Molecules, zinc250k
 from ebmsuite_molecule.metrics import (
     Distribution,
@@ -34,8 +34,6 @@ from ebmsuite_molecule.metrics import (
 )
 from ebmsuite_molecule.metrics.distances import bit_rows
 from ebmsuite_molecule.metrics.samples import fixed_part
-from ebmsuite_molecule.ngram import NGram
-from ebmsuite_molecule.tokens import encode, vocabulary_of
 
 LETTERS = tuple("()1=CNOcn")
 CODEC = Strings("atoms", LETTERS, 40)
@@ -259,64 +257,3 @@ def test_a_fixed_part_is_the_same_always() -> None:
     assert part == fixed_part(list(strings), 10)
     assert len(set(part)) == 10
     assert part != strings[:10]
-
-
-# -- n-gram --------------------------------------------------------------------------------------------------
-
-
-def ngram_of(strings: list[str], order: int) -> tuple[NGram, Strings]:
-    vocabulary = vocabulary_of("atoms", strings)
-    encoded = encode("atoms", vocabulary, strings)
-    codec = Strings("atoms", vocabulary, 60)
-    return NGram(encoded.flat, encoded.starts, codec.classes, order), codec
-
-
-def test_probabilities_by_hand() -> None:
-    model, codec = ngram_of(["CN", "CC"], 2)
-    assert codec.vocabulary == ("C", "N")
-    # unigrams: end 2, C 3, N 1 of 6, 3 kinds, mixed with 1/3 each
-    end, c, n = (2 + 1) / 9, (3 + 1) / 9, (1 + 1) / 9
-    after_start = [0, (0 + 1 * end) / 3, (2 + 1 * c) / 3, (0 + 1 * n) / 3]
-    after_c = [0, (1 + 3 * end) / 6, (1 + 3 * c) / 6, (1 + 3 * n) / 6]
-    p = model.probabilities(np.array([[0], [2]]))
-    assert p == pytest.approx(np.array([after_start, after_c]))
-    assert float(model.log_prob(codec.encode(["C"]))) == pytest.approx(math.log(after_start[2] * after_c[1]))
-
-
-@pytest.mark.parametrize("order", [1, 3, 6])
-def test_probabilities_sum_to_one_and_samples_follow_them(order: int) -> None:
-    model, codec = ngram_of(zinc250k("train", n=200, embedded=True).strings, order)
-    seen = codec.encode(["c1ccccc1", "CCO", "CN"])[:, : order - 1].numpy()
-    contexts = np.concatenate([np.zeros((1, order - 1), np.int64), seen])
-    p = model.probabilities(contexts)
-    assert np.abs(p.sum(1) - 1).max() < 1e-12
-    assert (p[:, 0] == 0).all()
-    assert (p[:, 1:] > 0).all()
-    for context, wanted in zip(contexts, p, strict=True):
-        drawn = model._next(np.repeat(context[None], 20_000, 0), rng())
-        share = np.bincount(drawn, minlength=model.classes) / 20_000
-        assert np.abs(share - wanted).max() < 5 * 0.5 / math.sqrt(20_000)
-
-
-def test_samples_are_rows_and_a_long_context_helps() -> None:
-    strings = zinc250k("train", n=20_000, embedded=True).strings
-    held = zinc250k("valid", n=100, embedded=True).strings
-    surprise = []
-    for order in (1, 3, 6):
-        model, codec = ngram_of(strings, order)
-        held = [s for s in held if not encode("atoms", codec.vocabulary, [s]).unknown]
-        x = codec.encode([s for s in held if len(s) < 40])
-        surprise.append(float(-model.log_prob(x).mean()))
-    assert surprise[0] > 1.5 * surprise[1]
-    assert surprise[1] > 1.1 * surprise[2]
-    x = model.sample(50, 30, rng())
-    assert x.shape == (50, 30)
-    ended = (x == 1).sum(1)
-    assert ended.max() == 1
-    assert 0 < int((ended == 0).sum()) < 50  # cut off: without an end
-    assert (x[ended == 0] > 1).all()
-    assert truncated(codec.decode(x)) == int((ended == 0).sum())
-    assert torch.equal(x, model.sample(50, 30, rng()))
-    assert CODEC.decode(x[:0]) == []
-    with pytest.raises(ValueError, match="63 bits"):
-        ngram_of(strings, 20)

@@ -95,6 +95,10 @@ class Batch:
         for i in range(0, len(self), size):
             yield self._each(lambda v, i=i: v[i : i + size])
 
+    def repeat_interleave(self, times: int) -> Batch:
+        """Every row ``times`` times, one after the other."""
+        return self._each(lambda v: v.repeat_interleave(times, 0))
+
     def _each(self, function: Callable[..., Tensor]) -> Batch:
         return Batch(**{f.name: tree_map(function, getattr(self, f.name)) for f in dataclasses.fields(self)})
 

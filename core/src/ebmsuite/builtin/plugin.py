@@ -73,6 +73,7 @@ def ebm_energies() -> list[Component]:
 
 @hookimpl
 def ebm_densities() -> list[Component]:
+    sequences = "ebmsuite.nets.sequences."
     return [
         Component("gaussian", "ebmsuite.density:Gaussian", "N(mean, sd^2 I)"),
         Component("uniform", "ebmsuite.density:Uniform", "uniform on [low, high] in every coordinate"),
@@ -93,12 +94,24 @@ def ebm_densities() -> list[Component]:
             needs=("zuko",),
         ),
         Component("categorical", "ebmsuite.density:Categorical", "uniform over the categories of one-hot events"),
+        Component(
+            "lstm",
+            sequences + "decoders:lstm_density",
+            "LSTM language model of tokens, without a latent vector",
+        ),
+        Component("gru-encoder", sequences + "encoders:gru_encoder", "bidirectional GRU encoder q(z | tokens), normal"),
+        Component("conv-encoder", sequences + "encoders:conv_encoder", "convolutional encoder q(z | tokens), normal"),
     ]
 
 
 @hookimpl
 def ebm_generators() -> list[Component]:
-    return [Component("mlp", "ebmsuite.nets.mlp:mlp_generator", "multilayer perceptron from a normal latent vector")]
+    at = "ebmsuite.nets.sequences.decoders:"
+    return [
+        Component("mlp", "ebmsuite.nets.mlp:mlp_generator", "multilayer perceptron from a normal latent vector"),
+        Component("lstm", at + "lstm", "LSTM decoder of tokens that reads z at every token", "pang2020"),
+        Component("transformer", at + "transformer", "causal Transformer decoder of tokens with z as its prefix"),
+    ]
 
 
 @hookimpl

@@ -104,7 +104,10 @@ class Experiment:
             role: Role = trainer.roles[name]
             own = role.event(known) if role.event else checks.space_of(recipe, name, spaces)
             given = {**spaces, "event": own, "condition": role.condition(known) if role.condition else condition}
-            net = nets[name] = registry.build(role.kind, spec, **given).to(device)
+            try:
+                net = nets[name] = registry.build(role.kind, spec, **given).to(device)
+            except ValueError as error:  # events that it is not for, or numbers that contradict each other
+                raise RecipeError(f"players.{name}: {error}") from error
             checks.condition_is_taken(recipe, name, net, registry.resolve(role.kind, spec["name"]), given["condition"])
             checks.level_of_noise_is_given(recipe, name, net, role)
             _autocast(net, PRECISIONS[recipe.compute.precision])

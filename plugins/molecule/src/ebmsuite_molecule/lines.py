@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ebmsuite.errors import DataError
+from ebmsuite.tokens import short
 from ebmsuite_molecule import chemistry, selfies_words, workers
 
 __all__ = [
@@ -32,7 +33,6 @@ __all__ = [
     "complaint",
     "lines_of",
     "rows_of",
-    "short",
     "text_of",
     "wrong_column",
 ]
@@ -158,11 +158,6 @@ def complaint(table: Table, bad: dict[int, str], mend: str) -> str:
 def wrong_column(table: Table, bad: int) -> bool:
     """Whether so many lines, ``bad``, are no molecules that this column is likely to hold something else."""
     return bad >= _NEARLY_ALL * len(table.smiles)
-
-
-def short(smiles: str) -> str:
-    """A string for a message."""
-    return repr(smiles if len(smiles) <= 60 else smiles[:57] + "...")
 
 
 # -- text ----------------------------------------------------------------------------------------------------

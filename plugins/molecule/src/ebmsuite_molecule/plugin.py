@@ -29,16 +29,14 @@ def ebm_energies() -> list[Component]:
 
 @hookimpl
 def ebm_densities() -> list[Component]:
-    at = "ebmsuite_molecule.nets."
+    core = "ebmsuite.nets.sequences."
     return [
-        Component(
-            "molecule/lstm", at + "decoders:lstm_density", "LSTM language model without a latent vector, a baseline"
-        ),
-        Component("molecule/gru-encoder", at + "encoders:gru_encoder", "bidirectional GRU encoder of token sequences"),
-        Component("molecule/conv-encoder", at + "encoders:conv_encoder", "convolutional encoder of token sequences"),
+        Component("molecule/lstm", core + "decoders:lstm_density", "another name of the density lstm"),
+        Component("molecule/gru-encoder", core + "encoders:gru_encoder", "another name of the density gru-encoder"),
+        Component("molecule/conv-encoder", core + "encoders:conv_encoder", "another name of the density conv-encoder"),
         Component(
             "molecule/graph-encoder",
-            at + "graphs:graph_encoder",
+            "ebmsuite_molecule.nets.graphs:graph_encoder",
             "message-passing encoder of atoms and bonds",
             "hu2020",
             needs=("ebmsuite-molecule[graphs]",),
@@ -48,10 +46,10 @@ def ebm_densities() -> list[Component]:
 
 @hookimpl
 def ebm_generators() -> list[Component]:
-    at = "ebmsuite_molecule.nets.decoders:"
+    core = "ebmsuite.nets.sequences.decoders:"
     return [
-        Component("molecule/lstm", at + "lstm", "LSTM decoder that reads z at every token", "pang2020"),
-        Component("molecule/transformer", at + "transformer", "small causal Transformer decoder with z as its prefix"),
+        Component("molecule/lstm", core + "lstm", "another name of the generator lstm", "pang2020"),
+        Component("molecule/transformer", core + "transformer", "another name of the generator transformer"),
     ]
 
 

@@ -1,24 +1,20 @@
-"""From strings to tokens and back: the symbols of a tokeniser, and arrays of their numbers.
-
-0 is padding after the end, 1 the end of a string; the symbol ``vocabulary[i]`` is token i + 2.
-"""
+"""The symbols of SMILES and SELFIES, and the fast way from many strings to rows of tokens."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["END", "FIRST", "PAD", "Encoded", "Tokeniser", "encode", "split", "vocabulary_of"]
+from ebmsuite.tokens import END, FIRST, PAD, TokenRows
+
+__all__ = ["Encoded", "Tokeniser", "encode", "split", "vocabulary_of"]
 
 Tokeniser = Literal["atoms", "characters", "selfies"]
 """``atoms``: Cl, Br, a bracket atom, a ring number %nn are one symbol each; ``selfies``: a word in brackets."""
-
-PAD, END, FIRST = 0, 1, 2
 
 _LONG = {
     "atoms": re.compile(r"\[[^\[\]\n]*\]|Br|Cl|%\d\d"),
@@ -32,15 +28,13 @@ _PRIVATE = 0xE000
 _CHUNK = 100_000
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """Strings as one array ``flat`` of tokens, with the end of each: string i is ``flat[starts[i]:starts[i + 1]]``.
+@dataclass(frozen=True, eq=False)
+class Encoded(TokenRows):
+    """Strings as rows of tokens, each with its end; an unknown symbol is 0.
 
     ``unknown`` maps the number of a string to its first symbol that the vocabulary lacks.
     """
 
-    flat: NDArray[Any]
-    starts: NDArray[np.int64]
     unknown: dict[int, str]
 
 

@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, Protocol, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ebmsuite.dataset import Codec, Dataset, digest_of
+from ebmsuite.dataset import Codec, digest_of
 from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.space import Batch, Space
+from ebmsuite.tokens import Tokenised, TokenRows
 from ebmsuite_molecule import selfies_words, tokens, workers
 from ebmsuite_molecule.chemistry import Property
-from ebmsuite_molecule.codec import Strings, padded
+from ebmsuite_molecule.codec import Strings
 from ebmsuite_molecule.data.graphs import graphs
-from ebmsuite_molecule.tokens import Encoded, Tokeniser
+from ebmsuite_molecule.tokens import Tokeniser
 
 __all__ = ["SPLITS", "Molecules", "Public", "Source", "View", "of_source"]
 
@@ -28,13 +28,12 @@ View: TypeAlias = Literal["graph"]
 SPLITS = ("train", "valid", "test")
 
 
-class Molecules(Dataset):
+class Molecules(Tokenised):
     """A data set of molecules: events are rows of tokens, int64 [L], by the codec ``codec``.
 
-    ``strings`` are the SMILES, as the source writes them; ``lengths`` int64 [N] counts tokens, the end included;
-    ``tokens`` are all of them in one array. ``values`` float64 [N, P] are the properties that the codec names:
-    standardised, they are the condition. ``note`` says which part of the source was asked for, ``skipped`` what of it
-    was left out. With ``view`` "graph" a batch has the molecules as graphs beside the tokens.
+    ``strings`` are the SMILES, as the source writes them. ``values`` float64 [N, P] are the properties that the codec
+    names: standardised, they are the condition. ``note`` says which part of the source was asked for, ``skipped`` what
+    of it was left out. With ``view`` "graph" a batch has the molecules as graphs beside the tokens.
     """
 
     def __init__(
@@ -45,18 +44,15 @@ class Molecules(Dataset):
         note: str = "",
         view: View | None = None,
         skipped: Mapping[str, Sequence[str]] = MappingProxyType({}),
-        encoded: Encoded | None = None,
+        encoded: TokenRows | None = None,
     ) -> None:
         """``encoded`` are the strings by the codec, where the caller has them already."""
-        encoded, bad = codec.encoded(strings) if encoded is None else (encoded, {})
+        rows, bad = codec.encoded(strings) if encoded is None else (encoded, {})
         for i, unfit in sorted(bad.items()):
             raise DataError(f"molecule {i + 1} of {len(strings)}, {strings[i]!r}: {unfit.why}")
-        self.tokens = encoded
-        self._flat, self._starts = torch.from_numpy(encoded.flat), torch.from_numpy(encoded.starts)
-        self.lengths = self._starts.diff()
+        super().__init__(rows, codec.classes, codec.longest)
         self.strings, self.values, self.note, self.view = strings, values, note, view
         self.skipped = skipped
-        self.event = Space((None,), kind="tokens", classes=codec.classes, longest=codec.longest)
         self.codec: Codec | None = codec
         self.condition: Space | None = None
         self._standardised: Tensor | None = None
@@ -64,9 +60,6 @@ class Molecules(Dataset):
             self.condition = Space((len(codec.properties),))
             mean, sd = torch.tensor(codec.means).double(), torch.tensor(codec.sds).double()
             self._standardised = ((values - mean) / sd).float()
-
-    def __len__(self) -> int:
-        return len(self.strings)
 
     def digest(self) -> str:
         """Of all SMILES and property values, in order."""
@@ -76,7 +69,7 @@ class Molecules(Dataset):
         """Examples ``index`` [B]: x int64 [B, L], L the longest of them; condition float32 [B, P] or None."""
         known = None if self._standardised is None else self._standardised[index]
         view = None if self.view is None else graphs([self.strings[i] for i in index.tolist()])
-        return Batch(padded(self._flat, self._starts, index), known, index, view=view)
+        return Batch(self.tokens.padded(index), known, index, view=view)
 
 
 class Source(Protocol):
@@ -172,11 +165,11 @@ def _fitted(source: Source, tokeniser: Tokeniser) -> tuple[tuple[str, ...], int]
         selfies_words.library()
         strings = [s for s in workers.each("selfies", strings, remember=True) if s]
     vocabulary = tokens.vocabulary_of(tokeniser, strings)
-    return vocabulary, int(np.diff(tokens.encode(tokeniser, vocabulary, strings).starts).max())
+    return vocabulary, int(tokens.encode(tokeniser, vocabulary, strings).lengths.max())
 
 
 @functools.lru_cache(maxsize=8)
-def _usable(source: Source, split: str, codec: Strings) -> tuple[Sequence[str], Encoded | None, dict[str, list[str]]]:
+def _usable(source: Source, split: str, codec: Strings) -> tuple[Sequence[str], TokenRows | None, dict[str, list[str]]]:
     """The strings of a split that are rows of the codec, encoded if they are all, and the names of the others."""
     strings = source.strings(split)
     encoded, bad = codec.encoded(strings)

@@ -11,9 +11,9 @@ from torch import Tensor
 from ebmsuite.dataset import Codec, Dataset, fixed_subset
 from ebmsuite.dataset import split_of as dataset_of
 from ebmsuite.errors import UserError
+from ebmsuite.evaluation.ngram import NGram
 from ebmsuite_molecule.codec import Strings, truncated
 from ebmsuite_molecule.data.molecules import Molecules
-from ebmsuite_molecule.ngram import NGram
 
 __all__ = [
     "ORDER",
@@ -30,7 +30,7 @@ __all__ = [
 
 Of = Literal["samples", "held-out", "n-gram"]
 """``samples`` of the model; ``held-out`` molecules, the best that a model can do up to chance; ``n-gram``, samples
-of an n-gram model of the training tokens (see `ebmsuite_molecule.ngram`)."""
+of an n-gram model of the training tokens (see `ebmsuite.evaluation.ngram`)."""
 
 Split = Literal["train", "valid", "test", "test_scaffolds"]
 
@@ -48,7 +48,7 @@ class Sampler(Protocol):
 
 
 def drawn(model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int, of: Of, against: str) -> list[str]:
-    """``n`` strings, drawn in one go; those that were cut off end in `ebmsuite_molecule.codec.CUT`.
+    """``n`` strings, drawn in one go; those that were cut off end in `ebmsuite.tokens.CUT`.
 
     Held-out molecules can be fewer.
     They are those of "valid", or of "test" where "valid" is the reference ``against`` itself.
@@ -64,7 +64,7 @@ def drawn(model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: 
         return [held.strings[i] for i in order.tolist()]
     train = split_of(data, "train")
     codec = strings_codec(train.codec)
-    ngram = NGram(train.tokens.flat, train.tokens.starts, codec.classes, ORDER)
+    ngram = NGram(train.tokens, codec.classes, ORDER)
     return codec.decode(ngram.sample(n, codec.longest, rng))
 
 

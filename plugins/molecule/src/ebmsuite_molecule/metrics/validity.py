@@ -10,8 +10,8 @@ import torch
 
 from ebmsuite.dataset import Dataset
 from ebmsuite.scores import Score
+from ebmsuite.tokens import CUT
 from ebmsuite_molecule import chemistry, workers
-from ebmsuite_molecule.codec import CUT
 from ebmsuite_molecule.metrics.distances import wilson
 from ebmsuite_molecule.metrics.samples import Of, Sampler, drawn, facts_of, facts_of_data, split_of
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ebmsuite.density import Encoder
+from ebmsuite.nets.sequences.parts import standard_normal
 from ebmsuite.space import Space
-from ebmsuite_molecule.nets.encoders import standard_normal
 
 __all__ = ["MessagePassing", "graph_encoder"]
 

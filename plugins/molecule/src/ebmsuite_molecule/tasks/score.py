@@ -49,8 +49,8 @@ class Score:
             ess = [""] * len(x)
         else:
             generator_of(model)
-            joint, mass = log_probability(model, x, codec, rng, self.draws or 256)
-            value = joint.log_z - mass.log_z
+            found = log_probability(model, x, codec, rng, self.draws or 256)
+            (joint, mass), value = found, found.log_p
             facts |= {
                 "smallest ess": float(joint.ess.min()),
                 "median ess": float(joint.ess.median()),

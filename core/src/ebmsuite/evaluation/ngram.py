@@ -1,24 +1,23 @@
-"""An n-gram model of tokens: what a string looks like to someone who sees only the last few symbols.
+"""An n-gram model of rows of tokens: a baseline in which a token depends on the last few tokens only.
 
-Interpolated with the shorter contexts by the rule of Witten and Bell (1991): with c(h) the times that a context h was
-seen and t(h) the number of different tokens after it::
+It is interpolated with shorter contexts by the rule of Witten and Bell (1991). With c(h) the number of times that a
+context h was seen, and t(h) the number of different tokens after it::
 
     p(w | h) = (c(h, w) + t(h) p(w | h')) / (c(h) + t(h))
 
-where h' is h without its oldest token; below the empty context, all tokens but padding are equally likely.
+where h' is h without its oldest token. Below the empty context, all tokens except padding are equally likely.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ebmsuite_molecule.tokens import END, FIRST, PAD
+from ebmsuite.tokens import END, FIRST, PAD, TokenRows
 
 __all__ = ["NGram"]
 
@@ -37,15 +36,15 @@ class _Counts:
 
 
 class NGram:
-    """Contexts of up to ``order`` - 1 tokens; ``classes`` counts padding and end. Before its start a string is 0."""
+    """Contexts are the last ``order`` - 1 tokens, 0 before the start of a row. ``classes`` counts padding and end."""
 
-    def __init__(self, flat: NDArray[Any], starts: Codes, classes: int, order: int = 6) -> None:
-        """Fit to strings ``flat[starts[i]:starts[i + 1]]`` that carry their end."""
+    def __init__(self, rows: TokenRows, classes: int, order: int = 6) -> None:
+        """Fit to these rows. `ValueError` where classes^order exceeds 63 bits."""
         if order < 1 or classes**order >= 2**63:
             raise ValueError(f"order {order} with {classes} tokens does not fit into 63 bits")
         self.classes, self.order = classes, order
-        token = np.asarray(flat, np.int64)
-        place = np.arange(len(token)) - np.repeat(starts[:-1], np.diff(starts))
+        token = rows.flat.astype(np.int64)
+        place = np.arange(len(token)) - np.repeat(rows.starts[:-1], rows.lengths)
         self._counts: list[_Counts] = []
         context = np.zeros_like(token)
         for k in range(order):
@@ -72,7 +71,7 @@ class NGram:
         return p
 
     def sample(self, n: int, longest: int, rng: torch.Generator) -> Tensor:
-        """``n`` strings: int64 [n, longest], 0 after the end. One that has not ended by ``longest`` has no end."""
+        """``n`` rows: int64 [n, longest], 0 after the end. A row that has not ended by ``longest`` has no end."""
         x = np.zeros((n, longest), np.int64)
         context = np.zeros((n, self.order - 1), np.int64)
         going = np.arange(n)

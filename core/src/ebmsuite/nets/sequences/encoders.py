@@ -1,4 +1,4 @@
-"""Encoders of strings: q(z | x)."""
+"""Encoders of rows of tokens: q(z | x)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from ebmsuite.density import Encoder
+from ebmsuite.nets.sequences.parts import classes_of, recurrent, standard_normal
 from ebmsuite.space import Space
-from ebmsuite_molecule.nets.decoders import classes_of, recurrent
 
-__all__ = ["Convolutional", "Recurrent", "conv_encoder", "gru_encoder", "standard_normal"]
+__all__ = ["Convolutional", "Recurrent", "conv_encoder", "gru_encoder"]
 
 
 class Recurrent(nn.Module):
-    """A GRU over the tokens in both directions; what is read is the mean over the tokens of a row."""
+    """A GRU over the tokens in both directions, then the mean over the tokens of a row."""
 
     def __init__(self, classes: int, embedding: int, width: int, out: int) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Recurrent(nn.Module):
         turned = x.gather(
             1, ((x > 0).sum(1, keepdim=True) - 1 - torch.arange(x.shape[1], device=x.device)).clamp(min=0)
         )
-        turned = turned * (x > 0)  # from the end to the beginning, and padding after it: a row does not see the batch
+        turned = turned * (x > 0)  # from the end to the beginning, then padding: a row does not depend on its batch
         onward, _ = recurrent(self.onward, self.embedding(x))
         back, _ = recurrent(self.back, self.embedding(turned))
         read: Tensor = self.out(torch.cat([_mean(onward, x), _mean(back, x)], 1))
@@ -34,7 +34,7 @@ class Recurrent(nn.Module):
 
 
 class Convolutional(nn.Module):
-    """Residual convolutions over five tokens, ``depth`` of them, then mean and maximum over the tokens of a row."""
+    """``depth`` residual convolutions over five tokens, then mean and maximum over the tokens of a row."""
 
     def __init__(self, classes: int, width: int, depth: int, out: int) -> None:
         super().__init__()
@@ -53,16 +53,8 @@ class Convolutional(nn.Module):
         return read
 
 
-def standard_normal(width: int, out: int) -> nn.Linear:
-    """The last layer of an encoder, which begins at N(0, I) for all."""
-    layer = nn.Linear(width, out)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
 def _mean(h: Tensor, x: Tensor) -> Tensor:
-    """[B, D], the mean of h [B, L, D] over the tokens that are there."""
+    """The mean of h [B, L, D] over the tokens of each row, [B, D]."""
     here = (x > 0)[..., None].to(h.dtype)
     return (h * here).sum(1) / here.sum(1)
 
@@ -73,5 +65,5 @@ def gru_encoder(event: Space, latent: Space, embedding: int = 128, width: int = 
 
 
 def conv_encoder(event: Space, latent: Space, width: int = 128, depth: int = 3) -> Encoder:
-    """q(z | x) by convolutions: a tenth of a recurrent encoder's time."""
+    """q(z | x) by convolutions, in a tenth of the time of a recurrent encoder."""
     return Encoder(Convolutional(classes_of(event, "an encoder"), width, depth, 2 * latent.size), latent)

@@ -1,13 +1,11 @@
-"""Autoregressive generators of strings: p(x | z) = prod_t p(x_t | x_1 ... x_{t-1}, z).
+"""Autoregressive generators of rows of tokens: p(x | z) = prod_t p(x_t | x_1 ... x_{t-1}, z).
 
-An event is a row of tokens [L]: 1 ends it, 0 fills up after the end and counts for nothing. As the first input token,
-0 means the beginning.
+An event is a row of tokens as `ebmsuite.tokens` describes it. The input of a net at the first token is 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,29 +13,21 @@ from torch import Tensor, nn
 
 from ebmsuite.density import Density, Gaussian
 from ebmsuite.energy import full_precision, in_precision
-from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.errors import DataError
 from ebmsuite.generator import Generator
+from ebmsuite.nets.sequences.parts import classes_of, initialise, longest_of, recurrent
 from ebmsuite.space import Space
+from ebmsuite.tokens import END
 from ebmsuite.tree import Tree
 
-__all__ = [
-    "LSTM",
-    "SequenceDensity",
-    "SequenceGenerator",
-    "Transformer",
-    "classes_of",
-    "initialise",
-    "longest_of",
-    "recurrent",
-]
-
-END = 1
+__all__ = ["LSTM", "SequenceDensity", "SequenceGenerator", "Transformer", "lstm", "lstm_density", "transformer"]
 
 
 class SequenceGenerator(Generator):
-    """What recurrent and attending decoders share. The condition is not looked at: it may act on z.
+    """p(x | z) of rows of tokens, token by token. A subclass defines `logits`, `begin` and `advance`.
 
-    ``longest`` is the number of tokens after which a draw that has not ended is cut off: that of the data by default.
+    The condition is ignored: it may act on z. ``longest`` is the number of tokens after which a draw that has not ended
+    is cut off; by default that of the data.
     """
 
     def __init__(self, event: Space, latent: Density, longest: int | None) -> None:
@@ -45,14 +35,14 @@ class SequenceGenerator(Generator):
         self.classes, self.longest = classes_of(event, "a decoder"), longest_of(event, longest)
 
     def logits(self, before: Tensor, z: Tensor) -> Tensor:
-        """Of every token [B, L, classes - 1], given those ``before`` it: [B, L], the first of a row 0.
+        """Logits of every token, [B, L, classes - 1]. ``before`` [B, L] is the token before each, 0 before the first.
 
-        The first logit is that of the end, token 1: padding has none.
+        The first logit is that of the end, token 1; padding has no logit.
         """
         raise NotImplementedError(f"{type(self).__name__} defines no logits")
 
     def begin(self, z: Tensor) -> Any:
-        """What `advance` needs to know at the first token."""
+        """The state that `advance` takes at the first token."""
         raise NotImplementedError(f"{type(self).__name__} defines no begin")
 
     def advance(self, last: Tensor, state: Any) -> tuple[Tensor, Any]:
@@ -60,10 +50,10 @@ class SequenceGenerator(Generator):
         raise NotImplementedError(f"{type(self).__name__} defines no advance")
 
     def log_prob(self, x: Tensor, z: Tensor, condition: Tree = None) -> Tensor:
-        """[B]: summed over the tokens of a row up to and with its end. `DataError` for other events than rows."""
+        """[B], in nats: the sum over the tokens of a row, its end included. `DataError` for other events than rows."""
         if x.dim() != 2 or x.dtype != torch.int64 or len(x) != len(z):
             raise DataError(
-                f"a decoder of strings scores rows of tokens, int64 [{len(z)}, L], not {x.dtype} {list(x.shape)}"
+                f"a decoder of sequences scores rows of tokens, int64 [{len(z)}, L], not {x.dtype} {list(x.shape)}"
             )
         before = nn.functional.pad(x[:, :-1], (1, 0))
         with in_precision(self.autocast, z):
@@ -133,7 +123,7 @@ class LSTM(SequenceGenerator):
 
 
 class Transformer(SequenceGenerator):
-    """A small causal Transformer that attends to z, made into ``memories`` vectors, before the tokens (prefix)."""
+    """A causal Transformer. z is mapped to ``memories`` vectors, which stand before the tokens as a prefix."""
 
     def __init__(
         self,
@@ -148,6 +138,11 @@ class Transformer(SequenceGenerator):
         longest: int | None,
     ) -> None:
         super().__init__(event, latent, longest)
+        if heads < 1 or memories < 1 or width % heads:
+            raise ValueError(
+                f"transformer: at least one head and one memory, and a width that the heads divide; "
+                f"got heads {heads}, memories {memories}, width {width}"
+            )
         self.memories = memories
         self.embedding = nn.Embedding(self.classes, width)
         self.position = nn.Parameter(0.02 * torch.randn(memories + self.longest, width))
@@ -164,7 +159,7 @@ class Transformer(SequenceGenerator):
     def logits(self, before: Tensor, z: Tensor) -> Tensor:
         length = self.memories + before.shape[1]
         if before.shape[1] > self.longest:
-            raise DataError(f"a string of {before.shape[1]} tokens, but the decoder's longest is {self.longest}")
+            raise DataError(f"a row of {before.shape[1]} tokens, but the decoder's longest is {self.longest}")
         prefix = self.prefix(z).view(len(z), self.memories, -1)
         h = torch.cat([prefix, self.embedding(before)], 1) + self.position[:length]
         mask = nn.Transformer.generate_square_subsequent_mask(length, device=z.device, dtype=h.dtype)
@@ -183,7 +178,7 @@ class Transformer(SequenceGenerator):
 
 
 class SequenceDensity(Density):
-    """p(x) of a decoder whose latent vector has no coordinates: the language model to compare with."""
+    """p(x) of a decoder whose latent vector has no coordinates: a language model, the baseline."""
 
     def __init__(self, decoder: SequenceGenerator) -> None:
         super().__init__()
@@ -194,56 +189,6 @@ class SequenceDensity(Density):
 
     def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
         return self.decoder.log_prob(x, torch.zeros(len(x), 0, device=x.device))
-
-
-def recurrent(rnn: nn.RNNBase, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-    """Run a recurrent net, whose dropout is 0, so that the gradient in its inputs is as cheap as can be.
-
-    cuDNN differentiates in train mode only. On a CPU oneDNN's recurrence computes the gradients of the weights even
-    where only those of the inputs are asked for: torch's own takes 0.4 of its time for a chain.
-    """
-    rnn.training = True
-    with nullcontext() if x.is_cuda else _without_onednn():
-        h, state = rnn(x, state)
-    return h, state
-
-
-@contextmanager
-def _without_onednn() -> Iterator[None]:
-    settings: Any = torch.backends.mkldnn
-    was, settings.enabled = settings.enabled, False
-    try:
-        yield
-    finally:
-        settings.enabled = was
-
-
-def classes_of(event: Space, net: str) -> int:
-    """The number of tokens of strings, or `ValueError` for other events."""
-    if event.kind != "tokens" or event.classes is None:
-        raise ValueError(f"{net} of strings is for events that are tokens, not {event.kind}")
-    return event.classes
-
-
-def longest_of(event: Space, longest: int | None) -> int:
-    """The most tokens of a draw: ``longest``, by default that of the event's space.
-
-    `RecipeError` where it is less than the longest string of the data, which could then not be drawn.
-    """
-    if longest is None and event.longest is None:
-        raise RecipeError("longest: the space of these strings has no longest one; set longest of the decoder")
-    if longest is not None and longest < max(event.longest or 1, 1):
-        raise RecipeError(
-            f"longest: {longest} of the decoder is less than the {event.longest or 1} tokens of the longest training "
-            "string, its end included, so that samples would be cut off; leave longest out, or raise it"
-        )
-    return longest or event.longest or 0
-
-
-def initialise(net: nn.Module) -> None:
-    """Every parameter uniform on (-0.1, 0.1), as in the papers' code."""
-    for parameter in net.parameters():
-        nn.init.uniform_(parameter, -0.1, 0.1)
 
 
 def lstm(

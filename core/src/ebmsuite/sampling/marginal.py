@@ -1,0 +1,139 @@
+"""log p(x) of a generator whose latent vector has an energy, by importance sampling.
+
+    log p(x) = log int p(x | z) exp(-E(z)) dz - log Z,   Z = int exp(-E(z)) dz
+
+The first integral is estimated for each row with a normal that has the moments of posterior chains
+(`ebmsuite.sampling.importance`), log Z by annealed importance sampling (`ebmsuite.sampling.ais`). Both estimates of a
+log are too low on average, so log p(x) can be off in either direction; the effective numbers of draws show by how much.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+from ebmsuite.density import Density, Gaussian
+from ebmsuite.energy import Energy
+from ebmsuite.errors import UserError
+from ebmsuite.sampling.ais import Estimate, forward, sigmoidal
+from ebmsuite.sampling.hmc import HMC
+from ebmsuite.sampling.importance import Integral, integral
+from ebmsuite.sampling.kernel import run, target_of
+from ebmsuite.sampling.langevin import Langevin
+from ebmsuite.sampling.path import tune
+from ebmsuite.sampling.phase import Phase, in_mode
+from ebmsuite.space import Batch, Space
+from ebmsuite.tree import Tree
+
+__all__ = ["Infer", "Marginal", "log_joint", "log_prior_mass", "log_probability", "posterior_draws"]
+
+Infer: TypeAlias = Callable[[Batch, torch.Generator], Tensor]
+"""One latent vector z ~ p(z | x) per row of a batch, [B, *latent]: `Trainer.infer`."""
+
+
+class Marginal(NamedTuple):
+    """The two parts of log p(x)."""
+
+    joint: Integral
+    """log int p(x | z) exp(-E(z)) dz per row, with the effective number of draws."""
+    prior: Estimate
+    """log Z of the latent energy."""
+
+    @property
+    def log_p(self) -> Tensor:
+        """log p(x), [B], float64, in nats."""
+        return self.joint.log_z - self.prior.log_z
+
+
+@torch.no_grad()
+def log_probability(
+    prior: Phase | Density | Estimate,
+    posterior: Phase,
+    batch: Batch,
+    infer: Infer,
+    rng: torch.Generator,
+    draws: int = 256,
+    chains: int = 32,
+    betas: int = 300,
+) -> Marginal:
+    """log p(x) of every row of ``batch``, with ``draws`` importance draws per row.
+
+    ``prior`` is the phase that draws from the latent energy, or a latent density; or its `log_prior_mass`, computed
+    once for many batches. ``posterior`` is the phase whose energy is a `Posterior`; ``chains`` of its chains per row
+    place the importance draws. ``betas`` is that of `log_prior_mass`. `UserError` for a condition together with a prior
+    phase: log Z would differ from row to row.
+    """
+    if batch.condition is not None and isinstance(prior, Phase):
+        raise UserError("log p(x) with a latent energy is for events without a condition: log Z depends on it")
+    z = posterior_draws(posterior, batch, infer, rng, chains)
+    joint = log_joint(posterior.energy, z, _given(batch), draws, rng)
+    return Marginal(joint, prior if isinstance(prior, Estimate) else log_prior_mass(prior, rng, betas=betas))
+
+
+@torch.no_grad()
+def posterior_draws(
+    posterior: Phase, batch: Batch, infer: Infer, rng: torch.Generator, chains: int = 32, rows: int = 256
+) -> Tensor:
+    """``chains`` draws of z given each row of ``batch``, [B, chains, *latent]; ``rows`` chains run at a time.
+
+    During learning, Langevin chains may have less noise than at temperature 1. They therefore go on for 20 steps at
+    temperature 1, of half their step size.
+    """
+    many = batch.repeat_interleave(chains)
+    z = torch.cat([infer(part, rng) for part in many.parts(rows)])
+    if isinstance(posterior.sampler, Langevin):
+        weight, _ = posterior.sampler.weights()
+        exact = Langevin(step_size=math.sqrt(2 * weight) / 2)
+        ends = []
+        with in_mode(posterior.energy, train=False):
+            for part in Batch(z, _given(many)).parts(rows):
+                ends.append(run(exact, target_of(posterior.energy, part.x, part.condition), part.x, 20, rng)[0].x)
+        z = torch.cat(ends)
+    return z.view(len(batch), chains, *z.shape[1:])
+
+
+@torch.no_grad()
+def log_joint(energy: Energy, z: Tensor, condition: Tree, draws: int, rng: torch.Generator) -> Integral:
+    """log int exp(-E(z, condition)) dz per row, with ``draws`` draws of a normal around ``z`` [B, chains, *latent].
+
+    ``energy`` is a `Posterior` and ``condition`` its condition: then this is log int p(x | z) exp(-E(z)) dz.
+    `UserError` names the first row whose chains diverged.
+    """
+    if z.shape[1] < 2 or draws < 2:
+        raise UserError(f"log p(x): at least 2 chains and 2 draws per row, got {z.shape[1]} and {draws}")
+    mean, sd = z.mean(1), 1.1 * z.std(1) + 1e-3
+    lost = ~(torch.isfinite(mean) & torch.isfinite(sd)).flatten(1).all(1)
+    if lost.any():
+        raise UserError(
+            f"log p(x): the posterior chains of row {int(lost.nonzero()[0]) + 1} of {len(z)} diverged (a latent vector "
+            "is not finite); use a smaller step size for the posterior phase"
+        )
+    with in_mode(energy, train=False):
+        return integral(energy, mean, sd, draws, rng, condition)
+
+
+@torch.no_grad()
+def log_prior_mass(prior: Phase | Density, rng: torch.Generator, chains: int = 200, betas: int = 300) -> Estimate:
+    """log int exp(-E(z)) dz of the energy that a phase draws from, or of a density (exact: its constant).
+
+    For an energy: annealed importance sampling with ``chains`` chains at ``betas`` temperatures, from a normal whose
+    width is 1.5 times that of samples.
+    """
+    if isinstance(prior, Density):  # it is its own base
+        return forward(prior, prior, [], chains, [0.0, 1.0], rng)
+    path = sigmoidal(betas)
+    z = prior.sample(chains, rng)
+    base = Gaussian(Space(tuple(z.shape[1:])), 0.0, 1.5 * float(z.square().mean().sqrt()))
+    with in_mode(prior.energy, train=False):
+        kernels = tune(prior.energy, base, HMC(0.2, leapfrog=5), min(chains, 100), path, rng)
+        return forward(prior.energy, base, kernels, chains, path, rng)
+
+
+def _given(batch: Batch) -> Tree:
+    """The condition of a `Posterior` of these examples."""
+    given = (batch.x, batch.condition)
+    return given if batch.known is None else (*given, batch.known)
