@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from ebmsuite.errors import UserError
 from ebmsuite_molecule import workers
-from ebmsuite_molecule.codec import truncated
-from ebmsuite_molecule.tasks.parts import Facts, codec_of, facts_of, no_input
+from ebmsuite_molecule.codec import Strings, truncated
+from ebmsuite_molecule.tasks.parts import facts_of, no_input
 
 if TYPE_CHECKING:
     import torch
 
-    from ebmsuite.model import Model
+    from ebmsuite.model import Facts, Model
 
 __all__ = ["Generate"]
 
@@ -36,7 +36,7 @@ class Generate:
         if self.n < 1:
             raise UserError(f"n: at least 1, got {self.n}")
         no_input(inputs, "generate")
-        codec = codec_of(model)
+        codec = model.codec_as(Strings)
         if not self.check:
             strings = codec.decode(model.sample(self.n, rng=rng))
             codec.write_strings(strings, out)

@@ -18,10 +18,10 @@ from ebmsuite_molecule.data.graphs import graphs
 if TYPE_CHECKING:
     from ebmsuite.model import Model
 
-__all__ = ["batch_of", "generator_of", "inferred", "likeliest", "log_probability"]
+__all__ = ["batch_of", "generator_of", "likeliest", "log_probability"]
 
 ROWS = 256
-"""Molecules inferred at once."""
+"""Molecules decoded at once."""
 
 
 def generator_of(model: Model) -> SequenceGenerator:
@@ -39,11 +39,6 @@ def batch_of(model: Model, x: Tensor, codec: Strings) -> Batch:
     spec = next(iter(model.recipe.data.values()))
     view = graphs(codec.decode(x)) if spec.get("view") == "graph" else None
     return Batch(x, view=view).to(model.device)
-
-
-def inferred(model: Model, x: Tensor, codec: Strings, rng: torch.Generator) -> Tensor:
-    """One latent vector for every row of tokens, [B, *latent]."""
-    return torch.cat([model.trainer.infer(part, rng) for part in batch_of(model, x, codec).parts(ROWS)])
 
 
 def likeliest(model: Model, z: Tensor, codec: Strings) -> list[str]:

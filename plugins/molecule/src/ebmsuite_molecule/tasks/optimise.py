@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import torch
 
 from ebmsuite.errors import UserError
-from ebmsuite.files import write_csv
+from ebmsuite.files import output, write_csv
 from ebmsuite_molecule import workers
 from ebmsuite_molecule.chemistry import Property
 from ebmsuite_molecule.codec import Strings, truncated
 from ebmsuite_molecule.nets.property import PropertyEnergy
 from ebmsuite_molecule.tasks.latents import batch_of
-from ebmsuite_molecule.tasks.parts import Facts, codec_of, no_input, table
+from ebmsuite_molecule.tasks.parts import no_input
 
 if TYPE_CHECKING:
-    from ebmsuite.model import Model
+    from ebmsuite.model import Facts, Model
 
 __all__ = ["Optimise"]
 
@@ -47,7 +47,7 @@ class Optimise:
 
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
         no_input(inputs, "optimise")
-        path, codec = table(out), codec_of(model)
+        path, codec = output(out, ".csv", "optimise"), model.codec_as(Strings)
         energy = model.players.get("energy")
         if not isinstance(energy, PropertyEnergy) or self.property not in codec.properties:
             known = f"it knows {', '.join(codec.properties)}" if codec.properties else "it knows none"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -13,21 +13,13 @@ from ebmsuite.errors import DataError, UserError
 from ebmsuite_molecule import workers
 from ebmsuite_molecule.codec import Strings, truncated
 from ebmsuite_molecule.metrics.distances import bit_rows, tanimoto
-from ebmsuite_molecule.metrics.samples import split_of, strings_codec
+from ebmsuite_molecule.metrics.samples import split_of
 from ebmsuite_molecule.metrics.validity import counted, training_forms
 
 if TYPE_CHECKING:
-    from ebmsuite.model import Model
+    from ebmsuite.model import Facts, Model
 
-__all__ = ["Facts", "codec_of", "facts_of", "molecules", "no_input", "similarity", "table"]
-
-Facts: TypeAlias = dict[str, float | int | str]
-"""What a task tells of what it did; the command line prints it."""
-
-
-def codec_of(model: Model) -> Strings:
-    """The model's codec, or `UserError` if it is not that of molecules."""
-    return strings_codec(model.codec)
+__all__ = ["facts_of", "molecules", "no_input", "similarity"]
 
 
 def molecules(model: Model, inputs: Path | None, n: int, task: str) -> tuple[Tensor, int]:
@@ -39,7 +31,7 @@ def molecules(model: Model, inputs: Path | None, n: int, task: str) -> tuple[Ten
         raise UserError(f"n: at least 1, got {n}")
     if inputs is None:
         raise UserError(f"{task} works on molecules: give it a file of SMILES as input")
-    x = codec_of(model).read(inputs).x
+    x = model.codec_as(Strings).read(inputs).x
     if len(x) == 0:
         raise DataError(f"{inputs}: no molecules in it")
     return x[:n].to(model.device), len(x)
@@ -55,13 +47,6 @@ def similarity(one: str, other: str) -> float:
     """Tanimoto similarity of the Morgan fingerprints of two molecules, 0 to 1."""
     a, b = (bit_rows([on or []]) for on in workers.each("bits", [one, other]))
     return float(tanimoto(a, b))
-
-
-def table(out: Path) -> Path:
-    """``out``, if it can be the table that a task writes; asked before the work is done."""
-    if out.suffix.lower() != ".csv":
-        raise UserError(f"{out}: a table is written; let the name end in .csv")
-    return out
 
 
 def facts_of(strings: Sequence[str], model: Model) -> Facts:

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ebmsuite.errors import UserError
-from ebmsuite.files import write_csv
+from ebmsuite.files import output, write_csv
 from ebmsuite_molecule import workers
-from ebmsuite_molecule.codec import truncated
-from ebmsuite_molecule.tasks.latents import generator_of, inferred, likeliest
-from ebmsuite_molecule.tasks.parts import Facts, codec_of, molecules, similarity, table
+from ebmsuite_molecule.codec import Strings, truncated
+from ebmsuite_molecule.tasks.latents import batch_of, generator_of, likeliest
+from ebmsuite_molecule.tasks.parts import molecules, similarity
 
 if TYPE_CHECKING:
     import torch
 
-    from ebmsuite.model import Model
+    from ebmsuite.model import Facts, Model
 
 __all__ = ["Interpolate", "Reconstruct"]
 
@@ -32,11 +32,11 @@ class Reconstruct:
     n: int = 100
 
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
-        path, codec = table(out), codec_of(model)
+        path, codec = output(out, ".csv", "reconstruct"), model.codec_as(Strings)
         generator_of(model)
         x, total = molecules(model, inputs, self.n, "reconstruct")
         given = codec.decode(x)
-        made = likeliest(model, inferred(model, x, codec, rng), codec)
+        made = likeliest(model, model.infer(batch_of(model, x, codec), rng), codec)
         forms = workers.each("canonical", [*given, *made])
         before, after = forms[: len(given)], forms[len(given) :]
         alike = [similarity(a, b) if b else None for a, b in zip(before, after, strict=True)]
@@ -70,12 +70,12 @@ class Interpolate:
 
         if self.steps < 1:
             raise UserError(f"steps: at least 1, got {self.steps}")
-        codec = codec_of(model)
+        codec = model.codec_as(Strings)
         generator_of(model)
         x, total = molecules(model, inputs, 2, "interpolate")
         if len(x) < 2:
             raise UserError(f"{inputs}: interpolate goes between two molecules, here is one")
-        ends = inferred(model, x, codec, rng)
+        ends = model.infer(batch_of(model, x, codec), rng)
         share = torch.linspace(0, 1, self.steps + 1, device=ends.device).view(-1, *[1] * (ends.dim() - 1))
         strings = likeliest(model, (1 - share) * ends[:1] + share * ends[1:], codec)
         codec.write_strings(strings, out)

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ebmsuite.errors import UserError
-from ebmsuite.files import write_csv
+from ebmsuite.files import output, write_csv
+from ebmsuite_molecule.codec import Strings
 from ebmsuite_molecule.tasks.latents import generator_of, log_probability
-from ebmsuite_molecule.tasks.parts import Facts, codec_of, molecules, table
+from ebmsuite_molecule.tasks.parts import molecules
 
 if TYPE_CHECKING:
     import torch
 
-    from ebmsuite.model import Model
+    from ebmsuite.model import Facts, Model
 
 __all__ = ["Score"]
 
@@ -39,7 +40,7 @@ class Score:
             raise UserError(f"draws: at least 2, got {self.draws}")
         if self.draws is not None and "density" in model.players:
             raise UserError(f"draws: {model.recipe.recipe} has an exact log p(x), score takes no draws; leave it out")
-        path, codec = table(out), codec_of(model)
+        path, codec = output(out, ".csv", "score"), model.codec_as(Strings)
         x, total = molecules(model, inputs, self.n, "score")
         tokens = (x > 0).sum(1)
         facts: Facts = {"molecules": len(x), "of": total}
