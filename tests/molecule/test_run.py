@@ -131,7 +131,7 @@ def test_reconstruct(model: Model, smiles: Path, tmp_path: Path) -> None:
     assert (facts["molecules"], facts["of"]) == (2, 3)
     rows = list(csv.DictReader((tmp_path / "r.csv").open()))
     assert [r["smiles"] for r in rows] == ["CCOc1ccccc1", "CC(=O)NC1CCCCC1"]
-    with pytest.raises(UserError, match=r"let the name end in \.csv"):
+    with pytest.raises(UserError, match=r"name a file that ends in \.csv"):
         apply(model, "molecule/reconstruct", smiles, tmp_path / "r.smi", n=2)
 
 
