@@ -330,7 +330,9 @@ def test_metrics_are_told_apart(tmp_path: Path) -> None:
     assert {k: v["protocol"]["n"] for k, v in scores.items()} == {"probe/mean": 20, "more": 40}
     with pytest.raises(UserError, match=r'metrics.1.label: "probe/mean" is in metrics twice'):
         train(MLE_EXAMPLE, two.replace(", label: more", ""), out=tmp_path / "none")
-    with pytest.raises(UserError, match=r'checkpoint.best: there is no score "probe/mean/x"; the scores are probe/mean'):
+    with pytest.raises(
+        UserError, match=r'checkpoint.best: there is no score "probe/mean/x"; the scores are probe/mean'
+    ):
         train(
             MLE_EXAMPLE, "metrics=[{name: probe/mean, every: 2, n: 20}]", "checkpoint.every=2",
             "checkpoint.best=probe/mean/x", watched_by(), out=tmp_path / "best",
