@@ -76,7 +76,7 @@ def test_evaluate_a_run_by_another_metric(capsys, trained) -> None:
     assert (trained / "recipe.yaml").read_text() == before
     code, _, err = ebm(capsys, "evaluate", "core", "probe/mean")
     assert code == 2
-    assert "a metric or checkpoint can be named for a run folder" in err
+    assert "a metric or checkpoint needs a run folder" in err
 
 
 # -- the same from Python -------------------------------------------------------------------------------------------

@@ -279,6 +279,6 @@ def test_data_that_are_read_otherwise_than_in_learning_are_refused(monkeypatch) 
     from ebmsuite.dataset import InMemory
 
     monkeypatch.setattr(registry, "build", lambda kind, spec: InMemory(torch.zeros(3, 1), codec=Fitted(2.0)))
-    with pytest.raises(DataError, match=r"normal: the data on this machine are not those.*EBMSUITE_DATA"):
+    with pytest.raises(DataError, match=r"normal: the data on this machine are not the data that.*EBMSUITE_DATA"):
         Splits(spec, registry, Fitted(1.0))["test"]
     assert len(Splits(spec, registry, Fitted(2.0))["test"]) == 3

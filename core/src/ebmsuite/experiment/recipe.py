@@ -186,7 +186,7 @@ def stored_text(folder: Path) -> str:
     """
     path = folder / "recipe.yaml"
     if not path.is_file():
-        raise DataError(f"{folder}: is not a run folder (it has no recipe.yaml)")
+        raise DataError(f"{folder}: not a run folder (it has no recipe.yaml)")
     text = _text(path)
     if not re.search(r"^seed: \S+\n", text, re.MULTILINE):  # the last line of a complete file
         raise DataError(
