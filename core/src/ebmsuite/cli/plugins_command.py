@@ -18,7 +18,7 @@ def command() -> None:
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_plugins(as_json: bool) -> None:
-    """List the plugins with their distribution, state, components and load time."""
+    """List the plugins with state, components and load time."""
     plugins = installed()
     plugins.load_all()
     rows = []
@@ -42,7 +42,7 @@ def list_plugins(as_json: bool) -> None:
 @click.argument("name", required=False)
 @click.option("--fast", is_flag=True, help="Skip the resume and two-process runs.")
 def check(name: str | None, fast: bool) -> None:
-    """Run the conformance checks on plugin NAME, or on all enabled plugins."""
+    """Run the conformance checks on plugin NAME, or on all."""
     from ebmsuite.errors import PluginError
     from ebmsuite.plugins.conformance import check_plugin
 
@@ -62,7 +62,7 @@ def check(name: str | None, fast: bool) -> None:
 @click.argument("name")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write (default: ebmsuite-NAME).")
 def new(name: str, out: Path | None) -> None:
-    """Write a working plugin NAME with a data set, an energy, a metric, a recipe and tests."""
+    """Write a new, working plugin NAME with recipe and tests."""
     from ebmsuite.plugins.template import write_plugin
 
     folder = write_plugin(name, out or Path(f"ebmsuite-{name}"))
