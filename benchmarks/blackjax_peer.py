@@ -1,4 +1,4 @@
-"""blackjax on the same targets, written in jax: all chains under one `jax.jit`, steps by `lax.scan`."""
+"""blackjax on the same targets, implemented in jax: one `jax.jit` for all chains, `lax.scan` over the steps."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from torch import Tensor
 from ebmsuite_toy.densities import Banana, Funnel, IllConditioned, Mixture
 
 LogDensity = Callable[[jax.Array], jax.Array]
-"""[D] to a number."""
+"""A function from a point [D] to a number."""
 
 
 # -- targets ---------------------------------------------------------------------------------------------------------
 
 
 def log_density(target: torch.nn.Module) -> LogDensity:
-    """The formula of one of the suite's toy densities, less constants."""
+    """The log-density of one of the suite's toy densities, without constants."""
     if isinstance(target, Mixture):
         means, sd = jnp.asarray(target.means.float().numpy()), target.sd
         return lambda x: logsumexp(-((x - means) ** 2).sum(1) / (2 * sd**2))
@@ -49,11 +49,11 @@ def _ill_conditioned(target: IllConditioned) -> LogDensity:
     return lambda x: -(((x - 2 * (x @ normal) * normal) / sd) ** 2).sum() / 2
 
 
-# -- time a step -----------------------------------------------------------------------------------------------------
+# -- time per step ---------------------------------------------------------------------------------------------------
 
 
 def sgld(target: torch.nn.Module, x: Tensor, steps: int, w: float) -> Work:
-    """Unadjusted Langevin dynamics: `blackjax.sgld` with the full gradient, all chains as one position."""
+    """Unadjusted Langevin dynamics: `blackjax.sgld` with the full gradient and all chains as one position."""
     gradient = jax.vmap(jax.grad(log_density(target)))
     kernel = blackjax.sgld(lambda position, minibatch: gradient(position))
 
@@ -69,7 +69,7 @@ def sgld(target: torch.nn.Module, x: Tensor, steps: int, w: float) -> Work:
 
 
 def mala(target: torch.nn.Module, x: Tensor, steps: int, w: float) -> Work:
-    """`blackjax.mala`, a `vmap` over chains."""
+    """`blackjax.mala` with a `vmap` over chains."""
     kernel = blackjax.mala(log_density(target), w)
 
     @jax.jit
@@ -83,24 +83,24 @@ def mala(target: torch.nn.Module, x: Tensor, steps: int, w: float) -> Work:
     return lambda: program(start, jax.random.key(0)).block_until_ready()
 
 
-# -- effective samples -----------------------------------------------------------------------------------------------
+# -- effective sample size -------------------------------------------------------------------------------------------
 
 
 class Run(NamedTuple):
-    """Draws of all chains and what they cost."""
+    """The draws of all chains and their cost."""
 
     draws: jax.Array
     """[steps, chains, D]."""
     acceptance: jax.Array
-    """Mean over chains and steps."""
+    """Mean acceptance probability over chains and steps."""
     asked: jax.Array
-    """Gradients a chain and step, mean."""
+    """Mean number of gradients per chain and step."""
     longest: jax.Array
-    """Gradients of the chain that asked for most, mean over steps."""
+    """The number of gradients of the chain that needed most, as a mean over steps."""
 
 
 class Sampler:
-    """A kernel, its adaptation on one chain, and a program that draws. Programs are compiled at their first call."""
+    """A kernel, its adaptation and a program that draws samples. Programs are compiled at their first call."""
 
     def __init__(self, name: str, target: torch.nn.Module, steps: int, warm_up: int, leapfrog: int) -> None:
         self.name, self.warm_up, self.log_p = name, warm_up, log_density(target)
@@ -109,11 +109,11 @@ class Sampler:
         self.adaptation = jax.jit(self._adapt_mala if name == "mala" else self._adapt)
 
     def adapt(self, x: Tensor, seed: int) -> Any:
-        """The parameters of the kernel, tuned from chains at x [chains, D] (windows: from the first chain)."""
+        """Tune the parameters of the kernel with chains from x [chains, D] (window adaptation: the first chain)."""
         return jax.block_until_ready(self.adaptation(jnp.asarray(x.numpy()), jax.random.key(seed)))
 
     def draw(self, x: Tensor, parameters: Any, seed: int) -> Run:
-        """From x [chains, D]."""
+        """Draw samples with chains from x [chains, D]."""
         return jax.block_until_ready(self.program(jnp.asarray(x.numpy()), parameters, jax.random.key(seed + 10_000)))
 
     def _adapt(self, x: jax.Array, key: jax.Array) -> Any:
@@ -123,7 +123,7 @@ class Sampler:
         return {k: parameters[k] for k in ("step_size", "inverse_mass_matrix")}
 
     def _adapt_mala(self, x: jax.Array, key: jax.Array) -> Any:
-        """Window adaptation is for kernels with a mass matrix: here its dual averaging alone, over all chains."""
+        """Tune the step size by dual averaging over all chains (window adaptation needs a mass matrix)."""
         from blackjax.adaptation.step_size import dual_averaging_adaptation
 
         begin, update, final = dual_averaging_adaptation(0.574)

@@ -1,7 +1,7 @@
-"""What the benchmarks share: options, the machine, interleaved rounds, tables.
+"""Shared code of the benchmarks: options, description of the machine, interleaved rounds, tables.
 
-Every round runs each method once, in an order that rotates, after one run of each that is not counted. Ratios are taken
-within a round, and their median over rounds is reported with the smallest and the largest.
+After one run of each method that is not counted, every round runs each method once, in a rotating order. Ratios are
+computed within a round; their median over rounds is reported with the smallest and the largest.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PEERS = ("torchebm", "blackjax", "jax")
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says."""
+    """The options of the command line."""
 
     rounds: int
     threads: int
@@ -41,31 +41,35 @@ class Options:
     json: Path | None
     cases: tuple[str, ...]
     child: str | None
-    """Set in a process of its own, whose peak memory is measured: what to run there."""
+    """The work of this process, if it is a child process that measures peak memory, else None."""
 
 
 def options(doc: str, cases: Sequence[str]) -> Options:
-    """Read the command line, pin the process to as many cores as it has threads (CPU only) and seed torch."""
+    """Read the command line, pin the process to one core per thread (on the CPU), and seed torch."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, help="interleaved rounds (5; 2 with --quick)")
-    parser.add_argument("--threads", type=int, default=1, help="threads, and cores that the process is pinned to (1)")
+    parser.add_argument("--rounds", type=int, help="number of interleaved rounds (default 5; 2 with --quick)")
+    parser.add_argument("--threads", type=int, default=1, help="number of threads and cores (default 1)")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-    parser.add_argument("--quick", action="store_true", help="seconds in the place of minutes; no numbers to quote")
-    parser.add_argument("--json", type=Path, help="also write the tables, with every round, to this file")
-    parser.add_argument("--cases", nargs="+", choices=cases, default=list(cases), help=f"of {', '.join(cases)} (all)")
+    parser.add_argument(
+        "--quick", action="store_true", help="take seconds instead of minutes; do not quote the numbers"
+    )
+    parser.add_argument("--json", type=Path, help="also write the tables, with all rounds, to this file")
+    parser.add_argument(
+        "--cases", nargs="+", choices=cases, default=list(cases), help=f"some of {', '.join(cases)} (default all)"
+    )
     parser.add_argument("--child", help=argparse.SUPPRESS)
     given = parser.parse_args()
     rounds = given.rounds or (2 if given.quick else 5)
     if given.device == "cpu" and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-given.threads :])
-        os.environ["JAX_PLATFORMS"] = "cpu"  # jax counts its threads by the cores that it may use
+        os.environ["JAX_PLATFORMS"] = "cpu"  # jax uses as many threads as the process has cores
     torch.set_num_threads(given.threads)
     torch.manual_seed(0)
     return Options(rounds, given.threads, given.device, given.quick, given.json, tuple(given.cases), given.child)
 
 
 def machine(opts: Options) -> dict[str, str]:
-    """The hardware and software that the numbers hold for."""
+    """The hardware and software on which the numbers were measured."""
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "?"
     facts = {
         "cpu": _cpu(),
@@ -80,7 +84,7 @@ def machine(opts: Options) -> dict[str, str]:
 
 
 def installed(name: str) -> bool:
-    """Whether a peer can be compared with here."""
+    """Whether a package to compare with is installed."""
     try:
         importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -102,7 +106,7 @@ def _cpu() -> str:
 
 
 class Method(NamedTuple):
-    """One thing to time. ``steps`` is the number of gradient evaluations (or of whatever a row is per) of a run."""
+    """A method to time. ``steps`` is the number of gradient evaluations (or other units of the table) per run."""
 
     name: str
     work: Callable[[], object]
@@ -110,7 +114,7 @@ class Method(NamedTuple):
 
 
 class Ratio(NamedTuple):
-    """Over rounds."""
+    """A ratio of times: median, smallest and largest value over rounds."""
 
     median: float
     low: float
@@ -118,7 +122,7 @@ class Ratio(NamedTuple):
 
 
 def timed(work: Callable[[], object], device: str) -> float:
-    """Seconds of one run, with no garbage collection inside."""
+    """The time of one run in seconds, without garbage collection."""
     gc.collect()
     gc.disable()
     try:
@@ -132,7 +136,7 @@ def timed(work: Callable[[], object], device: str) -> float:
 
 
 def paired(methods: Sequence[Method], opts: Options) -> dict[str, list[float]]:
-    """Seconds a step of every method in every round."""
+    """Time the methods in interleaved rounds: name -> seconds per step in each round."""
     for method in methods:
         say(f"warm-up: {method.name}")
         method.work()
@@ -147,7 +151,7 @@ def paired(methods: Sequence[Method], opts: Options) -> dict[str, list[float]]:
 
 
 def ratio(above: Sequence[float], below: Sequence[float]) -> Ratio:
-    """Of two methods, round by round."""
+    """The ratio of the times of two methods, computed per round."""
     each = [a / b for a, b in zip(above, below, strict=True)]
     return Ratio(statistics.median(each), min(each), max(each))
 
@@ -158,7 +162,7 @@ def _wait(device: str) -> None:
 
 
 def say(text: str) -> None:
-    """What goes on, on a terminal only."""
+    """Show the current activity, on a terminal only."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
@@ -167,14 +171,14 @@ def say(text: str) -> None:
 
 
 def resident_mib() -> float:
-    """MiB that the process holds now."""
+    """The current memory of the process in MiB."""
     return _status("VmRSS")
 
 
 def peak_mib(device: str) -> float:
-    """The most MiB that the process (on CUDA: torch's allocator) has held so far.
+    """The peak memory of the process (on CUDA: of torch's allocator) in MiB.
 
-    Linux keeps ru_maxrss of getrusage over exec, so that a child starts with its parent's; VmHWM is its own.
+    This is VmHWM, because ru_maxrss of getrusage is inherited over exec on Linux and so includes the parent's peak.
     """
     return torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else _status("VmHWM")
 
@@ -189,7 +193,7 @@ def _status(key: str) -> float:
 
 
 def in_child(script: str, child: str, opts: Options) -> dict[str, Any]:
-    """What ``script --child CHILD`` prints, as JSON, in a process of its own."""
+    """Run ``script --child CHILD`` in a separate process and return the JSON that it prints."""
     say(child)
     command = [sys.executable, script, "--child", child, "--threads", str(opts.threads), "--device", opts.device]
     command += ["--rounds", str(opts.rounds), *(["--quick"] if opts.quick else [])]
@@ -200,7 +204,7 @@ def in_child(script: str, child: str, opts: Options) -> dict[str, Any]:
 
 
 def memory_of(work: Callable[[], object], device: str) -> dict[str, float]:
-    """Run it once: the peak, and what it adds to what was held before, in MiB."""
+    """Run ``work`` once: the peak memory and its increase over the memory before, in MiB."""
     before = torch.cuda.memory_allocated() / 2**20 if device == "cuda" else resident_mib()
     work()
     peak = peak_mib(device)
@@ -211,7 +215,7 @@ def memory_of(work: Callable[[], object], device: str) -> dict[str, float]:
 
 
 class Table(NamedTuple):
-    """Rows by column. A column whose name begins with _ is written to --json only."""
+    """A table of rows (column -> value). Columns whose names begin with _ are written to --json only."""
 
     title: str
     rows: list[dict[str, Any]]
@@ -221,7 +225,7 @@ class Table(NamedTuple):
 def rows(
     methods: Sequence[Method], seconds: Mapping[str, list[float]], floor: str, bare: str | None
 ) -> list[dict[str, Any]]:
-    """Seconds and ratios of every method; ratios are per step."""
+    """The rows of a table: seconds, and ratios of the time per step, of every method."""
     found = []
     for name, _, steps in methods:
         each = seconds[name]
@@ -244,7 +248,7 @@ def report(opts: Options, tables: Sequence[Table]) -> None:
     facts = machine(opts)
     print(", ".join(f"{k} {v}" for k, v in facts.items()))
     if opts.quick:
-        print("--quick: to see that it runs, not for its numbers")
+        print("--quick: this tests that the benchmark runs; do not quote its numbers")
     for table in tables:
         print(f"\n### {table.title}\n\n{_markdown(table.rows)}")
         if table.note:

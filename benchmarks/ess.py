@@ -1,8 +1,8 @@
-"""Effective samples a second and a gradient of ULA, MALA, HMC and NUTS, ours and blackjax's, after adaptation.
+"""Effective sample size per second and per gradient of ULA, MALA, HMC and NUTS, in the suite and in blackjax.
 
-100 chains start at exact draws of a known density, others in every round, so that nothing is lost to burn-in.
-Adaptation is not timed and is done anew in every round, its result frozen. All draws are judged by the suite's
-`ess_bulk`, of x and of x^2, the worst coordinate; ESS counts all chains together.
+100 chains start at exact samples of a known density, different ones in every round, so no burn-in is needed. Every
+round adapts the samplers again; adaptation is not timed, and no parameter changes after it. The effective sample size
+(ESS) is the suite's `ess_bulk` of x and of x^2, in the worst coordinate, for all chains together.
 
     uv run --isolated --no-dev --group bench python benchmarks/ess.py
 """
@@ -40,15 +40,15 @@ class Found(NamedTuple):
     """[draws, chains, D]."""
     seconds: float
     gradients: float
-    """A chain and draw: what the chain asked for."""
+    """The number of gradients per chain and draw that the chains needed."""
     wasted: float
-    """Part of all gradients computed that no chain had asked for."""
+    """The share of the computed gradients that no chain needed."""
     acceptance: float
     step_size: float
 
 
 Sample = Callable[[int, Tensor], Found]
-"""The number of the round and where chains start [chains, D], to a run."""
+"""A function (number of the round, initial states [chains, D]) -> a run."""
 
 
 def main() -> None:
@@ -69,25 +69,25 @@ def table(title: str, make: Callable[[], Density], opts: Options) -> Table:
         for name, sample in methods.items():
             say(f"round {number + 1} of {opts.rounds}: {name}")
             once = sample(number, starts(number))
-            if number >= 0:  # the first round compiles what there is to compile
+            if number >= 0:  # round -1 compiles the programs and is not counted
                 found[name].append(once)
     say("")
     truth = target.sample(1_000_000, torch.Generator(opts.device).manual_seed(1)).double().var(0).cpu()
     rows = [row(name, each, truth) for name, each in found.items()]
     note = (
-        "ULA is biased: its effective samples are not of the target. It runs at half MALA's step and at MALA's scale. "
-        "The error of the variance, of the mean over rounds and in the worst coordinate, is bias and Monte Carlo error "
-        "together: compare ULA's with those of the others, which have no bias. HMC makes 10 leapfrog steps, so its "
-        "step size is its trajectory's length too, and a smaller one can do better. blackjax's mala has no mass matrix "
-        "and adapts its step alone; hmc and nuts are adapted by window_adaptation on one chain, over twice the steps "
-        f"that ours makes with {CHAINS}. For blackjax waste is what the longest trajectory of each step makes the "
-        "others wait, a lower bound. Step sizes are in units of the adapted scale."
+        "ULA is biased, so its ESS does not refer to the target. It uses half the step size of MALA, and MALA's scale. "
+        "The error of the variance (of the mean over rounds, in the worst coordinate) contains bias and Monte Carlo "
+        "error: compare the error of ULA with those of the other samplers, which have no bias. HMC makes 10 leapfrog "
+        "steps, so its step size also sets its trajectory length, and a smaller one can be better. blackjax's mala has "
+        "no mass matrix and adapts only its step size; window_adaptation adapts blackjax's hmc and nuts on one chain, "
+        f"with twice as many steps as ours with {CHAINS} chains. The waste of blackjax counts only the wait for the "
+        "longest trajectory of each step, so it is a lower bound. Step sizes are in units of the adapted scale."
     )
     return Table(f"{title}: {CHAINS} chains x {draws:,} draws", rows, note)
 
 
 def row(name: str, found: list[Found], truth: Tensor) -> dict[str, Any]:
-    """Medians over rounds. A run that left the numbers has no effective samples."""
+    """One row of the table, with medians over rounds. A run with values that are not finite has no ESS."""
     if not all(f.draws.isfinite().all() for f in found):
         diverged = dict.fromkeys(("step size", "acceptance", "gradients / draw", "wasted", "ESS of x"), "")
         return {"method": name, "s": statistics.median(f.seconds for f in found), **diverged, "ESS of x^2": "diverged"}
@@ -117,7 +117,7 @@ def row(name: str, found: list[Found], truth: Tensor) -> dict[str, Any]:
 
 
 def ours(target: Density, x: Tensor, draws: int, adaptation: int, quick: bool) -> dict[str, Sample]:
-    """On the eager energy and, but for --quick, on a compiled (on CUDA: a graphed) one, for chains like x."""
+    """The suite's samplers on the eager energy and, without --quick, on the compiled one (on CUDA: graphed)."""
     fast: Mode = "graphed" if x.is_cuda else "compiled"
     routes: tuple[Mode, ...] = ("eager",) if quick else ("eager", fast)
     methods: dict[str, Sample] = {}
@@ -134,22 +134,22 @@ def ours(target: Density, x: Tensor, draws: int, adaptation: int, quick: bool) -
 
 @torch.no_grad()
 def adapt(kernel: Any, target: Target, x: Tensor, steps: int, number: int) -> tuple[Any, torch.Generator]:
-    """A copy of the kernel that is adapted, and the generator that its draws go on with."""
+    """An adapted copy of the kernel, and the generator for its draws."""
     rng = torch.Generator(x.device).manual_seed(100 + number)
     return warm_up(kernel, target, x, steps, rng)[0], rng
 
 
 def adapted(kernel: Any, target: Target, draws: int, adaptation: int) -> Sample:
-    """MALA, HMC or NUTS."""
+    """A function that adapts MALA, HMC or NUTS and draws samples."""
     return lambda number, x: sampled(*adapt(kernel, target, x, adaptation, number), target, x, draws)
 
 
 def unadjusted(target: Target, draws: int, adaptation: int) -> Sample:
-    """Langevin at half of MALA's step and at MALA's scale."""
+    """A function that draws samples with Langevin, with half of MALA's step size and MALA's scale."""
 
     def sample(number: int, x: Tensor) -> Found:
         mala, rng = adapt(MALA(0.1), target, x, adaptation, number)
-        scaled = target._replace(scale=mala.scale)  # the unit of these targets is 1
+        scaled = target._replace(scale=mala.scale)  # these targets have scale 1
         return sampled(Langevin(step_size=mala.step_size / 2), rng, scaled, x, draws)
 
     return sample
@@ -178,7 +178,7 @@ def sampled(kernel: Any, rng: torch.Generator, target: Target, x: Tensor, draws:
 
 
 def peers(target: Density, draws: int, adaptation: int, opts: Options) -> dict[str, Sample]:
-    """In jax, on the CPU only."""
+    """The samplers of blackjax, on the CPU only."""
     if not installed("blackjax") or opts.device != "cpu":
         return {}
     import blackjax_peer as peer
@@ -194,7 +194,7 @@ def peers(target: Density, draws: int, adaptation: int, opts: Options) -> dict[s
             asked, longest = float(found.asked), float(found.longest)
             draws = torch.from_numpy(np.array(found.draws))
             h = float(parameters["step_size"])
-            h = (2 * h) ** 0.5 if name == "mala" else h  # its mala counts the drift h^2 / 2
+            h = (2 * h) ** 0.5 if name == "mala" else h  # the step size of blackjax's mala is h^2 / 2
             return Found(draws, seconds, asked, 1 - asked / longest, float(found.acceptance), h)
 
         return sample

@@ -1,11 +1,12 @@
-"""How the time of a step and the peak memory grow with chains, steps, dimension and batch. No history is kept.
+"""Growth of the time per step and of the peak memory with chains, steps, dimension and batch.
 
-chains     walkers in 2-D on eight Gaussians, up to a million, by `Phase.sample`, which runs them in parts
-steps      10,000 walkers, ever longer chains: memory must not grow
-dimension  1,000 chains on a rotated Gaussian of condition number 100: energies that are a matrix product
-pictures   chains of 1x28x28 on a net of 56,769 parameters, up to 10,000, by `Phase.sample`
+chains     up to a million chains in 2-D on eight Gaussians, with `Phase.sample`, which runs them in parts
+steps      10,000 chains with increasing numbers of steps: memory must not grow
+dimension  1,000 chains on a rotated Gaussian with condition number 100, whose energy is a matrix product
+pictures   up to 10,000 chains of 1x28x28 on a net with 56,769 parameters, with `Phase.sample`
 
-Every point is a process of its own, so that its peak memory is its own. Langevin dynamics throughout.
+Every point runs in a separate process, which gives its peak memory. All chains use Langevin dynamics and keep no
+history.
 
     uv run --isolated --no-dev --group bench python benchmarks/growth.py
 """
@@ -37,13 +38,13 @@ TITLES = {
 
 
 class Point(NamedTuple):
-    """What one process runs."""
+    """The work of one process."""
 
     chains: int
     steps: int
     dim: int = 2
     whole: bool = False
-    """All chains at once, as in learning, in the place of `Phase.sample`'s parts."""
+    """Whether all chains run at once, as in training, instead of in the parts of `Phase.sample`."""
 
 
 def points(case: str, quick: bool) -> list[Point]:
@@ -69,13 +70,13 @@ def main() -> None:
 
 def table(case: str, opts: Options) -> Table:
     found = [in_child(__file__, f"{case}:{json.dumps(point)}", opts) for point in points(case, opts.quick)]
-    note = "Added is the peak less what the process held before the first step (torch and the nets)."
+    note = "Added is the peak minus the memory of the process before the first step (torch and the nets)."
     return Table(TITLES[case], found, note)
 
 
 def measured(case: str, point: Point, opts: Options) -> dict[str, Any]:
-    """One point: memory of the first run, then the seconds of ``rounds`` more, of one where that takes minutes."""
-    sampling(case, point._replace(chains=2), opts.device)(1)  # what torch sets up once
+    """Measure one point: the memory in the first run, and the seconds of ``rounds`` further runs if it is short."""
+    sampling(case, point._replace(chains=2), opts.device)(1)  # allocate what torch sets up once
     work = sampling(case, point, opts.device)
     memory: dict[str, float] = {}
     seconds = [timed(lambda: memory.update(memory_of(lambda: work(point.steps), opts.device)), opts.device)]
@@ -96,7 +97,7 @@ def measured(case: str, point: Point, opts: Options) -> dict[str, Any]:
 
 
 def sampling(case: str, point: Point, device: str) -> Callable[[int], object]:
-    """Steps to a run of all chains; its samples are dropped."""
+    """A function that runs all chains for a number of steps and drops the samples."""
     energy: Energy
     if case == "pictures":
         energy, space, sampler = convnet(device), Space((1, 28, 28)), Langevin(gradient_weight=1.0, noise_scale=0.01)

@@ -1,8 +1,8 @@
-"""Time a step of Langevin dynamics against its floor, the bare loop and two peers.
+"""Time of a Langevin step, compared with its lower bound (the floor), a bare loop, TorchEBM and blackjax.
 
-mixture  10,000 chains on eight Gaussians in 2-D, from the stationary state, 1,000 steps
-convnet  64 chains of 1x28x28 on a net of 56,769 parameters, 50 steps
-bowl     16 chains of 2 numbers on |x|^2 / 2: the overhead of a step
+mixture  10,000 chains on eight Gaussians in 2-D, from stationary states, 1,000 steps
+convnet  64 chains of 1x28x28 on a net with 56,769 parameters, 50 steps
+bowl     16 chains of 2 numbers on |x|^2 / 2, to measure the overhead per step
 
     uv run --isolated --no-dev --group bench python benchmarks/langevin.py
 """
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def routes(opts: Options) -> tuple[Mode, ...]:
-    """The fast paths of the device."""
+    """The fast paths that the device supports."""
     return ("compiled", "graphed") if opts.device == "cuda" else ("compiled",)
 
 
@@ -84,8 +84,8 @@ def pictures(opts: Options) -> Table:
         *torchebm(energy, x, steps, w, n),
     ]
     note = (
-        "blackjax has no row: the net would have to be written again in jax, and the numbers would compare the "
-        "convolutions of XLA and oneDNN, not two samplers."
+        "blackjax has no row, because the net would need a second implementation in jax, and the numbers would compare "
+        "the convolutions of XLA and oneDNN instead of two samplers."
     )
     note = f"{note} {missing()}".strip()
     title = f"ConvNet, 56,769 parameters: {chains} chains of 1x28x28 x {steps} steps"
@@ -117,7 +117,7 @@ def bowl(opts: Options) -> Table:
 
 
 def torchebm(energy: Energy, x: Tensor, steps: int, w: float, n: float) -> list[Method]:
-    """`LangevinDynamics` as it is, with its diagnostics, and on a compiled energy."""
+    """`LangevinDynamics` with defaults, with diagnostics, and on a compiled energy."""
     if not installed("torchebm"):
         return []
     import torchebm_peer as peer
@@ -130,7 +130,7 @@ def torchebm(energy: Energy, x: Tensor, steps: int, w: float, n: float) -> list[
 
 
 def blackjax(energy: Energy, x: Tensor, steps: int, w: float, opts: Options) -> list[Method]:
-    """In jax, on the CPU only: the wheels that come without saying more have no CUDA."""
+    """The samplers of blackjax, on the CPU only: the default wheels of jax do not support CUDA."""
     if not installed("blackjax") or opts.device != "cpu":
         return []
     import blackjax_peer as peer
@@ -142,7 +142,7 @@ def blackjax(energy: Energy, x: Tensor, steps: int, w: float, opts: Options) -> 
 
 
 def missing() -> str:
-    """Which peers are not there."""
+    """A note that names the packages that are not installed; empty if there are none."""
     gone = [name for name in ("torchebm", "blackjax") if not installed(name)]
     return f"Not installed: {', '.join(gone)} (uv run --isolated --no-dev --group bench)." if gone else ""
 

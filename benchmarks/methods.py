@@ -1,4 +1,4 @@
-"""The energies of the benchmarks, the floor and the bare loop, and the suite's chains as users run them."""
+"""The energies of the benchmarks, and the methods: the floor, a bare loop, and the chains of the suite."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Work = Callable[[], object]
 
 
 class Bowl(Energy):
-    """|x|^2 / 2: so cheap that what is timed is everything else."""
+    """E(x) = |x|^2 / 2, which is so cheap that only the overhead is timed."""
 
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
         return x.square().sum(1) / 2
 
 
 def convnet(device: str) -> Tilted:
-    """Three convolutions of stride 2 and a linear map on 1x28x28, 56,769 parameters."""
+    """An energy on 1x28x28: three convolutions of stride 2 and a linear map, with 56,769 parameters."""
     net = nn.Sequential(
         nn.Conv2d(1, 32, 3, 2, 1), nn.SiLU(), nn.Conv2d(32, 64, 3, 2, 1), nn.SiLU(), nn.Conv2d(64, 64, 3, 2, 1),
         nn.SiLU(), nn.Flatten(), nn.Linear(1024, 1), nn.Flatten(0),
@@ -37,11 +37,11 @@ def convnet(device: str) -> Tilted:
     return Tilted(net, Uniform(Space((1, 28, 28)))).to(device)
 
 
-# -- what chains are compared with -----------------------------------------------------------------------------------
+# -- methods to compare ----------------------------------------------------------------------------------------------
 
 
 def path_of(energy: Energy, sampler: Sampler, x: Tensor, steps: int) -> list[Tensor]:
-    """The points at which a chain from x evaluates the energy: those that it leaves."""
+    """The points at which chains from x evaluate the energy, which are the states before each step."""
     visited = [x]
     rng = torch.Generator(x.device).manual_seed(0)
     run(sampler, target_of(energy, x), x, steps - 1, rng, lambda i, state, info: visited.append(state.x))
@@ -49,7 +49,7 @@ def path_of(energy: Energy, sampler: Sampler, x: Tensor, steps: int) -> list[Ten
 
 
 def gradients(energy: Energy, points: Sequence[Tensor], noise: bool = False) -> Work:
-    """The floor: forward and input gradient at these points, and nothing else, or else as many normal numbers."""
+    """The floor: only the forward pass and input gradient at these points, with ``noise`` also the random numbers."""
 
     def work() -> None:
         for x in points:
@@ -62,7 +62,7 @@ def gradients(energy: Energy, points: Sequence[Tensor], noise: bool = False) -> 
 
 
 def bare_loop(energy: Energy, x: Tensor, steps: int, w: float, n: float) -> Work:
-    """x <- x - w dE/dx + n e, as one would write it."""
+    """The plain loop x <- x - w dE/dx + n e."""
 
     def work() -> Tensor:
         state = x
@@ -76,13 +76,13 @@ def bare_loop(energy: Energy, x: Tensor, steps: int, w: float, n: float) -> Work
 
 
 def ours(energy: Energy, sampler: Sampler, x: Tensor, steps: int, fast: Mode = "eager") -> Work:
-    """The suite's phase, drawn as in learning; its chains start at x."""
+    """A phase of the suite, used as in training, with chains that start at x."""
     phase = Phase(energy, sampler, Proposal(), steps, fast=FastPath(energy, fast))
     rng, batch, start = torch.Generator(x.device).manual_seed(0), Batch(x), Start(x)
     return lambda: phase.draw(batch, rng, proposal=start)
 
 
 def just_run(energy: Energy, sampler: Sampler, x: Tensor, steps: int) -> Work:
-    """`run` alone, without a phase."""
+    """The function `run` of the suite, without a phase."""
     rng = torch.Generator(x.device).manual_seed(0)
     return lambda: run(sampler, target_of(energy, x), x, steps, rng)

@@ -1,11 +1,12 @@
-"""What inference through an autoregressive decoder costs, and what fewer steps of it lose, on a trained run.
+"""Cost and quality of posterior inference through an autoregressive decoder, as functions of the number of steps.
 
     python benchmarks/posterior.py RUN [--n 128] [--split test] [--seed 0]
 
-For chains that start at noise and at the encoder's proposal, after K steps: how good the latent vector is (mean of
-E(z; x) = E(z) - log p(x | z), and its part -log p(x | z), on examples; lower is better, with a chain of 100 steps
-for comparison), and what the K steps cost beside the decoder's own pass, forward and backward, for learning. Then
-tokens a second in learning and samples a second, beside those of the bare decoder.
+RUN is a trained run. Chains start at noise and at the proposal of the encoder. After K steps, the table gives the
+quality of the latent vectors (the mean of E(z; x) = E(z) - log p(x | z) over examples, and of its term
+-log p(x | z); lower is better; a chain of 100 steps is the reference), and the cost of the K steps relative to a
+forward and backward pass of the decoder in training. Further numbers are the tokens per second in training, and the
+samples per second of the model and of the decoder alone.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def main() -> None:
     floor = seconds(pass_for_learning)
     facts = f"{len(batch)} {opts.split} examples of {tokens / len(batch):.1f} tokens, {torch.get_num_threads()} threads"
     print(f"{model.recipe.recipe} at step {model.step}, {facts}, seed {opts.seed}")
-    print(f"the decoder's pass for learning: {floor * 1e3:.0f} ms, {tokens / floor:,.0f} tokens a second\n")
+    print(f"one pass of the decoder in training: {floor * 1e3:.0f} ms, {tokens / floor:,.0f} tokens per second\n")
     print("| start | K | E(z; x) | -log p(x given z) | s | x decoder's pass |\n| --- | --- | --- | --- | --- | --- |")
     starts = {"noise": lambda: Noise(Gaussian(latent)).start(len(batch), rng, batch, condition).x}
     if encoder is not None:
@@ -82,7 +83,7 @@ def main() -> None:
         z = prior.sample(opts.n, rng)
         bare = seconds(lambda: model.trainer.decode(z, rng), 3)
         whole = seconds(lambda: model.sample(opts.n, rng=rng), 3)
-    print(f"\nsamples a second: {opts.n / whole:,.0f}, by the decoder alone {opts.n / bare:,.0f} "
+    print(f"\nsamples per second: {opts.n / whole:,.0f}, of the decoder alone: {opts.n / bare:,.0f} "
           f"(prior: {prior.steps} steps of {type(prior.sampler).__name__})")  # fmt: skip
 
 

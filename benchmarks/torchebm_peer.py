@@ -1,4 +1,4 @@
-"""TorchEBM on the suite's energies. Its step eta is our gradient weight w; its noise is sqrt(2 eta) ``noise_scale``."""
+"""TorchEBM on the suite's energies. Its step size eta is our gradient weight w; its noise, sqrt(2 eta) noise_scale."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torchebm.samplers import LangevinDynamics
 
 
 class Model(BaseModel):
-    """An energy of ours as a model of theirs."""
+    """A TorchEBM model that wraps an energy of the suite."""
 
     def __init__(self, energy: nn.Module, device: torch.device) -> None:
         super().__init__(device=device)
@@ -24,14 +24,14 @@ class Model(BaseModel):
 def langevin(
     energy: nn.Module, x: Tensor, steps: int, w: float, n: float, diagnostics: bool = False, compiled: bool = False
 ) -> Work:
-    """`LangevinDynamics` from x."""
+    """`LangevinDynamics` with chains that start at x."""
     model = Model(torch.compile(energy, dynamic=False) if compiled else energy, x.device)
     sampler = LangevinDynamics(model, step_size=w, noise_scale=n / (2 * w) ** 0.5, device=x.device)
     return lambda: sampler.sample(x=x, n_steps=steps, return_diagnostics=diagnostics)
 
 
 def learning(energy: nn.Module, x: Tensor, steps: int, w: float, n: float, lr: float, times: int) -> Work:
-    """``times`` learning steps on the batch x: `ContrastiveDivergence`, no persistent chains, no L2, then Adam."""
+    """``times`` learning steps on the batch x: `ContrastiveDivergence` without persistent chains or L2, and Adam."""
     model = Model(energy, x.device)
     sampler = LangevinDynamics(model, step_size=w, noise_scale=n / (2 * w) ** 0.5, device=x.device)
     loss = ContrastiveDivergence(

@@ -1,10 +1,10 @@
-"""A whole learning step as a ratio to its floor, and its peak memory.
+"""Time of a complete learning step relative to its lower bound (the floor), and its peak memory.
 
 digits  the recipe image/digits: a ConvNet on 1x28x28, chains from noise
 rings   the recipe toy/rings: a multilayer perceptron in 2-D, persistent chains
 
-The floor is K x (forward + input gradient) at the points of a chain, and one forward and backward pass over twice the
-batch. A step is more than that: the batch, where chains start, noise, the optimiser, the moving average, the logs.
+The floor is K x (forward + input gradient) at the points of a chain, plus one forward and backward pass over twice the
+batch. A step also loads the batch, initialises chains, draws noise, updates weights and moving averages, and logs.
 
     uv run --isolated --no-dev --group bench python benchmarks/training.py
 """
@@ -33,9 +33,9 @@ CASES = {
     "digits": ("image/digits", {OURS: (), "ours, bf16": ("precision=bf16",)}),
     "rings": ("toy/rings", {OURS: (), "ours, compiled": ("fast=compiled",)}),
 }
-"""Recipe, and what is changed in it for each of our rows."""
+"""Case -> the recipe, and the changes to it for each of our rows."""
 CUDA = {"ours, graphed": ("fast=graphed",)}
-"""One row more on CUDA."""
+"""The additional row on CUDA."""
 
 
 def main() -> None:
@@ -61,13 +61,13 @@ def table(name: str, opts: Options) -> Table:
     found = rows(methods, paired(methods, opts), FLOOR, None)
     for row in found:
         row.update(in_child(__file__, f"{name}:{row['method']}", opts))
-    peer = "torchebm starts chains at the data (CD-k), ours as the recipe says; both K steps, Adam, no L2."
+    peer = "torchebm starts chains at the data (CD-k), ours as in the recipe; both use K steps, Adam and no L2."
     title = f"{recipe}: batch {base.batch}, K = {base.steps}, {base.parameters:,} parameters"
-    return Table(title, found, f"{peer} Memory is that of a process that makes these steps only, torch included.")
+    return Table(title, found, f"{peer} Memory is that of a process that runs only these steps, including torch.")
 
 
 def print_memory(child: str, opts: Options) -> None:
-    """The peak of one row, alone in its process: the last line printed is JSON."""
+    """Measure the peak memory of one row in this process, and print it as a line of JSON."""
     name, _, method = child.partition(":")
     recipe, variants = variants_of(name, opts)
     case = Case(recipe, variants.get(method, ()), opts)
@@ -76,7 +76,7 @@ def print_memory(child: str, opts: Options) -> None:
 
 
 class Case:
-    """A recipe, built as `ebm train` builds it. Work is ``times`` learning steps."""
+    """A recipe, built as `ebm train` builds it. A run of the benchmark is ``times`` learning steps."""
 
     def __init__(self, recipe: str, changes: Sequence[str], opts: Options) -> None:
         registry = Registry()
@@ -93,11 +93,11 @@ class Case:
         self.t = 0
 
     def data(self) -> Batch:
-        """The batch of the step."""
+        """The batch of the current step."""
         return self.experiment.streams["data"].batch(self.t).to(self.experiment.device)
 
     def learning(self) -> Callable[[], None]:
-        """The body of the suite's loop."""
+        """The body of the suite's training loop."""
 
         def work() -> None:
             for _ in range(self.times):
@@ -108,7 +108,7 @@ class Case:
         return work
 
     def floor(self) -> Callable[[], None]:
-        """On a copy of the net, so that it stays as it is."""
+        """The floor, on a copy of the net, so that the net does not change."""
         energy, data = copy.deepcopy(self.energy), self.data().x
         start = self.phase.chains.start(self.batch, self.rng, Batch(data)).x
         chain = gradients(energy, path_of(energy, self.phase.sampler, start, self.steps))
@@ -122,7 +122,7 @@ class Case:
         return work
 
     def torchebm(self) -> Callable[[], Any]:
-        """The same net, batch, chain length, sampler and learning rate."""
+        """TorchEBM with the same net, batch, chain length, sampler and learning rate."""
         import torchebm_peer as peer
 
         x: Tensor = self.data().x

@@ -1,4 +1,4 @@
-"""The probe plugin of the tests is found as an installed one would be, here and in sub-processes."""
+"""Make the probe plugin of the tests visible like an installed plugin, also in sub-processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side, and small tensors are faster on one thread
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run in parallel, and small tensors are faster on one thread
 
 import pytest
 import torch
@@ -23,6 +23,6 @@ torch.set_num_threads(1)
 def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("EBMSUITE_PLUGINS", "EBMSUITE_STRICT_PLUGINS"):
         monkeypatch.delenv(name, raising=False)
-    # runs that are compared with each other must not measure, each for itself, how many threads pay
+    # two runs that are compared must use the same number of threads, so they must not measure the best number
     monkeypatch.setenv("OMP_NUM_THREADS", str(torch.get_num_threads()))
-    torch.manual_seed(0)  # the first weights of a net do not depend on which tests ran before
+    torch.manual_seed(0)  # so that initial weights do not depend on which tests ran before

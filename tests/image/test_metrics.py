@@ -82,7 +82,7 @@ def test_frechet_of_equal_sets_is_zero_even_when_singular() -> None:
 
 def test_too_few_or_unusable_features_are_errors() -> None:
     x = normal(4, 3)
-    with pytest.raises(UserError, match="at least 2 pictures a set are needed, got 1 and 4"):
+    with pytest.raises(UserError, match="at least 2 pictures per set are needed, got 1 and 4"):
         frechet(x[:1], x)
     with pytest.raises(ValueError, match="must be"):
         frechet(x, normal(4, 2))
@@ -90,9 +90,9 @@ def test_too_few_or_unusable_features_are_errors() -> None:
         frechet(x, x * float("nan"))
     with pytest.raises(UserError, match="3 subsets of 5 rows cannot be drawn from 4 and 4"):
         kernel_distance(x, x, 3, 5, generator())
-    with pytest.raises(UserError, match="cannot be cut into 10 parts"):
+    with pytest.raises(UserError, match="cannot be split into 10 parts"):
         inception_score(x)
-    with pytest.raises(UserError, match="have no 4 neighbours"):
+    with pytest.raises(UserError, match="too few for 4 neighbours"):
         precision_recall(x, x, k=4)
 
 

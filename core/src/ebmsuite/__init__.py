@@ -1,4 +1,4 @@
-"""Energy-based generative models: energies, samplers and learning, with plugins for every domain.
+"""Energy-based generative models: energies, samplers and learning methods, with plugins for domains.
 
 >>> import ebmsuite
 >>> run = ebmsuite.train("image/digits", "budget.steps=100")
@@ -8,8 +8,8 @@ torch.Size([64, 1, 28, 28])
 >>> ebmsuite.apply(run, "image/interpolate", out="between.png")
 >>> ebmsuite.evaluate(run, metric={"name": "image/nearest", "n": 500}).rows
 
-`train`, `load`, `diagnose`, `apply`, `evaluate` and `write_report` are what the commands of
-``ebm`` call. Nothing heavy is imported until it is used.
+The commands of ``ebm`` call `train`, `load`, `diagnose`, `apply`, `evaluate` and `write_report`. Each name is imported
+when it is first used, so ``import ebmsuite`` is fast.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ __all__ = [
     "write_report",
 ]
 
-settle_caches()  # before any library that reads these variables is imported
+settle_caches()  # must run before the import of any library that reads these environment variables
 
 
 def __getattr__(name: str) -> Any:

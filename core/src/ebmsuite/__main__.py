@@ -1,4 +1,4 @@
-"""``python -m ebmsuite``, which is what launchers start."""
+"""Entry point of ``python -m ebmsuite``, which launchers such as torchrun use."""
 
 from ebmsuite.cli import main
 

@@ -1,4 +1,4 @@
-"""Errors that the user can mend: shown as one line, exit status 2."""
+"""Errors that the user can correct. The command line shows them as one line and exits with status 2."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ __all__ = [
 
 
 class UserError(Exception):
-    """Something the user can mend; its text names the file, row, key or plugin and what to do."""
+    """An error that the user can correct. Its text names the file, row, key or plugin and says what to do."""
 
 
 class RecipeError(UserError):
-    """A recipe key or value that does not fit."""
+    """A key or value of a recipe is unknown or invalid."""
 
 
 class UnknownName(UserError):
-    """A component that no enabled plugin offers."""
+    """No enabled plugin offers the named component."""
 
 
 class PluginError(UserError):
-    """A plugin that cannot be used."""
+    """A plugin cannot be used."""
 
 
 class DataError(UserError):
-    """A file that is not what it should be."""
+    """A file is damaged, has the wrong content or cannot be read or written."""
 
 
 class MissingData(DataError):
-    """A data set, or weights, that are not on this machine."""
+    """A data set or a file of weights is not on this machine."""
 
 
 class DiskFull(DataError, OSError):
-    """A file that cannot be written because its disk, or the user's share of it, is full."""
+    """A file cannot be written because the disk is full or the user's quota is used up."""
 
     def __init__(self, text: str) -> None:
         OSError.__init__(self, errno.ENOSPC, text)
@@ -52,8 +52,8 @@ class DiskFull(DataError, OSError):
 
 
 class Stopped(Exception):
-    """The run ended before its last step, on purpose: what happened and what to change (exit status 1)."""
+    """The run stopped early: it diverged, or a callback asked for it (exit status 1). The text says what to change."""
 
 
 class Interrupted(Exception):
-    """A signal ended the run after a step; what was learned is saved and how to go on is said (exit status 130)."""
+    """A signal ended the run after a step (exit status 130). The run is saved; the text says how to resume it."""

@@ -135,7 +135,7 @@ def test_very_many_files_are_one_link(run: Path) -> None:
 
 def test_the_page_begins_with_what_one_looks_for(run: Path) -> None:
     page = write(run, "samples.png")
-    heads = ["<img", "Scores</h2>", "Learning</h2>", "Data</h2>", "<details>"]
+    heads = ["<img", "Scores</h2>", "Training</h2>", "Data</h2>", "<details>"]
     places = [page.text.index(head) for head in heads]
     assert places == sorted(places)
     assert "recipe: mle-example" in page.text[places[-1] :]

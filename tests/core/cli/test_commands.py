@@ -76,7 +76,7 @@ def test_evaluate_a_run_by_another_metric(capsys, trained) -> None:
     assert (trained / "recipe.yaml").read_text() == before
     code, _, err = ebm(capsys, "evaluate", "core", "probe/mean")
     assert code == 2
-    assert "a metric or checkpoint can be named for a run folder" in err
+    assert "a metric or checkpoint needs a run folder" in err
 
 
 # -- the same from Python -------------------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ def test_apply_from_python_is_the_command(capsys, trained, tmp_path) -> None:
     ("task", "given", "message"),
     [
         ("probe/cuont", {}, 'no task "probe/cuont"; did you mean probe/count'),
-        ("probe/count", {"m": 1}, r"probe/count.m: task .* has no such setting; its keys: n"),
+        ("probe/count", {"m": 1}, r"probe/count.m: task .* has no such setting; its settings are: n"),
         ("probe/count", {"n": "x"}, "probe/count.n: expected a whole number"),
         ("probe/count", {"input": "nowhere.csv"}, "nowhere.csv: no such file or folder"),
         ("probe/count", {"checkpoint": "7"}, 'no checkpoint "7"'),
@@ -213,9 +213,9 @@ def test_list_and_show(capsys) -> None:
         (["evaluate", "nowhere"], 'no plugin "nowhere" is installed'),
         (["list", "energie"], 'no kind "energie"; did you mean energy?'),
         (["list", "--domain", "video"], "pip install ebmsuite-video"),
-        (["show", "langevinn"], 'nothing is called "langevinn"; did you mean langevin or'),
+        (["show", "langevinn"], 'no component is called "langevinn"; did you mean langevin or'),
         (["report", "nowhere"], "nowhere: not a run folder"),
-        (["plugins", "new", "Not-A-Name"], "small-letter Python identifier"),
+        (["plugins", "new", "Not-A-Name"], "lower-case Python identifier"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_2(capsys, monkeypatch, tmp_path, arguments, message) -> None:

@@ -244,7 +244,7 @@ def test_a_damaged_choice_of_routes_is_named(run: Path) -> None:
     for content in (b'{"negative": {"cpu fl', b"\x00" * 40, b"[1]", b'{"negative": {"a": "warp"}}',
                     b'{"other": {"a": "eager"}}', b'{"negative": 3}', b"\xff\xfe"):  # fmt: skip
         file.write_bytes(content)
-        with pytest.raises(DataError, match=r"fast.json: cannot be read .*delete it to measure anew.*not bit for bit"):
+        with pytest.raises(DataError, match=r"fast.json: cannot be read .*measure again.*not match bit for bit"):
             train(None, "budget.steps=14", resume=run)
     file.unlink()
     train(None, "budget.steps=14", resume=run)
@@ -296,7 +296,7 @@ def test_a_log_that_lost_its_end_is_not_filled_up(lost: int, run: Path, caplog: 
     log = run / "metrics.jsonl"
     log.write_bytes(log.read_bytes()[:-lost])
     train(None, "budget.steps=16", resume=run)
-    assert "metrics.jsonl: ends after" in caplog.text
+    assert "metrics.jsonl: its whole rows end at byte" in caplog.text
     assert b"\x00" not in log.read_bytes()
     assert [r["step"] for r in read_log(log)][-2:] == [14, 16]
     assert "damaged" not in caplog.text
@@ -366,8 +366,8 @@ def test_the_file_of_an_owner_that_ended_is_taken_over(
     (tmp_path / ".lock.owner").write_text(text)
     if who in ("ended", "number used again"):
         lock(tmp_path).close()
-        assert "has ended; taken over" in caplog.text
+        assert "has ended; this process takes the folder over" in caplog.text
     else:
-        with pytest.raises(UserError, match=rf"in use by .*; if that has ended, delete {tmp_path}/.lock.owner"):
+        with pytest.raises(UserError, match=rf"in use by .*; if that process has ended, delete {tmp_path}/.lock.owner"):
             lock(tmp_path)
         assert (tmp_path / ".lock.owner").read_text() == text

@@ -66,7 +66,7 @@ def test_a_part_of_a_launchers_variables_does_not_make_several_processes(
     assert exit.value.code == 0
     assert out == f"{tmp_path / 'run'}\n"
     assert "1 process; run folder" in err
-    said = [line for line in err.splitlines() if "ignored, this is one process" in line]
+    said = [line for line in err.splitlines() if "is ignored: this is a single process" in line]
     if variables in ALONE:
         assert not said
     else:

@@ -94,7 +94,7 @@ def test_runs_that_stored_none_compute_as_they_did(machine: dict, tmp_path: Path
 def test_a_damaged_number_of_threads_is_named(content: str, tmp_path: Path) -> None:
     run = train(NET, "watch=[]", "device=cpu", out=tmp_path / "run")
     (run / "threads.json").write_text(content)
-    with pytest.raises(DataError, match=r"threads.json: cannot be read .*delete it.*not bit for bit"):
+    with pytest.raises(DataError, match=r"threads.json: cannot be read .*delete it.*not match bit for bit"):
         train(None, "budget.steps=14", resume=run)
 
 

@@ -79,7 +79,7 @@ def test_spaces_cannot_be_accepted(run: Path) -> None:
 
 
 def test_accepting_belongs_to_resuming(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="belongs to --resume"):
+    with pytest.raises(UserError, match="needs --resume"):
         train(MLE_EXAMPLE, out=tmp_path / "run", allow_changed_data=True)
 
 

@@ -52,7 +52,7 @@ def test_chains_that_a_trainer_starts_must_be_proposals(tmp_path: Path) -> None:
         for phase in (n for n, d in registry.resolve("trainer", name).draws.items() if d.proposal and n in phases):
             chains = {"name": "noise", "density": {"name": "gaussian"}}
             changed = {**example, "phases": {**phases, phase: {**phases[phase], "chains": chains}}}
-            with pytest.raises(RecipeError, match=rf'phases.{phase}.chains: the trainer "{name}" says where'):
+            with pytest.raises(RecipeError, match=rf'phases.{phase}.chains: the trainer "{name}" supplies the initial'):
                 train(changed, *QUIET, out=tmp_path / f"{name}-{phase}")
             started += 1
     assert started >= 7
@@ -98,7 +98,7 @@ def test_a_killed_process_is_resumed_exactly(number: signal.Signals, tmp_path: P
             log.write('{"step": 99999999, "ga')
     else:
         assert process.returncode == 130
-        assert f"go on with: ebm train --resume {run}" in said
+        assert f"resume with: ebm train --resume {run}" in said
     train(resume=run)
     same_run(whole, run)
     assert not list((run / "checkpoints").glob(".*"))
@@ -329,9 +329,11 @@ def test_metrics_are_told_apart(tmp_path: Path) -> None:
     run = train(MLE_EXAMPLE, two, watched_by(), out=tmp_path / "run")
     (scores,) = [r["scores"] for r in rows(run) if "scores" in r]
     assert {k: v["protocol"]["n"] for k, v in scores.items()} == {"probe/mean": 20, "more": 40}
-    with pytest.raises(UserError, match=r'metrics.1.label: "probe/mean" is scored twice'):
+    with pytest.raises(UserError, match=r'metrics.1.label: "probe/mean" is in metrics twice'):
         train(MLE_EXAMPLE, two.replace(", label: more", ""), out=tmp_path / "none")
-    with pytest.raises(UserError, match=r'checkpoint.best: there is no score "probe/mean/x", but probe/mean'):
+    with pytest.raises(
+        UserError, match=r'checkpoint.best: there is no score "probe/mean/x"; the scores are probe/mean'
+    ):
         train(
             MLE_EXAMPLE, "metrics=[{name: probe/mean, every: 2, n: 20}]", "checkpoint.every=2",
             "checkpoint.best=probe/mean/x", watched_by(), out=tmp_path / "best",
@@ -399,7 +401,7 @@ def test_two_processes_are_interrupted_as_one(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
-    assert f"go on with: ebm train --resume {run}" in said
+    assert f"resume with: ebm train --resume {run}" in said
     assert "Traceback" not in said
     assert checkpoint_steps(run / "checkpoints")[-1] > 0
 

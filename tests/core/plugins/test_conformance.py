@@ -222,7 +222,7 @@ def test_a_case_may_change_its_recipe_and_average_over_learning(tmp_path: Path, 
     assert row.mean == pytest.approx(sum(logged[-3:]) / 3)
     assert row.protocol["steps"] == [4, 6, 8]
     assert set(row.baselines) == {"other"}
-    with pytest.raises(UserError, match="4 times during learning, 5 are wanted"):
+    with pytest.raises(UserError, match="4 times during training, but 5 evaluations are needed"):
         evaluation._of_case(replace(case, last=5), "quick", tmp_path, None, registry, lambda text: None)
 
 

@@ -198,7 +198,7 @@ def test_one_raising_run_time_hook_hides_no_other(isolated_plugins) -> None:
     plugins.add(Bad(), "watch:bad")
     plugins.remove(plugins.manager.get_plugin("bad"))
     with pytest.raises(
-        PluginError, match=r'callback "bad" failed in .*: boom; turn it off with \{name: bad, enabled: false'
+        PluginError, match=r'callback "bad" failed in .*: boom; disable it with \{name: bad, enabled: false'
     ):
         plugins.call("ebm_run_end", run=None, outcome="finished")
 

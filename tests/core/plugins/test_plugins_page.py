@@ -300,4 +300,4 @@ def test_a_sampler_that_declares_too_little_is_named(registry, tmp_path) -> None
     with pytest.raises(Exception, match=r'phases.negative.sampler: "ising/flips" does not declare adjusted'):
         train("ising/first", out=tmp_path / "run", registry=registry)
     failed = {o.check: o.detail for o in conformance.check_plugin("ising", fast=True) if o.state == "failed"}
-    assert "a sampler declares adjusted: ClassVar" in failed["sampler ising/flips resolves"]
+    assert "a sampler must declare adjusted: ClassVar" in failed["sampler ising/flips resolves"]

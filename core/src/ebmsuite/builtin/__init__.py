@@ -1,1 +1,1 @@
-"""The plugin of the suite itself: components whose names have no prefix."""
+"""The core plugin: the components of the suite, whose names have no prefix."""

@@ -1,4 +1,4 @@
-"""A tiny recipe for every trainer of the core: what the resume, two-process and kit tests run."""
+"""A tiny recipe for every trainer of core, for the resume, two-process and conformance tests."""
 
 from __future__ import annotations
 

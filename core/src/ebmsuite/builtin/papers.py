@@ -1,4 +1,4 @@
-"""The papers that the suite's own components, and those of several plugins, come from."""
+"""The bibliography of the suite: the sources of core components and of components in several plugins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The suite's own plugin: the components whose names have no prefix."""
+"""The hooks of the core plugin, which registers the components without a prefix."""
 
 from __future__ import annotations
 

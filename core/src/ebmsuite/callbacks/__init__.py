@@ -1,1 +1,1 @@
-"""Callbacks of the suite: plugins on the run-time hooks, as any other plugin may have."""
+"""The callbacks of the suite. They use the same run-time hooks as the callbacks of plugins."""

@@ -1,4 +1,4 @@
-"""The stability guard."""
+"""The stability guard, which rolls a diverging run back or stops it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ __all__ = ["Guard"]
 
 
 class Guard:
-    """Watches energies, gap and sample range; rolls back and lowers the learning rates, or stops.
+    """Checks the energies, the energy gap and the range of samples; rolls the run back or stops it if they are bad.
 
-    A step is bad when a number of it is not finite, when |gap| is above ``gap`` (JEM stops at 1e8, improved CD at
-    energies of 10, CF-EBM at 1000), or when a sample is further than ``range`` half-widths from the middle of the
-    event's range. A window of log.every steps is bad when its mean |gap| is above ``jump`` times the median of the
-    windows before it in the same stage of learning, twenty at least: the usual beginning of the end. What is bad leads
-    to a rollback with learning rates times ``lr_factor``; after ``events`` rollbacks the run stops. Judged on numbers
-    that have been moved to the host, every log.every steps; the windows are those of metrics.jsonl, so that a resumed
-    run judges alike.
+    A step is bad if one of its numbers is not finite, if |gap| exceeds ``gap`` (JEM stops at 1e8, improved CD at
+    energies of 10, CF-EBM at 1000), or if a sample is further than ``range`` half-widths from the middle of the
+    event's range. A window of log.every steps is bad if its |mean gap| exceeds ``jump`` times the median of the
+    earlier windows in the same stage of training (at least 20 windows); such a jump usually precedes divergence. If
+    a step or window is bad, the run goes back to its last good checkpoint and multiplies the learning rates by
+    ``lr_factor``; after ``events`` rollbacks it stops. The check runs every log.every steps. The earlier windows are
+    read from metrics.jsonl, so a resumed run decides in the same way.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class Guard:
 
     @hookimpl
     def ebm_logged(self, run: Run, rows: Sequence[tuple[int, Mapping[str, float]]]) -> None:
-        # a player that has been reset is in a new stage: the gaps of the one before say nothing of this one
+        # after the reset of a player a new stage begins, so the gaps of earlier stages do not count
         seen = len(run.events), max(run.experiment.trainer.players.reset_at.values())
-        if self._seen != seen:  # at the start, and when the log was cut
+        if self._seen != seen:  # at the start, after a rollback (which cuts the log) and after a reset
             past = (r for r in run.history() if "gap" in r and seen[1] < r["step"] < rows[0][0])
             self._past, self._seen = [abs(r["gap"]) for r in past], seen
         for step, row in rows:
@@ -60,25 +60,23 @@ class Guard:
         usual = statistics.median(self._past) if len(self._past) >= 20 else math.inf
         self._past.append(now)
         if now > self.jump * usual:
-            reason = (
-                f"the energy gap is {now:.3g} in the mean of steps {rows[0][0]} to {rows[-1][0]}, usually {usual:.2g}"
-            )
+            reason = f"the mean energy gap of steps {rows[0][0]} to {rows[-1][0]} is {now:.3g}, usually {usual:.2g}"
             run.ask_rollback(reason, self.lr_factor, self.events, self._advice(run))
 
     def problem(self, run: Run, row: Mapping[str, float]) -> str | None:
-        """What is wrong with the numbers of a step, or None."""
+        """A description of the problem with the numbers of a step, or None."""
         for name, value in row.items():
             if not math.isfinite(value):
                 return f"{name} is {value}"
         gap = row.get("gap", 0.0)
         if abs(gap) > self.gap:
-            return f"the energy gap is {gap:.3g}, beyond {self.gap:g}"
+            return f"the energy gap is {gap:.3g}, above the limit {self.gap:g}"
         space = run.experiment.event.range
         if space is not None:
             middle, half = (space[0] + space[1]) / 2, (space[1] - space[0]) / 2
             furthest = row.get("samples/max", 0.0)
             if furthest > abs(middle) + self.range * half:
-                return f"samples reach {furthest:.3g}, the data are in [{space[0]:g}, {space[1]:g}]"
+                return f"samples reach {furthest:.3g}, but the data are in [{space[0]:g}, {space[1]:g}]"
         return None
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""metrics.jsonl."""
+"""The log of a run, metrics.jsonl."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["MetricLog"]
 
 
 class MetricLog:
-    """A row for every window of steps: the mean of each number, and the seconds that the window took."""
+    """Writes one row per log.every steps: the mean of each number, and the time of these steps in seconds."""
 
     def __init__(self) -> None:
         self._since = time.perf_counter()

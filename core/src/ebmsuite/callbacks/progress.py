@@ -1,4 +1,4 @@
-"""The progress bar."""
+"""The progress line of a run."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """One line with rate, logged numbers and time left; without a terminal, a line of text every tenth of the run.
+    """Shows a progress bar with rate, logged numbers and time left; without a terminal, a line per tenth of the run.
 
-    The number shown is the energy gap; where the trainer logs none, the first two numbers that it logs.
+    It shows the energy gap, or the first two logged numbers if the trainer logs no gap.
     """
 
     def __init__(self) -> None:
@@ -79,6 +79,6 @@ class Progress:
 
 
 def shown(row: Mapping[str, float]) -> str:
-    """The numbers of a logged row that fit into a line."""
+    """The numbers of a logged row that the progress line shows, as text."""
     names = ["gap"] if "gap" in row else list(row)[:2]
     return "  ".join(f"{name} {row[name]:+.3g}" for name in names)

@@ -1,4 +1,4 @@
-"""report.html, kept up to date while the run goes on."""
+"""Keep report.html up to date during a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["ReportWriter"]
 
 
 class ReportWriter:
-    """Writes the report when pictures are new and at the end."""
+    """Writes the report after each rendering and at the end of the run."""
 
     @hookimpl
     def ebm_rendered(self, run: Run, step: int, files: Sequence[Path]) -> None:

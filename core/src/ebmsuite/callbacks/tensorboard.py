@@ -1,4 +1,4 @@
-"""Scalars for TensorBoard."""
+"""Write scalars for TensorBoard."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ __all__ = ["TensorBoard"]
 
 
 class TensorBoard:
-    """Every logged number and score, under RUN/tensorboard. Needs the extra ``ebmsuite[tensorboard]``."""
+    """Writes every logged number and score to RUN/tensorboard. Needs the extra ``ebmsuite[tensorboard]``."""
 
     def __init__(self) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise PluginError('callback "tensorboard": pip install "ebmsuite[tensorboard]"') from error
+            raise PluginError(
+                'callback "tensorboard": tensorboard is not installed; pip install "ebmsuite[tensorboard]"'
+            ) from error
         self._make: Any = SummaryWriter
         self._writer: Any = None
 
     @hookimpl
     def ebm_run_start(self, run: Run) -> None:
-        # purge_step hides what an earlier process wrote of the steps that are repeated
+        # purge_step hides values that an earlier process wrote for the steps that are repeated
         self._writer = self._make(str(run.folder / "tensorboard"), purge_step=run.step + 1)
 
     @hookimpl

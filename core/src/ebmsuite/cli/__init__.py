@@ -1,4 +1,4 @@
-"""The command ``ebm``: parses, calls, prints. Each sub-command is imported when it is used."""
+"""The command ``ebm``: parses arguments, calls functions, prints results. Sub-commands are imported on use."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 __all__ = ["cli", "main"]
 
 COMMANDS = {
-    "train": "learn a recipe, or go on with a run",
-    "sample": "draw from a trained model",
-    "apply": "put a trained model to a task",
-    "evaluate": "numbers beside the published ones, for a domain, a recipe or a run",
-    "diagnose": "do the chains of a run converge, and what does its energy mean",
-    "report": "write the page of a run",
-    "list": "what the installed plugins offer",
-    "show": "settings, defaults, types and paper of a component",
-    "plugins": "the installed plugins: list, check, new",
+    "train": "train a recipe, or resume a run",
+    "sample": "draw samples from a trained model",
+    "apply": "use a trained model for a task, such as inpainting",
+    "evaluate": "score a domain, a recipe or a run, and compare with published numbers",
+    "diagnose": "check whether the chains of a run converge and what its energy means",
+    "report": "write the HTML page of a run",
+    "list": "list the components of the installed plugins",
+    "show": "show the settings, types, defaults and paper of a component",
+    "plugins": "list the installed plugins, check a plugin, or create a new one",
 }
 
 
 class Commands(click.Group):
-    """Our commands by name, then those that plugins add."""
+    """The commands of the suite, followed by the commands that plugins add."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         return [*COMMANDS, *(n for n in _plugin_commands() if n not in COMMANDS)]
@@ -65,7 +65,7 @@ class Commands(click.Group):
 
         if args and args[0] not in self.list_commands(context) and not args[0].startswith("-"):
             close = difflib.get_close_matches(args[0], self.list_commands(context), n=1)
-            hint = f"; did you mean {close[0]}?" if close else f" (there are: {', '.join(COMMANDS)})"
+            hint = f"; did you mean {close[0]}?" if close else f"; the commands are: {', '.join(COMMANDS)}"
             raise click.UsageError(f'no command "{args[0]}"{hint}')
         return super().resolve_command(context, args)
 
@@ -79,14 +79,14 @@ def _plugin_commands() -> Mapping[str, Command]:
 @click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="ebmsuite", prog_name="ebm")
 def cli() -> None:
-    """Energy-based generative models: train, watch, sample, evaluate.
+    """Train, sample, diagnose and evaluate energy-based generative models.
 
-    Start with `ebm train image/digits`. Errors are one line; --debug, anywhere, shows where they come from.
+    Start with `ebm train image/digits`. An error is shown as one line; add --debug to any command for the traceback.
     """
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """The console script; exits 0, 1 (the run was stopped), 2 (the user can mend it) or 130 (interrupted)."""
+    """Run the console script. The exit status is 0, 1 (run stopped), 2 (user error) or 130 (interrupted)."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"]
@@ -118,10 +118,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    """Exit. One of several processes leaves without unwinding the interpreter.
+    """Exit. If this is one of several processes, exit without the shutdown of the interpreter.
 
-    Threads of its process group may still run then, and one that outlives what it uses aborts a process that has
-    done all its work ("terminate called without an active exception").
+    Threads of the process group may still run during the shutdown. If one of them outlives an object that it uses, it
+    aborts the process, although all work is done ("terminate called without an active exception").
     """
     if place() is not None:
         logging.shutdown()

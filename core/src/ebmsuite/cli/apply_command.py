@@ -9,11 +9,11 @@ import click
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("task")
 @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--input", "inputs", type=click.Path(path_type=Path), help="The user's file or folder.")
-@click.option("--out", type=click.Path(path_type=Path), required=True)
-@click.option("--seed", default=0, show_default=True)
-@click.option("--checkpoint", help='"best", or a step; the newest unless said.')
-@click.option("--device", default="auto", show_default=True)
+@click.option("--input", "inputs", type=click.Path(path_type=Path), help="File or folder that the task reads.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="File or folder to write.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the random numbers.")
+@click.option("--checkpoint", help='"best" or a step (default: the newest checkpoint).')
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 def command(
     run: Path,
     task: str,
@@ -24,7 +24,7 @@ def command(
     checkpoint: str | None,
     device: str,
 ) -> None:
-    """Put the model of RUN to TASK (see `ebm list task`); KEY=VALUE are the task's settings."""
+    """Use the model of RUN for TASK. `ebm list task` lists the tasks; KEY=VALUE sets a setting of the task."""
     from ebmsuite.experiment.recipe import parse_setting
     from ebmsuite.files import printable
     from ebmsuite.model import apply

@@ -7,18 +7,24 @@ import click
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--phase", help="Whose chains; the first that draws events unless said.")
-@click.option("-n", "chains", default=64, show_default=True, help="Number of chains of each start.")
-@click.option("--times", default=100, show_default=True, help="The longest run, in multiples of that of learning.")
-@click.option("--log-z/--no-log-z", default=None, help="Annealed importance sampling; up to 50 numbers unless said.")
-@click.option("--seed", default=0, show_default=True)
-@click.option("--checkpoint", help='"best", or a step; the newest unless said.')
-@click.option("--device", default="auto", show_default=True)
+@click.option("--phase", help="Phase whose chains are diagnosed (default: the first that draws events).")
+@click.option("-n", "chains", default=64, show_default=True, help="Number of chains per initialisation.")
+@click.option(
+    "--times", default=100, show_default=True, help="Length of the longest chains, in multiples of that in training."
+)
+@click.option(
+    "--log-z/--no-log-z",
+    default=None,
+    help="Estimate log Z by annealed importance sampling (default: only for events of up to 50 numbers).",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the random numbers.")
+@click.option("--checkpoint", help='"best" or a step (default: the newest checkpoint).')
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 def command(
     run: Path, phase: str | None, chains: int, times: int, log_z: bool | None, seed: int, checkpoint: str | None,
     device: str,
 ) -> None:  # fmt: skip
-    """Can the chains of RUN be trusted, and what does its energy mean? Writes RUN/diagnosis.html."""
+    """Check whether the chains of RUN converge and what its energy means, and write RUN/diagnosis.html."""
     from ebmsuite.diagnosis import diagnose
     from ebmsuite.diagnosis.words import verdict
     from ebmsuite.progress import show

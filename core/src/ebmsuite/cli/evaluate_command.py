@@ -12,11 +12,14 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("what", metavar="DOMAIN|RECIPE|RUN")
 @click.argument("words", nargs=-1, metavar="[METRIC [KEY=VALUE]...]")
-@click.option("--budget", help="quick (default) or full.")
-@click.option("--checkpoint", help='Of a run: "best", or a step; the newest unless said.')
-@click.option("--seeds", type=int, help="Number of training runs for each case.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/evaluate"), show_default=True)
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all numbers there.")
+@click.option("--budget", help="Budget of the recipes: quick (default) or full.")
+@click.option("--checkpoint", help='For a run: "best" or a step (default: the newest checkpoint).')
+@click.option("--seeds", type=int, help="Number of training runs per case.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs/evaluate"), show_default=True,
+    help="Folder for the training runs and the page.",
+)  # fmt: skip
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all numbers to this file.")
 def command(
     what: str,
     words: tuple[str, ...],
@@ -26,10 +29,10 @@ def command(
     out: Path,
     json_file: Path | None,
 ) -> None:
-    """Numbers beside the published ones.
+    """Score models and compare the scores with published numbers.
 
-    A domain or a recipe is trained first, at the budget asked for. A run is judged as it is: by the metrics of its
-    recipe, or by METRIC, as in `ebm evaluate RUN image/nearest n=500`.
+    The recipes of a DOMAIN, or one RECIPE, are trained first, with the given budget. A RUN is scored without training:
+    with the metrics of its recipe, or with METRIC, as in `ebm evaluate RUN image/nearest n=500`.
     """
     from ebmsuite.evaluation.report import write_suite
     from ebmsuite.evaluation.suite import evaluate

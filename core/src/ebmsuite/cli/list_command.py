@@ -12,10 +12,13 @@ from ebmsuite.plugins.registry import Registry
 
 @click.command()
 @click.argument("kind", required=False)
-@click.option("--domain", "-d", help="A plugin, or core.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--domain", "-d", help='List only the components of this plugin, such as image, or of "core".')
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(kind: str | None, domain: str | None, as_json: bool) -> None:
-    """What the installed plugins offer, of all kinds or of one (energy, sampler, trainer, recipe, ...)."""
+    """List the components of the installed plugins.
+
+    KIND limits the list to one kind, such as energy, sampler, trainer or recipe.
+    """
     import difflib
 
     if kind is not None and kind not in KINDS:
@@ -24,7 +27,7 @@ def command(kind: str | None, domain: str | None, as_json: bool) -> None:
             kind = singular
         else:
             close = difflib.get_close_matches(kind, KINDS, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"the kinds: {', '.join(KINDS)}"
+            hint = f"did you mean {close[0]}?" if close else f"the kinds are: {', '.join(KINDS)}"
             raise UserError(f'no kind "{kind}"; {hint}')
     found = Registry().list(kind, domain)
     if as_json:

@@ -12,13 +12,13 @@ from ebmsuite.plugins.discovery import installed
 
 @click.group()
 def command() -> None:
-    """The installed plugins."""
+    """List the installed plugins, check a plugin, or create a new one."""
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_plugins(as_json: bool) -> None:
-    """Name, distribution, state, what each offers and how long it took to load."""
+    """List the plugins with state, components and load time."""
     plugins = installed()
     plugins.load_all()
     rows = []
@@ -40,9 +40,9 @@ def list_plugins(as_json: bool) -> None:
 
 @command.command("check")
 @click.argument("name", required=False)
-@click.option("--fast", is_flag=True, help="Without the resume and two-process runs.")
+@click.option("--fast", is_flag=True, help="Skip the resume and two-process runs.")
 def check(name: str | None, fast: bool) -> None:
-    """Run the conformance kit on a plugin (or on all that are enabled)."""
+    """Run the conformance checks on plugin NAME, or on all."""
     from ebmsuite.errors import PluginError
     from ebmsuite.plugins.conformance import check_plugin
 
@@ -55,14 +55,14 @@ def check(name: str | None, fast: bool) -> None:
                        + (f": {outcome.detail}" if outcome.detail else ""))  # fmt: skip
             failed += outcome.state == "failed"
     if failed:
-        raise PluginError(f"{failed} checks failed")
+        raise PluginError(f"{failed} {'check' if failed == 1 else 'checks'} failed")
 
 
 @command.command("new")
 @click.argument("name")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder (default ebmsuite-NAME).")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write (default: ebmsuite-NAME).")
 def new(name: str, out: Path | None) -> None:
-    """Write a working plugin NAME with a data set, an energy, a metric, a recipe and its tests."""
+    """Write a new, working plugin NAME with recipe and tests."""
     from ebmsuite.plugins.template import write_plugin
 
     folder = write_plugin(name, out or Path(f"ebmsuite-{name}"))

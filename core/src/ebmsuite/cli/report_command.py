@@ -8,7 +8,7 @@ import click
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 def command(run: Path) -> None:
-    """Write RUN/report.html: pictures, scores, curves, recipe."""
+    """Write RUN/report.html with the pictures, scores, curves and recipe of the run."""
     from ebmsuite.evaluation.report import write_report
     from ebmsuite.files import printable
 

@@ -10,19 +10,19 @@ import click
 @click.option("-n", "count", default=64, show_default=True, help="Number of samples.")
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True,
-    help="What the ending says: .safetensors, .npy, or the domain's own formats (.png, a folder, ...).",
+    help="File or folder to write. The ending sets the format: .safetensors, .npy or one of the domain (.png, ...).",
 )  # fmt: skip
-@click.option("--seed", default=0, show_default=True)
-@click.option("--checkpoint", help='"best", or a step; the newest unless said.')
-@click.option("--device", default="auto", show_default=True)
+@click.option("--seed", default=0, show_default=True, help="Seed of the random numbers.")
+@click.option("--checkpoint", help='"best" or a step (default: the newest checkpoint).')
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 def command(run: Path, count: int, out: Path, seed: int, checkpoint: str | None, device: str) -> None:
-    """Draw from the model of RUN."""
+    """Draw samples from the model of RUN and write them to a file."""
     from ebmsuite.files import printable
     from ebmsuite.model import load
     from ebmsuite.progress import show
 
     if count < 1:
-        raise click.UsageError(f"-n: at least 1, got {count}")
+        raise click.UsageError(f"-n: must be at least 1, got {count}")
     model = load(run, checkpoint, device)
     with show():
         x = model.sample(count, seed)

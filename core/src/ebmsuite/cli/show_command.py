@@ -17,7 +17,10 @@ from ebmsuite.plugins.registry import Registry
 @click.command()
 @click.argument("name")
 def command(name: str) -> None:
-    """Everything about NAME: of each kind that bears it, the settings with types and defaults, and the paper."""
+    """Show the settings (types and defaults) and the paper of component NAME.
+
+    If components of several kinds have this name, all of them are shown.
+    """
     from ebmsuite.plugins.discovery import CORE
 
     registry = Registry()
@@ -28,7 +31,7 @@ def command(name: str) -> None:
         names = sorted({c.name for _, c in registry.list()})
         close = [n for n in names if name in n][:3] or difflib.get_close_matches(name, names, n=3)
         hint = f"did you mean {' or '.join(dict.fromkeys(close))}?" if close else "see `ebm list`"
-        raise UnknownName(f'nothing is called "{name}"; {hint}')
+        raise UnknownName(f'no component is called "{name}"; {hint}')
     for kind, component in found:
         record = registry.plugins.record(domain)
         origin = f"{record.distribution} {record.version}" if record else ""
@@ -72,7 +75,7 @@ def _settings(registry: Registry, kind: str, component: Component) -> None:
 
 
 def hint_text(hint: Any) -> str:
-    """An annotation as one reads it."""
+    """An annotation as readable text."""
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return " | ".join(hint_text(a) for a in typing.get_args(hint))
     if hint is type(None):

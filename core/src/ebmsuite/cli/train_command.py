@@ -8,15 +8,15 @@ import click
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[RECIPE] [KEY=VALUE]...")
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder (default runs/RECIPE).")
-@click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run.")
-@click.option("--budget", help="A budget of the recipe, such as quick or full (default: the recipe as it stands).")
-@click.option("--device", help="auto, cpu, cuda, cuda:1.")
-@click.option("--precision", help="fp32 or bf16 (nets only).")
-@click.option("--devices", type=int, help="Number of processes.")
-@click.option("--seed", type=int, help="Of weights, data order and chains (default: the recipe's, 0).")
-@click.option("--allow-changed-data", is_flag=True, help="Resume although the examples are not those of the run.")
-@click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder (default: runs/RECIPE).")
+@click.option("--resume", type=click.Path(path_type=Path), help="Resume the run in this folder.")
+@click.option("--budget", help="A budget of the recipe, such as quick or full (default: the recipe unchanged).")
+@click.option("--device", help="auto, cpu, cuda or cuda:1.")
+@click.option("--precision", help="fp32 or bf16 (bf16 applies to nets only).")
+@click.option("--devices", type=int, help="Number of processes on this machine.")
+@click.option("--seed", type=int, help="Seed of weights, data order and chains (default: that of the recipe, else 0).")
+@click.option("--allow-changed-data", is_flag=True, help="With --resume: accept examples that differ from the run's.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(
     words: tuple[str, ...],
     out: Path | None,
@@ -29,9 +29,9 @@ def command(
     allow_changed_data: bool,
     quiet: bool,
 ) -> None:
-    """Learn RECIPE, a name or a YAML file; KEY=VALUE sets any key of it.
+    """Train RECIPE, a name or a YAML file. KEY=VALUE changes a key of the recipe.
 
-    Any unique end of a dotted key will do: `ebm train image/digits energy.lr=1e-4 budget.steps=200`.
+    KEY can be shortened to a unique ending: `ebm train image/digits energy.lr=1e-4 budget.steps=200`.
     """
     import torch.distributed as dist
 
@@ -40,7 +40,7 @@ def command(
     from ebmsuite.files import printable
 
     names = [w for w in words if _names_a_recipe(w)]
-    if not names and resume is None:  # data.path=list.yaml is a setting, but not where the recipe is missing
+    if not names and resume is None:  # without another recipe, a word such as a=b.yaml names a recipe file
         names = [w for w in words if w.endswith((".yaml", ".yml"))]
     overrides = [w for w in words if w not in names]
     if len(names) > 1:

@@ -1,7 +1,7 @@
-"""Can the chains of a run be trusted, and what does its energy mean? `diagnose` measures, says and writes a page.
+"""Diagnosis of a run: whether its chains converge, and whether its energy is a log-density.
 
-`chains` runs the sampler far longer than it was run in learning, `volume` brackets log Z, `words` says what the
-numbers mean, `page` draws them.
+`diagnose` does all of it and writes a page. The module `chains` runs the sampler far longer than training does,
+`volume` bounds log Z, `words` interprets the numbers, and `page` draws them.
 """
 
 from ebmsuite.diagnosis.chains import LongRun, Moment

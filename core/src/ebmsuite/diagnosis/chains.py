@@ -1,4 +1,4 @@
-"""Chains run far longer than in learning."""
+"""Chains that run far longer than in training, and distances of their samples from data."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ebmsuite.sampling import MALA, Langevin, Phase, Start, run, target_of, temp
 __all__ = ["LongRun", "Moment", "Step", "energy_distance", "long_run", "one_step", "quantities"]
 
 RECORDS = 1000
-"""Points of a chain that are looked at."""
+"""The number of states of a chain that are recorded."""
 
 
 class Moment(NamedTuple):
-    """The chains after a multiple of the number of steps that learning uses."""
+    """The state of the chains after a multiple of the number of steps that training uses."""
 
     times: int
     steps: int
@@ -30,14 +30,14 @@ class Moment(NamedTuple):
     energy: Tensor
     """[B]."""
     distance: float
-    """From held-out data, see `energy_distance`: grows when parts of the data are left out."""
+    """Distance from held-out data (`energy_distance`). It is large if the samples miss parts of the data."""
     nearest: float
-    """Median distance to the nearest training example over that of held-out data: grows when samples leave them."""
+    """Median distance to the nearest training example, divided by that of held-out data; large far from the data."""
 
 
 @dataclass(frozen=True)
 class LongRun:
-    """Chains from one kind of start."""
+    """The chains from one kind of initialisation."""
 
     start: str
     """"learning" or "data"."""
@@ -45,17 +45,17 @@ class LongRun:
     trace: Tensor
     """[records, B, quantities], evenly spaced over all steps."""
     acceptance: float | None
-    """Mean probability of acceptance, of an adjusted sampler."""
+    """Mean acceptance probability; None if the sampler is not adjusted."""
 
     @property
     def where(self) -> str:
-        """The start, in a sentence."""
-        return "where learning starts them" if self.start == "learning" else "at held-out examples"
+        """The initialisation, as part of a sentence."""
+        return "as in training" if self.start == "learning" else "at held-out examples"
 
     @property
     def label(self) -> str:
-        """The start, in a title."""
-        return "started as in learning" if self.start == "learning" else "started at held-out data"
+        """The initialisation, as part of a title."""
+        return "started as in training" if self.start == "learning" else "started at held-out data"
 
 
 def long_run(
@@ -68,13 +68,14 @@ def long_run(
     rng: torch.Generator,
     advance: Callable[[float], None] = lambda n: None,
 ) -> LongRun:
-    """Run the chains of ``start`` for the largest of ``times`` multiples of the phase's steps.
+    """Run the chains of ``start`` for the largest multiple in ``times`` of the phase's number of steps.
 
-    ``advance`` is told how many energies a step has cost.
+    ``advance`` is called after each step with the number of energies that the step evaluated. Raises a `UserError` if
+    the examples of ``test`` are those of ``train``.
     """
     usual = nearest(test, train)
     if usual == 0:
-        raise UserError("the held-out examples are the training examples: there is nothing to compare chains with")
+        raise UserError("the held-out examples are the training examples, so chains cannot be compared with new data")
     directions = quantities(start.x[0])
     total = max(times) * phase.steps
     every = max(1, total // RECORDS)
@@ -104,9 +105,10 @@ def long_run(
 
 
 def quantities(x: Tensor) -> Tensor:
-    """What of an event x is traced, beside its energy: [size, Q] so that x_flat @ it are Q numbers.
+    """The quantities of an event x that are traced beside its energy, as a matrix [size, Q]: Q numbers x_flat @ matrix.
 
-    Up to ten coordinates are traced themselves, more by their mean and nine fixed random directions of unit length.
+    For up to ten coordinates, these are the coordinates; for more, their mean and nine fixed random projections on
+    directions of unit length.
     """
     size = x.numel()
     if size <= 10:
@@ -117,43 +119,43 @@ def quantities(x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def energies(energy: Energy, x: Tensor, condition: Any = None) -> Tensor:
-    """E [B]."""
+    """E(x, condition) [B], in float64 on the CPU."""
     value: Tensor = energy(x, condition)
     return value.double().cpu()
 
 
 def energy_distance(x: Tensor, y: Tensor) -> float:
-    """1 - (E|X - X'| + E|Y - Y'|) / (2 E|X - Y|): 0 for samples of one distribution, 1 for points far apart.
+    """Normalised energy distance of two sets of events: 0 for samples of one distribution, 1 for distant points.
 
-    The energy distance of Szekely and Rizzo (2013) over its largest possible value, without bias (so it can be a
-    little below 0), of events as vectors.
+    ``1 - (E|X - X'| + E|Y - Y'|) / (2 E|X - Y|)``, the energy distance of Szekely and Rizzo (2013) divided by its
+    largest possible value, with events as vectors. The estimate is unbiased, so it can be slightly negative.
     """
     x, y = x.detach().flatten(1).double().cpu(), y.detach().flatten(1).double().cpu()
     between = torch.cdist(x, y).mean()
     inside = [torch.cdist(v, v).sum() / (len(v) * (len(v) - 1)) for v in (x, y)]
-    if between == 0:  # all events of both are one
+    if between == 0:  # all events of both sets are equal
         return 0.0
     return float(1 - (inside[0] + inside[1]) / (2 * between))
 
 
 def nearest(x: Tensor, data: Tensor) -> float:
-    """Median distance from events to the nearest of ``data``, as vectors."""
+    """Median distance from the events ``x`` to the nearest event of ``data``, as vectors."""
     return float(torch.cdist(x.detach().flatten(1).float(), data.flatten(1).float()).amin(1).median())
 
 
 class Step(NamedTuple):
-    """What one step of the sampler is made of, where the chains of learning end."""
+    """The properties of one step of the sampler, measured where the chains of training end."""
 
     temperature: float | None
-    """T for which Langevin's gradient weight w and noise scale n belong together, n^2 / 2w; None for other samplers."""
+    """T = n^2 / 2w, which the gradient weight w and noise scale n of Langevin imply; None for other samplers."""
     drift: float | None
-    """Size of the gradient's part of a step over that of the noise."""
+    """The size of the gradient term of a step, divided by that of the noise."""
     acceptance: float | None
-    """Share of steps that a Metropolis test at temperature T accepts."""
+    """The share of steps that a Metropolis test at temperature T accepts."""
 
 
 def one_step(phase: Phase, x: Tensor, condition: Any, rng: torch.Generator) -> Step:
-    """Look at one step of Langevin dynamics from ``x``; nothing is known of other samplers."""
+    """Measure one step of Langevin dynamics from ``x``; all values are None for other samplers."""
     sampler: Any = phase.sampler
     if not isinstance(sampler, Langevin):
         return Step(None, None, None)
@@ -163,12 +165,12 @@ def one_step(phase: Phase, x: Tensor, condition: Any, rng: torch.Generator) -> S
     T, gradient = sampler.implied_temperature(), target.value_and_grad(x)[1]
     s = torch.as_tensor(target.scale, dtype=x.dtype, device=x.device).expand_as(x)
     drift = (event_sum((w * s * gradient).square()) / event_sum(n * n * (s != 0))).sqrt().mean()
-    # the unit of length of E / T is sqrt(T) times that of E: this is Langevin's step, and the test that it lacks
+    # a MALA step of size n / sqrt(T) on E / T equals the Langevin step, and adds the Metropolis test
     with torch.no_grad():
         _, info = run(MALA(n / T**0.5), tempered(target, T), x, 1, rng)
     return Step(T, float(drift), float(info.acceptance.mean()))
 
 
 def spread(x: Tensor) -> float:
-    """Root mean square distance of the coordinates of events from their means."""
+    """Root mean square deviation of the coordinates of events from their means."""
     return float(x.flatten(1).double().var(0).mean().sqrt())

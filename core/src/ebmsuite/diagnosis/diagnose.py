@@ -1,4 +1,4 @@
-"""All measurements of one run."""
+"""The measurements of a diagnosis."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def diagnose(
     device: str = "auto",
     registry: Registry | None = None,
 ) -> tuple[Diagnosis, Path]:
-    """Diagnose a run and write RUN/diagnosis.html and RUN/diagnosis.json; gives what was measured and the page.
+    """Diagnose a run and write RUN/diagnosis.html and RUN/diagnosis.json; return the diagnosis and the page's path.
 
-    ``chains`` chains of ``phase`` (default: the first that draws events) run for each of ``times`` multiples of the
-    steps of learning, from where learning starts them and from held-out examples; a number stands for the usual
-    multiples up to it. ``log_z`` asks for annealed importance sampling (default: for real events of up to 50
-    coordinates). Where only latent vectors are drawn, it is their prior, and the data are latent vectors inferred from
-    the data. Raises `UserError` when there is no such phase.
+    ``chains`` chains of ``phase`` (default: the first that draws events) run for the ``times`` multiples of the number
+    of steps in training. One set starts as in training, another at held-out examples. An integer ``times`` stands for
+    the usual multiples up to it. ``log_z`` switches annealed importance sampling on or off (default: on for real events
+    of up to 50 coordinates). If the model draws only latent vectors, the prior is diagnosed, and latent vectors
+    inferred from the data take the place of the data. Raises a `UserError` if there is no such phase.
     """
     from ebmsuite.diagnosis.page import write_page
 
@@ -62,9 +62,9 @@ def diagnose(
 def measure(
     model: Model, phase: str | None, chains: int, times: Sequence[int], log_z: bool | None, seed: int
 ) -> Diagnosis:
-    """The measurements, without a page."""
+    """Measure everything that `diagnose` reports, without writing files."""
     if chains < 8 or not times or min(times) < 1:
-        raise UserError(f"at least 8 chains and multiples of 1 or more are needed, got {chains} and {list(times)}")
+        raise UserError(f"at least 8 chains and multiples of at least 1 are needed, got {chains} and {list(times)}")
     times = sorted({1, *times})
     name = _phase_name(model, phase)
     chosen, rng = model.phase(name), model.generator(seed)
@@ -76,7 +76,7 @@ def measure(
         train, test = (_head(model, split, 1000) for split in ("train", "test"))
     some = _part(test, chains)
     starts = {"data": Start(some.x, some.condition)}
-    with suppress(RecipeError):  # of chains that start at the examples, or at what a trainer proposes
+    with suppress(RecipeError):  # raised by chains that start at training examples or at states from the trainer
         left = chosen.chains.continued(len(some), rng)
         starts = {"learning": left or chosen.chains.start(len(some), rng, None, some.condition)} | starts
     why = _no_volume(event, train, test, log_z)
@@ -121,15 +121,15 @@ def _phase_name(model: Model, phase: str | None) -> str:
     known = sorted(draws, key=lambda n: draws[n] == "latent")  # events first
     if not known:
         raise UserError(
-            f"{model.recipe.recipe}: none of its phases draws from a model, so there are no chains to compare"
+            f"{model.recipe.recipe}: no phase of this recipe draws from a model, so there are no chains to compare"
         )
     if phase is not None and phase not in known:
-        raise UserError(f'{model.recipe.recipe}: no phase "{phase}" draws from a model (there are: {", ".join(known)})')
+        raise UserError(f'{model.recipe.recipe}: no phase "{phase}" draws from a model; those are: {", ".join(known)}')
     return phase or known[0]
 
 
 def _inferred(model: Model, split: str, n: int, rng: torch.Generator) -> Tensor:
-    """Latent vectors [n, *latent] of the first examples."""
+    """Latent vectors [n, *latent] inferred from the first ``n`` examples of a split."""
     return torch.cat([model.trainer.infer(b.to(model.device), rng) for b in rows(model.data[split], n)])
 
 
@@ -143,19 +143,19 @@ def _part(batch: Batch, n: int) -> Batch:
 
 
 def _no_volume(event: Space, train: Batch, test: Batch, asked: bool | None) -> str:
-    """Why log Z is not estimated; "" where it is."""
+    """The reason why log Z is not estimated; "" if it is."""
     if event.kind != "real" or test.condition is not None:
-        return "log Z is estimated for real events without a condition."
+        return "log Z was not estimated: this needs real events without a condition."
     size = train.x[0].numel()
     if asked is False or (asked is None and size > SMALL):
-        return f"log Z was not estimated: an event has {size} numbers. Ask for it with --log-z."
+        return f"log Z was not estimated: an event has {size} numbers. Use --log-z to estimate it."
     return ""
 
 
 def _volume(event: Space, phase: Phase, train: Batch, test: Batch, rng: torch.Generator) -> tuple[Volume | None, str]:
     try:
         return volume(phase.energy, event, train.x, test.x, rng, chains=500, betas=500), ""
-    except (ValueError, UserError) as error:  # weights that are not numbers, chains that ran away
+    except (ValueError, UserError) as error:  # importance weights that are not finite, chains that diverged
         return None, f"log Z cannot be estimated: {error}."
 
 

@@ -1,4 +1,4 @@
-"""The page of a diagnosis."""
+"""The HTML page of a diagnosis."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ebmsuite.model import Model
 __all__ = ["write_page"]
 
 SHOWN = 36
-"""Events in a picture."""
+"""The number of events per picture."""
 
 STYLE = """<style>
 .finding { border-left: .3rem solid #bbb; padding: .1rem 0 .1rem 1rem; margin: 1rem 0 } .finding p { margin: .2rem 0 }
@@ -31,34 +31,35 @@ STYLE = """<style>
 
 
 def write_page(d: Diagnosis, model: Model, folder: Path) -> Path:
-    """Write RUN/diagnosis.html."""
+    """Write RUN/diagnosis.html and return its path."""
     title = f"Diagnosis of {d.recipe}"
     facts = (
-        f"step {d.step_learned}, {d.weights} weights; phase {d.phase}: {d.sampler}, {d.steps} steps in learning; "
-        f"{d.chains} chains; seed {d.seed}; {model.device.type}"
+        f"step {d.step_learned}, {d.weights} weights; phase {d.phase}: {d.sampler}, {d.steps} steps per chain in "
+        f"training; {d.chains} chains; seed {d.seed}; {model.device.type}"
     )
     said = findings(d)
     parts = [
         STYLE,
         f"<h1>{html.escape(title)}</h1><p class=quiet>{html.escape(facts)}</p>",
         _finding(verdict(d), "verdict"),
-        "<h2>Does the chain stay with the data?</h2>",
-        "<p>A chain that samples a density can be run for ever. In learning it is run for a few steps only, and what "
-        "it does afterwards shows whether the energy or the number of steps makes the samples.</p>",
+        "<h2>Do the chains stay near the data?</h2>",
+        "<p>If chains sample a density, they keep producing samples of it for any number of steps. Training runs them "
+        "for few steps only. Longer chains show whether the samples look like data because of the energy, or only "
+        "because of the number of steps.</p>",
         *_some(said, "Long run"),
         *(_pictures(r, model, d) for r in d.runs),
         _figure(_distances, d),
         "<h2>Do the chains agree?</h2>",
         *_some(said, "Mixing"),
         _figure(_traces, d),
-        "<h2>What is one step made of?</h2>",
+        "<h2>Properties of one step</h2>",
         *_some(said, "One step", "Acceptance", "Displacement"),
         "<h2>Energies</h2>",
-        "<p>Of a model that has learned a density, samples have the energies of held-out data, before and after a "
-        "long run, and noise has more.</p>",
+        "<p>If the model has learned a density, samples have the same energies as held-out data, before and after a "
+        "long run, and noise has higher energies.</p>",
         *_some(said, "Energies"),
         _figure(_histograms, d),
-        "<h2>Volume and likelihood</h2>",
+        "<h2>Normalising constant and likelihood</h2>",
         *_some(said, "log Z"),
     ]
     path = folder / "diagnosis.html"
@@ -75,7 +76,7 @@ def _finding(f: Finding, how: str = "finding") -> str:
 
 
 def _pictures(r: LongRun, model: Model, d: Diagnosis) -> str:
-    """What the events look like on their way, or those of latent vectors, if the domain can draw them."""
+    """Pictures of the chains' events (for latent vectors, decoded events), if the domain can draw them."""
     figures, latent = [], model.trainer.draws[d.phase].space == "latent"
     with tempfile.TemporaryDirectory() as aside:
         for m in r.moments:
@@ -110,10 +111,10 @@ def _distances(axes: Any, d: Diagnosis) -> None:
     for r in d.runs:
         axes.plot([m.steps for m in r.moments], [m.distance for m in r.moments], marker="o", label=r.label)
     axes.axhline(d.floor, color="black", linewidth=0.8, linestyle=":", label="training data")
-    axes.axvline(d.steps, color="grey", linewidth=0.8, label="steps of learning")
+    axes.axvline(d.steps, color="grey", linewidth=0.8, label="steps in training")
     axes.set(xscale="symlog", xlabel="steps of the chain", ylabel="distance from\nheld-out data")
     axes.set_xlim(left=0)
-    axes.set_ylim(-0.03, max(0.2, *axes.get_ylim()))  # below 0.05 it is noise
+    axes.set_ylim(-0.03, max(0.2, *axes.get_ylim()))  # distances below 0.05 are noise
     axes.legend(fontsize=8, frameon=False)
 
 

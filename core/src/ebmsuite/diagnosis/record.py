@@ -1,4 +1,4 @@
-"""What a diagnosis measured."""
+"""The record of the measurements of a diagnosis, and its thresholds."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ __all__ = ["COST", "FAR", "OFF", "SMALL", "TIMES", "Diagnosis"]
 
 
 FAR = 0.05
-"""Distance from the data, beyond that of other data, from which on samples are not data-like."""
+"""Samples are not data-like if their distance from held-out data exceeds that of training data by more than this."""
 OFF = 1.75
-"""Distance to the nearest training example, over that of held-out data, from which on samples are beside the data."""
+"""Samples are not data-like if their distance to training examples exceeds that of held-out data by this factor."""
 TIMES = (1, 3, 10, 30, 100)
+"""Default lengths of the chains, in multiples of the number of steps in training."""
 
 
 SMALL = 50
-"""Coordinates up to which log Z is estimated unless said otherwise."""
+"""The number of coordinates up to which log Z is estimated by default."""
 
 
 COST = 6_500_000
-"""Energies that the estimate of log Z evaluates, roughly; for the progress that is shown."""
+"""The approximate number of energies that the estimate of log Z evaluates, for the progress display."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was measured. `ebmsuite.diagnosis.words` says what it means."""
+    """The measurements. `ebmsuite.diagnosis.words` interprets them."""
 
     recipe: str
     step_learned: int
@@ -40,7 +41,7 @@ class Diagnosis:
     seed: int
     runs: tuple[LongRun, ...]
     floor: float
-    """Distance of training data from held-out data."""
+    """Distance of training data from held-out data (`energy_distance`)."""
     rhat: float
     ess_bulk: float
     ess_tail: float
@@ -52,11 +53,11 @@ class Diagnosis:
     energies: dict[str, Tensor]
     volume: Volume | None
     no_volume: str = ""
-    """Why there is no volume."""
+    """The reason why ``volume`` is None."""
 
     @property
     def fresh(self) -> LongRun | None:
-        """The chains that start as in learning."""
+        """The chains that start as in training, or None."""
         return next((r for r in self.runs if r.start == "learning"), None)
 
     @property
@@ -65,19 +66,19 @@ class Diagnosis:
 
     @property
     def other_temperature(self) -> bool:
-        """Whether the chains are known to sample exp(-E / T) at a T that is not 1."""
+        """Whether the chains are known to sample exp(-E / T) with T different from 1."""
         return self.temperature is not None and abs(self.temperature - 1) > 0.05
 
     def data_like(self, moment: Moment) -> bool:
-        """Whether samples are where the data are, and everywhere where they are."""
+        """Whether the samples are near the data and cover all of the data."""
         return moment.distance < self.floor + FAR and moment.nearest < OFF
 
     def below(self, energy: Tensor) -> float:
-        """Share of energies [B] below those of 99.5 % of held-out data."""
+        """The share of the energies [B] that are below the energies of 99.5 % of the held-out data."""
         return float((energy < self.energies["held-out data"].quantile(0.005)).double().mean())
 
     @property
     def stays(self) -> bool:
-        """Whether chains of every start end like the data, and not at energies that data do not have."""
+        """Whether the chains of every initialisation end at data-like events with energies that data have."""
         ends = [r.moments[-1] for r in self.runs]
         return all(self.data_like(m) and self.below(m.energy) < 0.05 for m in ends)

@@ -1,4 +1,4 @@
-"""log Z of a model, and so the log-likelihood of held-out data."""
+"""Bounds on log Z of a model, and the log-likelihood of held-out data that follows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Volume", "volume"]
 
 
 class Volume(NamedTuple):
-    """log Z of exp(-E) by annealed importance sampling, forward and in reverse, and what follows from it."""
+    """log Z of exp(-E) by forward and reverse annealed importance sampling, and the log-likelihood that follows."""
 
     sandwich: Sandwich
     likelihood: LogLikelihood
@@ -28,17 +28,17 @@ class Volume(NamedTuple):
 
     @property
     def closed(self) -> bool:
-        """Whether the two bounds agree to a tenth of a nat."""
+        """Whether the two bounds agree to within 0.1 nats."""
         return abs(float(self.sandwich.gap)) < 0.1
 
 
 def volume(
     energy: Energy, event: Space, train: Tensor, test: Tensor, rng: torch.Generator, chains: int, betas: int
 ) -> Volume:
-    """Anneal between an isotropic Gaussian of one and a half times the width of the data and exp(-E).
+    """Anneal between an isotropic Gaussian, 1.5 times as wide as the data, and exp(-E).
 
-    Step sizes are found in a run of their own. The chains of the reverse direction start at draws of HMC that began
-    at training examples: the upper bound is as good as these.
+    A separate run tunes the step sizes. The reverse chains start at states of HMC chains that started at training
+    examples, so the upper bound is valid only if these chains have converged.
     """
     mean, sd = float(train.mean()), 1.5 * float((train - train.mean()).square().mean().sqrt())
     base = Gaussian(event, mean, sd)

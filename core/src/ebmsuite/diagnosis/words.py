@@ -1,4 +1,4 @@
-"""What the numbers mean, in words."""
+"""The interpretation of a diagnosis as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Finding", "as_json", "findings", "verdict"]
 
 
 class Finding(NamedTuple):
-    """A sentence or two, and whether it is good news."""
+    """One conclusion: a title, a few sentences, and whether it is good, bad or open."""
 
     title: str
     text: str
@@ -19,48 +19,48 @@ class Finding(NamedTuple):
 
 
 def verdict(d: Diagnosis) -> Finding:
-    """The one sentence that a reader should take away."""
+    """The main conclusion of the diagnosis."""
     if d.fresh and not d.data_like(d.fresh.moments[1]):
         return Finding(
             "The chains of this model do not reach the data",
-            "After as many steps as in learning the samples are still far from held-out data. Learn longer, or with "
-            "more steps; read neither the samples nor the energy yet.",
+            "After as many steps as in training, the samples are still far from held-out data. Train longer, or use "
+            "more steps per chain. Do not use the samples or the energy yet.",
             "bad",
         )
     if not d.stays:
         return Finding(
             "Short-run sampler: do not read this energy as a log-density",
-            "The samples are like the data after as many steps as in learning, and not after many more: the chain "
-            "goes on to points that the energy prefers to data. What was learned is a way from the start to the data "
-            "in a given number of steps (Nijkamp et al., NeurIPS 2019), a generator. Use its samples; do not use its "
-            "energy to compare events, to test for anomalies or to report a likelihood.",
+            "The samples are data-like after as many steps as in training, but not after many more steps: the chains "
+            "move on to events that have lower energies than data. The model has learned a generator, which moves "
+            "noise to the data in a fixed number of steps (Nijkamp et al., NeurIPS 2019). You can use its samples. Do "
+            "not use its energy to compare events, to detect anomalies or to report a likelihood.",
             "bad",
         )
     if d.rhat > 1.05:
         return Finding(
-            "The chains stay with the data but do not mix",
-            f"R-hat is {d.rhat:.2f} (1.01 at most for chains that agree): chains that start in different places are "
-            "still in different places at the end. The energy is right about what is near, as far as this shows; how "
-            "much probability it gives to one mode against another was not tested. A longer run (--times) may show it.",
+            "The chains stay near the data but do not mix",
+            f"R-hat is {d.rhat:.2f} (at most 1.01 for chains that agree): chains that start in different places are "
+            "still in different places at the end. This test finds no error of the energy within a mode, but it does "
+            "not test the relative probabilities of different modes. Longer chains (--times) may do so.",
             "open",
         )
     if d.other_temperature:
         return Finding(
-            f"The chains have converged, to the density of E / T at T = {d.temperature:.2g}",
-            "Long chains stay with the data and agree with one another. The step's gradient weight and noise belong "
-            "to another temperature than 1, so the energy is a log-density only after division by T.",
+            f"The chains have converged to the density of E / T with T = {d.temperature:.2g}",
+            "Long chains stay near the data and agree with each other. The gradient weight and the noise of a step "
+            "imply a temperature T other than 1, so -E / T, not -E, can be read as a log-density.",
             "open",
         )
     return Finding(
         "The chains have converged: -E can be read as a log-density",
-        "Long chains stay with the data, chains from different starts agree, and the sampler is at temperature 1. "
-        "-E differs from the log-density of the samples by log Z alone, as far as these tests can see.",
+        "Long chains stay near the data, chains with different initialisations agree, and the sampler has temperature "
+        "1. As far as these tests show, -E differs from the log-density of the samples only by log Z.",
         "good",
     )
 
 
 def findings(d: Diagnosis) -> list[Finding]:
-    """One for every measurement."""
+    """The conclusions from all measurements."""
     return [*_long(d), _mixing(d), *_step(d), *_energies(d), *_volume(d)]
 
 
@@ -72,10 +72,10 @@ def _long(d: Diagnosis) -> list[Finding]:
         near = ", ".join(f"{m.nearest:.2f} at {m.times}x" for m in r.moments)
         good = d.data_like(last)
         text = (
-            f"Chains that start {r.where} and run up to {last.times} times the {first.steps} steps of learning. "
-            f"Distance from held-out data (0 the same, 1 far apart; training data {d.floor:.3f}): {numbers}. "
-            f"Distance to the nearest training example (1 for held-out data): {near}. "
-            + ("They end like data." if good else "They end away from the data.")
+            f"The chains start {r.where} and run up to {last.times} times the {first.steps} steps used in training. "
+            f"Distance from held-out data (0: same distribution, 1: far apart; training data: {d.floor:.3f}): "
+            f"{numbers}. Distance to the nearest training example, relative to held-out data: {near}. "
+            + ("The chains end near the data." if good else "The chains end away from the data.")
         )
         found.append(Finding(f"Long run, {r.label}", text, "good" if good else "bad"))
     return found
@@ -84,12 +84,12 @@ def _long(d: Diagnosis) -> list[Finding]:
 def _mixing(d: Diagnosis) -> Finding:
     good = d.rhat <= 1.01
     text = (
-        f"Over the second half of all long chains together, the largest R-hat of the energy and of "
-        f"{d.quantities - 1} numbers of the event is {d.rhat:.3f}; the smallest effective number of draws is "
-        f"{d.ess_bulk:.0f} in the bulk and {d.ess_tail:.0f} in the tails, from {d.chains} chains of {d.half_steps} "
-        f"steps: one independent draw in {d.chains * d.half_steps / max(d.ess_bulk, 1e-9):,.0f} steps. "
-        + ("Chains agree" if good else "Above 1.01, chains have not forgotten where they began")
-        + ("." if d.stays or not good else ", but where they agree is not where the data are.")
+        f"In the second half of all long chains, the largest R-hat of the energy and of {d.quantities - 1} numbers of "
+        f"the event is {d.rhat:.3f}. The smallest effective sample size is {d.ess_bulk:.0f} in the bulk and "
+        f"{d.ess_tail:.0f} in the tails, from {d.chains} chains of {d.half_steps} steps: one independent sample per "
+        f"{d.chains * d.half_steps / max(d.ess_bulk, 1e-9):,.0f} steps. "
+        + ("The chains agree" if good else "Above 1.01, the chains still depend on where they started")
+        + ("." if d.stays or not good else ", but away from the data.")
     )
     return Finding("Mixing", text, "good" if good else "open" if d.rhat <= 1.05 else "bad")
 
@@ -99,19 +99,21 @@ def _step(d: Diagnosis) -> list[Finding]:
     if d.step.temperature is not None and d.step.drift is not None:
         cold = d.step.temperature < 0.95
         text = (
-            f"Gradient weight w and noise n are those of temperature n^2 / 2w = {d.step.temperature:.2g}. The "
-            f"gradient's part of a step is {d.step.drift:.2g} times its noise (near 1 in learning that converges, "
-            f"Nijkamp et al., AAAI 2020). A Metropolis test at that temperature would accept {d.step.acceptance:.0%} "
-            "of the steps"
+            f"Gradient weight w and noise scale n imply the temperature T = n^2 / 2w = {d.step.temperature:.2g}. The "
+            f"gradient term of a step is {d.step.drift:.2g} times as large as its noise (near 1 in training that "
+            "converges, Nijkamp et al., AAAI 2020). A Metropolis test at temperature T would accept "
+            f"{d.step.acceptance:.0%} of the steps"
         )
         rare = d.step.acceptance is not None and d.step.acceptance < 0.5
-        text += ": too large for the chain to sample from what it follows." if rare else "."
+        text += ": the steps are too large for the chain to sample from exp(-E / T)." if rare else "."
         found.append(Finding("One step", text, "bad" if rare else "open" if cold else "good"))
     rate = d.runs[0].acceptance
     if rate is not None:
         kind: Literal["good", "open"] = "good" if 0.3 < rate < 0.99 else "open"
         found.append(Finding("Acceptance", f"The sampler accepts {rate:.0%} of its proposals.", kind))
-    text = f"In the {d.steps} steps of learning a coordinate moves by {d.moved:.2g} times the spread of the data."
+    text = (
+        f"In the {d.steps} steps used in training, a coordinate moves by {d.moved:.2g} standard deviations of the data."
+    )
     return [*found, Finding("Displacement", text, "open")]
 
 
@@ -120,15 +122,15 @@ def _energies(d: Diagnosis) -> list[Finding]:
     gap = float(e["held-out data"].mean() - e["training data"].mean())
     spread = float(e["training data"].std())
     seen = (
-        f"Held-out data lie {abs(gap) / max(spread, 1e-9):.2f} standard deviations {'above' if gap > 0 else 'below'} "
-        "training data in energy: "
-        + ("the energy knows its training data by heart." if gap > spread / 2 else "no sign of memorising.")
+        f"The mean energy of held-out data is {abs(gap) / max(spread, 1e-9):.2f} standard deviations "
+        f"{'above' if gap > 0 else 'below'} that of training data: "
+        + ("the energy has memorised the training data." if gap > spread / 2 else "there is no sign of memorisation.")
     )
     found = [Finding("Energies", seen, "bad" if gap > spread / 2 else "good")]
     for name, values in e.items():
         below = d.below(values)
         if name not in ("training data", "held-out data") and below > 0.05:
-            text = f"{below:.0%} of {name} have less energy than nearly all (99.5 %) of the held-out data."
+            text = f"{below:.0%} of {name} have lower energies than nearly all (99.5 %) of the held-out data."
             found.append(Finding("Energies", text, "bad"))
     return found
 
@@ -142,19 +144,20 @@ def _volume(d: Diagnosis) -> list[Finding]:
         f"importance sampling from {d.volume.base} with {d.volume.chains} chains and {d.volume.betas} temperatures. "
     )
     if d.other_temperature:
-        text += f"This is the density exp(-E); the chains of this run are at temperature {d.temperature:.2g}. "
+        text += f"This is for the density exp(-E); the chains of this run have temperature {d.temperature:.2g}. "
     if d.volume.closed:
         text += (
-            f"Held-out log-likelihood: {float(l.value):.3f} nats an event, [{float(l.low):.3f}, {float(l.high):.3f}] "
-            f"from log Z, and ± {float(l.error):.3f} from the size of the held-out set."
+            f"Held-out log-likelihood: {float(l.value):.3f} nats per event. Its uncertainty is "
+            f"[{float(l.low):.3f}, {float(l.high):.3f}] from log Z and ± {float(l.error):.3f} from the size of the "
+            "held-out set."
         )
         return [Finding("log Z and likelihood", text, "open" if d.other_temperature else "good")]
-    text += "The bounds do not meet, so no likelihood is stated; use more temperatures, or read the verdict above."
+    text += "The bounds do not agree to within 0.1 nats, so no likelihood is stated. The chains may not have converged."
     return [Finding("log Z", text, "bad")]
 
 
 def as_json(d: Diagnosis) -> str:
-    """Every number of it, for a program."""
+    """All numbers of a diagnosis as JSON text."""
     out: dict[str, Any] = {
         k: getattr(d, k)
         for k in ("recipe", "step_learned", "weights", "phase", "sampler", "steps", "seed", "floor", "rhat",

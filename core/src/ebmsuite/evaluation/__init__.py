@@ -1,1 +1,1 @@
-"""Evaluation: suites of cases beside published numbers, and distances between sets of features."""
+"""Evaluation: comparison of scores with published numbers, and distances between sets of features."""

@@ -1,4 +1,4 @@
-"""A run, or an evaluation, as one self-contained page."""
+"""The HTML pages of a run and of an evaluation, each one self-contained file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PICTURES = {
 VIDEOS = (".mp4", ".webm")
 SOUNDS = (".wav", ".mp3", ".ogg", ".flac", ".m4a")
 LINKS = 100
-"""Files of the last samples that are listed one by one."""
+"""The number of files of the last samples that are listed individually."""
 
 __all__ = ["inline_svg", "page", "picture", "write_report", "write_suite"]
 
@@ -47,7 +47,7 @@ pre { background: #f6f6f6; padding: 1rem; overflow-x: auto; font-size: .85rem }
 
 
 def write_report(folder: str | Path, outcome: str = "") -> Path:
-    """Write RUN/report.html from what is in the run folder."""
+    """Write RUN/report.html from the contents of the run folder, and return its path."""
     folder = Path(folder)
     recipe = stored_text(folder)
     rows = read_log(folder / "metrics.jsonl")
@@ -70,7 +70,7 @@ def write_report(folder: str | Path, outcome: str = "") -> Path:
 
 
 def page(title: str, parts: Sequence[str]) -> str:
-    """A complete page of these parts."""
+    """A complete HTML page from its parts."""
     body = "\n".join(parts)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
@@ -79,7 +79,7 @@ def page(title: str, parts: Sequence[str]) -> str:
 
 
 def _samples(folder: Path) -> list[str]:
-    """Pictures inside the page, video and sound played from their files, links to all other files."""
+    """The last samples: pictures embedded in the page, players for video and sound files, links to other files."""
     moments = sorted((folder / "samples").glob("step-*"))
     files = [f for f in moments[-1].iterdir() if not f.name.startswith(".")] if moments else []
     if not files:
@@ -97,7 +97,7 @@ def _samples(folder: Path) -> list[str]:
 
 
 def _shown(file: Path, folder: Path, step: int) -> str:
-    """A sample as one sees or hears it; empty for what a browser does not play."""
+    """The HTML that shows or plays a sample file; empty for formats that a browser cannot show."""
     kind, caption = file.suffix.lower(), f"{printable(file.name)}, step {step:,}"
     if kind in PICTURES and file.is_file():
         return picture(file, caption)
@@ -119,7 +119,7 @@ def _link(file: Path, folder: Path) -> str:
 
 
 def picture(file: Path, caption: str, width: int | None = None) -> str:
-    """A picture inside the page. One of pixels is shown at a whole multiple of its size, or ``width`` pixels wide."""
+    """The HTML of an embedded picture, ``width`` pixels wide (default for bitmaps: an integer multiple of the size)."""
     content = file.read_bytes()
     width = width or _width(content)
     size = f' width="{width}"' if width else ""
@@ -131,7 +131,7 @@ def picture(file: Path, caption: str, width: int | None = None) -> str:
 
 
 def _width(content: bytes) -> int | None:
-    """Pixels that a picture is shown at: small ones are enlarged. None for one that has no pixels (.svg)."""
+    """The width in pixels at which a picture is shown; small ones are enlarged. None for vector graphics (.svg)."""
     from PIL import Image, UnidentifiedImageError  # matplotlib needs it too
 
     with suppress(UnidentifiedImageError), Image.open(io.BytesIO(content)) as image:
@@ -158,7 +158,7 @@ def _scores(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for row in rows:
         for name, score in row["scores"].items():
             protocol = {k: v for k, v in score["protocol"].items() if common.get(k) != v}
-            if protocol.get("step") == row["step"]:  # the first column says it
+            if protocol.get("step") == row["step"]:  # the first column shows it
                 del protocol["step"]
             metric = protocol.pop("metric", name)
             spread = "" if score["low"] is None else f" [{score['low']:.4g}, {score['high']:.4g}]"
@@ -168,7 +168,7 @@ def _scores(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             )
     parts.append("</table>")
     if common:
-        parts.append(f"<p class=quiet>All scores of step {step:,}: {html.escape(words(common))}.</p>")
+        parts.append(f"<p class=quiet>Protocol of all scores at step {step:,}: {html.escape(words(common))}.</p>")
     return parts
 
 
@@ -185,7 +185,7 @@ def _curves(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     panels += [("energies", [n for n in names if n.startswith("energy/")])]
     panels += [(n, [n]) for n in names if n != "gap" and not n.startswith(("energy/", "loss/"))]
     panels = [(title, members) for title, members in panels if members]
-    if "gap" not in names:  # beside a gap the losses say nothing new
+    if "gap" not in names:  # if there is a gap, the losses give no further information
         panels += [(n, [n]) for n in names if n.startswith("loss/")]
     if not panels:
         return []
@@ -202,12 +202,12 @@ def _curves(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         axis.spines[["top", "right"]].set_visible(False)
     axes[-1, 0].set_xlabel("learning step")
     figure.tight_layout()
-    gap = "<p class=quiet>The gap is mean E(data) - mean E(samples). In a healthy run it stays near 0.</p>"
-    return ["<h2>Learning</h2>", *([gap] if "gap" in names else []), inline_svg(figure)]
+    gap = "<p class=quiet>The gap is mean E(data) - mean E(samples). In a stable run it stays near 0.</p>"
+    return ["<h2>Training</h2>", *([gap] if "gap" in names else []), inline_svg(figure)]
 
 
 def inline_svg(figure: Any) -> str:
-    """A matplotlib figure as SVG inside a page; the figure is closed."""
+    """A matplotlib figure as SVG text to embed in a page. Closes the figure."""
     from matplotlib import pyplot as plt
 
     text = io.StringIO()
@@ -237,7 +237,7 @@ def _event(row: Mapping[str, Any]) -> str:
 
 
 def write_suite(suite: Suite, path: Path) -> Path:
-    """The table of an evaluation as a page."""
+    """Write the table of an evaluation as an HTML page to ``path``, and return ``path``."""
     head = "<tr><th>case<th>metric<th>ours<th><th>bar<th>published<th>baselines</tr>"
     parts = [
         f"<h1>Evaluation of {html.escape(suite.what)}</h1>",

@@ -1,4 +1,4 @@
-"""The evaluation suite: our numbers beside the published ones, with the protocol of each."""
+"""The evaluation suite, which compares our numbers with published ones and states the protocol of each."""
 
 from __future__ import annotations
 
@@ -43,27 +43,27 @@ def evaluate(
 ) -> Suite:
     """Evaluate a run folder, a recipe or a domain.
 
-    A run is judged by its own recipe's metrics, or by ``metric`` (``{name: ..., n: ..., settings}``), at the newest
-    checkpoint or at ``checkpoint`` ("best", or a step). A recipe is
-    trained first, at ``budget`` ("quick" unless said otherwise), and judged by the domain's cases for it; a domain is
-    all its cases. Finished runs under ``folder`` are used again, interrupted ones are resumed. ``seeds`` overrides
-    the number of runs a case.
+    A run is scored with the metrics of its recipe, or with ``metric`` (``{name: ..., n: ..., settings}``), at the
+    newest checkpoint or at ``checkpoint`` ("best" or a step). A recipe is first trained with ``budget`` (default
+    "quick") and then scored with the cases that its domain has for it; a domain is scored with all of its cases.
+    Finished runs in ``folder`` are reused, and interrupted ones are resumed. ``seeds`` overrides the number of runs
+    per case. ``say`` receives a line of text at the start of each training run.
     """
     registry = registry or Registry()
     registry.plugins.load_all()
     if (Path(what) / "recipe.yaml").is_file():
         return Suite(str(what), "-", tuple(_of_run(Path(what), metric, checkpoint, registry)), hardware())
     if metric is not None or checkpoint is not None:
-        raise UserError(f"{what}: a metric or checkpoint can be named for a run folder (one with a recipe.yaml)")
+        raise UserError(f"{what}: a metric or checkpoint needs a run folder (a folder with a recipe.yaml)")
     budget = budget or "quick"
     name = str(what)
     if "/" in name:
         try:
             registry.get("recipe", name)
         except UnknownName as error:
-            raise UnknownName(f"{error} (and {name} is no run folder)") from error
+            raise UnknownName(f"{error} (and {name} is not a run folder)") from error
     elif name not in registry.plugins.names():
-        registry.list(domain=name)  # raises the error that says what exists
+        registry.list(domain=name)  # raises the error that lists the installed plugins
     components = registry.list("case", domain=name.partition("/")[0])
     cases: list[Case] = [import_target(c.target) for _, c in components]
     cases = [c for c in cases if name in (c.recipe, c.recipe.partition("/")[0])]
@@ -89,7 +89,7 @@ def _of_run(folder: Path, metric: Mapping[str, Any] | None, checkpoint: str | No
     model = load(folder, checkpoint, registry=registry)
     specs = model.recipe.metrics if metric is None else (fill_metric(metric, registry),)
     if not specs:
-        raise UserError(f"{folder}: its recipe names no metrics; name one (see `ebm list metric`)")
+        raise UserError(f"{folder}: the recipe of this run has no metrics; name one (see `ebm list metric`)")
     found: dict[str, Score] = {}
     with progress("metrics", len(specs)) as advance:
         for spec in specs:
@@ -117,7 +117,7 @@ def _of_case(
         say(f"{case.name}: skipped, {reason}")
         return Row(case.name, case.recipe, name, "skipped", reason=reason, **facts)
     if budget not in case.n:
-        raise UserError(f'{case.name}: no budget "{budget}" (it has: {", ".join(case.n)})')
+        raise UserError(f'{case.name}: has no budget "{budget}"; its budgets are: {", ".join(case.n)}')
     values: list[float] = []
     runs: list[str] = []
     scores: Mapping[str, Score] = {}
@@ -126,7 +126,7 @@ def _of_case(
     for seed in range(seeds or case.seeds.get(budget, 1)):
         say(f"{case.name}: {case.recipe}, budget {budget}, seed {seed}")
         recipe = read_recipe(case.recipe, registry, [*settings, f"seed={seed}"], budget)
-        with hide():  # learning shows its own progress
+        with hide():  # training shows its own progress
             runs.append(str(_trained(recipe, folder, case.settings, registry)))
         judge = _judge(Path(runs[-1]), case.last, registry)
         scores = judge(spec, seed)
@@ -136,7 +136,7 @@ def _of_case(
         for label, changes in case.baselines.items():
             changed = {**case.metric, **changes, "n": case.n[budget]}
             counted = replace(case, score=changed.pop("score", case.score))
-            # what changes a setting was not evaluated during learning
+            # a baseline that changes a setting of the metric was not evaluated during training
             at_end = case.last and changes.keys() - {"score", "label"}
             by = _judge(Path(runs[-1]), 0, registry) if at_end else judge
             baselines[label] = _counted(counted, by(fill_metric(changed, registry), 0)).value
@@ -153,18 +153,18 @@ def _of_case(
 
 
 def _counted(case: Case, scores: Mapping[str, Score]) -> Score:
-    """The one of several numbers that the case is about."""
+    """The score of the metric that counts for the case."""
     if not case.score:
         return next(iter(scores.values()))
     found = [s for key, s in scores.items() if key.rpartition("/")[2] == case.score]
     if not found:
         known = ", ".join(key.rpartition("/")[2] for key in scores)
-        raise UserError(f'{case.name}: {case.metric["name"]} gives no score "{case.score}" (it gives: {known})')
+        raise UserError(f'{case.name}: {case.metric["name"]} has no score "{case.score}"; its scores are: {known}')
     return found[0]
 
 
 def _judge(run: Path, last: int, registry: Registry) -> Callable[[Mapping[str, Any], int], Mapping[str, Score]]:
-    """What gives the scores of a metric's spec and a seed: of the model at the end, or of ``last`` past evaluations."""
+    """A function (spec of a metric, seed) -> scores of the final model, or of the ``last`` evaluations in training."""
     if last:
         return lambda spec, seed: _during(run, spec["label"] or spec["name"], last)
     model = load(run, registry=registry)
@@ -172,9 +172,9 @@ def _judge(run: Path, last: int, registry: Registry) -> Callable[[Mapping[str, A
 
 
 def _during(run: Path, label: str, last: int) -> dict[str, Score]:
-    """Means of a metric of the run's own recipe over its ``last`` evaluations; low and high are their range.
+    """The mean of a metric of the run's recipe over its ``last`` evaluations; low and high are their range.
 
-    The protocol is that of the last of them, with the steps of all. Errors: `UserError` when there were fewer.
+    The protocol is that of the final evaluation plus the steps of all. Errors: `UserError` if there are fewer.
     """
     rows = [
         (row["step"], {key: s for key, s in row["scores"].items() if f"{key}/".startswith(f"{label}/")})
@@ -184,8 +184,8 @@ def _during(run: Path, label: str, last: int) -> dict[str, Score]:
     found = [(step, scores) for step, scores in rows if scores][-last:]
     if len(found) < last:
         raise UserError(
-            f'{run}: "{label}" was evaluated {len(found)} times during learning, {last} are wanted; does the recipe '
-            'have this metric, with "every"?'
+            f'{run}: "{label}" was evaluated {len(found)} times during training, but {last} evaluations are needed; '
+            'give this metric "every" in the recipe, or a smaller one'
         )
     means = {}
     for key, final in found[-1][1].items():
@@ -201,7 +201,7 @@ def _trained(recipe: Recipe, folder: Path, settings: Mapping[str, Any], registry
     run = folder / f"{recipe.recipe.replace('/', '-')}{changed}-seed{recipe.seed}"
     if (run / "recipe.yaml").exists():
         if read_stored(run, registry) != recipe:
-            raise UserError(f"{run}: holds a run of another version of this recipe; move it away")
+            raise UserError(f"{run}: holds a run of another version of this recipe; move or delete it")
         if recipe.budget.steps in checkpoint_steps(run / "checkpoints"):
             return run
         return train(resume=run, registry=registry)
@@ -209,9 +209,10 @@ def _trained(recipe: Recipe, folder: Path, settings: Mapping[str, Any], registry
 
 
 def unmet(needs: Sequence[str], registry: Registry) -> str | None:
-    """The first need that is not met, in words; None when all are.
+    """A description of the first requirement that is not met; None if all are.
 
-    "gpu", "module:NAME", "data:NAME" and "extractor:NAME" (made, to see whether it can be).
+    Requirements are "gpu", "module:NAME", "data:NAME", "full-data:NAME" and "extractor:NAME". Data sets and
+    extractors are built to test whether they are available.
     """
     for need in needs:
         kind, _, name = need.partition(":")
@@ -230,15 +231,15 @@ def unmet(needs: Sequence[str], registry: Registry) -> str | None:
         elif kind == "full-data":
             dataset = registry.build("dataset", registry.fill("dataset", {"name": name}, need))
             if dataset.note:
-                return f"needs all of {name}, here are {dataset.note}"
+                return f"needs all of {name}, but this machine has {dataset.note}"
         else:
             known = "gpu, module:NAME, data:NAME, full-data:NAME, extractor:NAME"
-            raise UserError(f'case: unknown need "{need}" (known: {known})')
+            raise UserError(f'case: unknown need "{need}"; the known needs are: {known}')
     return None
 
 
 def hardware() -> str:
-    """What computes here, in words."""
+    """A description of the hardware and of the torch version."""
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name()}, torch {torch.__version__}"
     return f"{torch.get_num_threads()} CPU threads ({platform.machine()}), torch {torch.__version__}"

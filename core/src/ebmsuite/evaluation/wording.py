@@ -1,4 +1,4 @@
-"""How a score was computed, in words."""
+"""Turn the protocol of a score (how it was computed) into text."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ __all__ = ["words"]
 WEIGHTS = {"ema": "averaged weights", "raw": "current weights"}
 SCHEDULE = {"start", "end", "over"}
 LONG = 6
-"""Entries of a list that are all written out."""
+"""Lists with more entries than this are abbreviated."""
 
 
 def words(protocol: Mapping[str, Any]) -> str:
-    """A protocol as a sentence fragment: counts and split, other facts, the model, its chains.
+    """The protocol as text: counts and split, other facts, the model, and its chains.
 
-    Facts that are None are left out. Keys that are not known here are written as they are, without underscores.
+    Facts that are None are left out. Unknown keys are written with spaces for underscores.
     """
     facts = {k: v for k, v in protocol.items() if v is not None}
-    if isinstance(facts.get("model"), Mapping):  # `Model.describe`, beside the metric's own facts
+    if isinstance(facts.get("model"), Mapping):  # from `Model.describe`; the other facts are those of the metric
         described = facts.pop("model")
         facts |= {k: v for k, v in described.items() if v is not None}
     first: list[str] = []
@@ -64,7 +64,7 @@ def _phase(name: str, phase: Any) -> str:
 
 
 def value(of: Any) -> str:
-    """A plain value: 1,000 with a separator, a component as ``name (settings)``, a schedule as ``a to b (...)``."""
+    """A plain value as text: 1,000 with a separator, a component as ``name (settings)``, a schedule as ``a to b``."""
     if isinstance(of, bool):
         return "yes" if of else "no"
     if isinstance(of, int):

@@ -1,1 +1,1 @@
-"""Experiments: recipes, what is built from them, runs and their checkpoints, the loop of learning."""
+"""Experiments: recipes, the objects built from them, runs and their checkpoints, and the training loop."""

@@ -1,4 +1,4 @@
-"""From a recipe to living things: data streams, players, phases, a trainer."""
+"""Build the objects that a recipe describes: data streams, players, phases and a trainer."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
 
 
 class Splits(Mapping[str, Dataset]):
-    """The splits of a stream's data set, each made when it is first asked for.
+    """The splits of a stream's data set. Each split is built on first access.
 
-    With ``codec``, that of a model, data that are read differently from those that it learned from are a `DataError`.
-    With ``stored``, what a run remembers of the stream (`provenance.describe_stream`), other training examples are a
-    warning, and ``changes`` says how they differ: every score states it.
+    ``codec`` is the codec of a model: a data set with a different codec raises a `DataError`.
+    ``stored`` is the description of the stream in a run (`provenance.describe_stream`): if the training examples
+    differ from it, the suite warns, and ``changes`` lists the differences, which every score reports.
     """
 
     def __init__(
@@ -55,8 +55,8 @@ class Splits(Mapping[str, Dataset]):
             made: Dataset = self._registry.build("dataset", spec)
             if self._codec is not None and made.codec is not None and made.codec != self._codec:
                 raise DataError(
-                    f"{spec['name']}: the data on this machine are not those that the model learned from "
-                    f"(their codec differs from its own); set EBMSUITE_DATA as it was then"
+                    f"{spec['name']}: the data on this machine are not the data that the model was trained on "
+                    f"(their codecs differ); set EBMSUITE_DATA to the folder that was used for training"
                 )
             if split == "train" and self._stored is not None:
                 self.changes = provenance.changes(self._spec["name"], self._stored, provenance.describe_stream(made))
@@ -73,9 +73,10 @@ class Splits(Mapping[str, Dataset]):
 
 
 class Experiment:
-    """What a recipe describes, built for one process.
+    """The objects that a recipe describes, built for one process.
 
-    Nets are initialised from the global generator, seeded with the recipe's seed: alike on every process.
+    The nets are initialised from the global generator with the recipe's seed, so all processes start with the same
+    weights.
     """
 
     def __init__(
@@ -129,7 +130,7 @@ class Experiment:
 
     @classmethod
     def with_data(cls, recipe: Recipe, registry: Registry, device: torch.device, ranks: Ranks) -> Experiment:
-        """Build it with its data streams, for learning."""
+        """Build the experiment with its data streams, for training."""
         datasets: dict[str, Dataset] = {k: registry.build("dataset", spec) for k, spec in recipe.data.items()}
         first = next(iter(datasets.values()))
         checks.streams_agree(datasets)
@@ -152,11 +153,14 @@ class Experiment:
         device: str,
         streams: Mapping[str, Any] | None = None,
     ) -> Experiment:
-        """Build it from what a run remembers of its data and of each of its ``streams``, for use."""
+        """Build the experiment without its data, for use of a trained model.
+
+        ``spaces``, ``codec``, ``examples`` and ``streams`` come from the data.json of the run.
+        """
         event = spaces["event"]
         assert event is not None
         self = cls(recipe, registry, event, spaces["condition"], codec, examples, pick_device(device))
-        first = next(iter(recipe.data))  # whose codec it is
+        first = next(iter(recipe.data))  # the codec is that of the first stream
         self.splits = {
             k: Splits(spec, registry, codec if k == first else None, (streams or {}).get(k))
             for k, spec in recipe.data.items()
@@ -174,7 +178,7 @@ class Experiment:
         try:
             sampler = self.registry.build("sampler", spec["sampler"], **given)
             chains = self.registry.build("chains", spec["chains"], **given)
-        except ValueError as error:  # numbers that contradict each other
+        except ValueError as error:  # settings that contradict each other
             raise RecipeError(f"phases.{name}: {error}") from error
         checks.sampler_is_declared(name, spec["sampler"]["name"], sampler)
         checks.sampler_moves_the_space(name, spec["sampler"]["name"], sampler, given["event"])
@@ -184,19 +188,19 @@ class Experiment:
         return Phase(energy, sampler, chains, spec["steps"], spec["nets"], fast)
 
     def at(self, t: int) -> None:
-        """Learning step ``t`` begins: schedules are evaluated."""
+        """Set all schedules to their values at learning step ``t``."""
         self.trainer.players.at(t)
         for phase in self.trainer.phases.values():
             phase.at(t)
 
     @property
     def routes(self) -> dict[str, dict[str, Route]]:
-        """What the fast path of every phase has chosen so far."""
+        """The routes that the fast path of each phase has chosen so far."""
         return {name: dict(phase.fast.routes) for name, phase in self.trainer.phases.items() if phase.fast.routes}
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """The nets as `to_use` has them, for as long as the block lasts."""
+        """Within the block, the nets are as `to_use` sets them; afterwards their weights and modes are restored."""
         players = self.trainer.players
         backup = {name: _copy(players[name].state_dict()) for name in players.ema}
         with players.in_mode(train=False):
@@ -208,7 +212,7 @@ class Experiment:
                     players[name].load_state_dict(state)
 
     def to_use(self) -> None:
-        """The nets as they are used: moving averages in the place of the weights, and no dropout."""
+        """Prepare the nets for use: replace weights by their moving averages, and set evaluation mode."""
         players = self.trainer.players
         for name, net in players.ema.items():
             players[name].load_state_dict(net.state_dict())
@@ -216,24 +220,24 @@ class Experiment:
             players[name].eval()
 
     def set_precision(self, name: str) -> None:
-        """Compute the nets of learning in "fp32" or "bf16"; their weights stay as they are."""
+        """Compute the players' nets in "fp32" or "bf16". The weights do not change."""
         for net in self.trainer.players.values():
             _autocast(net, PRECISIONS[name])
 
     def close(self) -> None:
-        """Stop reading ahead."""
+        """Stop the prefetching of the data streams."""
         for stream in self.streams.values():
             stream.close()
 
 
 def pick_device(name: str) -> torch.device:
-    """ "auto" is CUDA when there is one, else the CPU."""
+    """The device with this name; "auto" is CUDA if a CUDA device is available, else the CPU."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         if device.type == "cuda" and not torch.cuda.is_available():
-            raise RecipeError(f'compute.device: "{name}" asked for, but this torch finds no CUDA device')
+            raise RecipeError(f'compute.device: "{name}" needs a CUDA device, but this torch finds none; use cpu')
     except RuntimeError as error:
         raise RecipeError(f'compute.device: "{name}" is not a device; use auto, cpu, cuda or cuda:1') from error
     return device
@@ -241,7 +245,7 @@ def pick_device(name: str) -> torch.device:
 
 def _autocast(net: nn.Module, dtype: torch.dtype | None) -> None:
     for module in net.modules():
-        if hasattr(module, "autocast"):  # whatever computes in a lower precision declares this attribute
+        if hasattr(module, "autocast"):  # modules that can compute in a lower precision declare this attribute
             module.autocast = dtype  # type: ignore[assignment]
 
 

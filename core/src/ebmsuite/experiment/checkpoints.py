@@ -1,4 +1,4 @@
-"""Checkpoints: directories that are written aside, synced and renamed whole. Nothing is pickled."""
+"""Checkpoints: each directory is written under a temporary name, synced and renamed. Nothing is pickled."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ __all__ = ["EARLIER_NAMES", "STEP", "Checkpoints", "best_step", "checkpoint_step
 
 
 EARLIER_NAMES = {"reset_at": "born", "evaluated": "judged"}
-"""Key of run.json -> what it was called until 0.1."""
+"""Key of run.json -> its name until 0.1."""
 
 
 STEP = re.compile(r"^step-(\d{8})$")
 
 
 class Checkpoints:
-    """Directories, written aside, synced and renamed whole; nothing is pickled."""
+    """The checkpoint directories of a run folder: save, load and prune."""
 
     def __init__(self, folder: Path, recipe: Recipe) -> None:
         self.root = folder / "checkpoints"
         self.recipe = recipe
 
     def save(self, run: Run, scheduled: bool = True) -> Path:
-        """Save everything that a resumed run needs. Called on all ranks."""
+        """Save everything that a resumed run needs, and return the path. Must be called on all ranks."""
         ranks = run.ranks
         path = self.root / f"step-{run.step:08d}"
         aside = self.root / f".step-{run.step:08d}.part"
-        if path.exists():  # resumed here: the run being deterministic, it holds what would be written
+        if path.exists():  # the run resumed at this step; it is deterministic, so the content would be the same
             return path
         state = run.state(scheduled)
         try:
             self._write(run, path, aside, state)
         except BaseException:
-            if ranks.main:  # what is half written takes the space that a resumed run needs
+            if ranks.main:  # a partial checkpoint takes the space that a resumed run needs
                 shutil.rmtree(aside, ignore_errors=True)
             raise
         if ranks.main:
@@ -81,7 +81,7 @@ class Checkpoints:
                 (aside / "run.json").write_text(state.as_json(), encoding="utf-8")
         ranks.wait()
         if ranks.main:
-            with writing(path):  # a network disk may say only now that it is full
+            with writing(path):  # a network disk may report only now that it is full
                 for file in aside.iterdir():
                     sync(file)
                 if run.log_path.exists():
@@ -90,12 +90,12 @@ class Checkpoints:
                 sync(self.root)
 
     def mark_evaluated(self, run: Run) -> None:
-        """The scores and pictures of this step's checkpoint are made: a resume need not make them again."""
+        """Record in the checkpoint of this step that its scores and pictures exist, so that a resume skips them."""
         path = self.root / f"step-{run.step:08d}"
         if run.ranks.main and path.is_dir():
             state = run.state(_read_state(path).scheduled)
             if run.log_path.exists():
-                sync(run.log_path)  # the rows must be on the disk before their length is
+                sync(run.log_path)  # the rows must be on disk before run.json states their length
             write_text(path / "run.json", state.as_json())
 
     def _prune(self, run: Run) -> None:
@@ -111,22 +111,22 @@ class Checkpoints:
                 self._delete(step)
 
     def _delete(self, step: int) -> None:
-        # renamed first: a directory that is half deleted must not look like a checkpoint
+        # rename first: a partially deleted directory must not look like a checkpoint
         path, aside = self.root / f"step-{step:08d}", self.root / f".step-{step:08d}.old"
         shutil.rmtree(aside, ignore_errors=True)
         os.rename(path, aside)
         shutil.rmtree(aside)
 
     def forget_after(self, step: int) -> None:
-        """Delete the checkpoints of steps that are about to be repeated."""
+        """Delete the checkpoints after ``step``, because these steps will be repeated."""
         for later in checkpoint_steps(self.root):
             if later > step:
                 self._delete(later)
 
     def load(self, path: Path, run: Run, same_examples: bool = True) -> RunState:
-        """Put a run in the state of a checkpoint; metrics.jsonl stays as it is.
+        """Restore a run from a checkpoint. Does not change metrics.jsonl.
 
-        Unless the data have the ``same_examples`` as then, chains that belong to examples start afresh.
+        If the data do not have the ``same_examples`` as the checkpoint, chains that belong to single examples restart.
         """
         state, ranks = _read_state(path), run.ranks
         if state.world != ranks.world:
@@ -142,7 +142,7 @@ class Checkpoints:
         return state
 
     def load_model(self, path: Path, experiment: Experiment, same_examples: bool = True) -> int:
-        """Weights, chains and what the trainer keeps; gives the step."""
+        """Restore the weights, the chains and the state of the trainer; return the step."""
         players = experiment.trainer.players
         _load_nets(dict(players.items()), path / "players.safetensors")
         _load_nets(players.ema, path / "ema.safetensors")
@@ -160,22 +160,22 @@ class Checkpoints:
         return step
 
     def good(self) -> Path:
-        """The newest scheduled checkpoint: rollbacks go there, whatever interruptions saved beside it."""
+        """The newest scheduled checkpoint, the target of a rollback. Checkpoints of interruptions do not count."""
         for step in reversed(checkpoint_steps(self.root)):
             path = self.root / f"step-{step:08d}"
             if _read_state(path).scheduled:
                 return path
-        raise DataError(f"{self.root}: there is no checkpoint to go back to")
+        raise DataError(f"{self.root}: a rollback needs a scheduled checkpoint, and there is none; train again")
 
 
 def checkpoint_steps(root: Path) -> list[int]:
-    """Steps that have a complete checkpoint, ascending."""
+    """The steps that have a complete checkpoint, in ascending order."""
     found = (STEP.match(p.name) for p in root.iterdir()) if root.is_dir() else ()
     return sorted(int(m.group(1)) for m in found if m)
 
 
 def best_step(rows: Sequence[Mapping[str, Any]], recipe: Recipe) -> int | None:
-    """The step of the checkpoint with the best score, as the recipe's ``checkpoint.best`` asks; None without."""
+    """The checkpoint step with the best score under the recipe's ``checkpoint.best``; None if there is no score."""
     plan = recipe.checkpoint
     found = [
         (row["scores"][plan.best]["value"], row["step"])
@@ -188,11 +188,11 @@ def best_step(rows: Sequence[Mapping[str, Any]], recipe: Recipe) -> int | None:
 
 
 def newest(folder: Path, which: str | None = None, recipe: Recipe | None = None) -> Path:
-    """The checkpoint of a run: the newest, or "best", or that of a step."""
+    """The path of a checkpoint of a run: the newest (``which`` is None), "best", or the checkpoint of a step."""
     root = folder / "checkpoints"
     steps = checkpoint_steps(root)
     if not steps:
-        raise DataError(f"{folder}: there is no checkpoint in it yet")
+        raise DataError(f"{folder}: has no checkpoint yet; train the run first")
     step = steps[-1]
     if which == "best":
         best = None if recipe is None else best_step(read_log(folder / "metrics.jsonl"), recipe)
@@ -201,7 +201,7 @@ def newest(folder: Path, which: str | None = None, recipe: Recipe | None = None)
         step = best
     elif which is not None:
         if not which.isdigit() or int(which) not in steps:
-            raise DataError(f'{folder}: there is no checkpoint "{which}" (there are: {", ".join(map(str, steps))})')
+            raise DataError(f'{folder}: has no checkpoint "{which}"; it has: {", ".join(map(str, steps))}')
         step = int(which)
     return root / f"step-{step:08d}"
 
@@ -210,7 +210,7 @@ def _read_state(path: Path) -> RunState:
     try:
         stored = json.loads((path / "run.json").read_text(encoding="utf-8"))
         if not isinstance(stored, dict) or not {"step", "log_bytes"} <= stored.keys():
-            raise ValueError("it is incomplete")
+            raise ValueError("incomplete")
         for new, old in EARLIER_NAMES.items():
             if old in stored:
                 stored[new] = stored.pop(old)
@@ -265,7 +265,7 @@ def _restore_generators(run: Run, state: Mapping[str, Tensor]) -> None:
 
 
 def clean_leftovers(root: Path) -> None:
-    """Remove what a killed process was writing or deleting."""
+    """Remove directories that a killed process was writing or deleting."""
     for path in root.iterdir() if root.is_dir() else ():
         if path.name.endswith((".part", ".old")):
             shutil.rmtree(path)

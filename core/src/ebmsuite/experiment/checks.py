@@ -1,4 +1,4 @@
-"""Rules that a recipe must obey, beyond the types of its values. Each is one function and raises `RecipeError`."""
+"""Rules for recipes beyond the types of their values. Each rule is one function that raises a `RecipeError`."""
 
 from __future__ import annotations
 
@@ -31,53 +31,56 @@ __all__ = [
 
 
 def streams_agree(datasets: Mapping[str, Dataset]) -> None:
-    """All streams of a trainer have events of one space."""
+    """All streams of a trainer must have the same event space."""
     first = next(iter(datasets))
     for name, dataset in datasets.items():
         if dataset.event != datasets[first].event:
             raise RecipeError(
-                f"data.{name}: all streams of a trainer have events of one space; these are in {dataset.event}, "
-                f"those of data.{first} in {datasets[first].event}"
+                f"data.{name}: all streams of a trainer must have the same event space; this one has {dataset.event}, "
+                f"data.{first} has {datasets[first].event}"
             )
 
 
 def space_of(recipe: Recipe, player: str, spaces: Mapping[str, Any]) -> Space:
-    """The space that the recipe says a player works in: "event", or "latent" if the recipe has one."""
+    """The space of a player, as ``of`` in the recipe says: "event", or "latent" if the recipe sets ``latent``."""
     of = recipe.players[player]["of"]
     if of == "latent" and "latent" not in spaces:
-        raise RecipeError(f"players.{player}.of: latent, but the recipe gives no latent")
+        raise RecipeError(f"players.{player}.of: is latent, but the recipe sets no latent shape; set latent")
     space: Space = spaces[of]
     return space
 
 
 def latent_is_known(draws: Mapping[str, Draws], spaces: Mapping[str, Any]) -> None:
-    """A trainer that draws latent vectors needs their length."""
+    """A trainer that draws latent vectors needs their shape."""
     for name, phase in draws.items():
         if phase.space not in spaces:
-            raise RecipeError(f"latent: the phase {name} draws latent vectors; say how long they are")
+            raise RecipeError(f"latent: the phase {name} draws latent vectors; set latent to their length")
 
 
 def condition_is_taken(recipe: Recipe, player: str, net: Any, target: Any, condition: ConditionSpace) -> None:
-    """A component that passes a condition on to its net was built for one (its target has an argument "condition")."""
+    """A component that passes the condition to its net must accept one when it is built.
+
+    It does if its target has an argument "condition".
+    """
     passes_on = getattr(net, "passes_condition", False)
     if condition is not None and passes_on and "condition" not in inspect.signature(target).parameters:
         raise RecipeError(
-            f'players.{player}: "{recipe.players[player]["name"]}" takes no condition, and these data have one; '
+            f'players.{player}: "{recipe.players[player]["name"]}" takes no condition, but the data have one; '
             "use data without labels, or another component"
         )
 
 
 def level_of_noise_is_given(recipe: Recipe, player: str, net: Any, role: Role) -> None:
-    """A noise-conditional energy belongs to a trainer that gives it the level of noise."""
+    """A noise-conditional energy needs a trainer that supplies the noise level."""
     if getattr(net, "noise_conditional", False) and not role.noise_conditional:
         raise RecipeError(
-            f'players.{player}: "{recipe.players[player]["name"]}" is noise-conditional, and the trainer '
-            f'"{recipe.trainer["name"]}" gives it no level of noise; use another energy, or a trainer that does'
+            f'players.{player}: "{recipe.players[player]["name"]}" is noise-conditional, but the trainer '
+            f'"{recipe.trainer["name"]}" supplies no noise level; use another energy, or a trainer that does'
         )
 
 
 def energy_is_of_the_space(recipe: Recipe, phase: str, energy: Any, players: Mapping[str, Any], draws: Draws) -> None:
-    """The energy of a phase is one of the space that its chains move in."""
+    """The energy of a phase must be defined on the space that the chains of the phase move in."""
     for name, net in players.items():
         if net is energy and recipe.players[name]["of"] != draws.space:
             what = "latent vectors" if draws.space == "latent" else "events"
@@ -87,15 +90,18 @@ def energy_is_of_the_space(recipe: Recipe, phase: str, energy: Any, players: Map
 
 
 def chains_are_proposed(recipe: Recipe, phase: str, built: Phase, draws: Draws) -> None:
-    """Chains that the trainer starts are of the kind "proposal"."""
+    """If the trainer supplies the initial states of the chains, the chains must be "proposal"."""
     if draws.proposal and not isinstance(built.chains, Proposal):
         raise RecipeError(
-            f'phases.{phase}.chains: the trainer "{recipe.trainer["name"]}" says where they start; use "proposal"'
+            f'phases.{phase}.chains: the trainer "{recipe.trainer["name"]}" supplies the initial states; use "proposal"'
         )
 
 
 def sampler_is_declared(phase: str, name: str, sampler: Any) -> None:
-    """A sampler declares what it moves and whether it accepts or rejects. Raises `PluginError`."""
+    """A sampler must declare ``continuous`` and ``adjusted``: what it moves, and whether it accepts or rejects.
+
+    Raises a `PluginError`.
+    """
     for key in ("continuous", "adjusted"):
         if not hasattr(sampler, key):
             raise PluginError(
@@ -105,11 +111,9 @@ def sampler_is_declared(phase: str, name: str, sampler: Any) -> None:
 
 
 def sampler_moves_the_space(phase: str, name: str, sampler: Any, space: Space) -> None:
-    """Gradients move real events; flips move one-hot events; tokens are observed and not sampled."""
+    """Gradient samplers move real events, flip samplers move one-hot events, and no sampler moves tokens."""
     if space.kind == "tokens":
-        raise RecipeError(
-            f"phases.{phase}: tokens are observed, not sampled; a trainer that draws latent vectors can learn from them"
-        )
+        raise RecipeError(f"phases.{phase}: no sampler moves tokens; use a trainer that draws latent vectors instead")
     if sampler.continuous == (space.kind == "one-hot"):
         moves = "along gradients" if sampler.continuous else "one-hot events"
         raise RecipeError(
@@ -119,9 +123,9 @@ def sampler_moves_the_space(phase: str, name: str, sampler: Any, space: Space) -
 
 
 def chains_are_independent(phase: str, name: str, sampler: Any, energy: nn.Module, nets: str) -> None:
-    """A sampler that accepts or rejects each chain needs energies that do not depend on the other chains."""
+    """A sampler that accepts or rejects per chain needs energies that do not depend on the other chains."""
     if sampler.adjusted and nets == "train" and any(isinstance(m, _BatchNorm) for m in energy.modules()):
         raise RecipeError(
-            f"phases.{phase}.nets: in train mode batch statistics couple the chains, and "
-            f'"{name}" accepts or rejects each for itself; use nets: eval, or langevin'
+            f"phases.{phase}.nets: in train mode batch statistics couple the chains, but "
+            f'"{name}" accepts or rejects each chain separately; use nets: eval, or langevin'
         )

@@ -1,7 +1,7 @@
-"""Several processes: what a launcher says of this one, and how to start several on this machine.
+"""Several processes: detect whether a launcher started this process, and start several on this machine.
 
-torchrun and accelerate set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT; MPI sets a rank and a size under names of its
-own. A part of such a set is what a cluster job or a notebook left behind: it says nothing of this process.
+torchrun and accelerate set RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT; MPI sets a rank and a size under other
+names. An incomplete set of these variables is left over from a cluster job or a notebook, and is ignored.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ PAIRS = (
 )  # fmt: skip
 MEETING = ("MASTER_ADDR", "MASTER_PORT")
 LEFT_OVER = (*(name for pair in PAIRS for name in pair), "LOCAL_RANK", "LOCAL_WORLD_SIZE", *MEETING)
-"""Variables that libraries take for the word of a launcher."""
+"""Variables from which libraries conclude that a launcher started the process."""
 
 log = logging.getLogger("ebmsuite")
 
 
 class Place(NamedTuple):
-    """This process among those that a launcher started."""
+    """The rank of this process and the number of processes that a launcher started."""
 
     rank: int
     world: int
 
 
 def place() -> Place | None:
-    """The place of this process; None when it is alone, also where variables contradict each other."""
+    """The place of this process; None if it is the only one, or if the variables contradict each other."""
     try:
         return _place(os.environ)
     except UserError:
@@ -54,14 +54,14 @@ def place() -> Place | None:
 
 
 def check() -> Place | None:
-    """As `place`: a set of variables that is complete but contradictory is a `UserError`, a left-over a warning."""
+    """As `place`, but raise a `UserError` for contradictory variables, and warn about left-over ones."""
     found = _place(os.environ)
     if found is None:
         over = [f"{size}={os.environ[size]}" for _, size in PAIRS if os.environ.get(size, "1") != "1"]
         over += [f"{rank}={os.environ[rank]}" for rank, _ in PAIRS if os.environ.get(rank, "0") != "0"]
         if over:
             log.warning(
-                "%s in the environment: ignored, this is one process (a launcher also sets %s); for several, "
+                "%s in the environment is ignored: this is a single process (a launcher also sets %s); for several, "
                 "use --devices, torchrun or accelerate launch",
                 ", ".join(over), ", ".join(v for v in ("RANK", "WORLD_SIZE", *MEETING) if not os.environ.get(v)),
             )  # fmt: skip
@@ -79,7 +79,7 @@ def _place(environment: Mapping[str, str]) -> Place | None:
             found = Place(int(environment[rank]), int(environment[size]))
             port = int(environment["MASTER_PORT"])
         except ValueError:
-            raise UserError(f"the environment has {set_as}, and one of them is no whole number; unset them") from None
+            raise UserError(f"the environment has {set_as}, but one of them is not an integer; unset them") from None
         if not 0 <= found.rank < found.world or not 0 < port < 65536:
             raise UserError(f"the environment has {set_as}, which contradict each other; unset or correct them")
         return found if found.world > 1 else None
@@ -88,11 +88,11 @@ def _place(environment: Mapping[str, str]) -> Place | None:
 
 @contextmanager
 def waiting(found: Place, seconds: float = 10.0) -> Iterator[None]:
-    """While the processes meet: what this one waits for is said when it takes long."""
+    """Warn if the block, in which the processes connect, takes longer than ``seconds``."""
 
     def say() -> None:
         log.warning(
-            "process %d of %d waits for the others at %s:%s; if none were started, unset RANK and WORLD_SIZE",
+            "process %d of %d waits for the others at %s:%s; if you started only this one, unset RANK and WORLD_SIZE",
             found.rank, found.world, os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"],
         )  # fmt: skip
 
@@ -106,7 +106,10 @@ def waiting(found: Place, seconds: float = 10.0) -> Iterator[None]:
 
 
 def start_processes(recipe: Recipe, folder: Path, resume: Sequence[str] | None) -> Path:
-    """Run the recipe in several processes on this machine; ``resume`` are the changes to a run that goes on."""
+    """Run the recipe in several processes on this machine, and return the run folder.
+
+    ``resume`` is None for a new run; for a resumed run it holds the overrides, further arguments of ``ebm train``.
+    """
     count = recipe.compute.devices
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -133,36 +136,41 @@ def start_processes(recipe: Recipe, folder: Path, resume: Sequence[str] | None) 
                     if interrupted() and not told:
                         told = True
                         for process in processes:
-                            process.terminate()  # each finishes its step, and they save together
+                            process.terminate()  # each process finishes its step, then all save together
                     time.sleep(0.05)
                 if told:
                     for process in processes:
                         process.wait()
-                codes = [p.poll() for p in processes]  # None: killed below, because another failed
+                codes = [p.poll() for p in processes]  # None: still running, killed below because another failed
         finally:
             for process in processes:
                 process.kill()
                 process.wait()
     if told and all(code == 130 for code in codes):
-        raise Interrupted(f"go on with: ebm train --resume {folder}")
+        raise Interrupted(f"interrupted; resume with: ebm train --resume {folder}")
     if any(codes):
-        raise RecipeError(f"a process of {count} ended with status {next(c for c in codes if c)}; see above")
+        raise RecipeError(
+            f"one of {count} processes ended with status {next(c for c in codes if c)}; its error is printed above"
+        )
     return folder
 
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """SIGINT and SIGTERM ask for a stop after this step; a second one does not wait."""
+    """Within the block, SIGINT or SIGTERM requests a stop after the current step; a second signal stops at once.
+
+    Yields a function that says whether a signal has arrived.
+    """
     seen: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
         if seen:
-            raise KeyboardInterrupt("stopped at once; the last checkpoint stands")
+            raise KeyboardInterrupt("stopped at once; the last checkpoint is intact")
         seen.append(number)
 
     try:
         before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not in the main thread: signals are someone else's
+    except ValueError:  # not in the main thread, which alone may handle signals
         before = {}
     try:
         yield lambda: bool(seen)

@@ -1,4 +1,4 @@
-"""The lock on a run folder: one process at a time learns in it."""
+"""The lock on a run folder: only one process at a time may train in it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ except ImportError:  # not a Unix system
 __all__ = ["Lock", "lock"]
 
 HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
-"""What flock says when another process holds the lock. Everything else means that it cannot lock here."""
+"""Errors of flock that mean that another process holds the lock. Other errors mean that it does not work here."""
 
 log = logging.getLogger("ebmsuite")
 
@@ -34,9 +34,9 @@ class Lock(Protocol):
 
 
 def lock(folder: Path) -> Lock:
-    """Hold the run folder for this process. `UserError` when another process holds it.
+    """Lock the run folder for this process. Raises a `UserError` if another process holds it.
 
-    Where the file system has no locks (some Lustre and NFS mounts), a file that names its owner takes their place.
+    If the file system does not support locks (some Lustre and NFS mounts), a file that names its owner replaces them.
     """
     path = folder / ".lock"
     owner = path.with_name(".lock.owner")
@@ -45,7 +45,7 @@ def lock(folder: Path) -> Lock:
         file = path.open("w")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if owner.exists():  # of a process on a machine that cannot lock here
+            if owner.exists():  # written by a process on a machine where locks do not work
                 _clear(owner)
             return file
         except OSError as error:
@@ -58,12 +58,12 @@ def lock(folder: Path) -> Lock:
         except UserError:
             file.close()
             raise
-    log.warning("%s: files cannot be locked here (%s); %s marks the run as busy instead", folder, why, owner.name)
+    log.warning("%s: files cannot be locked here (%s); the file %s marks the run as busy", folder, why, owner.name)
     return OwnerFile(owner)
 
 
 class OwnerFile:
-    """A file that is made only if it does not exist, with the host, process and start time of its owner."""
+    """A lock file, created only if it does not exist. It holds the host, process and start time of its owner."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.text = path, json.dumps(_owner(os.getpid()), indent=1)
@@ -89,13 +89,13 @@ class OwnerFile:
             os.close(handle)
 
     def close(self) -> None:
-        """Give the folder back."""
+        """Delete the file if it is still the one that this process wrote."""
         if self.path.exists() and self.path.read_text(encoding="utf-8") == self.text:
             self.path.unlink()
 
 
 def _clear(path: Path) -> None:
-    """Remove the file of a process that has ended on this machine; `UserError` for any other file."""
+    """Remove the file if its owner was a process on this machine that has ended; else raise a `UserError`."""
     try:
         text = path.read_text(encoding="utf-8")
         owner = json.loads(text)
@@ -103,12 +103,12 @@ def _clear(path: Path) -> None:
     except FileNotFoundError:
         return
     except (OSError, ValueError, TypeError, KeyError):
-        raise _busy(path, "a process that it does not name") from None
+        raise _busy(path, "an unknown process (the file is not readable)") from None
     who = f"process {pid} on {host}, since {since}"
     elsewhere = {k: owner.get(k) for k in ("host", "processes")} != _machine()
     if elsewhere or owner.get("started") == _started(pid):
         raise _busy(path, who)
-    # two processes may find the file at the same time: what is removed must be what was read
+    # two processes may find the file at the same time: remove only the file that was read
     aside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         os.rename(path, aside)
@@ -118,17 +118,17 @@ def _clear(path: Path) -> None:
         os.rename(aside, path)
         raise _busy(path, "a process that has just started")
     aside.unlink()
-    log.warning("%s: left over from %s, which has ended; taken over", path, who)
+    log.warning("%s: left over from %s, which has ended; this process takes the folder over", path, who)
 
 
 def _busy(path: Path, who: str) -> UserError:
     return UserError(
-        f"{path.parent}: in use by {who}; if that has ended, delete {path}, else wait or choose another --out"
+        f"{path.parent}: in use by {who}; if that process has ended, delete {path}, else wait or choose another --out"
     )
 
 
 def _machine() -> dict[str, Any]:
-    """Where a process number means something: the host and, in a container, the container."""
+    """The scope in which a process number is unique: the host and the process namespace (the container)."""
     try:
         processes = os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -137,15 +137,15 @@ def _machine() -> dict[str, Any]:
 
 
 def _owner(pid: int) -> dict[str, Any]:
-    """What identifies a process; ``started`` is None where no process has this number."""
+    """The identity of a process; ``started`` is None if there is no process with this number."""
     return {**_machine(), "pid": pid, "started": _started(pid), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
 
 
 def _started(pid: int) -> str | None:
-    """When the process began: numbers are used again. None when there is no such process."""
+    """The start time of a process, since process numbers are reused; None if there is no such process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        return None if stat[0] in "ZX" else stat[19]  # the fields 3 and 22, the latter in ticks since the boot
+        return None if stat[0] in "ZX" else stat[19]  # fields 3 and 22; the latter is in clock ticks since boot
     except FileNotFoundError:
         if Path("/proc/self/stat").exists():
             return None
@@ -155,6 +155,6 @@ def _started(pid: int) -> str | None:
         os.kill(pid, 0)
     except ProcessLookupError:
         return None
-    except OSError:  # it exists and belongs to someone else
+    except OSError:  # the process exists and belongs to another user
         pass
     return "unknown"

@@ -1,7 +1,7 @@
-"""The loop of learning.
+"""The training loop.
 
-Everything that happens at a cadence (log, scores, pictures, checkpoints) is a function of the step and draws from
-generators of its own, so a run that was interrupted, killed or looked at ends as one that was not.
+Periodic actions (log, scores, pictures, checkpoints) depend only on the step, and use separate random generators. An
+interrupted, killed or evaluated run therefore ends in the same state as an undisturbed one.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ __all__ = ["fit"]
 
 
 def fit(run: Run, interrupted: Callable[[], bool] = lambda: False) -> str:
-    """Learn until the budget is spent; gives "finished", "interrupted" or "stopped"."""
+    """Train until the budget is used up; return "finished", "interrupted" or "stopped"."""
     recipe, trainer, hooks = run.recipe, run.experiment.trainer, run.registry.plugins
     checkpoints = Checkpoints(run.folder, recipe)
     if run.step == 0:
         checkpoints.save(run)
     while True:
-        if not run.evaluated:  # also after a resume or a rollback: checkpoints are older than the scores of their step
+        if not run.evaluated:  # also after a resume or rollback: a checkpoint is saved before its step is scored
             score_and_render(run)
             checkpoints.mark_evaluated(run)
         if run.step >= recipe.budget.steps:
@@ -56,7 +56,7 @@ def fit(run: Run, interrupted: Callable[[], bool] = lambda: False) -> str:
             path = checkpoints.save(run)
             if run.ranks.main:
                 hooks.call("ebm_checkpoint_saved", run=run, path=path)
-        # one process stops at once; several agree on it when they meet
+        # a single process stops at once; several processes agree when they next synchronise
         early = "stopped" if run.stop is not None else ""
         if not last and (run.ranks.world == 1 or flush) and any(run.ranks.all_values(interrupted())):
             early = "interrupted"
@@ -67,7 +67,7 @@ def fit(run: Run, interrupted: Callable[[], bool] = lambda: False) -> str:
 
 
 def move_logs(run: Run) -> None:
-    """Move the numbers of the last steps to the host, as means over ranks, in one transfer."""
+    """Move the logged numbers of the last steps to the host in one transfer, averaged over ranks."""
     rows, run.pending = run.pending, []
     if not rows:
         return

@@ -1,7 +1,7 @@
-"""What is measured at the start of a run: the number of threads that small nets are fastest with, and what bf16 costs.
+"""Measurements at the start of a run: which number of threads is fastest, and whether bf16 is slower than fp32.
 
-Both time passes of the run's own nets on its own batch: values and gradients of the energies that chains follow, and
-of generators and encoders. Nets that cannot be called so are left out.
+Both time forward and backward passes of the run's nets on a batch of the run: the energies that chains follow,
+generators and encoders. Nets that cannot be called in this way are not measured.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ __all__ = ["FILE", "check_precision", "threads"]
 
 FILE = "threads.json"
 BUDGET = 0.8
-"""Seconds that a measurement may take."""
+"""The time limit of a measurement, in seconds."""
 GAIN = 0.9
-"""The share of the time that another number of threads must get below: less is noise."""
+"""Another setting must take less than this fraction of the time; smaller gains are noise."""
 
 log = logging.getLogger("ebmsuite")
 
@@ -42,12 +42,12 @@ Pass = Callable[[], object]
 
 @contextmanager
 def threads(run: Run, fresh: bool) -> Iterator[None]:
-    """Compute with the threads that the recipe asks for, for as long as the block lasts.
+    """Within the block, compute with the number of threads that the recipe sets.
 
-    "auto" measures one thread against all of them in a ``fresh`` run of one process on the CPU. What it chose is
-    stored in the run, since the number of threads changes the order of sums: a resumed run computes with the stored
-    number, and one that stored none, as runs did not once, with torch's own. With OMP_NUM_THREADS or MKL_NUM_THREADS
-    nothing is measured.
+    "auto" compares one thread with all threads in a ``fresh`` run of one process on the CPU. The run stores the
+    result, because the number of threads changes the order of sums: a resumed run uses the stored number. A run
+    without a stored number (from an earlier version) uses torch's default. If OMP_NUM_THREADS or MKL_NUM_THREADS is
+    set, nothing is measured.
     """
     before = torch.get_num_threads()
     number = _threads(run, fresh, before)
@@ -79,8 +79,9 @@ def _threads(run: Run, fresh: bool, before: int) -> int:
     number = _stored(path)
     if number != before and (named or number > before):
         log.warning(
-            "threads: %d, as before, so the run ends as an uninterrupted one; %s %d. compute.threads=%d changes it",
-            number, f"{named[0]} is" if named else "torch would take", before, before,
+            "threads: %d, as before the interruption, so that the results are the same; %s %d. compute.threads=%d "
+            "changes it",
+            number, f"{named[0]} is" if named else "the default of torch is", before, before,
         )  # fmt: skip
     return number
 
@@ -92,14 +93,14 @@ def _stored(path: Path) -> int:
             raise ValueError(f"threads is {number}")
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise DataError(
-            f"{path}: cannot be read ({type(error).__name__}: {error}); delete it to compute with torch's own number "
-            "of threads: the run then goes on, but not bit for bit as it would have without the damage"
+            f"{path}: cannot be read ({type(error).__name__}: {error}); delete it to compute with torch's default "
+            "number of threads: the run can then resume, but its results will not match bit for bit"
         ) from error
     return number
 
 
 def _fastest(work: Sequence[Pass], most: int) -> tuple[int, dict[str, float]]:
-    """1 or ``most``, whichever is faster, and the seconds of both; ``most`` for nets that take long."""
+    """The faster of 1 and ``most`` threads, and the seconds of both. Nets too slow to measure get ``most``."""
     try:
         found = _compare({number: partial(torch.set_num_threads, number) for number in (most, 1)}, work)
     finally:
@@ -111,7 +112,7 @@ def _fastest(work: Sequence[Pass], most: int) -> tuple[int, dict[str, float]]:
 
 
 def check_precision(run: Run) -> None:
-    """Warn, and record in the log, when the nets take longer in bf16 than in fp32, as on a CPU without bf16."""
+    """Warn, and record in the log, if the nets are slower in bf16 than in fp32, as on a CPU without bf16."""
     experiment = run.experiment
     if run.recipe.compute.precision != "bf16" or not run.ranks.main:
         return
@@ -128,7 +129,7 @@ def check_precision(run: Run) -> None:
 
 
 def _compare(ways: Mapping[Any, Callable[[], None]], work: Sequence[Pass]) -> dict[Any, float]:
-    """The shortest time of all ``work`` in each way, measured in turns; {} when once in each would take too long."""
+    """The shortest time of all ``work`` in each of ``ways``, measured in turns; {} if one pass takes too long."""
     best: dict[Any, float] = {}
     if not work:
         return best
@@ -139,7 +140,7 @@ def _compare(ways: Mapping[Any, Callable[[], None]], work: Sequence[Pass]) -> di
             seconds = _timed(work)
             if round_ == 0 and seconds > BUDGET:
                 return {}
-            if round_ > 0:  # the first call makes buffers and wakes threads
+            if round_ > 0:  # the first call allocates buffers and starts threads
                 best[name] = min(best.get(name, seconds), seconds)
         spent = time.perf_counter() - began
         if round_ > 0 and spent * (round_ + 2) / (round_ + 1) > BUDGET:
@@ -162,7 +163,7 @@ def _wait() -> None:
 
 
 def passes(run: Run) -> list[Pass]:
-    """A forward and backward pass of each net that can be called, on the batch of the run's next step."""
+    """A forward and backward pass of each net that can be measured, on the batch of the run's next step."""
     experiment = run.experiment
     stream = next(iter(experiment.streams.values()))
     batch = stream.batch(run.step).to(experiment.device)
@@ -179,7 +180,7 @@ def passes(run: Run) -> list[Pass]:
         call = _undisturbed(experiment, call)
         try:
             call()
-        except Exception as error:  # a net that wants something else; it is measured by none of its calls
+        except Exception as error:  # the net needs other arguments, so it is not measured
             log.debug("not timed: %s", error)
         else:
             found.append(call)
@@ -210,7 +211,7 @@ def _learn(net: torch.nn.Module, forward: Callable[[], Any]) -> object:
 
 
 def _undisturbed(experiment: Experiment, call: Pass) -> Pass:
-    """The call with nets as in use, so that no running mean and no generator of the run is moved."""
+    """The call in evaluation mode, so that it changes no running mean and no random generator of the run."""
 
     def inside() -> object:
         devices = [experiment.device] if experiment.device.type == "cuda" else []

@@ -1,4 +1,4 @@
-"""What a run remembers of its data (``data.json``), and how it is compared with the data found later."""
+"""The description of the data in a run (``data.json``), and its comparison with the data found later."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["FILE", "changes", "compare", "describe", "describe_stream", "differe
 
 FILE = "data.json"
 NAMES = 5
-"""Names of skipped inputs that are kept per reason."""
+"""Number of names of skipped inputs that are kept per reason."""
 
 
 def describe(streams: Mapping[str, Dataset], condition: ConditionSpace) -> dict[str, Any]:
     """The content of ``data.json``.
 
-    Spaces, codec and example count are those of the first stream: a model needs them to work without its data. Each
-    stream has its example count, digest, note and what was skipped.
+    Spaces, codec and example count are those of the first stream; a model needs them to work without its data. Each
+    stream has its example count, digest, note and skipped inputs.
     """
     first = next(iter(streams.values()))
     described = {
@@ -43,7 +43,7 @@ def describe_stream(dataset: Dataset) -> dict[str, Any]:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The ``data.json`` of a run folder. `DataError` when it is missing or damaged."""
+    """The content of the ``data.json`` of a run folder. Raises a `DataError` if it is missing or damaged."""
     path = folder / FILE
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -59,18 +59,18 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def compare(folder: Path, now: Mapping[str, Any], allow: bool) -> list[str]:
-    """How the examples ``now`` differ from those that the run in ``folder`` was created with.
+    """The differences between the examples ``now`` and the examples that the run in ``folder`` was created with.
 
-    Nothing is written. `DataError`, one line, when spaces or codec differ, and when examples do and ``allow`` is not
-    set. A folder whose run ended before its first step has nothing to compare with.
+    Writes nothing. Raises a `DataError` of one line if spaces or codec differ, or if the examples differ and ``allow``
+    is not set. If the run ended before its first step there is nothing to compare, and the result is empty.
     """
     if not (folder / FILE).exists() and not any((folder / "checkpoints").glob("step-*")):
         return []
     spaces, examples = differences(read(folder), now)
     if spaces:
         raise DataError(
-            f"{folder}: the data are not those of this run: {'; '.join([*spaces, *examples])}. Its weights do not fit "
-            "them: resume with the original data, or train a new run"
+            f"{folder}: the data are not those of this run: {'; '.join([*spaces, *examples])}. The weights do not fit "
+            "these data: resume with the original data, or train a new run"
         )
     if examples and not allow:
         raise DataError(
@@ -81,10 +81,11 @@ def compare(folder: Path, now: Mapping[str, Any], allow: bool) -> list[str]:
 
 
 def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """How the data ``now`` differ from those that a run stored: (what weights depend on, which examples they are).
+    """The differences between the data ``now`` and the stored data of a run, as (spaces and codec, examples).
 
-    The first are spaces and codec: weights learned under one vocabulary or scale mean nothing under another. The
-    second are counts, digests and notes. A run that was created before digests were stored is compared in what it has.
+    The first list has differences of spaces and codec: weights learned with one vocabulary or scale are invalid with
+    another. The second list has differences of counts, digests and notes. If a run from an earlier version stored no
+    digests, only the stored values are compared.
     """
     spaces = [
         f"{key} {_shown(stored[key], now[key])}"
@@ -102,19 +103,19 @@ def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list
 
 
 def changes(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """How a stream ``now`` differs from ``before``, both as `describe_stream` gives them."""
+    """The differences between a stream ``now`` and ``before``, both as `describe_stream` returns them."""
     found = []
     if before["examples"] != now["examples"]:
         found.append(f"{name} has {now['examples']:,} examples, the run had {before['examples']:,}")
     elif before.get("digest", now["digest"]) != now["digest"]:
-        found.append(f"{name} has other examples, or another order (their digest differs)")
+        found.append(f"{name} has other examples, or the same in another order (the digest differs)")
     if before.get("note", now["note"]) != now["note"]:
         found.append(f'{name} is now "{now["note"]}", the run had "{before["note"]}"')
     return found
 
 
 def line(name: str, stream: Mapping[str, Any]) -> str:
-    """One line for people: what a stream uses, what was skipped and why."""
+    """A line of text that says which examples a stream uses, and which inputs were skipped and why."""
     said = f"{name}: {stream['examples']:,} examples"
     if stream["note"]:
         said += f" ({stream['note']})"
@@ -129,7 +130,7 @@ def _skipped(why: str, what: Mapping[str, Any]) -> str:
 
 
 def _same(stored: Any, now: Any) -> bool:
-    """Equal, where a key that the stored one lacks (it is newer than the run) does not count."""
+    """Whether the values are equal, ignoring keys that ``stored`` lacks because they are newer than the run."""
     if isinstance(stored, dict) and isinstance(now, dict):
         return stored.keys() <= now.keys() and all(_same(stored[key], now[key]) for key in stored)
     return bool(stored == now)

@@ -1,7 +1,7 @@
-"""An experiment as data: reading, completing and changing recipes.
+"""Recipes, which describe experiments: read, complete and change them.
 
-A recipe is YAML. A ``{name: ...}`` is looked up in the registry, its other keys are keyword arguments of what it
-names. `resolve` adds every default, so that the file stored with a run hides nothing.
+A recipe is YAML. A mapping ``{name: ...}`` names a component of the registry; its other keys are keyword arguments of
+the component. `resolve` adds every default, so the recipe stored with a run is complete.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Budget:
-    """``steps`` learning steps of ``batch`` examples (over all processes)."""
+    """``steps`` learning steps of ``batch`` examples each, summed over all processes."""
 
     steps: int
     batch: int
@@ -50,7 +50,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class CheckpointPlan:
-    """A checkpoint every ``every`` steps; the last ``keep`` stay, and the one with the ``best`` score."""
+    """A checkpoint is saved every ``every`` steps. The last ``keep`` and the one with the ``best`` score are kept."""
 
     every: int = 500
     keep: int = 2
@@ -60,12 +60,13 @@ class CheckpointPlan:
 
 @dataclass(frozen=True)
 class Compute:
-    """Where and how.
+    """Where and how a run computes.
 
-    ``device`` "auto" takes CUDA when there is one; bf16 is for nets only; ``devices`` is the number of processes.
-    ``fast`` is how chains compute values and gradients (`ebmsuite.sampling.fast`): "auto" measures what pays in runs
-    that are long enough to pay for it, and stores it in the run. ``threads`` is the number of CPU threads of a
-    process: "auto" measures whether one is faster than all, and stores it in the run (`ebmsuite.experiment.pace`).
+    ``device`` "auto" is CUDA if available, else the CPU. ``precision`` "bf16" applies to nets only. ``devices`` is the
+    number of processes. ``fast`` is how chains compute values and gradients (`ebmsuite.sampling.fast`): "auto"
+    measures which way is fastest, if the run is long enough to repay the measurement. ``threads`` is the number of CPU
+    threads per process: "auto" measures whether one is faster than all (`ebmsuite.experiment.pace`). The run stores
+    the results of both measurements.
     """
 
     device: str = "auto"
@@ -77,7 +78,7 @@ class Compute:
 
 @dataclass(frozen=True)
 class LogPlan:
-    """Numbers are moved to the host, logged and guarded every ``every`` steps."""
+    """Numbers are moved to the host, logged and checked by the guard every ``every`` steps."""
 
     every: int = 10
 
@@ -86,7 +87,7 @@ class LogPlan:
 class Recipe:
     """A complete recipe. Component specs are ``{name: ..., settings}`` with every setting present.
 
-    ``watch`` lists the suite's own callbacks and then the recipe's; one that is off has ``enabled: False``.
+    ``watch`` lists the suite's callbacks, then those of the recipe; a disabled callback has ``enabled: False``.
     """
 
     recipe: str
@@ -107,13 +108,13 @@ class Recipe:
     seed: int = 0
 
     def as_yaml(self) -> str:
-        """The text from which `read_recipe` makes this recipe again."""
+        """The recipe as YAML text, from which `read_recipe` gives an equal recipe."""
         return str(yaml.safe_dump(plain(self), sort_keys=False, allow_unicode=True, width=100))
 
 
 SECTIONS = [f.name for f in dataclasses.fields(Recipe)]
 WATCH = ("log", "guard", "progress", "report")
-"""The suite's own callbacks: on unless a recipe turns one off."""
+"""The suite's callbacks. Each is active unless a recipe disables it."""
 
 _PLAYER = {"of": Parameter("of", Literal["event", "latent"], "event", None)}
 _OPTIMISER = {
@@ -139,13 +140,13 @@ _PLANS: dict[str, Any] = {"budget": Budget, "checkpoint": CheckpointPlan, "log":
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads 1e-4 as a text; here it is a number. A key given twice is an error."""
+    """A YAML loader that reads 1e-4 as a number (YAML 1.1 reads it as text) and rejects duplicate keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(k, deep=True) for k, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
-                raise RecipeError(f'line {node.start_mark.line + 1}: the key "{key}" is given twice')
+                raise RecipeError(f'line {node.start_mark.line + 1}: the key "{key}" is given twice; remove one')
         return super().construct_mapping(node, deep)
 
 
@@ -158,13 +159,13 @@ _Loader.add_implicit_resolver(
 
 def _parse(text: str, where: str) -> Any:
     try:
-        return yaml.load(text, _Loader)  # a SafeLoader: plain values only
+        return yaml.load(text, _Loader)  # safe: _Loader is a SafeLoader, which gives plain values only
     except (yaml.YAMLError, RecipeError) as error:
         raise RecipeError(f"{where}: {' '.join(str(error).split())}") from error
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
-    """The key and the value, read as YAML, of ``key=value``."""
+    """Split ``key=value`` into the key and the value, which is read as YAML."""
     key, separator, value = text.partition("=")
     if not separator or not key:
         raise RecipeError(f'"{text}" is not of the form key=value')
@@ -175,31 +176,34 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise RecipeError(f"{path}: not a text in UTF-8 ({error.reason} at byte {error.start})") from error
+        raise RecipeError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start})") from error
 
 
 def stored_text(folder: Path) -> str:
-    """The recipe.yaml of a run folder. `DataError` for another folder and for a file that is not complete."""
+    """The text of the recipe.yaml of a run folder.
+
+    Raises a `DataError` if the folder is not a run folder, or if the file is not complete.
+    """
     path = folder / "recipe.yaml"
     if not path.is_file():
         raise DataError(f"{folder}: not a run folder (it has no recipe.yaml)")
     text = _text(path)
-    if not re.search(r"^seed: \S+\n", text, re.MULTILINE):  # the last line that a run writes
+    if not re.search(r"^seed: \S+\n", text, re.MULTILINE):  # the last line of a complete file
         raise DataError(
-            f"{path}: damaged, it does not end with its seed; restore it, for example from a run of the same recipe "
-            "with the same settings"
+            f"{path}: is damaged (it does not end with the seed); restore it, for example from a run of the same "
+            "recipe with the same settings"
         )
     return text
 
 
 def read_stored(folder: Path, registry: Registry, overrides: Sequence[str] = ()) -> Recipe:
-    """The complete recipe of a run folder; errors are those of `stored_text` and `read_recipe`."""
+    """The complete recipe of a run folder. Raises the errors of `stored_text` and `read_recipe`."""
     stored_text(folder)
     return read_recipe(folder / "recipe.yaml", registry, overrides)
 
 
 def source_of(name: str | Path, registry: Registry) -> tuple[dict[str, Any], str]:
-    """The raw recipe of a registered name or of a YAML file, and where it came from."""
+    """The raw recipe of a registered name or a YAML file, and a description of its source for messages."""
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.is_file():
         if not path.is_file():
@@ -212,7 +216,7 @@ def source_of(name: str | Path, registry: Registry) -> tuple[dict[str, Any], str
         where = f"{name} ({component.target})"
     raw = _parse(text, where)
     if not isinstance(raw, dict):
-        raise RecipeError(f"{where}: a recipe is a mapping of keys, see `ebm show image/digits`")
+        raise RecipeError(f"{where}: a recipe must be a mapping of keys, see `ebm show image/digits`")
     raw.setdefault("recipe", path.stem if path.is_file() else str(name))
     return raw, where
 
@@ -223,7 +227,7 @@ def read_recipe(
     overrides: Sequence[str] = (),
     budget: str | None = None,
 ) -> Recipe:
-    """A complete recipe from a name, a file or a mapping; errors name the file and the key."""
+    """A complete recipe from a name, a file or a mapping. A `RecipeError` names the file and the key."""
     if isinstance(name, Mapping):
         raw, where = dict(name), str(name.get("recipe", "recipe"))
     else:
@@ -243,7 +247,7 @@ def resolve(
     """Apply a budget and then ``key=value`` overrides, add every default and check the result.
 
     The recipe is checked once, after all changes, so the order of changes that depend on each other does not matter.
-    "full" without an entry in ``budgets`` is the recipe as it stands.
+    If ``budgets`` has no entry "full", the budget "full" changes nothing.
     """
     own: dict[str, Any] = _upgraded(plain(raw))
     budgets = own.pop("budgets", None) or {}
@@ -251,26 +255,26 @@ def resolve(
     if budget is not None and (budget in budgets or budget != "full"):
         if budget not in budgets:
             raise RecipeError(
-                f'budgets: there is no budget "{budget}" (there are: {", ".join(dict.fromkeys(["full", *budgets]))})'
+                f'budgets: there is no budget "{budget}"; there are: {", ".join(dict.fromkeys(["full", *budgets]))}'
             )
         if not isinstance(budgets[budget], Mapping):
-            raise RecipeError(f"budgets.{budget}: a mapping of keys to values is needed here")
+            raise RecipeError(f"budgets.{budget}: must be a mapping of keys to values")
         changes += list(budgets[budget].items())
     changes += map(parse_setting, overrides)
     for key, value in changes:
-        own["watch"] = _callbacks(own.get("watch"))  # so that watch.1 is an entry that exists
+        own["watch"] = _callbacks(own.get("watch"))  # so that keys such as watch.1 exist
         known, problems = _outline(own, registry)
         try:
             path = _find(key, known)
         except RecipeError as error:
-            # the keys of a component that does not exist are not known either
+            # if a component does not exist, its keys are unknown too: report the component
             raise (problems[0] if problems else error) from error
         _set(own, path, value)
     return _fill(own, registry)
 
 
 def _upgraded(raw: dict[str, Any]) -> dict[str, Any]:
-    """A recipe of an earlier version in the words of this one, so that its runs go on."""
+    """Translate a recipe of an earlier version to the present keys, so that its runs can resume."""
     trainer = raw.get("trainer")
     if isinstance(trainer, dict) and trainer.get("name") == "mle":
         # until 0.1 the terms of improved contrastive divergence were settings of "mle"
@@ -284,15 +288,15 @@ def _fill(raw: Mapping[str, Any], registry: Registry) -> Recipe:
     for key in raw:
         if key not in SECTIONS:
             close = difflib.get_close_matches(str(key), SECTIONS, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"the keys of a recipe: {', '.join(SECTIONS)}"
+            hint = f"did you mean {close[0]}?" if close else f"the keys of a recipe are: {', '.join(SECTIONS)}"
             raise RecipeError(f"{key}: no such key; {hint}")
     raw = {**raw, "phases": raw.get("phases") or {}, "watch": _callbacks(raw.get("watch"))}
     for key in ("data", "players", "trainer", "phases", "optimisers", "budget"):
         if not isinstance(raw.get(key), Mapping):
-            raise RecipeError(f"{key}: a mapping is needed here")
+            raise RecipeError(f"{key}: must be a mapping")
     for key, _, _ in _LISTS:
         if not isinstance(raw.get(key, []), list | tuple):
-            raise RecipeError(f"{key}: a list is needed here")
+            raise RecipeError(f"{key}: must be a list")
     registry.fill("trainer", raw["trainer"], "trainer")
     trainer: Any = registry.resolve("trainer", raw["trainer"]["name"])
     _same_keys(raw["data"], trainer.streams, "data", "stream")
@@ -325,7 +329,7 @@ def _fill(raw: Mapping[str, Any], registry: Registry) -> Recipe:
 def _components(
     raw: Mapping[str, Any], roles: Mapping[str, str], visit: Callable[[str, Any, str, Any], Any]
 ) -> dict[str, Any]:
-    """The sections that hold components, with ``visit(kind, spec, key, extra settings)`` in the place of each spec."""
+    """The sections that hold components, with each spec replaced by ``visit(kind, spec, key, extra settings)``."""
     made: dict[str, Any] = {"trainer": visit("trainer", raw.get("trainer"), "trainer", None)}
     for section, kind, extras in (
         ("data", "dataset", None),
@@ -361,10 +365,7 @@ def _items(section: Any) -> list[tuple[str, Any]]:
 
 
 def _outline(raw: Mapping[str, Any], registry: Registry) -> tuple[dict[str, Any], list[UserError]]:
-    """Every key that the recipe has or may be given, to find keys in; nothing is checked.
-
-    Also the errors of the components that could not be looked up.
-    """
+    """Every key that the recipe has or can have, without checks, and the errors of components that were not found."""
     problems: list[UserError] = []
 
     def visit(kind: str, spec: Any, where: str, extras: Any) -> Any:
@@ -392,21 +393,21 @@ def _outline(raw: Mapping[str, Any], registry: Registry) -> tuple[dict[str, Any]
 
 
 def _callbacks(given: Any) -> Any:
-    """The suite's own callbacks with the changes that ``given`` makes to them, then its additions."""
+    """The suite's callbacks with the changes that ``given`` makes to them, followed by the other entries."""
     if given is None:
         given = []
     if not isinstance(given, list | tuple) or not all(isinstance(spec, Mapping) for spec in given):
-        return given  # `_fill` refuses it
+        return given  # `_fill` raises the error
     names = [spec.get("name") for spec in given]
     for i, name in enumerate(names):
         if name in names[:i]:
-            raise RecipeError(f'watch.{i}: "{name}" is in the list twice')
+            raise RecipeError(f'watch.{i}: "{name}" is in the list twice; remove one')
     own = [dict(given[names.index(name)]) if name in names else {"name": name} for name in WATCH]
     return [*own, *(dict(spec) for spec in given if spec.get("name") not in WATCH)]
 
 
 def plugins_of(recipe: Recipe) -> frozenset[str]:
-    """The plugins that the recipe names: that of the recipe itself and those of its components."""
+    """The plugins that the recipe uses: the plugin of the recipe and those of its components."""
 
     def names(tree: Any) -> Iterator[str]:
         if isinstance(tree, Mapping):
@@ -422,7 +423,7 @@ def plugins_of(recipe: Recipe) -> frozenset[str]:
 
 
 def fill_metric(spec: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
-    """A complete spec of a metric outside a recipe."""
+    """The complete spec of a metric that is not part of a recipe."""
     filled: dict[str, Any] = registry.fill("metric", spec, str(spec.get("name", "metric")), _METRIC)
     return filled
 
@@ -430,13 +431,14 @@ def fill_metric(spec: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
 def _check_phase(spec: Any, where: str) -> None:
     keys = {"chains", "sampler", "steps", "nets"}
     if not isinstance(spec, Mapping):
-        raise RecipeError(f"{where}: {{chains: ..., sampler: ..., steps: ...}} is needed here")
+        raise RecipeError(f"{where}: must be a mapping {{chains: ..., sampler: ..., steps: ...}}")
     for key in spec:
         if key not in keys:
             close = difflib.get_close_matches(str(key), keys, n=1)
-            raise RecipeError(f"{where}.{key}: no such key; {f'did you mean {close[0]}?' if close else sorted(keys)}")
+            hint = f"did you mean {close[0]}?" if close else f"the keys of a phase are: {', '.join(sorted(keys))}"
+            raise RecipeError(f"{where}.{key}: no such key; {hint}")
     if "steps" not in spec:
-        raise RecipeError(f"{where}.steps: a value is needed")
+        raise RecipeError(f"{where}.steps: is missing; set the number of steps")
 
 
 def _kinds(roles: Mapping[str, Any]) -> dict[str, str]:
@@ -457,7 +459,7 @@ def _same_keys(
             raise RecipeError(f'{where}.{key}: the trainer has no {what} "{key}"{hint}')
     for key in wanted:
         if key not in given and key not in optional:
-            raise RecipeError(f'{where}.{key}: the trainer needs its {what} "{key}"')
+            raise RecipeError(f'{where}.{key}: the trainer needs the {what} "{key}"')
 
 
 def _check(recipe: Recipe) -> None:
@@ -473,7 +475,7 @@ def _check(recipe: Recipe) -> None:
         if value < 1:
             raise RecipeError(f"{key}: must be at least 1, got {value}")
     if recipe.budget.steps < 0:
-        raise RecipeError(f"budget.steps: cannot be negative, got {recipe.budget.steps}")
+        raise RecipeError(f"budget.steps: must not be negative, got {recipe.budget.steps}")
     if recipe.budget.batch % recipe.compute.devices:
         raise RecipeError(
             f"budget.batch: {recipe.budget.batch} cannot be divided among {recipe.compute.devices} processes"
@@ -481,7 +483,7 @@ def _check(recipe: Recipe) -> None:
     labels = [m["label"] or m["name"] for m in recipe.metrics]
     for i, label in enumerate(labels):
         if label in labels[:i]:
-            raise RecipeError(f'metrics.{i}.label: "{label}" is scored twice; give one of them a label')
+            raise RecipeError(f'metrics.{i}.label: "{label}" is in metrics twice; give one of them another label')
     best = recipe.checkpoint.best
     if best is not None:
         due = [m["every"] for m in recipe.metrics if m["every"] and best.startswith(m["label"] or m["name"])]
@@ -509,7 +511,7 @@ def _paths(tree: Any, prefix: str = "") -> Iterator[str]:
 
 
 def _find(key: str, tree: Any) -> str:
-    """The one dotted key that ends with ``key``."""
+    """The only dotted key of ``tree`` that is ``key`` or ends with it. Raises a `RecipeError` if there is not one."""
     paths = list(_paths(tree))
     if key in paths:
         return key
@@ -517,7 +519,7 @@ def _find(key: str, tree: Any) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise RecipeError(f'"{key}" could be {", ".join(found)}: write more of the key')
+        raise RecipeError(f'"{key}" is ambiguous: it could be {", ".join(found)}; write more of the key')
     last = {p.rpartition(".")[2]: p for p in reversed(paths)}
     close = difflib.get_close_matches(key, paths, n=2) or [
         last[w] for w in difflib.get_close_matches(key.rpartition(".")[2], list(last), n=2)

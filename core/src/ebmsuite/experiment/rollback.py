@@ -1,4 +1,4 @@
-"""Back to the last good checkpoint, with lower learning rates."""
+"""Rollback: return to the last good checkpoint with lower learning rates."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ log = logging.getLogger("ebmsuite")
 
 
 def roll_back(run: Run, checkpoints: Checkpoints) -> None:
-    """Back to the last good checkpoint with lower learning rates and fresh randomness, or stop."""
+    """Return to the last good checkpoint with lower learning rates and new random seeds.
+
+    Raises `Stopped` when the limit of rollbacks is reached.
+    """
     asked, run.rollback = run.rollback, None
     assert asked is not None
     players = run.experiment.trainer.players
     step, factor, events, path = run.step, players.lr_factor, run.events, checkpoints.good()
-    # the decision is not saved: a run killed before its next checkpoint repeats it, being deterministic
+    # the decision need not be saved: the run is deterministic, so after a kill it decides the same again
     state = checkpoints.load(path, run)
     if len(events) >= asked.limit:
         raise Stopped(

@@ -1,16 +1,16 @@
-"""A run: its folder, its checkpoints, its history.
+"""A run: its folder, its state and its history.
 
 ::
 
     RUN/
-      recipe.yaml       complete and re-runnable: ebm train RUN/recipe.yaml
-      data.json         the spaces and codec of its data, so that the model works without them
+      recipe.yaml       the complete recipe; ebm train RUN/recipe.yaml repeats the run
+      data.json         the spaces and codec of the data (the model works without the data), and what was skipped
       fast.json         how chains are computed, as measured at the start
       threads.json      the number of threads, as measured at the start
-      metrics.jsonl     a row every log.every steps; scores and events between them
+      metrics.jsonl     one row per log.every steps; scores and events between them
       checkpoints/step-00000500/   players, ema, optimisers, trainer, phases-RANK, generators-RANK, run.json
-      samples/          pictures by step
-      report.html
+      samples/          pictures, one folder per step
+      report.html       the page of the run
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ log = logging.getLogger("ebmsuite")
 
 @dataclass
 class Rollback:
-    """What a callback asked for: back to the last good checkpoint, with lower learning rates."""
+    """A request of a callback: return to the last good checkpoint with lower learning rates."""
 
     reason: str
     lr_factor: float
@@ -50,22 +50,22 @@ class Rollback:
 
 @dataclass
 class RunState:
-    """What is neither a tensor nor a setting; saved as JSON with every checkpoint."""
+    """The state of a run other than tensors and settings; saved as JSON with every checkpoint."""
 
     step: int = 0
     lr_factor: float = 1.0
     reset_at: Mapping[str, int] | None = None
-    """Player -> the step at which its optimiser and moving average began."""
+    """Player -> the step at which its optimiser and moving average started."""
     events: tuple[Mapping[str, Any], ...] = ()
     """Rollbacks so far."""
     pending: tuple[tuple[int, Mapping[str, float]], ...] = ()
-    """Rows that were not yet moved to the log."""
+    """Rows that are not in the log yet."""
     log_bytes: int = 0
-    """Length of metrics.jsonl; what is behind it belongs to steps that will be repeated."""
+    """Length of metrics.jsonl at the checkpoint; later content belongs to steps that will be repeated."""
     evaluated: bool = True
-    """Whether the scores and pictures that are due at this step have been made."""
+    """Whether the scores and pictures of this step exist."""
     scheduled: bool = True
-    """False for the extra checkpoint of an interruption, which changes no later decision."""
+    """False for the additional checkpoint of an interruption, which must not affect later decisions."""
     world: int = 1
 
     def as_json(self) -> str:
@@ -74,7 +74,7 @@ class RunState:
 
 
 class Run:
-    """One experiment under way, as run-time hooks see it."""
+    """A running experiment; run-time hooks receive this object."""
 
     def __init__(self, folder: Path, experiment: Experiment, registry: Registry) -> None:
         self.folder, self.experiment, self.registry = folder, experiment, registry
@@ -88,31 +88,34 @@ class Run:
         self.rollback: Rollback | None = None
         self.stop: str | None = None
         self.uses = plugins_of(self.recipe)
-        """Plugins that the recipe names: an error in a hook of one ends the run."""
+        """Plugins that the recipe names. An error in a hook of one of them ends the run."""
         self.disabled: dict[tuple[str, str], Mapping[str, Any]] = {}
-        """(plugin, hook) that failed and is no longer called, with the row of the log that says so."""
+        """(plugin, hook) that failed and is no longer called -> the row of the log that records this."""
         self._routes: Mapping[str, Any] = {}
         self.rng = torch.Generator(experiment.device)
         self.seed_generators()
 
     def seed_generators(self) -> None:
-        """Seed all randomness of this process from (seed, rank, number of rollbacks)."""
+        """Seed all random generators of this process from (seed, rank, number of rollbacks)."""
         seed = (self.recipe.seed * 1_000_003 + self.ranks.rank) * 1_000_003 + len(self.events)
         self.rng.manual_seed(seed)
         torch.manual_seed(seed + 1)  # dropout draws from the global generators
 
-    # -- what hooks may ask --------------------------------------------------------------------------------------
+    # -- requests of hooks ---------------------------------------------------------------------------------------
 
     def ask_rollback(self, reason: str, lr_factor: float = 0.5, limit: int = 3, advice: str = "") -> None:
-        """Go back to the last good checkpoint with learning rates times ``lr_factor``; after ``limit`` stop."""
+        """Go back to the last good checkpoint and multiply the learning rates by ``lr_factor``.
+
+        After ``limit`` rollbacks the run stops.
+        """
         self.rollback = self.rollback or Rollback(reason, lr_factor, limit, advice)
 
     def ask_stop(self, reason: str) -> None:
-        """End the run after this step, as stopped."""
+        """End the run after this step with the outcome "stopped"."""
         self.stop = self.stop or reason
 
     def disable_hook(self, plugin: str, hook: str, error: Exception) -> None:
-        """Call this hook no more in this run, and log that (rank 0)."""
+        """Do not call this hook again in this run, and record that in the log (rank 0)."""
         reason = f"{type(error).__name__}: {error}"
         row = {"step": self.step, "event": "hook disabled", "plugin": plugin, "hook": hook, "reason": reason}
         self.disabled[plugin, hook] = row
@@ -121,25 +124,25 @@ class Run:
     # -- the fast path -------------------------------------------------------------------------------------------
 
     def keep_routes(self) -> None:
-        """Store what the fast path has chosen: it was measured, and a resumed run must compute as this one did."""
+        """Store the routes that the fast path chose by measurement; a resumed run must compute in the same way."""
         routes = self.experiment.routes
         if self.ranks.main and routes != self._routes:
             write_text(self.folder / "fast.json", json.dumps(routes, indent=1))
             self._routes = routes
 
     def take_routes(self) -> None:
-        """Compute as the run did before it was interrupted."""
+        """Use the stored routes of the fast path, so that a resumed run computes as before."""
         file = self.folder / "fast.json"
         try:
             stored = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
             for name, routes in stored.items():
                 if not set(routes.values()) <= set(get_args(Route)):
-                    raise ValueError(f"{name} has a route that is not known")
+                    raise ValueError(f"{name} has an unknown route")
                 self.experiment.trainer.phases[name].fast.routes = routes
         except (ValueError, AttributeError, TypeError, KeyError) as error:
             raise DataError(
-                f"{file}: cannot be read ({type(error).__name__}: {error}); delete it to measure anew what is fastest: "
-                "the run then goes on from its checkpoint, but not bit for bit as it would have without the damage"
+                f"{file}: cannot be read ({type(error).__name__}: {error}); delete it to measure again: the run can "
+                "then resume, but its results will not match bit for bit"
             ) from error
 
     # -- history -------------------------------------------------------------------------------------------------
@@ -154,7 +157,7 @@ class Run:
         with writing(self.log_path), self.log_path.open("ab", buffering=0) as file:
             length = file.seek(0, os.SEEK_END)
             try:
-                while rest:  # a disk that is nearly full takes a part
+                while rest:  # a nearly full disk may accept only a part of the row
                     rest = rest[file.write(rest) :]
             except OSError:
                 file.truncate(length)
@@ -165,26 +168,26 @@ class Run:
         return read_log(self.log_path)
 
     def cut_log(self, length: int) -> None:
-        """Forget the rows of steps that are about to be repeated, and what a damaged file has in the place of rows."""
+        """Cut metrics.jsonl to ``length`` bytes and to whole rows, because the later steps will be repeated."""
         if self.log_path.exists():
             with self.log_path.open("rb+") as file:
                 content = file.read(length)
                 whole = content.rfind(b"\n") + 1
                 if len(content) < length or whole < len(
                     content
-                ):  # a file that is too short must not be filled with NUL
+                ):  # truncate() must not fill a file that is too short with NUL
                     log.warning(
-                        "%s: ends after %d whole bytes, its checkpoint knows of %d; the rows between are lost",
+                        "%s: its whole rows end at byte %d, but the checkpoint recorded %d; the rows between are lost",
                         self.log_path, whole, length,
                     )  # fmt: skip
                 file.truncate(whole)
         kept = self.history() if self.disabled else []
-        for row in self.disabled.values():  # it holds for the steps that are repeated too
+        for row in self.disabled.values():  # the hooks stay disabled in the repeated steps
             if row not in kept:
                 self.append(row)
 
     def state(self, scheduled: bool) -> RunState:
-        """The state to save; ``pending`` rows are moved to the host."""
+        """The state to save. Moves the ``pending`` rows to the host."""
         players = self.experiment.trainer.players
         pending = tuple((t, {k: float(v) for k, v in row.items()}) for t, row in self.pending)
         length = self.log_path.stat().st_size if self.log_path.exists() else 0
@@ -194,7 +197,7 @@ class Run:
         )  # fmt: skip
 
     def take(self, state: RunState) -> None:
-        """Go on from a saved state."""
+        """Continue from a saved state."""
         players = self.experiment.trainer.players
         self.step, players.lr_factor = state.step, state.lr_factor
         players.reset_at = dict(state.reset_at or {})
@@ -205,23 +208,23 @@ class Run:
 def read_log(path: Path) -> list[dict[str, Any]]:
     """The rows of a metrics.jsonl.
 
-    A last line that a kill cut off is left out. A line that is no row, as a crash of the machine can leave behind, is
-    left out with a warning that gives its number.
+    An incomplete last line (the process was killed) is ignored. Any other line that is not a row (the machine crashed)
+    is ignored with a warning that gives its number.
     """
     rows = []
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     for number, line in enumerate(lines, 1):
         try:
             row = json.loads(line)
-        except ValueError:  # also of bytes that are not UTF-8
+        except ValueError:  # includes bytes that are not UTF-8
             row = None
         if isinstance(row, dict) and isinstance(row.get("step"), int):
             rows.append(row)
-        elif (path, number) not in _told:  # a run reads its log at every checkpoint
+        elif (path, number) not in _told:  # warn once: a run reads its log at every checkpoint
             _told.add((path, number))
-            log.warning("%s, line %d: damaged, so it is left out; the rest of the log is used", path, number)
+            log.warning("%s, line %d: damaged, so it is ignored; the rest of the log is used", path, number)
     return rows
 
 
 _told: set[tuple[Path, int]] = set()
-"""Lines that have been warned of."""
+"""Damaged lines that a warning has already named."""

@@ -1,4 +1,4 @@
-"""Scores and pictures of a model while it learns, and of one metric at a time."""
+"""Scores and pictures of a model during training, and the scores of a single metric."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["due", "render", "score", "score_all", "score_and_render"]
 
 
 def score(model: Model, spec: Mapping[str, Any], data: Any, registry: Registry, seed: int) -> dict[str, Score]:
-    """Scores of one metric, under its label (or its name); several as LABEL/KEY."""
+    """The scores of one metric. The key is its label (or name); a metric with several scores gives LABEL/KEY."""
     metric, label = registry.build("metric", spec), spec.get("label") or spec["name"]
     result = metric(model, data, model.generator(seed), spec["n"])
     scores = {label: result} if isinstance(result, Score) else {f"{label}/{key}": s for key, s in result.items()}
@@ -34,7 +34,7 @@ def score(model: Model, spec: Mapping[str, Any], data: Any, registry: Registry, 
 
 
 def due(run: Run) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """The metrics and the renderers whose turn it is at this step; all of them at the last."""
+    """The metrics and the renderers that are scheduled for this step; at the last step, all of them."""
 
     def now(spec: Mapping[str, Any]) -> bool:
         last = run.step == run.recipe.budget.steps
@@ -44,7 +44,7 @@ def due(run: Run) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
 
 
 def score_and_render(run: Run) -> None:
-    """Score and picture the model if it is time to, on rank 0."""
+    """Compute the scores and pictures that are scheduled for this step, on rank 0."""
     metrics, renderers = due(run)
     if run.ranks.main:
         if renderers:
@@ -61,20 +61,20 @@ def _seed(run: Run, name: str) -> int:
 
 
 def score_all(run: Run, metrics: Sequence[Mapping[str, Any]]) -> None:
-    """Score the model as it stands."""
+    """Score the current model with ``metrics``, log the scores and call the hooks."""
     scores: dict[str, Score] = {}
     with _as_model(run) as model:
         for spec in metrics:
             scores |= score(model, spec, model.data, run.registry, _seed(run, spec["label"] or spec["name"]))
     best = run.recipe.checkpoint.best
     if best not in (None, *scores) and any(best.startswith(m["label"] or m["name"]) for m in metrics if best):
-        raise RecipeError(f'checkpoint.best: there is no score "{best}", but {", ".join(scores)}')
+        raise RecipeError(f'checkpoint.best: there is no score "{best}"; the scores are {", ".join(scores)}')
     run.append({"step": run.step, "scores": {k: s.__dict__ for k, s in scores.items()}})
     run.registry.plugins.call("ebm_evaluated", run=run, step=run.step, scores=scores)
 
 
 def render(run: Run, renderers: Sequence[Mapping[str, Any]]) -> None:
-    """Make pictures of the model as it stands."""
+    """Render pictures of the current model and call the hooks."""
     folder = run.folder / "samples" / f"step-{run.step:08d}"
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []

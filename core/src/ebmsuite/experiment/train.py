@@ -1,9 +1,9 @@
-"""Train a recipe, or go on with a run.
+"""Train a recipe, or resume a run.
 
 One process:         ``ebm train image/digits``
 Two processes:       ``ebm train image/digits --devices 2``
 A cluster:           ``accelerate launch --multi_gpu -m ebmsuite train image/mnist-short-run``
-Continue a run:      ``ebm train --resume runs/image-digits``
+Resume a run:        ``ebm train --resume runs/image-digits``
 """
 
 from __future__ import annotations
@@ -47,21 +47,22 @@ def train(
     registry: Registry | None = None,
     allow_changed_data: bool = False,
 ) -> Path:
-    """Train a recipe (a name, a YAML file, a mapping), or go on with a run; gives the run folder.
+    """Train a recipe (a name, a YAML file or a mapping), or resume a run; return the run folder.
 
-    ``overrides`` are ``key=value``. A run is resumed with the examples that it was created with; other examples are a
-    `DataError` unless ``allow_changed_data``, which the run's log records. Raises `Stopped` when the stability guard
-    gave up and `Interrupted` when a signal ended the run; both leave a folder that ``resume`` takes.
+    ``overrides`` are strings ``key=value``. A resumed run needs the examples that it was created with: other examples
+    raise a `DataError`, unless ``allow_changed_data`` is set; the log of the run then records the change. Raises
+    `Stopped` if the run diverged or a callback stopped it, and `Interrupted` if a signal ended it. Both leave a folder
+    that can be resumed.
     """
     registry = registry or Registry()
     registry.plugins.load_all()
     folder: Path | None
     if allow_changed_data and resume is None:
-        raise UserError("--allow-changed-data belongs to --resume: a new run has no data to compare with")
+        raise UserError("--allow-changed-data needs --resume: a new run has no earlier data to compare with")
     if resume is not None:
         folder = Path(resume)
         if recipe is not None or budget is not None or out is not None:
-            raise UserError("--resume goes on with the recipe, budget and folder of the run: give no other")
+            raise UserError("--resume uses the recipe, budget and folder of the run: remove RECIPE, --budget and --out")
         resolved = read_stored(folder, registry, overrides)
     elif recipe is None:
         raise UserError("name a recipe (see `ebm list recipe`) or a run to --resume")
@@ -86,12 +87,12 @@ def _train_here(
     data = provenance.describe(datasets, experiment.condition)
     changes = provenance.compare(folder, data, allow_changed_data) if resume else []
     for kind, specs in (("metric", recipe.metrics), ("renderer", recipe.render)):
-        for spec in specs:  # what is missing for them is said now, not after the last step
+        for spec in specs:  # report missing packages and weights now, not after the last step
             made = registry.build(kind, spec)
             for extractor in vars(made).values() if ranks.main and hasattr(made, "__dict__") else ():
                 if isinstance(extractor, Extractor):
                     extractor.prepare(next(iter(experiment.splits.values())))
-    ranks.wait()  # all have seen that the folder is free, or that the data are the run's
+    ranks.wait()  # all processes have checked that the folder is free, or that the data are those of the run
     held = None
     if ranks.main:
         folder.mkdir(parents=True, exist_ok=True)
@@ -110,29 +111,29 @@ def _train_here(
 
 
 def _join(device: torch.device) -> tuple[torch.device, Ranks]:
-    """Meet the other processes, if a launcher started several; the device of this one, and its place among them."""
+    """Connect to the other processes, if a launcher started several; return the device and ranks of this one."""
     found = launch.check()
     if found is not None:
         from accelerate import PartialState
 
-        os.environ |= {"RANK": str(found.rank), "WORLD_SIZE": str(found.world)}  # MPI has names of its own for these
+        os.environ |= {"RANK": str(found.rank), "WORLD_SIZE": str(found.world)}  # MPI uses other names for these
         with launch.waiting(found):
-            # later, the others wait while rank 0 scores the model, which may take long
+            # a long timeout: later, the other processes wait while rank 0 scores the model
             processes = PartialState(cpu=device.type == "cpu", timeout=timedelta(hours=12))
         device = processes.device
     ranks = Ranks()
     if found is not None and (ranks.rank, ranks.world) != found:
         raise UserError(
-            f"the environment says process {found.rank} of {found.world}, the process group {ranks.rank} of "
+            f"the environment says process {found.rank} of {found.world}, but the process group says {ranks.rank} of "
             f"{ranks.world}; on GPUs a launcher must also set LOCAL_RANK"
         )
     return device, ranks
 
 
 def _begin(run: Run, data: Mapping[str, Any], changes: Sequence[str], resume: bool) -> Run:
-    """The run at its first step, or at that of its newest checkpoint.
+    """Prepare the run folder and return the run, at its first step or at its newest checkpoint.
 
-    Nothing of an earlier process is overwritten before its checkpoint has been loaded.
+    Overwrites no file of an earlier process before its checkpoint has been loaded.
     """
     folder, ranks, checkpoints = run.folder, run.ranks, Checkpoints(run.folder, run.recipe)
     if ranks.main:
@@ -151,15 +152,15 @@ def _begin(run: Run, data: Mapping[str, Any], changes: Sequence[str], resume: bo
             log.warning("step %d: resumed with changed data: %s", run.step, event["reason"])
         if changes or not resume or not (folder / provenance.FILE).exists():
             write_text(folder / provenance.FILE, json.dumps(data, indent=1))
-        write_text(folder / "recipe.yaml", run.recipe.as_yaml())  # last: it makes the folder a run
+        write_text(folder / "recipe.yaml", run.recipe.as_yaml())  # last, because this file makes the folder a run
     ranks.wait()
     return run
 
 
 def _go_on(run: Run, quiet: bool) -> Path:
-    """Learn with the recipe's callbacks, until the budget is spent."""
+    """Train with the callbacks of the recipe until the budget is used up; return the run folder."""
     recipe, registry, ranks = run.recipe, run.registry, run.ranks
-    if quiet and ranks.main:  # without the progress callback, which says what is used
+    if quiet and ranks.main:  # the progress callback, which reports the skipped inputs, is off
         for name, stream in provenance.read(run.folder).get("streams", {}).items():
             if stream["skipped"]:
                 log.warning("%s", provenance.line(f"data.{name}", stream))
@@ -180,7 +181,7 @@ def _go_on(run: Run, quiet: bool) -> Path:
             outcome = fit(run, interrupted)
     except DiskFull as error:
         problem = error
-        raise DiskFull(f"{error}, then go on with: ebm train --resume {run.folder}") from error
+        raise DiskFull(f"{error}, then resume with: ebm train --resume {run.folder}") from error
     except BaseException as error:
         problem, outcome = error, "stopped" if isinstance(error, Stopped) else "failed"
         raise
@@ -195,24 +196,24 @@ def _go_on(run: Run, quiet: bool) -> Path:
         raise Stopped(f"{recipe.recipe} stopped at step {run.step}: {run.stop}")
     if outcome == "interrupted":
         raise Interrupted(
-            f"interrupted at step {run.step} of {recipe.budget.steps}; go on with: ebm train --resume {run.folder}"
+            f"interrupted at step {run.step} of {recipe.budget.steps}; resume with: ebm train --resume {run.folder}"
         )
     return run.folder
 
 
 def _tell_end(run: Run, outcome: str, problem: BaseException | None) -> None:
-    """Call the hooks of the end. What ended the run is its error, so an error of a hook is then only logged."""
+    """Call the hooks of the end. If a problem ended the run, errors of these hooks are only logged."""
     try:
         run.registry.plugins.call("ebm_run_end", run=run, outcome=outcome)
     except Exception as error:
         if problem is None:
             raise
-        if not (full_disk(problem) and full_disk(error)):  # the report does not fit on a full disk either
+        if not (full_disk(problem) and full_disk(error)):  # a full disk has no room for the report; say it once
             log.warning("%s", error)
 
 
 def new_folder(recipe: str) -> Path:
-    """runs/NAME, or runs/NAME-2, ... when it is taken."""
+    """The path runs/NAME, or runs/NAME-2, runs/NAME-3, ... if it exists."""
     base = Path("runs") / recipe.replace("/", "-")
     number, folder = 1, base
     while folder.exists():

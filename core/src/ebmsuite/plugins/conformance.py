@@ -1,4 +1,4 @@
-"""What every plugin must hold: ``ebm plugins check NAME``, and `ebmsuite.plugins.testing` in its own tests."""
+"""The conformance checks for plugins: ``ebm plugins check NAME``, or `ebmsuite.plugins.testing` in tests."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from ebmsuite.values import plain
 __all__ = ["Outcome", "check_plugin", "interrupted_run", "on_two_processes", "same_end", "watched_by"]
 
 LIMIT = 600
-"""Seconds that the runs on two processes may take together."""
+"""The time limit of all runs on two processes together, in seconds."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One check: "ok", "failed", or "skipped" because something is not on this machine."""
+    """The result of one check: "ok", "failed", or "skipped" because data or weights are not on this machine."""
 
     check: str
     state: Literal["ok", "failed", "skipped"]
@@ -49,12 +49,13 @@ class Outcome:
 
 
 def check_plugin(name: str, fast: bool = False) -> list[Outcome]:
-    """Everything that the suite expects of an installed plugin, on its own recipes and examples.
+    """Check an installed plugin with its recipes and examples.
 
-    It registers without torch; every target resolves and its settings can be read; energies give [B] finite
-    values that can be differentiated and do not look at other rows; a learning step runs; metrics are finite,
-    and zero on identical sets where their Component says so; and, unless ``fast``, the first recipe and the
-    example of every trainer end the same when they are interrupted and resumed, and run on two processes.
+    The checks are: it registers without importing torch; every target can be imported and its settings can be read;
+    energies return [B] finite values that are differentiable and do not depend on other rows of the batch; a learning
+    step runs; metrics are finite, and zero on identical sets if their Component says so. Unless ``fast``, the first
+    recipe and the example of every trainer must also end in the same state when they are interrupted and resumed, and
+    must run on two processes.
     """
     registry = Registry()
     kit = _Kit()
@@ -99,7 +100,7 @@ class _Kit:
             do()
         except MissingData as error:
             self.outcomes.append(Outcome(what, "skipped", str(error)))
-        except Exception as error:  # every failure of a check is an outcome
+        except Exception as error:  # any failure of a check is an outcome
             kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
             self.outcomes.append(Outcome(what, "failed", f"{kind}{error}"))
         else:
@@ -112,7 +113,7 @@ def _true(condition: bool, message: str) -> None:
 
 
 def _without(message: str) -> None:
-    """A failure of another process as that of this one."""
+    """Raise the failure that another process reported; an empty message is no failure."""
     missing = f"{MissingData.__name__}: "
     if message.startswith(missing):
         raise MissingData(message.removeprefix(missing))
@@ -120,7 +121,7 @@ def _without(message: str) -> None:
 
 
 def watched_by(*names: str) -> str:
-    """The override that turns off all of the suite's own callbacks but those that are named."""
+    """The override that disables the suite's callbacks except those with these names."""
     return f"watch={json.dumps([{'name': name, 'enabled': name in names} for name in WATCH])}"
 
 
@@ -144,14 +145,14 @@ def _registers_without_torch(name: str) -> None:
 
 def _resolves(registry: Registry, kind: str, component: Component) -> None:
     if kind == "recipe":
-        return  # read below
+        return  # `check_plugin` reads recipes below
     if kind == "case":
         import_target(component.target)
         return
     if kind == "sampler":
         target = registry.resolve(kind, component.name)
         for key in ("continuous", "adjusted"):
-            _true(isinstance(getattr(target, key, None), bool), f"a sampler declares {key}: ClassVar[bool]")
+            _true(isinstance(getattr(target, key, None), bool), f"a sampler must declare {key}: ClassVar[bool]")
     for parameter in registry.parameters(kind, component.name).values():
         if not parameter.required:
             plain_default = plain(parameter.default)
@@ -162,18 +163,21 @@ def _resolves(registry: Registry, kind: str, component: Component) -> None:
 
 
 def _is_described(registry: Registry, plugin: str, component: Component) -> None:
-    """The summary stands alone, and the paper is in a bibliography."""
+    """Check that the summary makes sense alone, and that the paper is in a bibliography."""
     words = component.summary.lower().split()
     _true(bool(words), "the summary is empty")
-    # "ebm list" shows one component per line: a summary cannot lean on the line above
-    _true(words[:2] != ["the", "same"] and words != ["both"], f'the summary "{component.summary}" needs a neighbour')
+    # "ebm list" shows one component per line: a summary must not refer to the line above
+    _true(
+        words[:2] != ["the", "same"] and words != ["both"],
+        f'the summary "{component.summary}" refers to another',
+    )
     if component.paper:
         known = registry.citation(component.paper, plugin) is not None
         _true(known, f'the paper "{component.paper}" is in no bibliography; add it to ebm_papers')
 
 
 def _small(recipe: str | Mapping[str, Any], registry: Registry) -> Recipe:
-    """The recipe with two steps of few examples (of 400, where its data can be cut), and few samples in its metrics."""
+    """The recipe with two steps, small batches, few samples per metric and, if its data have ``n``, 400 examples."""
     full = read_recipe(recipe, registry)
     changes = ["budget.steps=2", f"budget.batch={min(8, full.budget.batch)}", "log.every=1"]
     changes += [f"data.{k}.n={min(400, s['n'] or 400)}" for k, s in full.data.items() if "n" in s]
@@ -182,7 +186,7 @@ def _small(recipe: str | Mapping[str, Any], registry: Registry) -> Recipe:
     changes += [f"render.{i}.n=8" for i in range(len(full.render))]
     changes += [f"phases.{p}.steps={min(3, s['steps'])}" for p, s in full.phases.items() if isinstance(s["steps"], int)]
     changes += [watched_by("log"), "checkpoint.best=null", "compute.device=cpu", "compute.devices=1"]
-    changes += [f"compute.threads={torch.get_num_threads()}"]  # two runs that are compared must not choose differently
+    changes += [f"compute.threads={torch.get_num_threads()}"]  # two runs that are compared must use the same number
     return read_recipe(recipe, registry, changes)
 
 
@@ -226,7 +230,7 @@ def _scores(model: Model, data: Mapping[str, Dataset], recipe: Recipe, registry:
 
 
 def _remembered(phases: Mapping[str, Phase]) -> dict[str, Start]:
-    """Where every phase starts from here on, by its name."""
+    """Record where the chains of each phase start from now on: phase -> its latest `Start`."""
     starts: dict[str, Start] = {}
     for name, phase in phases.items():
 
@@ -255,7 +259,7 @@ def _energy_is_sound(energy: Any, x: torch.Tensor, condition: Any, name: str) ->
 
 
 class _Echo:
-    """A model that gives back the very set that it will be compared with."""
+    """A model whose samples are the set that it is compared with."""
 
     def __init__(self, model: Model, dataset: Dataset) -> None:
         self._model, self._dataset = model, dataset
@@ -279,7 +283,7 @@ class _InterruptAt:
 
 
 def interrupted_run(recipe: Recipe, out: Path, step: int, registry: Registry) -> Path:
-    """Train until SIGTERM comes at ``step``, then resume to the end."""
+    """Train until a SIGTERM at ``step``, then resume to the end; return the run folder."""
     callback = _InterruptAt(step)
     registry.plugins.add(callback, "testing:interrupt")
     try:
@@ -294,7 +298,7 @@ def interrupted_run(recipe: Recipe, out: Path, step: int, registry: Registry) ->
 
 
 def same_end(a: Path, b: Path) -> None:
-    """Raise unless the last checkpoints of two runs hold the same tensors, bit for bit."""
+    """Raise an AssertionError unless the last checkpoints of two runs hold the same tensors, bit for bit."""
     one, other = newest(a), newest(b)
     _true(one.name == other.name, f"{one.name} against {other.name}")
     for file in sorted(one.glob("*.safetensors")):
@@ -311,9 +315,9 @@ def _resumes(recipe: Recipe, registry: Registry) -> None:
 
 
 def on_two_processes(recipes: Sequence[Recipe], folder: Path) -> dict[str, str]:
-    """Train recipes on two processes, each into ``folder``/its name; those that fail, and with what words.
+    """Train recipes on two processes, each in ``folder``/NAME; return the failed recipes with their messages.
 
-    They are started once for all that go well: starting takes longer than these runs.
+    The processes start once and train all recipes until one fails, since the start takes longer than these runs.
     """
     failed: dict[str, str] = {}
     pending = list(recipes)
@@ -336,16 +340,16 @@ def on_two_processes(recipes: Sequence[Recipe], folder: Path) -> dict[str, str]:
 
 
 def _one_of_two(file: Path) -> NoReturn:
-    """What each of the processes of `on_two_processes` does."""
+    """Train the recipes in ``file`` as one of the processes of `on_two_processes`."""
     registry, code = Registry(), 0
     try:
         for recipe in json.loads(file.read_text(encoding="utf-8")):
             run = train(recipe, out=file.parent / str(recipe["recipe"]), registry=registry, quiet=True)
             (run / "finished").touch()
-    except Exception as error:  # whatever it is, the other process must not wait for this one
+    except Exception as error:  # after any error this process must exit, or the other would wait for it
         print(f"failed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         code = 1
-    os._exit(code)  # as `ebmsuite.cli` leaves, and for its reason
+    os._exit(code)  # for the reason given in `ebmsuite.cli._leave`
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Discovery of plugins: each is loaded, registered and asked for its components in isolation.
+"""Discovery of plugins: load, register and query each plugin in isolation.
 
-pluggy's own entry-point loader stops at the first plugin that fails, calls in the order of directories on
-disk and drops duplicates in silence, so the loop is ours; the hooks are pluggy's.
+The hooks are those of pluggy, but the loading is our own, because the entry-point loader of pluggy stops at the first
+plugin that fails, calls plugins in the order of directories on disk and drops duplicates silently.
 
-``EBMSUITE_PLUGINS="image,-video"`` selects before anything is imported (``distribution:name`` tells two
-plugins of one name apart); ``EBMSUITE_STRICT_PLUGINS=1`` raises what would be recorded.
+``EBMSUITE_PLUGINS="image,-video"`` selects plugins before anything is imported; ``distribution:name`` distinguishes
+two plugins with the same name. With ``EBMSUITE_STRICT_PLUGINS=1``, errors of plugins are raised instead of recorded.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FIRST_PARTY = {
     "image": "ebmsuite-image", "video": "ebmsuite-video", "shape3d": "ebmsuite-shape3d",
     "text": "ebmsuite-text", "molecule": "ebmsuite-molecule", "trajectory": "ebmsuite-trajectory",
 }  # fmt: skip
-"""Plugin name -> the distribution of ours that brings it."""
+"""Plugin name -> the distribution of this project that contains the plugin."""
 
 log = logging.getLogger("ebmsuite")
 
@@ -44,7 +44,7 @@ State = Literal["found", "ok", "failed", "incompatible", "disabled", "duplicate"
 
 @dataclass
 class PluginRecord:
-    """What is known of one plugin. ``state`` is "found" until something asks for the plugin."""
+    """The state of one plugin. ``state`` is "found" until the plugin is loaded."""
 
     name: str
     distribution: str
@@ -55,7 +55,7 @@ class PluginRecord:
 
 
 class Plugins:
-    """The installed plugins; each is imported when first asked for.
+    """The installed plugins. Each is imported when it is first used.
 
     ``found`` replaces the installed entry points, for tests.
     """
@@ -80,7 +80,7 @@ class Plugins:
         known: set[str] = {CORE}
         by_name: dict[str, list[tuple[PluginRecord, EntryPoint]]] = defaultdict(list)
 
-        # the suite's own plugin first, then by distribution: the order of calls does not depend on the disk
+        # the core plugin first, then by distribution, so that the order of calls does not depend on the disk
         def order(entry: EntryPoint) -> tuple[bool, str, str, str]:
             name = entry.dist.name if entry.dist else ""
             return (name != "ebmsuite", name, entry.name, entry.value)
@@ -107,7 +107,7 @@ class Plugins:
             elif claims:
                 self._entry[name] = claims[0][1]
         for word in sorted((wanted | unwanted) - known):
-            log.warning('EBMSUITE_PLUGINS names "%s", which is not installed', word)
+            log.warning('EBMSUITE_PLUGINS names the plugin "%s", which is not installed', word)
 
     def _duplicate(self, name: str, losers: list[Any], claims: list[Any]) -> None:
         who = " and ".join(record.distribution for record, _ in claims)
@@ -117,19 +117,19 @@ class Plugins:
         choice = losers[-1][0].distribution
         self._bad(PluginError(f"{error}; disable one with EBMSUITE_PLUGINS=-{choice}:{name}"))
 
-    # -- loading: one plugin at a time, its errors its own -------------------------------------------------------
+    # -- loading: one plugin at a time, so that an error affects only that plugin --------------------------------
 
     def record(self, name: str) -> PluginRecord | None:
-        """The record of the plugin of this name; a usable one before a disabled or duplicate one."""
+        """The record of the plugin with this name, or None. Prefers a usable plugin to a disabled or duplicate one."""
         named = [r for r in self.records if r.name == name]
         return next((r for r in named if r.state in ("found", "ok")), named[0] if named else None)
 
     def names(self) -> list[str]:
-        """Plugins that are enabled (whether or not they load), in the order in which they are called."""
+        """The names of the enabled plugins, in the order in which they are called. Some may fail to load."""
         return list(self._entry)
 
     def load(self, name: str) -> bool:
-        """Import, register and question one plugin. True when it can be used; never raises unless strict."""
+        """Import, register and query one plugin. Returns whether it can be used; raises only in strict mode."""
         record = self.record(name)
         if name not in self._entry or record is None:
             return False
@@ -141,7 +141,7 @@ class Plugins:
             record.state = "ok"
         except Incompatible as error:
             self._reject(record, "incompatible", error)
-        except Exception as error:  # whatever a plugin raises is recorded against that plugin
+        except Exception as error:  # any error of a plugin is recorded for that plugin
             self._reject(record, "failed", error)
         record.seconds = time.perf_counter() - started
         return record.state == "ok"
@@ -158,7 +158,7 @@ class Plugins:
         api = getattr(plugin, "ebm_api", None)
         if api != PLUGIN_API:
             raise Incompatible(
-                f"written for plugin API {api}, this ebmsuite speaks {PLUGIN_API}: install matching versions"
+                f"written for plugin API {api}, but this ebmsuite has API {PLUGIN_API}: install matching versions"
             )
         self.manager.register(plugin, name)
         try:
@@ -174,7 +174,7 @@ class Plugins:
             raise
 
     def _check_hook_names(self, plugin: object) -> None:
-        # pluggy accepts a misspelt hook until check_pending(), which blames everyone at once
+        # pluggy reports a misspelt hook only in check_pending(), which does not say which plugin is at fault
         for caller in self.manager.get_hookcallers(plugin) or []:
             for impl in caller.get_hookimpls():
                 if impl.plugin is plugin and not caller.has_spec() and not impl.optionalhook:
@@ -228,34 +228,34 @@ class Plugins:
     # -- use ---------------------------------------------------------------------------------------------------
 
     def components(self, name: str, kind: str) -> list[Component]:
-        """What plugin ``name`` offers of ``kind``; loads that plugin alone."""
+        """The components of ``kind`` that plugin ``name`` offers. Loads only that plugin."""
         return self._components[name][kind] if self.load(name) else []
 
     def papers(self, name: str) -> Mapping[str, str]:
-        """The bibliography of plugin ``name``; loads that plugin alone."""
+        """The bibliography of plugin ``name``. Loads only that plugin."""
         return self._papers[name] if self.load(name) else {}
 
     def commands(self) -> Mapping[str, Command]:
-        """Sub-commands of ``ebm`` that the enabled plugins add."""
+        """The sub-commands that the enabled plugins add to ``ebm``."""
         self.load_all()
         return {c.name: c for commands in self._commands.values() for c in commands}
 
     def add(self, plugin: object, name: str) -> None:
-        """Register an object with run-time hooks, for as long as a run lasts (`remove` it then)."""
+        """Register an object with run-time hooks for the duration of a run. Call `remove` afterwards."""
         self.manager.register(plugin, name)
         self._check_hook_names(plugin)
 
     def remove(self, plugin: object) -> None:
-        """Take back what `add` registered."""
+        """Unregister an object that `add` registered."""
         self.manager.unregister(plugin)
 
     def call(self, hook: str, uses: Collection[str] = (), **arguments: Any) -> None:
         """Call a run-time hook of every plugin, in the order of registration.
 
-        All are called; then the first error, if any, is raised with the name of its plugin. An installed plugin that
-        is not among ``uses`` (those that the run's recipe names, when there is a ``run``) does not end what others
-        do: its error is a warning, and a run no longer calls that hook of it. A full disk is nobody's fault and is
-        raised as it is.
+        All plugins are called; then the first error, if any, is raised with the name of its plugin. An error of an
+        installed plugin that is not among ``uses`` (if there is a ``run``: the plugins that its recipe names) is only
+        a warning, and the run does not call that hook of the plugin again. The error of a full disk is raised
+        unchanged.
         """
         run = arguments.get("run")
         uses = uses if run is None else run.uses
@@ -271,7 +271,7 @@ class Plugins:
                     failures.append((name, error))
                     continue
                 log.warning(
-                    'plugin "%s" failed in %s: %s: %s; nothing here uses it, so this goes on without that hook; '
+                    'plugin "%s" failed in %s: %s: %s; nothing here uses this plugin, so the hook is skipped; '
                     "disable the plugin with EBMSUITE_PLUGINS=-%s",
                     name, hook, type(error).__name__, error, name,
                     exc_info=error if log.isEnabledFor(logging.DEBUG) else None,
@@ -286,7 +286,7 @@ class Plugins:
             what, how = (
                 (f'plugin "{name}"', f"disable it with EBMSUITE_PLUGINS=-{name}")
                 if callback == name
-                else (f'callback "{callback}"', f"turn it off with {{name: {callback}, enabled: false}} in watch")
+                else (f'callback "{callback}"', f"disable it with {{name: {callback}, enabled: false}} in watch")
             )
             raise PluginError(f"{what} failed in {hook}: {type(first).__name__}: {first}; {how}") from first
 
@@ -298,4 +298,4 @@ def installed() -> Plugins:
 
 
 class Incompatible(PluginError):
-    """Written for another plugin API."""
+    """A plugin was written for another plugin API."""

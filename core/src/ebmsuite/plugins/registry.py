@@ -1,4 +1,4 @@
-"""Components by name, imported when used; errors that say what exists."""
+"""The registry: look up, complete and build components by name. Errors list the names that exist."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ INJECTED = {
     "players": "the nets of a trainer (`ebmsuite.learning.Players`)",
     "phases": "the phases of a trainer (`ebmsuite.sampling.Phase`)",
 }
-"""Arguments that the suite fills in by name; all others are settings."""
+"""Arguments that the suite supplies by name. All other arguments are settings."""
 
 REQUIRED = inspect.Parameter.empty
 
@@ -43,9 +43,12 @@ class Parameter:
     hint: Any
     default: Any
     kind: str | None
-    """The kind of component that the setting is itself, or None."""
+    """The kind of component, if the value of the setting is itself a component, else None."""
     factory: bool = False
-    """Whether a function of an event's Space that makes it is wanted (annotated ``Callable[[Space], ...]``)."""
+    """Whether the setting receives a function that builds the component for a given event Space.
+
+    Such a setting is annotated ``Callable[[Space], ...]``.
+    """
 
     @property
     def required(self) -> bool:
@@ -62,14 +65,14 @@ def import_target(target: str) -> Any:
 
 
 class Registry:
-    """Look-ups over the plugins. ``get("energy", "image/convnet")`` loads the image plugin and no other."""
+    """Look up components of all plugins. ``get("energy", "image/convnet")`` loads only the image plugin."""
 
     def __init__(self, plugins: Plugins | None = None) -> None:
         self.plugins = plugins or installed()
         self._parameters: dict[str, dict[str, Parameter]] = {}
 
     def get(self, kind: str, name: str) -> Component:
-        """The component of this name, or `UnknownName` with close matches and what to install."""
+        """The component with this name. Raises `UnknownName` with close matches and the package to install."""
         domain = name.partition("/")[0] if "/" in name else CORE
         for component in self.plugins.components(domain, kind):
             if component.name == name:
@@ -77,11 +80,11 @@ class Registry:
         raise UnknownName(self._unknown(kind, name, domain))
 
     def citation(self, key: str, domain: str = CORE) -> str | None:
-        """Authors, title, venue and year of a paper, from the bibliography of ``domain`` or else of the suite."""
+        """Authors, title, venue and year of a paper, from the bibliography of ``domain``, else of the suite."""
         return self.plugins.papers(domain).get(key) or self.plugins.papers(CORE).get(key)
 
     def list(self, kind: str | None = None, domain: str | None = None) -> list[tuple[str, Component]]:
-        """(kind, component) pairs, sorted; loads the plugins that it lists."""
+        """All (kind, component) pairs, sorted. Loads the plugins that it lists."""
         if domain is not None and self.plugins.record(domain) is None:
             raise UnknownName(self._no_plugin(domain))
         domains = self.plugins.names() if domain is None else [domain]
@@ -115,7 +118,7 @@ class Registry:
     # -- settings ---------------------------------------------------------------------------------------------
 
     def resolve(self, kind: str, name: str) -> Callable[..., Any]:
-        """Import what the component names."""
+        """Import the target of a component. Raises a `PluginError` if this fails."""
         component = self.get(kind, name)
         try:
             return typing.cast("Callable[..., Any]", import_target(component.target))
@@ -136,14 +139,14 @@ class Registry:
         return self._parameters[key]
 
     def _hints(self, kind: str, name: str, target: Any) -> dict[str, Any]:
-        # the fields of a dataclass are annotated in the module of the class that declares them
+        # a dataclass may inherit fields, whose annotations belong to the module of the declaring class
         plain_class = inspect.isclass(target) and not dataclasses.is_dataclass(target)
         try:
             return typing.get_type_hints(target.__init__ if plain_class else target)
         except NameError as error:
             raise PluginError(
                 f'{kind} "{name}": an annotation of {target.__qualname__} cannot be read ({error}); '
-                "import what it names outside of TYPE_CHECKING"
+                "import the name outside of TYPE_CHECKING"
             ) from error
 
     def _parameter(self, p: inspect.Parameter, hint: Any) -> Parameter:
@@ -152,9 +155,9 @@ class Registry:
         return Parameter(p.name, hint, p.default, kind, typing.get_origin(hint) is collections.abc.Callable)
 
     def fill(self, kind: str, spec: Any, where: str, extras: Mapping[str, Parameter] | None = None) -> Any:
-        """Check a ``{name: ..., setting: value}`` and add the defaults, here and in nested components.
+        """Check a spec ``{name: ..., setting: value}`` and add the defaults, also in nested components.
 
-        ``extras`` are keys beside the component's own. Raises `RecipeError` that names the key, ``where.key``.
+        ``extras`` are allowed keys in addition to the settings. Raises a `RecipeError` that names ``where.key``.
         """
         if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
             raise RecipeError(f"{where} must be {{name: <{kind}>, ...}}, got {spec!r}")
@@ -163,7 +166,7 @@ class Registry:
         for key in spec:
             if key != "name" and key not in allowed:
                 close = difflib.get_close_matches(str(key), [*allowed, "name"], n=1)
-                hint = f"did you mean {where}.{close[0]}?" if close else f"its keys: {', '.join(allowed)}"
+                hint = f"did you mean {where}.{close[0]}?" if close else f"its settings are: {', '.join(allowed)}"
                 raise RecipeError(f'{where}.{key}: {kind} "{spec["name"]}" has no such setting; {hint}')
         filled: dict[str, Any] = {"name": spec["name"]}
         for key, parameter in allowed.items():
@@ -177,7 +180,7 @@ class Registry:
         return filled
 
     def outline(self, kind: str, spec: Any, extras: Mapping[str, Parameter] | None = None) -> Any:
-        """``spec`` with every key that it may be given, here and in nested components; nothing is checked.
+        """``spec`` with every key that it can have, also in nested components. Does not check anything.
 
         A key without a value and without a default is None.
         """
@@ -189,7 +192,7 @@ class Registry:
             if parameter.kind:
                 known[key] = self.outline(parameter.kind, value)
             else:
-                with suppress(RecipeError):  # as a dataclass, such as a schedule, it has more keys
+                with suppress(RecipeError):  # a dataclass, such as a schedule, has more keys
                     value = conform(value, parameter.hint, key)
                 known[key] = plain(value)
         return known
@@ -198,13 +201,13 @@ class Registry:
         return lambda event: self.build(kind, spec, **{**given, "event": event})
 
     def build(self, kind: str, spec: Mapping[str, Any], **given: Any) -> Any:
-        """Make the component that a filled spec describes; ``given`` holds what `INJECTED` names."""
+        """Build the component that a filled spec describes. ``given`` holds values for the names of `INJECTED`."""
         target = self.resolve(kind, spec["name"])
         parameters = self.parameters(kind, spec["name"])
         arguments: dict[str, Any] = {}
         for key, value in spec.items():
             if key not in parameters:
-                continue  # a key of the recipe's own beside the component's: every, clip, ...
+                continue  # a key of the recipe that is not a setting of the component: every, clip, ...
             nested = parameters[key].kind
             if nested is None or value is None:
                 arguments[key] = value
@@ -217,5 +220,5 @@ class Registry:
                 if name in given:
                     arguments[name] = given[name]
                 elif parameter.default is REQUIRED:
-                    raise RecipeError(f'{kind} "{spec["name"]}" needs {INJECTED[name]}, which is not known here')
+                    raise RecipeError(f'{kind} "{spec["name"]}" needs {INJECTED[name]}, which is not available here')
         return target(**arguments)

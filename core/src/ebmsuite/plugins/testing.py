@@ -1,4 +1,4 @@
-"""For the tests of plugin authors; needs pytest.
+"""Tools for the tests of a plugin. This module needs pytest.
 
 ::
 
@@ -39,12 +39,12 @@ __all__ = [
 
 
 def rng(seed: int = 0) -> torch.Generator:
-    """A random generator on the CPU: the only source of randomness of what is tested."""
+    """A seeded random generator on the CPU, for the code under test."""
     return torch.Generator().manual_seed(seed)
 
 
 def assert_conforms(name: str, fast: bool = False) -> None:
-    """Fail with every check of `check_plugin` that failed."""
+    """Assert that no check of `check_plugin` fails; the message lists those that do."""
     failed = [f"{o.check}: {o.detail}" for o in check_plugin(name, fast) if o.state == "failed"]
     assert not failed, f"plugin {name} does not conform:\n" + "\n".join(failed)
 
@@ -55,7 +55,7 @@ class _Distribution:
 
 
 def entry_point(name: str, target: str, distribution: str = "a-distribution") -> EntryPoint:
-    """An entry point as if ``distribution`` were installed."""
+    """An entry point as an installed ``distribution`` would have it."""
     made = EntryPoint(name, target, "ebmsuite")
     vars(made)["dist"] = _Distribution(distribution)
     return made
@@ -63,7 +63,7 @@ def entry_point(name: str, target: str, distribution: str = "a-distribution") ->
 
 @pytest.fixture
 def isolated_plugins() -> Callable[..., Plugins]:
-    """A function that makes a manager of the suite's own plugin and the entry points given, and no other."""
+    """A fixture: a function that makes a `Plugins` with the core plugin and the given entry points only."""
 
     def make(*found: EntryPoint, select: str = "") -> Plugins:
         core = entry_point("core", "ebmsuite.builtin.plugin", "ebmsuite")
