@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from safetensors import SafetensorError
 
+import ebmsuite.experiment.checkpoints
 import ebmsuite.experiment.lock
-import ebmsuite.experiment.run
 from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.cli import main
 from ebmsuite.errors import DataError, DiskFull, PluginError, RecipeError, UserError
@@ -91,7 +91,7 @@ def test_other_errors_are_not_full_disks(tmp_path: Path) -> None:
 def test_a_checkpoint_that_does_not_fit_leaves_the_one_before_it(
     error: Exception, at: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_file, calls = ebmsuite.experiment.run.save_file, 0
+    save_file, calls = ebmsuite.experiment.checkpoints.save_file, 0
 
     def fails(tensors, path):
         nonlocal calls
@@ -103,7 +103,7 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_one_before_it(
 
     out = tmp_path / "run"
     with monkeypatch.context() as full:
-        full.setattr(ebmsuite.experiment.run, "save_file", fails)
+        full.setattr(ebmsuite.experiment.checkpoints, "save_file", fails)
         with pytest.raises(DiskFull, match=r"players.safetensors: cannot be written.*ebm train --resume .*run$"):
             train(MLE_EXAMPLE, *QUIET, out=out)
     assert steps(out) == [0, 4, 8, 12][:at]
