@@ -178,6 +178,7 @@ def zinc() -> dict[str, Dataset]:
     return dict(made)
 
 
+@pytest.mark.slow
 def test_a_set_against_itself(zinc: dict[str, Dataset]) -> None:
     pytest.importorskip("fcd_torch")
     test = zinc["test"]

@@ -28,6 +28,10 @@ class Model:
         self.data: Any = {s: zinc250k(s, n=80, embedded=True) for s in ("train", "valid", "test")}
         self.strings, self.codec, self.device = strings, self.data["train"].codec, torch.device("cpu")
 
+    def codec_as(self, kind: type[Strings]) -> Strings:
+        assert isinstance(self.codec, kind)
+        return self.codec
+
     def sample(self, n: int, seed: int = 0, rng: torch.Generator | None = None) -> Tensor:
         chosen = (self.strings * (n // len(self.strings) + 1))[:n]
         assert isinstance(self.codec, Strings)
@@ -69,6 +73,7 @@ def test_neighbours_are_the_most_similar() -> None:
     assert neighbours(["C1"], known) == [("", 0.0)]
 
 
+@pytest.mark.slow
 def test_densities_integrate_to_one_and_are_drawn(tmp_path: Path) -> None:
     at = np.linspace(-8, 8, 2001)
     assert np.trapezoid(density(np.random.default_rng(0).normal(size=500), at), at) == pytest.approx(1, abs=1e-3)

@@ -68,6 +68,7 @@ def name(value: object) -> str:
 # -- densities -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("density", "half"), list(zip(PLANE, HALVES, strict=True)), ids=name)
 def test_a_density_is_that_of_its_draws(density: Density, half: int) -> None:
     """Normalised: it integrates to 1. Drawn from: counts in squares are those of its integral (chi-square)."""

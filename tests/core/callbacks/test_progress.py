@@ -138,6 +138,7 @@ def test_chains_and_their_adaptation_say_how_far_they_are(monkeypatch: pytest.Mo
     assert lines[-1].startswith("warm-up 100%")
 
 
+@pytest.mark.slow
 def test_commands_show_progress_and_learning_keeps_its_own(tmp_path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.setattr(ebmsuite.progress, "EVERY", 0.0)
     run = train(MLE_EXAMPLE, watched_by("log"), out=tmp_path / "run")

@@ -84,6 +84,7 @@ def test_a_short_run_says_so(short_run: Path) -> None:
     assert as_json(again) == as_json(d)
 
 
+@pytest.mark.slow
 def test_each_verdict(convergent: Path) -> None:
     d, _ = diagnose(convergent, log_z=False, chains=32)
     assert verdict(d).kind == "good"

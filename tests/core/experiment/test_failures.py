@@ -87,6 +87,7 @@ def test_other_errors_are_not_full_disks(tmp_path: Path) -> None:
             raise error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("error", "at"), list(zip(FULL, range(4), strict=True)))
 def test_a_checkpoint_that_does_not_fit_leaves_the_one_before_it(
     error: Exception, at: int, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -114,6 +115,7 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_one_before_it(
     same_end(whole, out)
 
 
+@pytest.mark.slow
 def test_a_log_that_does_not_fit_has_no_half_row(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     class Full:
@@ -219,6 +221,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", disk], check=True)
 
 
+@pytest.mark.slow
 def test_a_run_that_fills_a_disk_goes_on_when_there_is_space(small_disk: Path, capsys) -> None:
     recipe = small_disk.parent / "recipe.yaml"
     write_text(recipe, json.dumps({**MLE_EXAMPLE, "players": {"energy": {"name": "mlp", "width": 64}}}))

@@ -117,6 +117,7 @@ def test_numbers_of_threads_are_checked(tmp_path: Path) -> None:
 EXAMPLES = [MLE_EXAMPLE, NET, LATENT_EXAMPLE, VAE_EXAMPLE, LIKELIHOOD_EXAMPLE, RECOVERY_EXAMPLE]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e["recipe"])
 def test_measuring_changes_nothing_of_the_run(example: dict, tmp_path: Path, monkeypatch) -> None:
     """With really timed passes: the weights are those of a run that measures nothing."""
@@ -134,6 +135,7 @@ def test_measuring_changes_nothing_of_the_run(example: dict, tmp_path: Path, mon
     same_end(measured, train(example, "watch=[]", "device=cpu", "precision=bf16", "threads=1", out=tmp_path / "other"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ratio", "slow"), [(8.2, True), (1.5, True), (1.0, False), (0.5, False)])
 def test_a_slow_bf16_is_said_and_recorded(ratio: float, slow: bool, tmp_path: Path, monkeypatch, caplog) -> None:
     seconds = itertools.cycle([1e-3 * ratio, 1e-3])

@@ -80,6 +80,7 @@ def test_the_gradient_is_that_of_the_logistic_regression(ratio: float) -> None:
     assert found == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_normalised_energy_is_the_fixed_point(tmp_path: Path) -> None:
     """Data N(1, 1), noise N(0, 2^2): E = a x + b x^2 with a = -1, b = 1/2, and c = log Z of what was learned."""
     run = train(
@@ -187,6 +188,7 @@ def test_who_learns_next_is_decided_by_the_accuracy_and_survives_a_resume() -> N
         assert "loss/energy" not in logs
 
 
+@pytest.mark.slow
 def test_flow_and_energy_meet_at_the_data(tmp_path: Path) -> None:
     """The flow is no more likelihood's: it begins at N(0, 1) and stops where it is told from data at 0.6 at most."""
     run = train(

@@ -161,6 +161,7 @@ def test_every_level_of_an_energy_that_is_told_weighs_alike() -> None:
     assert torch.allclose(before - energy.net.a, a.grad)
 
 
+@pytest.mark.slow
 def test_every_level_ends_at_the_density_with_its_noise(tmp_path: Path) -> None:
     """N(1, 0.5^2), noise from 0.3 to 2: the slope is (x - 1) / (0.25 + sigma^2) at all of them."""
     run = train(
@@ -307,6 +308,7 @@ def test_down_all_levels_samples_are_data() -> None:
     assert torch.allclose(clean, x * float(level.kept[0]) * V / wide, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_every_level_learns_its_own_gaussian() -> None:
     """The fixed point on exponential families, one a level: chains, converged or not, end as data do."""
     trainer = levels(30, Space((2,)))
@@ -450,6 +452,7 @@ def test_half_of_the_negatives_come_from_noise_and_half_from_data() -> None:
     assert torch.equal(y[4:], x[4:])
 
 
+@pytest.mark.slow
 def test_the_contrast_makes_the_energy_that_of_the_data() -> None:
     """exp(-V / eps), eps = 0.2: of an exponential family by the contrast alone, as good as."""
     energy = Quadratic(Space((2,)))

@@ -135,6 +135,7 @@ def test_a_restricted_boltzmann_machine() -> None:
     within_a_hundredth(sandwich(energy, base, GibbsWithGradients(), 6000, sigmoidal(400)), energy.log_z)
 
 
+@pytest.mark.slow
 def test_the_intervals_hold_as_often_as_they_say() -> None:
     """2 standard errors: 95 of 100 times, or 34 of 40 to be sure of it in a thousand."""
     energy, base, betas = Normal([0.5, 2.0]), Gaussian(Space((2,))), sigmoidal(30)

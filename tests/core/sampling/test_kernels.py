@@ -480,6 +480,7 @@ def test_warm_up_finds_scales_and_step_size_and_the_result_is_frozen(sampler) ->
     assert again.step_size == adapted.step_size
 
 
+@pytest.mark.slow
 def test_warm_up_does_not_count_the_unit_of_the_energy_twice() -> None:
     sd = torch.tensor([0.1, 10.0])
 
