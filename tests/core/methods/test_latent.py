@@ -210,7 +210,7 @@ def test_a_player_may_be_left_out_where_its_trainer_says_so() -> None:
 def test_proposals_without_an_encoder_are_refused(tmp_path) -> None:
     without = {k: v for k, v in LATENT_EXAMPLE["players"].items() if k != "encoder"}
     rates = {k: v for k, v in LATENT_EXAMPLE["optimisers"].items() if k != "encoder"}
-    with pytest.raises(UserError, match="proposes no start"):
+    with pytest.raises(UserError, match="gives no starts"):
         train(LATENT_EXAMPLE | {"players": without, "optimisers": rates}, out=tmp_path / "run")
 
 
