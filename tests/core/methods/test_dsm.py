@@ -478,7 +478,7 @@ def test_the_contrast_makes_the_energy_that_of_the_data() -> None:
         (DSM_EXAMPLE, "trainer.anneal=3", "trainer.anneal: how many levels .* got 3"),
         (DSM_EXAMPLE, "players.energy={name: mlp-levels, low: 1, high: 1}", "mlp-levels.low: noise from low, above 0"),
         (DSM_EXAMPLE, "trainer.sigma=0", "trainer.sigma: the noise must be above 0"),
-        (RECOVERY_EXAMPLE, "trainer.log_snr=[1.0, 2.0]", "trainer.log_snr: at least two levels, each below"),
+        (RECOVERY_EXAMPLE, "trainer.log_snr=[1.0, 2.0]", "trainer.log_snr: give at least two levels in decreasing"),
         (RECOVERY_EXAMPLE, "trainer.step_scale=0", "trainer.step_scale: must be above 0"),
         (ENERGY_MATCHING_EXAMPLE, "trainer.trim=1", "trainer.trim: a share of at least 0"),
     ],
