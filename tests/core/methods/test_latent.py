@@ -159,7 +159,7 @@ def test_with_joint_negatives_are_of_the_marginal() -> None:
 def test_an_encoder_that_would_start_no_chain_is_refused(tmp_path: Path) -> None:
     posterior = {**LATENT_EXAMPLE["phases"]["posterior"], "chains": LATENT_EXAMPLE["phases"]["prior"]["chains"]}
     recipe = {**LATENT_EXAMPLE, "phases": {**LATENT_EXAMPLE["phases"], "posterior": posterior}}
-    with pytest.raises(RecipeError, match=r"players.encoder: it would start no chain; .*=\{name: proposal\}"):
+    with pytest.raises(RecipeError, match=r"players.encoder: no chain starts from it; .*=\{name: proposal\}"):
         train(recipe, out=tmp_path / "run")
 
 
