@@ -67,7 +67,7 @@ def test_sum_is_a_weighted_product_of_experts() -> None:
     one, two = Gaussian(EVENT), Quadratic(EVENT)
     x = torch.randn(4, 3, generator=rng())
     assert torch.allclose(Sum([one, two], [1.0, 0.5])(x), one(x) + 0.5 * two(x))
-    with pytest.raises(ValueError, match="2 energies need as many weights"):
+    with pytest.raises(ValueError, match="2 energies need 2 weights"):
         Sum([one, two], [1.0])
 
 
@@ -201,7 +201,7 @@ def test_one_hot_events_in_memory() -> None:
         (letters([0.5, 0.5, 0, 1, 0, 0]), "example 0, site 0: "),
         (letters([1.0, 0, 0, 2, -1, 0]), "example 0, site 1: "),
         (torch.tensor([[1.0, 0], [float("nan"), 1]]), "example 1: "),
-        (torch.eye(3, dtype=torch.int64), r"one-hot events are a float tensor .* got torch.int64 \[3, 3\]"),
+        (torch.eye(3, dtype=torch.int64), r"one-hot events must be a float tensor .* got torch.int64 \[3, 3\]"),
         (torch.ones(3), r"\[N, \*sites, categories\], got"),
     ],
 )

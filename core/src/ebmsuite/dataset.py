@@ -31,12 +31,12 @@ __all__ = [
 ]
 
 WINDOW = 50
-"""Batches that examples of like length are sought in."""
+"""Number of batches within which examples are sorted by length."""
 
 
 @runtime_checkable
 class Codec(Protocol):
-    """Between a user's files and events: a frozen dataclass of plain values, stored with every run."""
+    """Reads and writes a user's files: a frozen dataclass of plain values, stored with every run."""
 
     name: ClassVar[str]
 
@@ -45,7 +45,7 @@ class Codec(Protocol):
         ...
 
     def write(self, x: Tensor, path: Path) -> None:
-        """Write events in the format that the ending of ``path`` names."""
+        """Write events in the format given by the suffix of ``path``."""
         ...
 
 
@@ -66,7 +66,7 @@ class Dataset:
     labels: Tree = None
     """Labels [N] for metrics, whether or not they are the condition."""
     note: str = ""
-    """Which part of its source this data set is, for example "1,800 of 60,000 images"; empty when it is all of it."""
+    """Which part of its source this data set is, for example "1,800 of 60,000 images"; empty for the whole source."""
     skipped: Mapping[str, Sequence[str]] = MappingProxyType({})
     """Inputs that were left out: reason -> their names (a file, "line 7", "row 3"). Every run reports them."""
 
@@ -74,7 +74,7 @@ class Dataset:
         raise NotImplementedError(f"{type(self).__name__} defines no __len__")
 
     def batch(self, index: Tensor, seeds: Tensor) -> Batch:
-        """The examples ``index`` [B]; ``seeds`` [B] are the seeds of their augmentation, if there is any."""
+        """The examples with the numbers ``index`` [B]. ``seeds`` [B] seed their augmentation, if there is any."""
         raise NotImplementedError(f"{type(self).__name__} defines no batch")
 
     def digest(self) -> str:
@@ -106,8 +106,9 @@ def digest_of(*parts: Tensor | bytes | str | int | None) -> str:
 class InMemory(Dataset):
     """A data set that is one tensor of events (float, [N, *event]) and, optionally, a tree of conditions.
 
-    ``known`` is boolean like x, True where observed; what is not is given as 0. With ``kind="one-hot"`` the last
-    dimension of x holds the categories: each site is one 1 and otherwise 0. `DataError` names the first that is not.
+    ``known`` is boolean like x, True where observed; batches hold 0 at unobserved positions. With ``kind="one-hot"``
+    the last dimension of x holds the categories: each site has one 1 and otherwise 0. `DataError` names the first site
+    that is not one-hot.
     """
 
     def __init__(
@@ -133,7 +134,7 @@ class InMemory(Dataset):
         return self.x.shape[0]
 
     def digest(self) -> str:
-        """Of all events, labels and observed positions."""
+        """A digest of all events, labels and observed positions."""
         return digest_of(self.x, *flatten((self.labels, self.known)).values())
 
     def batch(self, index: Tensor, seeds: Tensor) -> Batch:
@@ -144,7 +145,7 @@ class InMemory(Dataset):
 def _check_one_hot(x: Tensor, known: Tensor | None) -> None:
     if not x.is_floating_point() or x.dim() < 2:
         raise DataError(
-            f"one-hot events are a float tensor [N, *sites, categories], got {x.dtype} {list(x.shape)}; "
+            f"one-hot events must be a float tensor [N, *sites, categories], got {x.dtype} {list(x.shape)}; "
             "make it with torch.nn.functional.one_hot(...).float()"
         )
     good = ((x == 0) | (x == 1)).all(-1) & (x.sum(-1) == 1)
@@ -157,7 +158,7 @@ def _check_one_hot(x: Tensor, known: Tensor | None) -> None:
 
 
 def split_of(data: Mapping[str, Dataset], name: str) -> Dataset:
-    """The split ``name``, or a `UserError` that lists those there are; an empty one counts as missing."""
+    """The split ``name``. Raises `UserError`, which lists the available splits; an empty split counts as missing."""
     if name not in data or len(data[name]) == 0:
         there = ", ".join(k for k, v in data.items() if len(v)) or "none"
         raise UserError(f'the data have no split "{name}" (they have: {there})')
@@ -165,10 +166,10 @@ def split_of(data: Mapping[str, Dataset], name: str) -> Dataset:
 
 
 def fixed_subset(examples: Sized, n: int) -> Tensor:
-    """Numbers of ``n`` examples: all in order when they are no more, else a subset that is the same always.
+    """Numbers of ``n`` examples: all in order if there are at most ``n``, otherwise a fixed random subset, sorted.
 
-    Fixed, so that the reference is no source of differences between runs; not the first ``n``, which in a
-    file sorted by class would all be of one.
+    The subset is fixed so that it causes no differences between runs. It is not the first ``n``, because in a file
+    sorted by class these could all belong to one class.
     """
     if n >= len(examples):
         return torch.arange(len(examples))
@@ -176,7 +177,7 @@ def fixed_subset(examples: Sized, n: int) -> Tensor:
 
 
 def rows(dataset: Dataset, n: int | None = None, size: int = 256) -> Iterator[Batch]:
-    """The first ``n`` examples (all, when None) in order, in batches, without augmentation randomness."""
+    """The first ``n`` examples (all if None) in order, in batches of ``size``; all augmentation seeds are 0."""
     end = len(dataset) if n is None else min(n, len(dataset))
     for start in range(0, end, size):
         index = torch.arange(start, min(start + size, end))
@@ -190,12 +191,12 @@ def first(dataset: Dataset, n: int | None = None) -> Batch:
 
 
 class Stream:
-    """A data set in the order of learning.
+    """The batches of a data set in the order of learning.
 
-    The batch of step t is a function of (seed, epoch, position) and of nothing else, so a resumed run reads
-    on where it stopped: position t * batch + i lies in epoch ``position // len``, whose permutation is drawn
-    from (seed, epoch). ``batch`` is global; rank r of w reads the r-th part of every batch. Examples of varying length
-    are sorted within `WINDOW` batches of the permutation, and these batches shuffled.
+    The batch of step t depends only on (seed, epoch, position), so a resumed run continues where it stopped.
+    Position t * batch + i lies in epoch ``position // len``, whose permutation is drawn from (seed, epoch). ``batch``
+    is the global size; rank r of w reads the r-th part of every batch. Examples of varying length are sorted by length
+    within `WINDOW` batches of the permutation, and these batches are shuffled.
     """
 
     def __init__(self, dataset: Dataset, batch: int, seed: int, rank: int = 0, world: int = 1) -> None:
@@ -210,7 +211,7 @@ class Stream:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="stream")
 
     def batch(self, t: int) -> Batch:
-        """This rank's part of the batch of step ``t``; the next one is prepared meanwhile."""
+        """This rank's part of the batch of step ``t``. A thread prepares the next batch."""
         ahead, self._ahead = self._ahead, None
         read = ahead[1].result() if ahead is not None else None
         batch = read if read is not None and ahead is not None and ahead[0] == t else self._read(t)
@@ -226,7 +227,7 @@ class Stream:
         position = t * self._global + self._offset + torch.arange(self.size)
         epoch = position // n
         index = torch.cat([self._order(e)[position[epoch == e] % n] for e in sorted(set(epoch.tolist()))])
-        # one seed an example, epoch and run: odd multipliers keep the three apart in 63 bits
+        # one seed per example, epoch and run: odd multipliers keep the three apart in 63 bits
         seeds = (self.seed * 0x9E3779B1 + epoch * 0x85EBCA77 + index * 0xC2B2AE3D) & 0x7FFFFFFFFFFFFFFF
         return self.dataset.batch(index, seeds)
 
@@ -237,7 +238,7 @@ class Stream:
                 self._epochs.pop(min(self._epochs))
             order = torch.randperm(len(self.dataset), generator=generator)
             if self.dataset.lengths is not None:
-                begun = -epoch * len(order) % self._global  # what the last batch of the epoch before still takes
+                begun = -epoch * len(order) % self._global  # examples that complete the last batch of the epoch before
                 alike = _alike(order[begun:], self.dataset.lengths, self._global, generator)
                 order = torch.cat([order[:begun], alike])
             self._epochs[epoch] = order
@@ -245,7 +246,7 @@ class Stream:
 
 
 def _alike(order: Tensor, lengths: Tensor, batch: int, rng: torch.Generator) -> Tensor:
-    """The order with examples of like length in the same batch; a last, smaller batch stays the last."""
+    """Reorder so that examples of similar length share a batch. A last, smaller batch stays last."""
     windows = [w[lengths[w].argsort(stable=True)] for w in torch.split(order, WINDOW * batch)]
     batches = [b for w in windows for b in torch.split(w, batch)]
     whole = len(order) // batch
@@ -254,10 +255,10 @@ def _alike(order: Tensor, lengths: Tensor, batch: int, rng: torch.Generator) -> 
 
 
 class NormalSamples(InMemory):
-    """``n`` fixed draws from N(mean, sd^2 I) of shape ``dim``: data whose density is known exactly.
+    """``n`` fixed draws from N(mean, sd^2 I) of shape ``dim``: data with an exactly known density.
 
-    ``dim`` is a number of coordinates, or a shape such as [1, 16]. With ``labels`` the condition is whether the first
-    coordinate is above the mean; ``hidden`` is the share of coordinates that are not observed.
+    ``dim`` is a number of coordinates or a shape such as [1, 16]. With ``labels`` the condition is a label: 1 if the
+    first coordinate is above the mean, otherwise 0. ``hidden`` is the fraction of unobserved coordinates.
     """
 
     def __init__(

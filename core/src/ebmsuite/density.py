@@ -1,4 +1,4 @@
-"""Densities: drawn from and normalised. References, noise, flows and encoders are densities."""
+"""Densities: normalised energies with direct sampling. References, noise, flows and encoders are densities."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["Categorical", "Density", "Diagonal", "Encoder", "Gaussian", "Uniform
 
 
 def event_sum(x: Tensor) -> Tensor:
-    """Sum over all but the batch, [B]."""
+    """Sum over all dimensions except the batch, [B]."""
     return x.flatten(1).sum(1)
 
 
 def normal_log_prob(x: Tensor, mean: Tensor, log_sd: Tensor) -> Tensor:
-    """log N(x; mean, diag(sd^2)) [B]; mean and log sd broadcast against x."""
+    """log N(x; mean, diag(sd^2)) [B]. ``mean`` and ``log_sd`` broadcast against x."""
     return -event_sum(((x - mean) / log_sd.exp()).square() / 2 + log_sd + math.log(2 * math.pi) / 2)
 
 
 class Density(Energy):
-    """An energy whose normalising constant is known and that can be drawn from.
+    """An energy with a known normalising constant and independent draws.
 
     ``forward`` may leave out constants; ``log_prob`` does not.
     """
@@ -70,8 +70,8 @@ class Gaussian(Density):
 class Uniform(Density):
     """Uniform on [low, high] in every coordinate.
 
-    As a reference its energy is 0 everywhere: the papers' chains run free of the walls (Nijkamp et al., 2019).
-    ``log_prob`` knows the walls.
+    As a reference its energy is 0 everywhere: in the papers, chains may leave the interval (Nijkamp et al., 2019).
+    ``log_prob`` is -inf outside the interval.
     """
 
     def __init__(self, event: Space, low: float = -1.0, high: float = 1.0) -> None:
@@ -94,7 +94,7 @@ class Uniform(Density):
 
 
 class Diagonal(Density):
-    """N(mean, diag(sd^2)) with a learned mean and sd for every coordinate: the least that a density can learn."""
+    """N(mean, diag(sd^2)) with a learned mean and standard deviation per coordinate: the simplest learned density."""
 
     def __init__(self, event: Space) -> None:
         super().__init__()
@@ -112,8 +112,8 @@ class Diagonal(Density):
 class Encoder(Density):
     """q(z | x) = N(mean(x), sd(x)^2): amortised inference (Kingma & Welling, ICLR 2014).
 
-    ``net`` maps what it looks at, the condition, to means and logarithms of standard deviations [B, 2 * latent].
-    Draws can be differentiated in its parameters.
+    ``net`` maps the encoder input, which is the condition here, to means and log standard deviations [B, 2 * latent].
+    Draws are differentiable in its parameters.
     """
 
     autocast: torch.dtype | None = None
@@ -140,7 +140,7 @@ class Encoder(Density):
 
 
 class Categorical(Density):
-    """Uniform over the categories at every site of a one-hot event [*sites, C].
+    """Uniform over the categories at each site of a one-hot event [*sites, C].
 
     As a reference its energy is 0 everywhere.
     """

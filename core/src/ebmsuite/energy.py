@@ -1,7 +1,7 @@
-"""Energies: whatever can be sampled. Lower is more probable.
+"""Energies: functions that samplers draw from. A lower energy means a higher probability.
 
-Composed energies are energies too: a reference tilted by a net, a weighted sum, one with some coordinates
-clamped, the posterior of a latent vector. A sampler never needs to know which it is given.
+A composed energy is an energy too: a reference density tilted by a net, a weighted sum, an energy with some
+coordinates clamped, the posterior of a latent vector. A sampler does not need to know which kind it gets.
 """
 
 from __future__ import annotations
@@ -42,35 +42,35 @@ __all__ = [
 class Energy(nn.Module):
     """E(x, condition) -> [B], with p(x | condition) proportional to exp(-E).
 
-    ``x`` is [B, *event], ``condition`` a tree with batch-first leaves; rows are independent; the result is
-    float32 or float64 whatever precision a net inside computes in.
+    ``x`` is [B, *event] and ``condition`` is a tree with batch-first leaves. Rows are independent. The result is
+    float32 or float64, whatever precision a net inside uses.
     """
 
     component_kind: ClassVar[str] = "energy"
     passes_condition: ClassVar[bool] = False
-    """Whether it passes its condition on to a net, which must then have been built for one."""
+    """Whether it passes its condition on to a net. The net must then have been built for a condition."""
     noise_conditional: ClassVar[bool] = False
-    """Whether it takes the level of noise on its events, as `NoiseConditional` does."""
+    """Whether it takes the noise level of its events as the condition, as `NoiseConditional` does."""
 
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
         """Energies [B]."""
         raise NotImplementedError(f"{type(self).__name__} defines no forward")
 
     def scale(self, x: Tensor, condition: Tree = None) -> Tensor | float:
-        """A unit of length for every coordinate, broadcast against x. A coordinate of scale 0 does not move."""
+        """The unit of length of each coordinate, broadcast against x. A coordinate of scale 0 does not move."""
         return 1.0
 
 
 def rounding(energy: Tensor) -> float:
-    """The distance between neighbouring floating-point numbers at the largest of |E|: smaller differences are lost."""
+    """The spacing of floating-point numbers at the largest |E|. Smaller differences between energies are lost."""
     finite = energy[torch.isfinite(energy)]
     return float(finite.abs().max()) * torch.finfo(energy.dtype).eps if len(finite) else 0.0
 
 
 def warn_if_rounded(energy: Tensor, what: str) -> None:
-    """Warn, once per ``what``, when energies [B] are so large that rounding hides how they differ.
+    """Warn, once per ``what``, when energies [B] are so large that rounding hides their differences.
 
-    That is when `rounding` is above 0.1 nats and above a hundredth of their standard deviation.
+    This is the case when `rounding` is above 0.1 nats and above a hundredth of their standard deviation.
     """
     step = rounding(energy)
     if step > 0.1 and step > 0.01 * float(energy.double().std(correction=0)):
@@ -85,26 +85,26 @@ def _warn_once(what: str, size: float, dtype: str, step: float) -> None:
         return
     _warned.add(what)
     log.warning(
-        "%s: energies of %.3g in %s are multiples of %.2g, so smaller differences between them are lost; subtract a "
-        "constant from the energy, lower its scale, or compute it in float64",
+        "%s: energies of %.3g in %s have a resolution of %.2g, so smaller differences between them are lost; subtract "
+        "a constant from the energy, lower its scale, or compute it in float64",
         what, size, dtype, step,
     )  # fmt: skip
 
 
 def frozen(net: nn.Module, *inputs: Any) -> Tensor:
-    """The net's value with its parameters as they are: gradients reach the inputs and no parameter."""
+    """The value of the net with its parameters detached: gradients reach the inputs and no parameter."""
     parameters = {name: p.detach() for name, p in net.named_parameters()}
     value: Tensor = torch.func.functional_call(net, parameters, inputs)
     return value
 
 
 def in_precision(dtype: torch.dtype | None, x: Tensor) -> AbstractContextManager[None]:
-    """Autocast to ``dtype`` on the device of x; nothing when it is None."""
+    """A context that autocasts to ``dtype`` on the device of x. It does nothing when ``dtype`` is None."""
     return nullcontext() if dtype is None else torch.autocast(x.device.type, dtype)
 
 
 def full_precision(value: Tensor) -> Tensor:
-    """float32 at least: energies are compared as differences of large numbers."""
+    """Convert to at least float32, because energies are compared as differences of large numbers."""
     return value if value.dtype == torch.float64 else value.float()
 
 
@@ -112,7 +112,7 @@ class Tilted(Energy):
     """E(x) = E_0(x) - f(x): a reference density tilted by a net (Xie et al., ICML 2016, eq. 1).
 
     ``net(x)`` or ``net(x, condition)`` gives f, [B]; ``reference`` is an energy, most often a `Density`.
-    ``autocast`` is the precision that the net, and only the net, computes in; None is that of its weights.
+    ``autocast`` is the precision of the net, and of the net only; None uses the precision of its weights.
     """
 
     passes_condition: ClassVar[bool] = True
@@ -133,8 +133,8 @@ class Tilted(Energy):
 class JointEnergy(Energy):
     """E(x, y) = E_0(x) - f_y(x), the energy of an event and its label (Grathwohl et al., ICLR 2020, eqs. 5 to 7).
 
-    ``net`` gives the logits f [B, C]. Without a label it is the marginal, E(x) = E_0(x) - log sum_y exp f_y(x); given
-    labels int64 [B], E(x, y). p(y | x) = softmax f(x), whatever the reference is.
+    ``net`` gives the logits f [B, C]. The condition is the labels, int64 [B]. Without labels the energy is the
+    marginal, E(x) = E_0(x) - log sum_y exp f_y(x). p(y | x) = softmax f(x) for any reference.
     """
 
     autocast: torch.dtype | None = None
@@ -157,17 +157,18 @@ class JointEnergy(Energy):
 
 
 class NoiseConditional(Energy):
-    """E(x, sigma), of data with noise of N(0, sigma^2 I) on them, for every sigma from ``low`` to ``high``.
+    """E(x, sigma), the noise-conditional energy of data with added noise N(0, sigma^2 I), sigma in [``low``, ``high``].
 
         E(x, sigma) = |x|^2 / 2 (s^2 + sigma^2) - s / sigma f(x / (s^2 + sigma^2)^1/2, sigma)
 
     ``net(x, time)`` gives f, [B]; ``time`` is the `time_embedding` [B, 8] of log sigma, scaled to 0 at ``low`` and 1 at
-    ``high``. f = 0 is right for N(0, s^2 I), s being the ``sd`` of the data; what f sees is of unit size at
-    every sigma, and so is what its slope must be (the preconditioning of Karras et al., NeurIPS 2022, table 1, made
-    that of an energy). One net for all levels, told the level: Song & Ermon, NeurIPS 2019, who have scores.
+    ``high``. s is the standard deviation ``sd`` of the data. If the data are N(0, s^2 I), f = 0 is exact. The input of
+    f and the slope that f must learn have unit size at every sigma (the preconditioning of Karras et al., NeurIPS
+    2022, table 1, applied to an energy). One net conditioned on the noise level serves all levels, as in Song & Ermon,
+    NeurIPS 2019, who learn scores instead of energies.
 
-    The condition is sigma, [B], between the ends (others are strange to the net, and not refused), or None: ``low``, so
-    that what draws from it or judges by it without a word of noise has the sharpest energy that there is.
+    The condition is sigma, [B], or None for ``low``, the sharpest energy; samplers and metrics that give no noise level
+    use that one. A sigma outside [``low``, ``high``] raises no error, but the net has not learned it.
     """
 
     passes_condition: ClassVar[bool] = True
@@ -188,7 +189,7 @@ class NoiseConditional(Energy):
         return energy
 
     def scale(self, x: Tensor, condition: Tree = None) -> Tensor | float:
-        """sigma / low: one step size suits all levels, as it does with the published steps ~ sigma^2."""
+        """sigma / low, so that one step size suits all levels, like the published step sizes ~ sigma^2."""
         if condition is None:
             return 1.0
         sigma: Tensor = condition
@@ -196,14 +197,14 @@ class NoiseConditional(Energy):
 
 
 class Sum(Energy):
-    """Weighted product of experts: E(x) = sum_i w_i E_i(x). All see the same condition."""
+    """Weighted product of experts: E(x) = sum_i w_i E_i(x). All energies get the same condition."""
 
     def __init__(self, energies: Sequence[Energy], weights: Sequence[float] | None = None) -> None:
         super().__init__()
         self.energies = nn.ModuleList(energies)
         self.weights = tuple(weights) if weights is not None else (1.0,) * len(energies)
         if len(self.weights) != len(energies):
-            raise ValueError(f"{len(energies)} energies need as many weights, got {len(self.weights)}")
+            raise ValueError(f"{len(energies)} energies need {len(energies)} weights, got {len(self.weights)}")
 
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
         parts = [w * e(x, condition) for w, e in zip(self.weights, self.energies, strict=True)]
@@ -211,10 +212,10 @@ class Sum(Energy):
 
 
 class Clamped(Energy):
-    """The conditional of some coordinates given the others.
+    """The conditional energy of some coordinates given the others.
 
-    The condition is ``(values, known, inner)``: ``values`` and the boolean ``known`` are like x, ``inner`` is
-    the condition of the energy inside. Known coordinates have scale 0, so every sampler leaves them alone.
+    The condition is ``(values, known, inner)``: ``values`` and the boolean ``known`` have the shape of x, ``inner`` is
+    the condition of the wrapped energy. Known coordinates have scale 0, so no sampler moves them.
     """
 
     def __init__(self, energy: Energy) -> None:
@@ -233,16 +234,16 @@ class Clamped(Energy):
 
     @staticmethod
     def place(x: Tensor, condition: Tree) -> Tensor:
-        """x with the known coordinates set: where a chain on this energy starts."""
+        """x with the known coordinates set to their values. Chains on this energy start there."""
         values, known, _ = condition
         return torch.where(known, values, x)
 
 
 class Recovery(Energy):
-    """E(y) = E_theta(y, given) / b^2 + w |y - x'|^2 / 2: a less noisy event given a noisier one, x'.
+    """E(y) = E_theta(y, given) / b^2 + w |y - x'|^2 / 2: the energy of a less noisy event y given a noisier one, x'.
 
-    The condition is ``(x', w, b, given)``, w and b [B] (Gao et al., ICLR 2021, eq. 6, with w = 1 / sigma^2, or 0 for no
-    tether). b is the unit of length, which turns with the level: a step moves by it and no more.
+    The condition is ``(x', w, b, given)``, w and b [B] (Gao et al., ICLR 2021, eq. 6, with w = 1 / sigma^2; w = 0
+    leaves out the quadratic term). b is the unit of length of a sampler's step and depends on the noise level.
     """
 
     def __init__(self, energy: Energy) -> None:

@@ -19,15 +19,15 @@ __all__ = ["Generator", "NormalGenerator", "Posterior"]
 class Generator(nn.Module):
     """p(x | z, condition), with z from ``latent``.
 
-    A subclass says how likely an event is (`log_prob`, which chains on z differentiate) and which event it shows for
-    a latent vector (`decode`).
+    A subclass defines the likelihood of an event (`log_prob`, which must be differentiable in z for chains on z) and
+    the event that it returns for a latent vector (`decode`).
     """
 
     component_kind: ClassVar[str] = "generator"
     passes_condition: ClassVar[bool] = False
-    """Whether it passes its condition on to a net, which must then have been built for one."""
+    """Whether it passes its condition on to a net. The net must then have been built for a condition."""
     autocast: torch.dtype | None = None
-    """The precision that its nets compute in; None is that of their weights."""
+    """The precision of its nets; None uses the precision of their weights."""
 
     def __init__(self, latent: Density) -> None:
         super().__init__()
@@ -38,20 +38,20 @@ class Generator(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} defines no log_prob")
 
     def draw(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """One x ~ p(x | z, condition) for every z, which can be differentiated in both; where x is continuous."""
-        raise UserError(f"{type(self).__name__} has no draws that can be differentiated, which this trainer needs")
+        """One x ~ p(x | z, condition) per z, differentiable in z and in the parameters; for continuous x only."""
+        raise UserError(f"{type(self).__name__} has no differentiable draws, which this trainer needs")
 
     def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """One event for every z, [B, *event]."""
+        """One event per z, [B, *event]."""
         raise NotImplementedError(f"{type(self).__name__} defines no decode")
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """``n`` events of latent vectors from ``latent``."""
+        """``n`` events, decoded from latent vectors drawn from ``latent``."""
         return self.decode(self.latent.sample(n, rng, condition), rng, condition)
 
 
 class NormalGenerator(Generator):
-    """x = g(z, condition) + e, e ~ N(0, sd^2 I) (Han et al., AAAI 2017). It shows the mean, as the papers do."""
+    """x = g(z, condition) + e, e ~ N(0, sd^2 I) (Han et al., AAAI 2017). As in the papers, `decode` gives the mean."""
 
     passes_condition: ClassVar[bool] = True
 
@@ -66,7 +66,7 @@ class NormalGenerator(Generator):
         return full_precision(mean)
 
     def log_prob(self, x: Tensor, z: Tensor, condition: Tree = None, known: Tensor | None = None) -> Tensor:
-        """log p(x | z, condition), [B]; of the coordinates that are ``known`` where some are not."""
+        """log p(x | z, condition), [B]. With ``known`` (boolean like x), of the known coordinates only."""
         squares, size = (x - self(z, condition)).square(), x[0].numel()
         of = size if known is None else event_sum(known)
         squares = event_sum(squares if known is None else squares * known)
@@ -82,10 +82,10 @@ class NormalGenerator(Generator):
 
 
 class Posterior(Energy):
-    """E(z) = E_prior(z) - log p(x | z): the latent vector given an event (Pang et al., NeurIPS 2020, eq. 8).
+    """E(z) = E_prior(z) - log p(x | z), for a latent vector given an event (Pang et al., NeurIPS 2020, eq. 8).
 
-    The condition is ``(x, inner)``, or ``(x, inner, known)`` where not all coordinates of x are: then p(x | z) is that
-    of those which are (Han et al., AAAI 2017, sec. "learning from incomplete data").
+    The condition is ``(x, inner)``, or ``(x, inner, known)`` when some coordinates of x are unknown. p(x | z) is then
+    the likelihood of the known coordinates (Han et al., AAAI 2017, sec. "learning from incomplete data").
     """
 
     def __init__(self, prior: Energy, generator: Generator) -> None:

@@ -1,7 +1,7 @@
-"""How far a long computation is, and how long it will still take.
+"""Progress of long computations, with the time that remains.
 
-Computations say it to `progress`; a command that wants it shown calls `show`. Elsewhere, as in a notebook or a test,
-nothing is shown.
+Computations report to `progress`; a command that displays progress calls `show`. Without `show`, as in a notebook or a
+test, nothing is displayed.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["hide", "progress", "remaining", "show"]
 
 EVERY = 10.0
-"""Seconds between two lines, where there is no terminal."""
+"""Seconds between two lines, if the output is no terminal."""
 AFTER = 1.0
-"""Seconds before the bars appear, where there is one."""
+"""Seconds before the bars appear on a terminal."""
 
 
 @dataclass
@@ -34,7 +34,7 @@ class _Job:
 
 
 class _Display:
-    """The jobs under way, each inside the one before it."""
+    """The running jobs; each is nested in the one before it."""
 
     def __init__(self, out: TextIO, clock: Callable[[], float]) -> None:
         self.out, self.clock = out, clock
@@ -67,7 +67,7 @@ class _Display:
             print(self.line(now), file=self.out, flush=True)
 
     def line(self, now: float) -> str:
-        """All jobs, with the time that is left for the outermost that knows it."""
+        """One line for all jobs, with the remaining time of the outermost job that has an estimate."""
         left = next((text for j in self.jobs if (text := remaining(j.done, j.total, now - j.began))), "")
         said = ": ".join(f"{j.what} {j.done / j.total:.0%}" for j in self.jobs)
         return said + (f", about {left} left" if left else "")
@@ -99,9 +99,9 @@ _display: _Display | None = None
 
 @contextmanager
 def show(out: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> Iterator[None]:
-    """Show progress on ``out`` (standard error unless given) for as long as the block lasts.
+    """Show progress on ``out`` (default: standard error) during the block.
 
-    On a terminal there is a bar for each job that lasts a second; elsewhere a line at most every ten seconds.
+    On a terminal, bars appear for jobs that take longer than a second; elsewhere, one line at most every ten seconds.
     """
     with _displayed(_Display(out or sys.stderr, clock)):
         yield
@@ -109,7 +109,7 @@ def show(out: TextIO | None = None, clock: Callable[[], float] = time.monotonic)
 
 @contextmanager
 def hide() -> Iterator[None]:
-    """Show nothing for as long as the block lasts: it has a display of its own, as learning has."""
+    """Show nothing during the block, for code with its own display, such as learning."""
     with _displayed(None):
         yield
 
@@ -126,9 +126,9 @@ def _displayed(display: _Display | None) -> Iterator[None]:
 
 @contextmanager
 def progress(what: str, total: float) -> Iterator[Callable[[float], None]]:
-    """A job of ``total`` parts that take equally long; the function that is given counts the parts that are done.
+    """A job of ``total`` parts that take equally long. Call the yielded function with the number of parts just done.
 
-    ``with progress("chains", steps) as advance: ... advance(1)``. Jobs nest. Outside `show` it costs nothing.
+    ``with progress("chains", steps) as advance: ... advance(1)``. Jobs nest. Outside `show` this costs nothing.
     """
     display = _display
     if display is None or total <= 0:
@@ -142,7 +142,7 @@ def progress(what: str, total: float) -> Iterator[Callable[[float], None]]:
 
 
 def remaining(done: float, total: float, seconds: float) -> str:
-    """The time that is left, in words, if the rest takes as long as what is ``done`` took; "" when nothing is."""
+    """The remaining time in words, estimated from the speed so far; "" when nothing is ``done``."""
     if done <= 0:
         return ""
     left = seconds * (total - done) / done

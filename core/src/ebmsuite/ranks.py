@@ -1,4 +1,4 @@
-"""The processes of a run."""
+"""The processes of a distributed run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Ranks"]
 
 
 class Ranks:
-    """This process among the others; with one process every operation is the identity."""
+    """Collective operations among the processes of a run. With one process each operation is the identity."""
 
     def __init__(self) -> None:
         together = dist.is_available() and dist.is_initialized()
@@ -26,7 +26,7 @@ class Ranks:
         return self.rank == 0
 
     def mean_(self, tensors: Sequence[Tensor]) -> None:
-        """Replace the tensors by their mean over ranks, in one collective (they share a dtype and device)."""
+        """Replace the tensors by their means over ranks, in one collective. They must share a dtype and device."""
         if self.world == 1:
             return
         flat = torch.cat([t.flatten() for t in tensors])
@@ -36,13 +36,13 @@ class Ranks:
             tensor.copy_(part.view_as(tensor))
 
     def mean(self, value: Tensor) -> Tensor:
-        """The mean over ranks, for a decision that all must share."""
+        """The mean over ranks, for a decision that all ranks must make alike."""
         value = value.clone()
         self.mean_([value])
         return value
 
     def gather(self, value: Tensor) -> Tensor:
-        """All ranks' rows, in the order of ranks."""
+        """The rows of all ranks, in rank order."""
         if self.world == 1:
             return value
         parts = [torch.empty_like(value) for _ in range(self.world)]
@@ -50,7 +50,7 @@ class Ranks:
         return torch.cat(parts)
 
     def from_main(self, value: Any) -> Any:
-        """Rank 0's value, on every rank."""
+        """The value of rank 0, on every rank."""
         if self.world == 1:
             return value
         box = [value]
@@ -58,7 +58,7 @@ class Ranks:
         return box[0]
 
     def all_values(self, value: Any) -> list[Any]:
-        """Every rank's value, in the order of ranks."""
+        """The values of all ranks, in rank order."""
         if self.world == 1:
             return [value]
         box: list[Any] = [None] * self.world
@@ -66,6 +66,6 @@ class Ranks:
         return box
 
     def wait(self) -> None:
-        """Until all are here."""
+        """Wait until all ranks have called this."""
         if self.world > 1:
             dist.barrier()

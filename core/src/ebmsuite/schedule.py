@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Schedule:
-    """From ``start`` to ``end`` over ``over`` learning steps, after ``delay`` steps at ``start``.
+    """A number that goes from ``start`` to ``end`` over ``over`` learning steps, after ``delay`` steps at ``start``.
 
-    "exponential" multiplies by a constant each step: x0.99995 a step from 0.1 down to 5e-4 is
+    "exponential" multiplies by a constant at each step: a factor of 0.99995 per step from 0.1 down to 5e-4 is
     ``{start: 0.1, end: 5.0e-4, over: 105964, shape: exponential}``.
     """
 
@@ -44,14 +44,14 @@ def value_at(number: Number, t: int) -> float:
 
 
 def fixed(number: Number) -> float:
-    """A number that is no schedule any more (`at` has been called)."""
+    """The number as a float. Raises `TypeError` for a schedule that `at` has not evaluated."""
     if isinstance(number, Schedule):
         raise TypeError(f"{number} has not been evaluated; use ebmsuite.schedule.at(sampler, t)")
     return number
 
 
 def at(numbers: T, t: int) -> T:
-    """A frozen dataclass of numbers with its schedules, and those of dataclasses in it, evaluated at step ``t``."""
+    """A copy of a frozen dataclass with all schedules in it, nested ones included, evaluated at step ``t``."""
     fields: Any = dataclasses.fields(numbers)  # type: ignore[arg-type]
     changed = {}
     for f in fields:

@@ -1,4 +1,4 @@
-"""Numbers that judge a model, and the published ones that they stand beside."""
+"""Scores of a model, and the published values that they are compared with."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Case", "Extractor", "Features", "Published", "Row", "Score", "Status
 
 @dataclass(frozen=True)
 class Score:
-    """A value with its uncertainty and everything that one must know to compare it."""
+    """A value with its uncertainty and the protocol needed to compare it with other values."""
 
     value: float
     low: float | None = None
@@ -35,23 +35,23 @@ class Score:
 
 
 class Features(NamedTuple):
-    """What an extractor sees in a batch: features [B, D] and, from a classifier, logits [B, C]."""
+    """The output of an extractor for a batch: features [B, D] and, from a classifier, logits [B, C]."""
 
     features: Tensor
     logits: Tensor | None
 
 
 class Extractor:
-    """A fixed net that metrics look through. ``id`` is printed and stored with every number."""
+    """A fixed net whose features metrics use. ``id`` is printed and stored with every score."""
 
     component_kind: ClassVar[str] = "extractor"
     id: str
 
     def prepare(self, data: Mapping[str, Dataset]) -> None:
-        """Called once before use; an extractor that is trained on the data at hand does it here."""
+        """Called once before use. An extractor that must be trained on the given data trains here."""
 
     def protocol(self) -> Mapping[str, Any]:
-        """Facts that belong with every number: input size, resize filter, test accuracy."""
+        """Facts to report with every score: input size, resize filter, test accuracy."""
         return {}
 
     def __call__(self, x: Tensor) -> Features:
@@ -60,7 +60,7 @@ class Extractor:
 
 @dataclass(frozen=True)
 class Published:
-    """A published value with its source. One marked "memory" is shown grey and is never a target."""
+    """A published value with its source. A value marked "memory" is shown in grey and is never a target."""
 
     value: float
     source: str
@@ -71,13 +71,13 @@ class Published:
 class Case:
     """One row of a domain's evaluation suite.
 
-    ``recipe`` is trained at the budget asked for and judged by ``metric``, a component spec; of several numbers
-    ``score`` counts, the first unless said, and its protocol's "metric" is the name shown. ``published`` are values
-    that the row is to be read beside; ``bar`` is what counts as a pass, by budget; ``better`` says which way.
-    ``needs`` are requirements ("gpu", "module:NAME", "data:NAME", "full-data:NAME", "extractor:NAME"): a case whose
-    needs are not met is skipped with the reason.
-    ``baselines`` are changes to the metric's settings by which it judges something that learned nothing, by label;
-    "score" among them names another of several numbers.
+    ``recipe`` is trained at the requested budget and evaluated by ``metric``, a component spec. If the metric gives
+    several scores, ``score`` selects one (default: the first); the "metric" entry of its protocol is the name shown.
+    ``published`` holds values to compare the row with; ``bar`` is the threshold for a pass, by budget; ``better`` is
+    the direction. ``needs`` are requirements ("gpu", "module:NAME", "data:NAME", "full-data:NAME", "extractor:NAME");
+    a case with an unmet requirement is skipped and the row gives the reason.
+    ``baselines`` are changes to the metric's settings, by label, that make it evaluate a baseline without learning; the
+    key "score" selects another of several scores.
     ``seeds`` is the number of runs by budget.
     """
 
@@ -95,13 +95,14 @@ class Case:
     baselines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seeds: Mapping[str, int] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """Changes to the recipe, after its budget: values by dotted key."""
+    """Changes to the recipe, applied after its budget: values by dotted key."""
     last: int = 0
-    """0 judges the model at the end by ``metric``. Above 0, the mean over the last so many evaluations during learning
-    of the recipe's own metric of this label (or name), with the recipe's settings and samples, read from the run;
-    ``baselines`` then name other metrics of the recipe, by their label; what changes settings is judged at the end."""
+    """0 evaluates the final model by ``metric``. Above 0, the value is the mean over that many last evaluations during
+    learning of the recipe's own metric with this label (or name), with the recipe's settings and samples, read from
+    the run. ``baselines`` then name other metrics of the recipe by label; baselines that change settings are evaluated
+    on the final model."""
     note: str = ""
-    """What of the protocol differs from the published one."""
+    """How the protocol differs from the published one."""
 
 
 Status = Literal["pass", "miss", "measured", "skipped"]
@@ -109,7 +110,7 @@ Status = Literal["pass", "miss", "measured", "skipped"]
 
 @dataclass(frozen=True)
 class Row:
-    """One case as it came out. ``values`` has one value a seed; without a bar the status is "measured"."""
+    """The result of one case. ``values`` has one value per seed; without a bar the status is "measured"."""
 
     case: str
     recipe: str
@@ -117,7 +118,7 @@ class Row:
     status: Status
     values: tuple[float, ...] = ()
     interval: tuple[float, ...] = ()
-    """Low and high of a single value, where the metric gives them."""
+    """Low and high end for a single value, if the metric gives them."""
     better: str = ""
     bar: float | None = None
     published: tuple[Published, ...] = ()
@@ -125,9 +126,9 @@ class Row:
     protocol: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
     reason: str = ""
-    """Why it was skipped."""
+    """Why the case was skipped."""
     runs: tuple[str, ...] = ()
-    """The run folders that were judged, one a seed."""
+    """The run folders that were evaluated, one per seed."""
 
     @property
     def mean(self) -> float:
@@ -141,7 +142,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Suite:
-    """All rows, and what they were computed on."""
+    """All rows of a suite, and the hardware that they were computed on."""
 
     what: str
     budget: str

@@ -1,4 +1,4 @@
-"""What an event is, and what a data set yields."""
+"""The spaces that events and conditions live in, and the batches that a data set yields."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ __all__ = ["TIME_EMBEDDING", "Batch", "ConditionSpace", "Space", "time_embedding
 class Space:
     """The set that an event, a latent vector or a condition lives in.
 
-    ``shape`` is without the batch; None where a length varies. ``range`` is the interval of data values, or
-    None when unbounded. ``classes`` counts the labels of an integer condition, or the tokens of a sequence: int64
-    [B, L] with 1 at the end of a row and 0 after it. Tokens are observed; what is sampled is real or one-hot.
-    ``longest`` is the largest length, where one varies and is bounded: for tokens, the end included.
+    ``shape`` leaves out the batch; None marks a varying length. ``range`` is the interval of data values, or None when
+    they are unbounded. ``classes`` is the number of labels of an integer condition, or the number of tokens of a
+    vocabulary. Token sequences are int64 [B, L] with 1 at the end of a row and 0 as padding after it. Tokens are only
+    observed; samplers move real or one-hot events. ``longest`` is the largest length when a length varies and is
+    bounded; for tokens it includes the end token.
     """
 
     shape: tuple[int | None, ...]
@@ -34,18 +35,18 @@ class Space:
 
     @property
     def size(self) -> int:
-        """Number of coordinates; an error where a length varies."""
+        """Number of coordinates. Raises `ValueError` if a length varies."""
         return math.prod(self.fixed)
 
     @property
     def fixed(self) -> tuple[int, ...]:
-        """The shape, when no length varies."""
+        """The shape. Raises `ValueError` if a length varies."""
         if any(n is None for n in self.shape):
             raise ValueError(f"the shape {self.shape} has a varying length")
         return tuple(n for n in self.shape if n is not None)
 
     def misfit(self, x: Tensor) -> str:
-        """What keeps x [B, *shape] from being values of this space, in words; empty when nothing does."""
+        """Why x [B, *shape] does not belong to this space, in words; empty if it does."""
         fits = x.dim() == 1 + len(self.shape) and all(
             n is None or n == m for n, m in zip(self.shape, x.shape[1:], strict=True)
         )
@@ -61,15 +62,15 @@ class Space:
 
 
 ConditionSpace: TypeAlias = Space | tuple["ConditionSpace", ...] | None
-"""The space of a condition: a tree like the condition itself."""
+"""The space of a condition: a tree with the structure of the condition."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some examples, batch first.
+    """A batch of examples; the batch is the first dimension.
 
-    ``x`` [B, *event] are the events; ``condition`` a tree; ``index`` [B] the example numbers; ``known`` a
-    boolean tensor like x, True where observed; ``view`` another look at the same examples, for an encoder.
+    ``x`` [B, *event] holds the events, ``condition`` is a tree, ``index`` [B] holds the example numbers. ``known`` is a
+    boolean tensor like x, True where observed. ``view`` is another representation of the same examples, for an encoder.
     """
 
     x: Tensor
@@ -83,7 +84,7 @@ class Batch:
 
     @property
     def encoder_input(self) -> Tree:
-        """What an encoder reads: the view, or else the events."""
+        """The input of an encoder: the view if there is one, otherwise the events."""
         return self.x if self.view is None else self.view
 
     def to(self, device: torch.device | str) -> Batch:
@@ -91,7 +92,7 @@ class Batch:
         return self._each(lambda v: v.to(device, non_blocking=True))
 
     def parts(self, size: int) -> Iterator[Batch]:
-        """Its rows in order, ``size`` at a time."""
+        """Its rows in order, as batches of at most ``size``."""
         for i in range(0, len(self), size):
             yield self._each(lambda v, i=i: v[i : i + size])
 
@@ -104,9 +105,9 @@ class Batch:
 
 
 TIME_EMBEDDING = Space((8,), (-1.0, 1.0))
-"""What a net is told of a level of noise: see `time_embedding`."""
+"""The space of the noise-level embedding that nets get: see `time_embedding`."""
 
 
 def time_embedding(place: Tensor) -> Tensor:
-    """cos(pi k u), k = 1 to 8, of a level's place u [B] between the least noise, 0, and the most, 1: [B, 8]."""
+    """cos(pi k u) for k = 1 to 8, [B, 8]. ``place`` u [B] is the noise level, from 0 (least noise) to 1 (most)."""
     return torch.cos(math.pi * place[:, None] * torch.arange(1, TIME_EMBEDDING.size + 1, device=place.device))

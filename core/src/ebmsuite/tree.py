@@ -28,7 +28,7 @@ def tree_map(function: Callable[..., Tensor], tree: Tree, *others: Tree) -> Tree
 
 
 def flatten(tree: Tree, prefix: str = "") -> dict[str, Tensor]:
-    """Leaves by path, for safetensors: dict keys after a dot, tuple positions after a hash."""
+    """Leaves by path, for safetensors. A path is ".key" per dict and ".#position" per tuple."""
     if tree is None:
         return {}
     if isinstance(tree, Tensor):
@@ -38,7 +38,7 @@ def flatten(tree: Tree, prefix: str = "") -> dict[str, Tensor]:
 
 
 def unflatten(flat: dict[str, Tensor], prefix: str = "") -> Tree:
-    """The reverse of `flatten` (branches that held only None come back as None or are absent)."""
+    """The inverse of `flatten`. Branches that held only None come back as None or are missing."""
     if prefix in flat:
         return flat[prefix]
     keys = dict.fromkeys(k[len(prefix) + 1 :].partition(".")[0] for k in flat if k.startswith(prefix + "."))
@@ -52,12 +52,12 @@ def unflatten(flat: dict[str, Tensor], prefix: str = "") -> Tree:
 
 
 def to_host(tensor: Tensor) -> Tensor:
-    """A contiguous CPU copy that owns its memory (what safetensors can write)."""
+    """A contiguous CPU copy that owns its memory, as safetensors requires."""
     return tensor.detach().to("cpu", copy=True).contiguous()
 
 
 def take(tree: Tree, rows: Tensor | slice) -> Tree:
-    """These rows of every leaf."""
+    """Select these rows of every leaf."""
     return tree_map(lambda v: v[rows], tree)
 
 
@@ -67,5 +67,5 @@ def cat(trees: list[Tree]) -> Tree:
 
 
 def per_row(v: Tensor, x: Tensor) -> Tensor:
-    """v [B] in a shape that broadcasts against the rows of x."""
+    """Reshape v [B] so that it broadcasts against the rows of x."""
     return v.view(-1, *[1] * (x.dim() - 1))

@@ -1,4 +1,4 @@
-"""Values of a recipe against the annotation of the setting that they are for."""
+"""Conversion of recipe values to the type annotations of the settings that take them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["conform", "plain"]
 
 
 def conform(value: Any, hint: Any, where: str) -> Any:
-    """``value`` as ``hint`` asks for it (int -> float, list -> tuple, mapping -> dataclass).
+    """Convert ``value`` to the type ``hint`` (int -> float, list -> tuple, mapping -> dataclass).
 
-    Raises `RecipeError` naming ``where`` and what was expected.
+    Raises `RecipeError`, which names ``where`` and the expected type.
     """
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any or isinstance(hint, typing.TypeVar):
@@ -89,14 +89,14 @@ def _name(hint: Any) -> str:
     if typing.get_origin(hint) in (Union, types.UnionType):
         return " or ".join(_name(a) for a in arguments)
     if isinstance(hint, type) and not arguments:
-        return {"int": "a whole number", "float": "a number", "str": "a text", "bool": "true or false"}.get(
+        return {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"}.get(
             hint.__name__, hint.__name__
         )
     return str(hint).replace("typing.", "")
 
 
 def plain(value: Any) -> Any:
-    """The reverse of `conform`, for YAML and JSON: dataclasses to mappings, tuples to lists."""
+    """The inverse of `conform`, for YAML and JSON: dataclasses become mappings, tuples become lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):

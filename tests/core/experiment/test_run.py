@@ -459,7 +459,7 @@ def test_one_of_many_that_fails_on_two_processes_is_named(tmp_path: Path) -> Non
     failed = on_two_processes([good, bad], tmp_path)
     assert failed.keys() == {"bad"}
     assert checkpoint_steps(tmp_path / "good" / "checkpoints") == [10, 12]
-    assert "4 chains a process cannot serve a batch of 8" in failed["bad"]
+    assert "4 chains per process are too few for a batch of 8" in failed["bad"]
 
 
 @pytest.mark.slow

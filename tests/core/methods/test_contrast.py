@@ -130,8 +130,8 @@ def test_the_condition_reaches_energy_noise_and_constant() -> None:
 @pytest.mark.parametrize(
     ("example", "change", "text"),
     [
-        (NCE_EXAMPLE, "trainer.ratio=0", "trainer.ratio: noise samples an example"),
-        (FCE_EXAMPLE, "trainer.threshold=0.2", "trainer.threshold: an accuracy of at least 0.5"),
+        (NCE_EXAMPLE, "trainer.ratio=0", "trainer.ratio: noise samples per example"),
+        (FCE_EXAMPLE, "trainer.threshold=0.2", "trainer.threshold: must be at least 0.5"),
     ],
 )
 def test_wrong_settings_are_one_error(example: dict[str, object], change: str, text: str, tmp_path: Path) -> None:

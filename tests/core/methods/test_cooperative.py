@@ -256,5 +256,5 @@ def test_a_condition_reaches_initialiser_and_solver() -> None:
 
 
 def test_settings_that_cannot_be() -> None:
-    with pytest.raises(RecipeError, match=r"trainer.observed: a weight between 0 and 1, got 1.5"):
+    with pytest.raises(RecipeError, match=r"trainer.observed: must be between 0 and 1, got 1.5"):
         Cooperative(Trio().players, {}, observed=1.5)

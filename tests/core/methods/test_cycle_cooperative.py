@@ -102,7 +102,7 @@ def test_samples_are_translations_of_what_is_given_or_of_what_was_seen(tmp_path)
     assert torch.allclose(model.sample(3, condition=given), expected)
     assert model.trainer.seen.shape == (16, 2)
     assert torch.equal(model.sample(20)[:4], model.sample(20)[16:])
-    with pytest.raises(UserError, match="events of domain a to translate are needed"):
+    with pytest.raises(UserError, match="give the events of domain a to translate"):
         made(1, Optimiser(sgd, lr=1.0)).sample(3, rng())
 
 

@@ -106,7 +106,7 @@ def test_levels_reach_from_low_to_high_and_denoising_expects_the_clean_event() -
     assert torch.allclose(trainer.sample(3, rng()), torch.full((3, 1), 2.0 * (1 - 0.25)))
 
 
-# -- an energy that is told the noise -------------------------------------------------------------------------------
+# -- a noise-conditional energy -------------------------------------------------------------------------------------
 
 
 def told(net: Callable[[Tensor, Tensor], Tensor], sd: float = 1.0) -> NoiseConditional:
@@ -472,22 +472,26 @@ def test_the_contrast_makes_the_energy_that_of_the_data() -> None:
     ("example", "change", "text"),
     [
         (DSM_EXAMPLE, "trainer.low=null", "low and high are the ends"),
-        (DSM_EXAMPLE, TOLD, "trainer.sigma: the energy is told the noise and has levels of its own"),
-        (DSM_EXAMPLE | {"trainer": {"name": "dsm", "low": 0.1, "high": 1.0}}, TOLD, "trainer.low: the energy is told"),
-        (DSM_EXAMPLE | {"trainer": {"name": "dsm"}}, "log.every=1", "trainer.sigma: say how much noise"),
-        (
-            MLE_EXAMPLE,
-            TOLD,
-            'players.energy: "mlp-levels" is noise-conditional, and the trainer "mle" gives',
-        ),
+        (DSM_EXAMPLE, TOLD, "trainer.sigma: leave it out; the noise-conditional energy"),
+        (DSM_EXAMPLE | {"trainer": {"name": "dsm", "low": 0.1, "high": 1.0}}, TOLD, "trainer.low: leave it out"),
+        (DSM_EXAMPLE | {"trainer": {"name": "dsm"}}, "log.every=1", "trainer.sigma: give the noise level"),
+        (MLE_EXAMPLE, TOLD, 'players.energy: "mlp-levels" is noise-conditional, and the trainer "mle"'),
         (DSM_EXAMPLE | {"data": LABELLED}, TOLD, 'players.energy: "mlp-levels" takes no condition'),
-        (DSM_EXAMPLE, "players.energy={name: mlp-levels, low: 0.1, high: 1, sd: 0}", "mlp-levels.sd: that of the data"),
-        (DSM_EXAMPLE, "trainer.anneal=3", "trainer.anneal: how many levels .* got 3"),
-        (DSM_EXAMPLE, "players.energy={name: mlp-levels, low: 1, high: 1}", "mlp-levels.low: noise from low, above 0"),
-        (DSM_EXAMPLE, "trainer.sigma=0", "trainer.sigma: the noise must be above 0"),
-        (RECOVERY_EXAMPLE, "trainer.log_snr=[1.0, 2.0]", "trainer.log_snr: at least two levels, each below"),
+        (
+            DSM_EXAMPLE,
+            "players.energy={name: mlp-levels, low: 0.1, high: 1, sd: 0}",
+            "mlp-levels.sd: the standard",
+        ),
+        (DSM_EXAMPLE, "trainer.anneal=3", "trainer.anneal: the number of noise levels .* got 3"),
+        (
+            DSM_EXAMPLE,
+            "players.energy={name: mlp-levels, low: 1, high: 1}",
+            "mlp-levels.low: noise levels need",
+        ),
+        (DSM_EXAMPLE, "trainer.sigma=0", "trainer.sigma: the noise level must be above 0"),
+        (RECOVERY_EXAMPLE, "trainer.log_snr=[1.0, 2.0]", "trainer.log_snr: give at least two levels in decreasing"),
         (RECOVERY_EXAMPLE, "trainer.step_scale=0", "trainer.step_scale: must be above 0"),
-        (ENERGY_MATCHING_EXAMPLE, "trainer.trim=1", "trainer.trim: a share of at least 0"),
+        (ENERGY_MATCHING_EXAMPLE, "trainer.trim=1", "trainer.trim: must be at least 0"),
     ],
 )
 def test_wrong_settings_are_one_error(example: dict[str, object], change: str, text: str, tmp_path: Path) -> None:

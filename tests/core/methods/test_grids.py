@@ -49,7 +49,7 @@ def test_an_event_is_of_the_grid_that_its_shape_says() -> None:
         x = torch.randn(3, 1, n)
         assert torch.equal(grids(x), grids.nets[k](x))
         assert grids.scale(x) == (0.5, 0.7, 1.0)[k]
-    with pytest.raises(RecipeError, match=r"\[1, 3\] are of no grid"):
+    with pytest.raises(RecipeError, match=r"\[1, 3\] belong to no grid"):
         grids(torch.randn(2, 1, 3))
 
 
@@ -69,11 +69,11 @@ def test_a_net_that_grows_starts_as_the_coarser_one() -> None:
     ("factors", "add", "message"),
     [
         ((1, 2), False, "coarse to fine"),
-        ((4, 2), False, "the last 1"),
-        ((9, 1), False, "leaves nothing"),
-        ((1.05, 1), False, "same positions"),
+        ((4, 2), False, "end with 1"),
+        ((9, 1), False, "must be from 1 to the number"),
+        ((1.05, 1), False, "the same shape"),
         ((6, 4, 1), True, "a multiple of the next"),
-        ((3, 1), True, "a divisor of"),
+        ((3, 1), True, "and divide"),
     ],
 )
 def test_wrong_factors_are_refused(factors: tuple[int, ...], add: bool, message: str) -> None:
@@ -110,7 +110,7 @@ def test_windows_are_all_there_are() -> None:
     assert torch.equal(found[1 * 12 + 2 * 3 + 1], x[1, :, 2:4, 1:3].flatten())
     assert torch.equal(windows(x[:, :, 0], 3)[1], x[0, :, 0, 1:4].flatten())
     for small, size in ((x, 5), (x, 0), (x.flatten(1), 2)):
-        with pytest.raises(UserError, match=rf"windows of {size} positions: events are"):
+        with pytest.raises(UserError, match=rf"windows of {size} positions do not fit events"):
             windows(small, size)
 
 

@@ -160,7 +160,7 @@ def test_with_joint_negatives_are_of_the_marginal() -> None:
 def test_an_encoder_that_would_start_no_chain_is_refused(tmp_path: Path) -> None:
     posterior = {**LATENT_EXAMPLE["phases"]["posterior"], "chains": LATENT_EXAMPLE["phases"]["prior"]["chains"]}
     recipe = {**LATENT_EXAMPLE, "phases": {**LATENT_EXAMPLE["phases"], "posterior": posterior}}
-    with pytest.raises(RecipeError, match=r"players.encoder: it would start no chain; .*=\{name: proposal\}"):
+    with pytest.raises(RecipeError, match=r"players.encoder: no chain starts from it; .*=\{name: proposal\}"):
         train(recipe, out=tmp_path / "run")
 
 
@@ -211,7 +211,7 @@ def test_a_player_may_be_left_out_where_its_trainer_says_so() -> None:
 def test_proposals_without_an_encoder_are_refused(tmp_path) -> None:
     without = {k: v for k, v in LATENT_EXAMPLE["players"].items() if k != "encoder"}
     rates = {k: v for k, v in LATENT_EXAMPLE["optimisers"].items() if k != "encoder"}
-    with pytest.raises(UserError, match="proposes no start"):
+    with pytest.raises(UserError, match="gives no starts"):
         train(LATENT_EXAMPLE | {"players": without, "optimisers": rates}, out=tmp_path / "run")
 
 

@@ -303,7 +303,7 @@ def test_few_labels_tell_all_classes(tmp_path) -> None:
 def test_the_nets_that_it_needs_are_named() -> None:
     given = Space((), kind="label", classes=3)
     encoder = Encoder(nn.Linear(4, 4), PLANE)
-    with pytest.raises(RecipeError, match=r"players.energy: this one has no logits; use mlp-classes"):
+    with pytest.raises(RecipeError, match=r"players.energy: this component has no logits; use mlp-classes"):
         SymbolVector(Players({"energy": Gaussian(PLANE), "encoder": encoder}, {}), {})
-    with pytest.raises(RecipeError, match=r"players.encoder: this one has no moments"):
+    with pytest.raises(RecipeError, match=r"players.encoder: this component has no moments"):
         SymbolVector(Players({"energy": mlp_classes(PLANE, given), "encoder": Gaussian(PLANE)}, {}), {})

@@ -222,7 +222,7 @@ def test_step_sizes_follow_the_path() -> None:
     _, info = path.step(kernels[-1], betas[-2], path.at(x), rng())
     assert info.acceptance.mean().item() == pytest.approx(0.574, abs=0.05)
     assert kernels == tune(energy, base, MALA(0.01), 200, betas, rng(), dtype=torch.float64)
-    with pytest.raises(ValueError, match="Langevin has no acceptance"):
+    with pytest.raises(ValueError, match="Langevin has no target acceptance"):
         tune(energy, base, Langevin(0.1), 10, betas, rng())
 
 

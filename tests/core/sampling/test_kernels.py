@@ -503,7 +503,7 @@ def test_warm_up_does_not_count_the_unit_of_the_energy_twice() -> None:
 
 def test_warm_up_says_what_it_cannot_do() -> None:
     x = torch.zeros(2, 3)
-    with pytest.raises(ValueError, match="Langevin has no acceptance"):
+    with pytest.raises(ValueError, match="Langevin has no target acceptance"):
         warm_up(Langevin(step_size=0.1), target_of(Correlated(), x), x, 10, rng())
     with pytest.raises(ValueError, match="not finite"):
         warm_up(MALA(0.1), target_of(Correlated(), x), x + torch.nan, 10, rng())
@@ -572,7 +572,7 @@ def test_a_trajectory_in_warm_up_is_bounded_whatever_the_scales(sd: tuple[float,
 
 
 class Improper(Energy):
-    """Energies of no finite volume."""
+    """Energies for which exp(-E) has no finite integral."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()

@@ -179,9 +179,9 @@ def test_noise_and_data() -> None:
     assert torch.equal(noise.condition, BATCH.condition)
     assert torch.equal(Data().start(4, rng(), BATCH).x, BATCH.x)
     assert not torch.equal(Data(0.1).start(4, rng(), BATCH).x, BATCH.x)
-    with pytest.raises(RecipeError, match="there are none to start from"):
+    with pytest.raises(RecipeError, match="there are no examples outside learning"):
         Data().start(4, rng())
-    with pytest.raises(RecipeError, match="proposes no start"):
+    with pytest.raises(RecipeError, match="gives no starts"):
         Proposal().start(4, rng(), BATCH)
 
 
@@ -199,7 +199,7 @@ def test_a_buffer_goes_on_where_it_was_and_gives_its_own_conditions() -> None:
     again.restore(buffer.state(), torch.device("cpu"))
     nine = torch.full((4,), 9)
     assert torch.equal(again.start(4, rng(2), BATCH, nine).x, buffer.start(4, rng(2), BATCH, nine).x)
-    with pytest.raises(RecipeError, match="4 chains a process cannot serve a batch of 5"):
+    with pytest.raises(RecipeError, match="4 chains per process are too few for a batch of 5"):
         buffer.start(5, rng(), BATCH, torch.zeros(5))
 
 

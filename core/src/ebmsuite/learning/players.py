@@ -1,4 +1,4 @@
-"""The nets of a trainer, each with its optimiser, schedule and moving average."""
+"""The nets of a trainer, each with its optimiser, learning-rate schedule and moving average."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ __all__ = ["Optimiser", "Players"]
 
 @dataclass(frozen=True)
 class Optimiser:
-    """How one player learns."""
+    """The learning settings of one player."""
 
     make: Callable[[Any], torch.optim.Optimizer]
     lr: float | Schedule
     clip: float | None = None
-    """Largest norm of the gradient."""
+    """Maximal norm of the gradient."""
     warm_up: int = 0
-    """Steps over which the learning rate rises linearly from 0."""
+    """Number of steps over which the learning rate rises linearly from 0."""
     ema: float | None = None
-    """Decay of the moving average of the weights; the first steps use (1 + k) / (10 + k) when it is smaller."""
+    """Decay of the moving average of the weights. The first steps use (1 + k) / (10 + k) while it is smaller."""
 
 
 class Players(Mapping[str, nn.Module]):
-    """Named nets. `update` takes the gradient of each loss for that player only.
+    """Nets by name. `update` takes the gradient of each loss for its player only.
 
     Parameters are updated in place and never replaced.
     """
@@ -46,7 +46,7 @@ class Players(Mapping[str, nn.Module]):
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
         self.reset_at = dict.fromkeys(self.how, 0)
         self.lr_factor = 1.0
-        """What the stability guard has left of the learning rates."""
+        """Factor of all learning rates, which the stability guard lowers."""
         self.t = 0
         for name in self.how:
             self._begin(name)
@@ -66,33 +66,34 @@ class Players(Mapping[str, nn.Module]):
             self.ema[name] = copy.deepcopy(self.nets[name]).requires_grad_(False).eval()
 
     def in_mode(self, train: bool) -> AbstractContextManager[None]:
-        """All nets in train or eval mode for as long as the block lasts."""
+        """Put all nets in train or eval mode during the block."""
         return in_mode(nn.ModuleList(self.nets.values()), train)
 
     def reset(self, name: str) -> None:
-        """A fresh optimiser, schedule and moving average: a new stage of learning."""
+        """Restart the optimiser, schedule and moving average of a player for a new stage of learning."""
         self._begin(name)
         self.reset_at[name] = self.t
 
     def at(self, t: int) -> None:
-        """Learning step ``t`` begins; the loop says so."""
+        """Set the learning step to ``t``. The loop calls this before every step."""
         self.t = t
 
     def mean(self, value: Tensor) -> Tensor:
-        """The mean over processes, for a decision that all must share."""
+        """The mean over processes, for a decision that all processes must make alike."""
         return self.ranks.mean(value)
 
     def lr(self, name: str) -> float:
-        """The learning rate of this step, counted from the last `reset`."""
+        """The learning rate of this step. The schedule counts from the last `reset`."""
         how, age = self.how[name], self.t - self.reset_at[name]
         ramp = min(1.0, (age + 1) / how.warm_up) if how.warm_up else 1.0
         return value_at(how.lr, age) * ramp * self.lr_factor
 
     def update(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """All gradients, then the mean over processes, clipping, all optimiser steps and moving averages.
+        """Update the players from their losses.
 
-        A loss that several players share is differentiated once. Returns ``loss/NAME`` and ``gradient/NAME`` (the
-        norm before clipping).
+        Computes all gradients, averages them over processes, clips them, then makes all optimiser steps and updates the
+        moving averages. A loss that several players share is differentiated once. Returns ``loss/NAME`` and
+        ``gradient/NAME`` (the norm before clipping).
         """
         gradients: dict[str, list[Tensor]] = {}
         params = {name: [p for p in self.nets[name].parameters() if p.requires_grad] for name in losses}
@@ -139,7 +140,7 @@ class Players(Mapping[str, nn.Module]):
     # -- state --------------------------------------------------------------------------------------------------
 
     def optimiser_state(self) -> dict[str, Tensor]:
-        """Tensors of the optimisers by "player.parameter.key"."""
+        """The tensors of the optimisers by "player.parameter.key"."""
         state: dict[str, Tensor] = {}
         for name, optimiser in self.optimisers.items():
             for number, entry in optimiser.state_dict()["state"].items():
@@ -150,7 +151,7 @@ class Players(Mapping[str, nn.Module]):
         return state
 
     def restore_optimisers(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what `optimiser_state` gave."""
+        """Restore what `optimiser_state` gave."""
         for name, optimiser in self.optimisers.items():
             params = list(self.nets[name].parameters())
             entries: dict[int, dict[str, Tensor]] = {}
@@ -158,7 +159,7 @@ class Players(Mapping[str, nn.Module]):
                 player, _, rest = path.rpartition(".")[0].rpartition(".")
                 if player == name:
                     number, key = int(rest), path.rpartition(".")[2]
-                    if tensor.shape == params[number].shape:  # in the memory format of the parameter
+                    if tensor.shape == params[number].shape:  # keep the memory format of the parameter
                         tensor = torch.empty_like(params[number]).copy_(tensor)
                     entries.setdefault(number, {})[key] = tensor
             groups = optimiser.state_dict()["param_groups"]

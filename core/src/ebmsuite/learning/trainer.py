@@ -1,4 +1,4 @@
-"""What a trainer is."""
+"""The interface of trainers, and the declarations of their players and phases."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from ebmsuite.tree import Tree
 __all__ = ["Draws", "Logs", "Role", "Spaces", "Trainer", "generator_posterior", "sides"]
 
 DECODED = 1000
-"""Events decoded at once: it bounds the memory."""
+"""Number of events that are decoded at once, to bound the memory."""
 
 Logs: TypeAlias = dict[str, Tensor]
 """0-d tensors by name. ``gap`` is mean E(data) - mean E(samples)."""
 
 
 def sides(plus: Tensor, minus: Tensor) -> Logs:
-    """What every contrast logs of its two sides, energies [B] of data and of samples: their means, and the gap."""
-    # in float64: the means of large energies would be rounded to more than their difference
+    """The logs of a contrast between energies [B] of data and of samples: the two means and their gap."""
+    # float64, because rounding the means of large energies in float32 can exceed their difference
     data, samples = plus.detach().double().mean(), minus.detach().double().mean()
     return {"gap": data - samples, "energy/data": data, "energy/samples": samples}
 
 
 class Spaces(NamedTuple):
-    """What is known of a recipe before its players are built."""
+    """The spaces and settings of a recipe that are known before its players are built."""
 
     event: Space
     """The space of the data's events."""
@@ -43,98 +43,101 @@ class Spaces(NamedTuple):
     latent: Space | None
     """The space of the recipe's latent vectors, or None."""
     settings: Mapping[str, Any]
-    """The trainer's own settings, as the recipe has them."""
+    """The trainer's settings, as given in the recipe."""
 
 
 @dataclass(frozen=True)
 class Role:
-    """A player that a recipe names: what kind of component it is, and the spaces that it works in."""
+    """The role of a player that a recipe names: its kind of component, and the spaces that it works in."""
 
     kind: Literal["energy", "density", "generator"]
     optional: bool = False
     noise_conditional: bool = False
-    """Whether it may be a `NoiseConditional` energy: this trainer gives it the level of noise."""
+    """Whether it may be a `NoiseConditional` energy; the trainer then gives it the noise level."""
     event: Callable[[Spaces], Space] | None = None
-    """The space of its events; that of the data when None."""
+    """The space of its events; None for the space of the data."""
     condition: Callable[[Spaces], ConditionSpace] | None = None
-    """The space of its condition; that of the data when None."""
+    """The space of its condition; None for the condition of the data."""
 
 
 @dataclass(frozen=True)
 class Draws:
-    """A phase that a recipe names: the space that its chains move in, and the energy that they draw from."""
+    """The role of a phase that a recipe names: the space that its chains move in, and the energy that they sample."""
 
     space: Literal["event", "latent"]
     energy: str | Callable[[Mapping[str, Any]], Energy] = "energy"
     """The name of a player, or a function of the players."""
     optional: bool = False
     proposal: bool = False
-    """Whether the trainer says where chains start: the recipe's chains must be ``proposal``."""
+    """Whether the trainer gives the starts of the chains. The recipe's chains must then be ``proposal``."""
 
 
 def generator_posterior(players: Mapping[str, Any]) -> Energy:
-    """The posterior of a generator's latent vector under its own prior."""
+    """The posterior of a generator's latent vector, with the generator's latent density as the prior."""
     generator = players["generator"]
     return Posterior(generator.latent, generator)
 
 
 @dataclass
 class Trainer:
-    """How phases are formed and who is updated.
+    """A learning method: how samples are drawn, and which players are updated by which losses.
 
     A subclass is a dataclass whose further fields are its settings. It declares, as data, the players that a recipe
-    must name (``roles``), the phases that it draws from (``draws``) and the streams of batches that a step reads. It
-    knows no domain and no device.
+    must name (``roles``), the phases that it draws from (``draws``) and the streams of batches that a step reads. It is
+    independent of the domain and the device.
     """
 
     players: Players
     phases: Mapping[str, Phase]
 
     roles: ClassVar[Mapping[str, Role]] = {}
-    """Player -> its role."""
+    """Roles by player."""
     draws: ClassVar[Mapping[str, Draws]] = {}
-    """Phase -> what its chains draw."""
+    """What the chains draw, by phase."""
     streams: ClassVar[tuple[str, ...]] = ("data",)
 
     @classmethod
     def energies(cls, players: Mapping[str, Any]) -> Mapping[str, Energy]:
-        """The energy of every phase."""
+        """The energies by phase."""
         return {
             name: players[phase.energy] if isinstance(phase.energy, str) else phase.energy(players)
             for name, phase in cls.draws.items()
         }
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
-        """One learning step on one batch of every stream."""
+        """Make one learning step on one batch per stream."""
         raise NotImplementedError(f"{type(self).__name__} defines no step")
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tree:
-        """``n`` events from the model as it stands."""
+        """``n`` events from the model in its current state."""
         raise NotImplementedError(f"{type(self).__name__} defines no sample")
 
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        """One latent vector for every event, [B, *latent], where the model has one."""
+        """One latent vector per event, [B, *latent]. Raises `UserError` if the model has none."""
         raise UserError(f"{type(self).__name__} has no latent vector to infer")
 
     def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """One event for every latent vector, where the model has a generator; `DECODED` at a time."""
+        """One event per latent vector, in chunks of `DECODED`. Raises `UserError` if the model has no generator."""
         if "generator" not in self.players:
-            raise UserError(f"{type(self).__name__} has no generator to decode a latent vector with")
+            raise UserError(f"{type(self).__name__} has no generator to decode a latent vector")
         decode = self.players["generator"].decode
         with torch.no_grad():
             return torch.cat([decode(part.x, rng, part.condition) for part in Batch(z, condition).parts(DECODED)])
 
     def classify(self, x: Tensor) -> Tensor:
-        """log p(y | x) up to a constant, [B, C], of events, where the model knows classes."""
-        raise UserError(f"{type(self).__name__} has no classes to tell apart")
+        """log p(y | x) up to a constant, [B, C]. Raises `UserError` if the model has no classes."""
+        raise UserError(f"{type(self).__name__} has no classes, so it cannot classify events")
 
     def recover(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        """The events of ``batch`` with what is not ``known`` drawn by the model, where it learns from such events."""
-        raise UserError(f"{type(self).__name__} recovers nothing that is hidden")
+        """The events of ``batch`` with coordinates that are not ``known`` drawn from the model.
+
+        Raises `UserError` if the trainer does not learn from incomplete events.
+        """
+        raise UserError(f"{type(self).__name__} cannot recover hidden coordinates")
 
     def state(self) -> dict[str, Tensor]:
-        """What a resumed run needs beyond players and phases."""
+        """The state that a resumed run needs beyond players and phases."""
         return {}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what `state` gave."""
+        """Restore what `state` gave."""

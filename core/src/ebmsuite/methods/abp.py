@@ -1,4 +1,4 @@
-"""Alternating back-propagation: a generator learned without another net."""
+"""Alternating back-propagation: learning a generator without another net."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = ["AlternatingBackpropagation"]
 class AlternatingBackpropagation(Trainer):
     """x = g(z, c) + e, z ~ p(z): maximum likelihood of a generator alone (Han et al., AAAI 2017, algorithm 1).
 
-        inference:  z+ ~ p(z | x, c), by Langevin dynamics from where this example's chain was left
+        inference:  z+ ~ p(z | x, c), by Langevin dynamics from the last state of this example's chain
         learning:   E[d log p(x | z+, c)]
 
-    Where a batch has coordinates that are not ``known`` both steps see the others only: log p(x | z) is a sum over
-    what is observed, and what is not is recovered by g(z+).
+    If a batch has coordinates that are not ``known``, both steps use the known ones only: log p(x | z) is a sum over
+    the known coordinates, and g(z+) recovers the others.
 
-    Chains ``memory`` keep a z an example, the published warm start. Outside learning there is nothing to go on from:
-    chains start from their density and take ``cold`` steps.
+    The chains ``memory`` keep one z per example, the published warm start. Outside learning no chain is kept: chains
+    start from their density and make ``cold`` steps.
     """
 
     cold: int = 100
@@ -67,5 +67,5 @@ class AlternatingBackpropagation(Trainer):
         if batch.known is None:
             return batch.x, batch.condition
         if not isinstance(self.players["generator"], NormalGenerator):
-            raise UserError("abp: coordinates are hidden, and only a generator with normal noise can leave some out")
+            raise UserError("abp: the data hide coordinates, and only a generator with normal noise can leave them out")
         return batch.x, batch.condition, batch.known

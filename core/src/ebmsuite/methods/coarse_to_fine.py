@@ -24,12 +24,13 @@ __all__ = ["CoarseToFine"]
 
 @dataclass
 class CoarseToFine(Trainer):
-    """An energy that grows: learned on a coarse grid, then on ever finer ones (Zhao, Xie, Li, ICLR 2021).
+    """Learning an energy on a coarse grid first and then on finer and finer grids (Zhao, Xie, Li, ICLR 2021).
 
-    The energy is a ``grids`` with ``add: true``. It learns the coarsest grid for ``stage`` steps; then each finer grid
-    is faded in over as many steps and learned for as many more, with a fresh optimiser (published: 600,000 images for
-    each). Chains begin at ``noise`` on the coarsest grid and climb: the phase's steps on every grid, which the next
-    begins from in blocks (the paper's "from the beginning"). Examples have noise of sd ``data_noise`` (0.02).
+    The energy is a ``grids`` with ``add: true``. It learns the coarsest grid for ``stage`` steps. Then each finer grid
+    is faded in over ``stage`` steps and learned for another ``stage`` steps, with a new optimiser (published: 600,000
+    images each). Chains start from ``noise`` on the coarsest grid. They make the phase's steps on every grid, and the
+    end on one grid, upsampled in blocks, is the start on the next (the paper's "from the beginning"). Noise of sd
+    ``data_noise`` (0.02) is added to the examples.
     """
 
     event: Space
@@ -45,11 +46,11 @@ class CoarseToFine(Trainer):
         if not isinstance(energy, Grids) or not energy.add:
             raise RecipeError('players.energy: a "grids" energy with add: true is needed')
         if self.stage < 1:
-            raise RecipeError(f"trainer.stage: at least 1, got {self.stage}")
+            raise RecipeError(f"trainer.stage: must be at least 1, got {self.stage}")
         self.begin = self.noise(coarser(self.event, energy.factors[0]))
 
     def grown(self, t: int) -> tuple[int, float]:
-        """The finest grid at learning step t, and how far it is faded in."""
+        """The finest grid at learning step t, and its fade factor from 0 to 1."""
         last = len(self.players["energy"].factors) - 1
         k = min((t // self.stage + 1) // 2, last)
         begun = (2 * k - 1) * self.stage

@@ -21,20 +21,21 @@ __all__ = ["Cooperative"]
 
 @dataclass
 class Cooperative(Trainer):
-    """A generator starts the chains of an energy and learns from where they end (Xie et al., AAAI 2018).
+    """A generator starts the chains of an energy and learns from their ends (Xie et al., AAAI 2018).
 
         G0  z ~ p(z), x^ = g(z, c)          the initialiser, fast thinking
         D1  x~ = K Langevin steps on E(x | c) from x^          the solver, slow thinking
-        G1  z by Langevin steps on p(z | x~, c) from the z of G0, where there is a phase "inference"
+        G1  z by Langevin steps on p(z | x~, c) from the z of G0, if there is a phase "inference"
         D2  energy:     E[dE(x | c)] - E[dE(x~ | c)]
         G2  generator:  E[d log p(x~ | z, c)]                  MCMC teaching
 
-    Without "inference" z is known, which is the published choice. ``observed``, gamma, is the weight of |x - g(z, c)|_1
-    in (1 - gamma) L_teach + gamma L_1: what the initialiser learns from the examples that go with c, 0.2 for pictures
-    from pictures (Xie et al., TPAMI 2021, code). Published settings (code): K = 15, step 0.002 against a reference of
-    sd 0.016, noise of observation 0.3, Adam with betas (0.5, 0.999) at 0.007 (energy) and 1e-4 (generator).
+    Without "inference", z is that of G0, which is the published choice. ``observed`` is the weight gamma of the L1 loss
+    |x - g(z, c)|_1 in (1 - gamma) L_teach + gamma L_1, by which the initialiser also learns from the examples of c; it
+    is 0.2 for image-to-image translation (Xie et al., TPAMI 2021, code). Published settings (code): K = 15, step size
+    0.002 with a reference of sd 0.016, observation noise 0.3, Adam with betas (0.5, 0.999) at 0.007 (energy) and 1e-4
+    (generator).
 
-    Samples are G0 and D1.
+    Samples are the results of G0 and D1.
     """
 
     observed: float = 0.0
@@ -47,7 +48,7 @@ class Cooperative(Trainer):
 
     def __post_init__(self) -> None:
         if not 0 <= self.observed <= 1:
-            raise RecipeError(f"trainer.observed: a weight between 0 and 1, got {self.observed:g}")
+            raise RecipeError(f"trainer.observed: must be between 0 and 1, got {self.observed:g}")
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy = batches["data"], self.players["energy"]

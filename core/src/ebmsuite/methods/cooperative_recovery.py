@@ -21,16 +21,16 @@ __all__ = ["CooperativeRecovery"]
 
 @dataclass
 class CooperativeRecovery(RecoveryLikelihood):
-    """Recovery likelihood whose chains a generator starts, nearer to where they go (Zhu, Xie, Wu, Gao, ICLR 2024).
+    """Recovery likelihood with a generator that gives the starts of the chains (Zhu, Xie, Wu, Gao, ICLR 2024).
 
         y^ = x_{t+1} + g(z, x_{t+1}, t) + a_{t+1} s_t e,    y by a few steps from y^ on `recovery`'s conditional
         energy:     w_t (E(a x_t) - E(y))       generator:  -log p(y - x_{t+1} | z, x_{t+1}, t),  e left out
 
-    s_t = noise_t sigma_{t+1} / noise_{t+1} is how uncertain x_t is where x is known. x_t and x_{t+1} are the data with
-    the same noise n, at two levels of it, which takes variance from the energy's gradient. With ``latent: 0`` the
-    generator is the published one, a net of x_{t+1} and t; with a latent vector it keeps the z that it made y^ from
-    (MCMC teaching). Published: levels `COSINE`, step_scale 4e-4, 15 steps, Adam at 1e-4 and 1e-5 for the generator,
-    ``denoise`` at the end (there with twice the score that the chains imply; here with it).
+    s_t = noise_t sigma_{t+1} / noise_{t+1} is the sd of x_t given x and x_{t+1}. x_t and x_{t+1} are the data with the
+    same noise n at two noise levels, which reduces the variance of the energy's gradient. With ``latent: 0`` the
+    generator is the published one, a net of x_{t+1} and t. With a latent vector, it learns with the z from which y^ was
+    made (MCMC teaching). Published: levels `COSINE`, step_scale 4e-4, 15 steps, Adam at 1e-4, and at 1e-5 for the
+    generator, ``denoise`` at the end (there with twice the score that the chains imply; here with that score).
     """
 
     log_snr: tuple[float, ...] = COSINE
@@ -44,7 +44,7 @@ class CooperativeRecovery(RecoveryLikelihood):
     }
 
     def _noised(self, x: Tensor, level: Level, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """x_t and x_{t+1} by the same noise."""
+        """x_t and x_{t+1} with the same noise."""
         noise = normal_like(x, rng)
         kept = per_row(level.kept, x)
         return (

@@ -20,21 +20,21 @@ __all__ = ["CycleCooperative"]
 
 @dataclass
 class CycleCooperative(Trainer):
-    """Two cooperating pairs of a translator and an energy, tied by a cycle (Xie, Zheng et al., AAAI 2021, algorithm 1).
+    """Two pairs of a translator and an energy with a cycle loss (Xie, Zheng et al., AAAI 2021, algorithm 1).
 
         translate  b^ = G_b(a),  a^ = G_a(b)
-        revise     b~ and a~ by K Langevin steps on E_b and E_a from there
+        revise     b~ and a~ by K Langevin steps on E_b and E_a from b^ and a^
         energies   E_b(b) - E_b(b~),  E_a(a) - E_a(a~)
         generators |b~ - G_b(a)|^2 + |a~ - G_a(b)|^2 + lambda (|G_a(G_b(a)) - a|_1 + |G_b(G_a(b)) - b|_1)
 
-    a and b are batches of the streams of these names, no pairs of one another. Generators are conditioned on the other
-    domain's event and have an empty latent vector (``latent: 0``). Squares and absolute values are means over
-    coordinates, so that ``cycle`` lambda is the published 10, with L1 as in the code (the paper writes squares).
-    Published settings (code): K = 20, step 0.002 with a reference of sd 0.016 and no noise, Adam with beta_1 = 0.5 at
-    2e-4.
+    a and b are unpaired batches of the streams "a" and "b". Generators are conditioned on the event of the other domain
+    and have an empty latent vector (``latent: 0``). Squares and absolute values are means over coordinates, so that the
+    published lambda, ``cycle`` = 10, applies, with L1 as in the code (the paper has squares). Published settings
+    (code): K = 20, step size 0.002 with a reference of sd 0.016 and no noise, Adam with beta_1 = 0.5 at 2e-4.
 
-    Samples are of domain b: translations G_b(a), revised, of the events a that are given as the condition (`translate`
-    goes both ways). Without a condition they are of the last batch of a that was learned from, which the model keeps.
+    Samples are events of domain b: revised translations G_b(a) of the events a given as the condition (`translate`
+    works in both directions). Without a condition, they translate the last batch of a in learning, which the model
+    stores.
     """
 
     cycle: float = 10.0
@@ -79,14 +79,14 @@ class CycleCooperative(Trainer):
 
     @torch.no_grad()
     def translate(self, x: Tensor, rng: torch.Generator, to: Literal["a", "b"] = "b", revise: bool = True) -> Tensor:
-        """Events of the other domain as those of domain ``to``, by the generator and, with ``revise``, its energy."""
+        """Translate events of the other domain to domain ``to``; with ``revise``, chains on its energy revise them."""
         made = torch.cat([self._to(to, part, rng) for part in torch.split(x, DECODED)])
         return self.phases[to].sample(len(made), rng, None, Start(made)) if revise else made
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
         if condition is None:
             if self.seen is None:
-                raise UserError("cycle-cooperative: events of domain a to translate are needed, as the condition")
+                raise UserError("cycle-cooperative: give the events of domain a to translate as the condition")
             condition = self.seen.to(rng.device)[torch.arange(n, device=rng.device) % len(self.seen)]
         return self.translate(condition, rng)
 

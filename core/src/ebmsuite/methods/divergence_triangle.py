@@ -1,4 +1,4 @@
-"""The divergence triangle: an energy, a generator and an encoder without chains."""
+"""The divergence triangle: learning an energy, a generator and an encoder without chains."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class DivergenceTriangle(Autoencoder):
         generator:  -log p(x | z) + E(x^) - r log q(z^ | x^)
         encoder:    -log p(x | z) + w (log q(z | x) - log p(z)) - r log q(z^ | x^)
 
-    The triangle itself is ``kl_weight`` w = 1 and ``inverse_weight`` r = 1. The published code has r = 0.1, squared
-    errors without 1 / (2 sd^2), so sd = 0.71, and a KL that is the mean over the latent coordinates, so w = 1 / d; its
-    x^ are means g(z^), here they are drawn with the noise of observation, as P is. ``energy_l2`` is the weight of
-    E(x)^2 + E(x^)^2 in the energy's loss.
+    The exact triangle has ``kl_weight`` w = 1 and ``inverse_weight`` r = 1. The published code has r = 0.1, squared
+    errors without 1 / (2 sd^2), which means sd = 0.71, and a KL that is the mean over the d latent coordinates, which
+    means w = 1 / d. Its x^ are the means g(z^); here they are drawn with observation noise, as P defines. ``energy_l2``
+    is the weight of E(x)^2 + E(x^)^2 in the energy's loss.
     """
 
     kl_weight: float = 1.0
@@ -54,7 +54,7 @@ class DivergenceTriangle(Autoencoder):
         x = generator.draw(drawn, rng, c)
         inverse = -self.inverse_weight * encoder.log_prob(drawn, x).mean()
         fooled = energy(x, c).mean()
-        # Pi: what each is to learn from E is the gradient of its own parameters alone
+        # Pi: `update` takes the gradient of each loss for its player only, so E needs no freezing above
         plus, minus = energy(data.x, c), energy(x.detach(), c)
         l2 = self.energy_l2 * (plus.square() + minus.square()).mean()
         logs = self.players.update(

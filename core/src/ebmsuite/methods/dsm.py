@@ -1,4 +1,4 @@
-"""Denoising score matching, at one noise level or many."""
+"""Denoising score matching, at one noise level or several."""
 
 from __future__ import annotations
 
@@ -24,29 +24,30 @@ __all__ = ["DenoisingScoreMatching"]
 
 @dataclass
 class DenoisingScoreMatching(Trainer):
-    """The slope of the energy points from noisy data to clean (Vincent, Neural Computation 2011, eq. 9).
+    """The gradient of the energy learns the direction from clean to noisy data (Vincent, Neural Comp. 2011, eq. 9).
 
         min E 1/2 (sigma_0 / sigma_i)^2 |dE/dx~ - (x~ - x) / sigma_0^2|^2,    x~ = x + sigma_i n,  n ~ N(0, I)
 
-    With one level, sigma_i = sigma_0 = ``sigma``, the optimum is the density of the data convolved with
-    N(0, sigma^2 I), exactly, and no chain is run in learning. With ``low`` and ``high`` the i-th example of a batch has
-    the i-th of as many levels between them, ``spacing`` "linear" or "geometric", under one energy that is not told the
-    level: multiscale matching (Li, Chen, Sommer, 2019). It is meant for many dimensions, where noisy data of a level
-    are a shell of their own. Published: sigma 0.1, levels linear 0.05 to 1.2 on CIFAR-10 in [0, 1], geometric 0.1 to 3
-    on Fashion-MNIST.
+    No chain runs in learning. With one level, sigma_i = sigma_0 = ``sigma``, the optimum is exactly the density of the
+    data convolved with N(0, sigma^2 I). With ``low`` and ``high``, a batch of B examples has B noise levels between
+    them, one per example, with ``spacing`` "linear" or "geometric". The energy then does not depend on the level:
+    multiscale matching (Li, Chen, Sommer, 2019). This is meant for high dimension, where the noisy data of each level
+    lie in a separate shell. Published: sigma 0.1, levels linear from 0.05 to 1.2 on CIFAR-10 in [0, 1], geometric from
+    0.1 to 3 on Fashion-MNIST.
 
-    An energy that is told the noise (`NoiseConditional`: Song & Ermon, NeurIPS 2019) has levels of its own, geometric
-    between its ends, and ``sigma``, ``low`` and ``high`` are left out:
+    A noise-conditional energy (`NoiseConditional`: Song & Ermon, NeurIPS 2019) defines the levels, geometric between
+    its ``low`` and ``high``; leave out ``sigma``, ``low`` and ``high`` here:
 
         min E 1/2 |sigma_i dE/dx~ - n|^2,    E of x~ and sigma_i
 
-    Its optimum is, at every level, the density of the data convolved with N(0, sigma_i^2 I). Samples are drawn at the
-    least noise, or come down to it: ``anneal`` levels from the most, the steps of ``negative`` at each of them, a step
-    in units of sigma_i (Song & Ermon, algorithm 1). Modes get their shares where chains still cross between them.
+    Its optimum is, at each level, the density of the data convolved with N(0, sigma_i^2 I). Samples are drawn at the
+    lowest level, or by annealing: ``anneal`` levels from the highest to the lowest, with the steps of ``negative`` at
+    each level and a step size proportional to sigma_i (Song & Ermon, algorithm 1). Annealing gives the modes their
+    proportions at high noise levels, where chains still cross between modes.
 
-    Samples are those of ``negative``, and where ``denoise`` is set one step more, x - sigma^2 dE/dx, takes the noise
-    off, sigma being sigma_0 or the least noise: the expected clean event. The gradient of a gradient is taken:
-    activations must be smooth.
+    Samples are the ends of ``negative``. With ``denoise``, one more step, x - sigma^2 dE/dx, removes the noise and
+    gives the expected clean event; sigma is sigma_0 or the lowest level. Learning takes second derivatives of the
+    energy, so activations must be smooth.
     """
 
     sigma: float | None = None
@@ -66,27 +67,27 @@ class DenoisingScoreMatching(Trainer):
             for name, value in (("sigma", self.sigma), ("low", self.low), ("high", self.high)):
                 if value is not None:
                     raise RecipeError(
-                        f"trainer.{name}: the energy is told the noise and has levels of its own; leave it out"
+                        f"trainer.{name}: leave it out; the noise-conditional energy defines the noise levels"
                     )
             self.least = energy.low
         elif self.sigma is None:
-            raise RecipeError("trainer.sigma: say how much noise, or take an energy that is told it, as mlp-levels")
+            raise RecipeError("trainer.sigma: give the noise level, or use a noise-conditional energy like mlp-levels")
         else:
             self.least = self.sigma
         if self.anneal < 1 or (self.anneal > 1 and not self.conditional):
             raise RecipeError(
-                f"trainer.anneal: how many levels samples come down, at least 1, and 1 unless the energy is told its "
-                f"level; got {self.anneal}"
+                f"trainer.anneal: the number of noise levels must be at least 1, and above 1 only with a "
+                f"noise-conditional energy; got {self.anneal}"
             )
         if self.least <= 0:
-            raise RecipeError(f"trainer.sigma: the noise must be above 0, got {self.least:g}")
+            raise RecipeError(f"trainer.sigma: the noise level must be above 0, got {self.least:g}")
         if (self.low is None) != (self.high is None):
             raise RecipeError("trainer: low and high are the ends of the noise levels; give both or none")
         if self.low is not None and self.high is not None and not 0 < self.low <= self.high:
-            raise RecipeError(f"trainer.low: levels from above 0 to high, got {self.low:g} and {self.high:g}")
+            raise RecipeError(f"trainer.low: must be above 0 and at most high, got {self.low:g} and {self.high:g}")
 
     def levels(self, x: Tensor) -> Tensor:
-        """sigma_i of every row, [B]."""
+        """sigma_i per row, [B]."""
         of = self.players["energy"] if self.conditional else self
         if of.low is None or of.high is None:
             return x.new_full((len(x),), self.least)
@@ -113,7 +114,7 @@ class DenoisingScoreMatching(Trainer):
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
         if self.conditional and condition is not None:
             raise UserError(
-                "samples of an energy that is told the noise are drawn at the least; they take no condition"
+                "samples of a noise-conditional energy are drawn at its lowest noise level and take no condition"
             )
         phase = self.phases["negative"]
         if self.anneal == 1:

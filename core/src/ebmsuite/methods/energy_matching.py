@@ -1,4 +1,4 @@
-"""Energy matching: a flow to the data, and an energy once there."""
+"""Energy matching: one energy that is a flow far from the data and a density near them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["EnergyMatching", "matched"]
 
 
 def matched(x: Tensor, y: Tensor) -> Tensor:
-    """The permutation of y, [B], that is nearest x in the sum of squares: exact, on the CPU, in B^3 at worst."""
+    """The permutation [B] of the rows of y that is nearest to x in squared distance; exact, on the CPU, at most B^3."""
     try:
         from scipy.optimize import linear_sum_assignment
     except ImportError as error:
         raise MissingData(
-            'coupling "exact" needs the package scipy: pip install "ebmsuite[matching]"; "independent" does not'
+            'coupling "exact" needs the package scipy: pip install "ebmsuite[matching]", or set coupling: independent'
         ) from error
     costs = torch.cdist(x.flatten(1).double(), y.flatten(1).double()).square()
     _, order = linear_sum_assignment(costs.cpu().numpy())
@@ -35,20 +35,20 @@ def matched(x: Tensor, y: Tensor) -> Tensor:
 
 @dataclass
 class EnergyMatching(Trainer):
-    """One energy V(x), no time: its slope carries noise to data, and near data exp(-V / eps) is their density (Balcerak
-    et al., NeurIPS 2025).
+    """One energy V(x) without time: its gradient flow takes noise to data, and near the data exp(-V / eps) is their
+    density (Balcerak et al., NeurIPS 2025).
 
         flow:      E |grad V(x_t) + x_1 - x_0|^2,  x_t = (1 - t) x_0 + t x_1,  x_0 ~ N(0, I), x_1 data, t ~ U(0, 1)
         contrast:  + w (E V(x_1) - E V(x-)),  after ``flow_first`` steps
 
-    x_0 and x_1 are matched by optimal transport within the batch (``coupling`` "exact": an assignment on the CPU, which
-    learning waits for), so that paths are straight and hardly cross, as those of a gradient must not; "independent"
-    leaves them as they come. x- is, for half of the batch, noise that went with the flow (the phase ``transport``:
-    `descent` with weight dt, 1 / dt steps) and then the chains of ``negative`` at the temperature eps; for the other
-    half, the same chains from the data. Published: eps rises from 0 to its 0.01 along one chain of 200 steps of dt =
-    0.01; here it steps up between the phases. ``contrast_weight`` w = 1e-3 for 2,000 steps after 145,000 of the flow;
-    the contrast is no less than ``floor`` -0.02, where its gradient ends, and the ``trim`` of x- whose V is highest, a
-    tenth, are left out.
+    With ``coupling`` "exact", x_0 and x_1 are matched by optimal transport within the batch, an assignment on the CPU
+    that each step waits for. Paths are then straight and hardly cross, as a gradient flow requires; "independent" pairs
+    them at random. For half of the batch, x- starts at noise, follows the flow (the phase ``transport``: `descent` with
+    weight dt, 1 / dt steps) and then the chains of ``negative`` at the temperature eps. For the other half, x- is the
+    end of the same chains from the data. Published: eps rises from 0 to 0.01 along one chain of 200 steps of dt = 0.01;
+    here it changes between the two phases. Published: ``contrast_weight`` w = 1e-3 for 2,000 steps after 145,000 steps
+    of the flow. The contrast is clamped at ``floor``, -0.02, below which it has no gradient. The fraction ``trim``,
+    0.1, of the x- with the highest V is left out.
     """
 
     flow_first: int = 145_000
@@ -62,7 +62,7 @@ class EnergyMatching(Trainer):
 
     def __post_init__(self) -> None:
         if not 0 <= self.trim < 1:
-            raise RecipeError(f"trainer.trim: a share of at least 0 and below 1, got {self.trim:g}")
+            raise RecipeError(f"trainer.trim: must be at least 0 and below 1, got {self.trim:g}")
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy = batches["data"], self.players["energy"]
@@ -85,7 +85,7 @@ class EnergyMatching(Trainer):
         return {"flow": flow.detach(), **sides(plus, minus), **logs}
 
     def _negative(self, data: Batch, rng: torch.Generator) -> tuple[Tensor, Tree]:
-        """Where chains end that start at noise, for the first half of the batch, and at the data."""
+        """The ends of chains that start at transported noise (first half of the batch) and at data (second half)."""
         half = len(data) // 2
         first, rest = (Batch(data.x[rows], take(data.condition, rows)) for rows in (slice(half), slice(half, None)))
         carried = self.phases["transport"].draw(first, rng, first.condition)

@@ -22,18 +22,18 @@ __all__ = ["FlowContrast"]
 
 @dataclass
 class FlowContrast(Trainer):
-    """Noise contrastive estimation whose noise is a flow that comes to meet the energy (Gao et al., CVPR 2020).
+    """Noise contrastive estimation with a flow as noise, which learns to approach the energy (Gao et al., CVPR 2020).
 
         min_q max_p V = E_data[log p / (p + q)] + E_q[log q / (p + q)],    log p = -E - c
 
-    For ``flow_first`` steps the flow q learns by likelihood, for ``energy_first`` the energy by V against it; then they
-    take turns. A step is the flow's where the energy told data from samples with an accuracy above ``threshold`` at the
-    step before (averaged over processes), and else the energy's: neither runs away. That number is the one thing that
-    learning waits for.
+    For ``flow_first`` steps the flow q learns by likelihood. For ``energy_first`` steps the energy learns by V against
+    it. Then they alternate: a step updates the flow if the energy classified data and samples with an accuracy above
+    ``threshold`` at the step before (averaged over processes), otherwise the energy. This keeps them balanced. The
+    accuracy is the only value for which learning synchronises with the device.
 
-    c = log Z is the player ``log_z``, as in `nce`. The ``flow`` is any density whose samples can be differentiated. The
-    flow's samples are what the chains of ``negative`` start from (``chains: {name: proposal}``) when the model is
-    sampled; no chain is run in learning.
+    c = log Z is the player ``log_z``, as in `nce`. The ``flow`` is any density with differentiable samples. No chain
+    runs in learning. When the model is sampled, the chains of ``negative`` start from samples of the flow
+    (``chains: {name: proposal}``).
     """
 
     flow_first: int = 1000
@@ -49,7 +49,7 @@ class FlowContrast(Trainer):
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.threshold < 1:
-            raise RecipeError(f"trainer.threshold: an accuracy of at least 0.5 and below 1, got {self.threshold:g}")
+            raise RecipeError(f"trainer.threshold: must be at least 0.5 and below 1, got {self.threshold:g}")
         self.accuracy = torch.tensor(0.5)
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
@@ -57,7 +57,7 @@ class FlowContrast(Trainer):
         if t < self.flow_first:
             return self.players.update({"flow": -flow.log_prob(data.x, data.condition).mean()})
         of_flow = t >= self.flow_first + self.energy_first and bool(self.accuracy > self.threshold)
-        # the value function; the energy's step needs no way back through the flow
+        # the value function; a step of the energy needs no gradient through the flow
         with torch.set_grad_enabled(of_flow):
             samples = flow.sample(len(data), rng, data.condition)
         plus = log_ratio(self.players, flow, data.x, data.condition)

@@ -1,4 +1,4 @@
-"""Improved contrastive divergence: maximum likelihood with the terms that contrastive divergence leaves out."""
+"""Improved contrastive divergence: maximum likelihood with the terms that contrastive divergence omits."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ __all__ = ["ImprovedContrastiveDivergence", "steepness"]
 class ImprovedContrastiveDivergence(MaximumLikelihood):
     """Maximum likelihood whose energy also learns through the last step of the sampler (Du et al., ICML 2021).
 
-    ``kl`` is the weight of E(x_K(theta)), with E itself held still (eq. 6); ``entropy`` that of -log |x_K - x'|, x' the
-    nearest other sample of the batch (eq. 9; the paper takes the nearest in a buffer). ``gradient_penalty`` is the
-    weight of |dE/dx|^2 at the data.
+    ``kl`` is the weight of E(x_K(theta)), with the parameters of E itself frozen (eq. 6). ``entropy`` is the weight of
+    -log |x_K - x'|, x' the nearest other sample of the batch (eq. 9; the paper takes the nearest in a buffer).
+    ``gradient_penalty`` is the weight of |dE/dx|^2 at the data.
     """
 
     kl: float = 1.0
@@ -53,18 +53,18 @@ class ImprovedContrastiveDivergence(MaximumLikelihood):
 
 
 def steepness(energy: Energy, x: Tensor, condition: Tree = None) -> Tensor:
-    """|dE/dx|^2 [B], to be differentiated in the parameters."""
+    """|dE/dx|^2 [B], differentiable in the parameters."""
     x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(energy(x, condition).sum(), x, create_graph=True)
     return event_sum(gradient.square())
 
 
 def _nearest_other(x: Tensor) -> Tensor:
-    """The distance [B] of every event to the nearest other one, which is held still."""
+    """The distance [B] of each event to the nearest other one, which is detached."""
     flat = x.flatten(1)
     others = flat.detach()
     far = torch.cdist(flat.detach(), others)
     far.fill_diagonal_(torch.inf)
-    # the norm of one difference: the root in `cdist` has no gradient at 0, and the diagonal is at 0
+    # `cdist` itself is not used for the distance: its root has no gradient at 0, and its diagonal is 0
     distance: Tensor = (flat - others[far.argmin(1)]).norm(dim=1)
     return distance.clamp(min=1e-6)

@@ -1,4 +1,4 @@
-"""Maximum likelihood from events of which coordinates are hidden."""
+"""Maximum likelihood from events with hidden coordinates."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ __all__ = ["IncompleteLikelihood"]
 
 @dataclass
 class IncompleteLikelihood(Trainer):
-    """Two Langevin dynamics, one that synthesises and one that recovers (Xie, Zhu, Wu, TPAMI 2021, sec. 6).
+    """Maximum likelihood with two Langevin chains, for synthesis and recovery (Xie, Zhu, Wu, TPAMI 2021, sec. 6).
 
         d/dtheta log p(x_known) = E_p(x)[dE/dtheta] - E_p(x_hidden | x_known)[dE/dtheta]
 
-    The phase ``recovered`` draws what is hidden with what is known held fixed; with chains ``memory`` every example's
-    goes on from where it was left. Outside learning a recovery starts afresh and takes ``recovery_steps`` steps.
+    The phase ``recovered`` draws the hidden coordinates with the known ones fixed. With the chains ``memory``, the
+    chain of each example continues from its last state. Outside learning, a recovery starts a new chain of
+    ``recovery_steps`` steps.
     """
 
     recovery_steps: int = 200
@@ -63,5 +64,5 @@ class IncompleteLikelihood(Trainer):
 
 def _given(batch: Batch) -> Tree:
     if batch.known is None:
-        raise DataError('the trainer "incomplete" needs data that say what is known of them (Batch.known)')
+        raise DataError('the trainer "incomplete" needs data with a mask of the known coordinates (Batch.known)')
     return batch.x, batch.known, batch.condition

@@ -1,4 +1,4 @@
-"""Introspective learning: a classifier that draws its own negatives."""
+"""Introspective learning: a classifier whose negatives are samples of its own model."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ __all__ = ["Introspective"]
 class Introspective(Trainer):
     """p_s ~ p_(s-1) exp f_s, f_s the logit of a classifier of data against samples of p_(s-1).
 
-    Lazarow, Jin, Tu (ICCV 2017; Tu, CVPR 2007): each stage synthesises ``pool`` pseudo-negatives with the model as it
-    stands and classifies for ``stage`` steps; where it succeeds, f_s = log p_data / p_(s-1) and p_s is the density of
-    the data. The product of all classifiers is one energy here, f_s = E_(s-1) - E_s, so that a model does not grow
-    with its stages. The ratio of normalising constants is in the energy's bias; an energy without one needs the player
-    ``log_z``, the component "constant". The pool is of the last stage alone, as the identity asks (the paper adds it to
-    those before).
+    Lazarow, Jin, Tu (ICCV 2017; Tu, CVPR 2007): each stage draws ``pool`` pseudo-negatives from the current model and
+    learns to classify them for ``stage`` steps. For the optimal classifier, f_s = log p_data / p_(s-1), and p_s is the
+    density of the data. Here the product of all classifiers is one energy, f_s = E_(s-1) - E_s, so the model does not
+    grow with the stages. The ratio of normalising constants is in the bias of the energy; an energy without bias needs
+    the player ``log_z``, the component "constant". The pool holds negatives of the last stage only, as the identity for
+    f_s requires (the paper adds them to those of earlier stages).
     """
 
     stage: int = 100
@@ -39,21 +39,21 @@ class Introspective(Trainer):
 
     def __post_init__(self) -> None:
         if self.stage < 1 or self.pool < 1:
-            raise RecipeError(f"trainer: stage and pool are at least 1, got {self.stage} and {self.pool}")
+            raise RecipeError(f"trainer: stage and pool must be at least 1, got {self.stage} and {self.pool}")
         self.before = copy.deepcopy(self.players["energy"]).requires_grad_(False).eval()
         self.negatives: Batch | None = None
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy = batches["data"], self.players["energy"]
         if t % self.stage == 0 or self.negatives is None:
-            # synthesis: what the model takes for data
+            # synthesis
             ranks = self.players.ranks
             rows = torch.arange(-(-self.pool // ranks.world), device=data.x.device) % len(data)
             asked = Batch(data.x[rows], take(data.condition, rows))
             drawn = self.phases["negative"].draw(asked, rng, asked.condition)
             self.negatives = Batch(ranks.gather(drawn.x), tree_map(ranks.gather, drawn.condition))
             self.before.load_state_dict(energy.state_dict())
-        # classification: is it data?
+        # classification
         chosen = torch.randint(len(self.negatives), (len(data),), generator=rng, device=rng.device)
         negatives = Batch(self.negatives.x[chosen], take(self.negatives.condition, chosen))
         plus, minus = energy(data.x, data.condition), energy(negatives.x, negatives.condition)

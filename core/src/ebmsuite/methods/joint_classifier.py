@@ -1,4 +1,4 @@
-"""The joint energy model: a classifier whose logits are an energy."""
+"""The joint energy model (JEM): a classifier whose logits define an energy."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ __all__ = ["JointClassifier"]
 class JointClassifier(Trainer):
     """max log p(x) + w log p(y | x), with logits f: p(x) ~ sum_y exp f_y(x), p(y | x) = softmax f(x).
 
-    Grathwohl et al. (ICLR 2020, eq. 9): the likelihood of x by chains on the marginal energy, that of y by cross
-    entropy, both on examples with noise of sd ``data_noise`` (published: 0.03). ``classification`` is w, ``energy_l2``
-    the weight of E(data)^2 + E(samples)^2, which their author advises against divergence. Samples for given labels are
-    of p(x | y), by chains from a fresh start of ``label_steps`` steps.
+    Grathwohl et al. (ICLR 2020, eq. 9): the likelihood of x uses chains on the marginal energy, the likelihood of y is
+    cross entropy, both on examples with added noise of sd ``data_noise`` (published: 0.03). ``classification`` is w;
+    ``energy_l2`` is the weight of E(data)^2 + E(samples)^2, which the author recommends against divergence. Samples for
+    given labels are from p(x | y), by new chains of ``label_steps`` steps.
     """
 
     classification: float = 1.0
@@ -44,7 +44,7 @@ class JointClassifier(Trainer):
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy = batches["data"], self.players["energy"]
-        # synthesis, whatever the label
+        # synthesis without labels
         negative = self.phases["negative"].draw(data, rng)
         # analysis
         x = data.x + value_at(self.data_noise, t) * normal_like(data.x, rng)

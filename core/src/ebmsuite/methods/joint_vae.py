@@ -23,19 +23,19 @@ class JointVAE(Autoencoder):
 
         Q = p_data(x) q_phi(z | x),   P = p(z) p_theta(x | z),   Pi = exp(-E(x, z)) / Z
 
-    The triangle of `DivergenceTriangle` with an energy of the pair. With z ~ q(z | x) and (z^, x^) ~ P the losses are
+    This is `DivergenceTriangle` with an energy of the pair (x, z). With z ~ q(z | x) and (z^, x^) ~ P the losses are
 
         energy:     E(x, z) - E(x^, z^)
         generator:  -log p(x | z) + E(x^, z^)
         encoder:    -log p(x | z) - log p(z) + h log q(z | x) - E(x, z)
 
-    The entropy of P is a constant where the noise of observation is, so nothing has to stand for it. That of Q cancels:
-    the objective itself is ``entropy`` h = 0, where E = -log p(x, z) is what keeps the encoder from a point, and is
-    circled rather than reached. With h = 1 the auto-encoder's bound stays whole beside the contrast, which vanishes
-    where they fit: E is a critic, and no log-density. ``contrast`` is the weight of E for generator and encoder.
-    ``energy_l2`` is the weight of E(x, z)^2 + E(x^, z^)^2 in the energy's loss.
+    The entropy of P is constant if the observation noise is constant, so it needs no term. The entropy of Q cancels in
+    the objective, which is ``entropy`` h = 0. There, only E = -log p(x, z) keeps the encoder from collapsing to a
+    point, and learning oscillates around this optimum. With h = 1 the full variational bound remains, with the contrast
+    as a further term that vanishes when the model fits; E is then a critic and no log-density. ``contrast`` is the
+    weight of E for generator and encoder. ``energy_l2`` is the weight of E(x, z)^2 + E(x^, z^)^2 in the energy's loss.
 
-    The energy is given z as its condition, and c after it where there is one.
+    The condition of the energy is z, or (z, c) if the data have a condition c.
     """
 
     entropy: float = 1.0
@@ -61,9 +61,9 @@ class JointVAE(Autoencoder):
         log_q, log_prior = encoder.log_prob(z, data.encoder_input).mean(), generator.latent.log_prob(z).mean()
         drawn = generator.latent.sample(len(data), rng, c)
         x = generator.draw(drawn, rng, c)
-        # what generator and encoder are to learn from E
+        # E for the losses of generator and encoder
         fooled, familiar = energy(x, pair(drawn)).mean(), energy(data.x, pair(z)).mean()
-        # what E is to learn from them
+        # E for its own loss
         plus, minus = energy(data.x, pair(z.detach())), energy(x.detach(), pair(drawn))
         l2 = self.energy_l2 * (plus.square() + minus.square()).mean()
         logs = self.players.update(

@@ -21,19 +21,20 @@ __all__ = ["LatentPrior"]
 
 @dataclass
 class LatentPrior(Trainer):
-    """p(z) p(x | z) with an energy on the latent vector and a generator (Pang et al., NeurIPS 2020, algorithm 1).
+    """p(z) p(x | z) with an energy of the latent vector and a generator (Pang et al., NeurIPS 2020, algorithm 1).
 
     With z+ ~ p(z | x) and z- ~ p(z), both by short chains, the gradients of log p(x) are
 
         energy:     E[dE(z-)] - E[dE(z+)]          generator:  E[d log p(x | z+)]
 
-    An ``encoder`` q(z | x), where a recipe has one, starts the posterior's chains (``chains: {name: proposal}``), so
-    that a few steps do. It learns where they ``"end"``, by log q(z+ | x) (Yu et al., NeurIPS 2023): chains must then
-    forget some of their start, or it follows itself; or by the ``"bound"``, KL(q(z | x), p(z | x)), at the cost of one
-    more pass through the generator. It looks at the batch's ``view`` when there is one.
+    An optional ``encoder`` q(z | x) gives the starts of the posterior's chains (``chains: {name: proposal}``); a few
+    steps are then enough. With ``encoder_learns: end`` it learns from the ends of the chains by log q(z+ | x) (Yu et
+    al., NeurIPS 2023). The chains must then be long enough to forget part of their start, or the encoder learns from
+    itself. With ``encoder_learns: bound`` it minimises KL(q(z | x), p(z | x)), at the cost of one more pass through the
+    generator. Its input is the batch's ``view`` if there is one.
 
-    The condition c is given to all by default: p(x | c). With ``joint`` it is modelled as well, p(x, c), by an energy
-    whose value without a condition is its marginal, and samples under a condition are of p(x | c) all the same.
+    By default the model is conditional, p(x | c): all players get the condition c. With ``joint`` it models p(x, c),
+    with an energy whose value without a condition is its marginal; samples for a given c are still from p(x | c).
     ``energy_l2`` is the weight of E(z+)^2 + E(z-)^2 in the energy's loss.
     """
 
@@ -55,7 +56,7 @@ class LatentPrior(Trainer):
         posterior = self.phases.get("posterior")
         if "encoder" in self.players and posterior is not None and not isinstance(posterior.chains, Proposal):
             raise RecipeError(
-                "players.encoder: it would start no chain; set phases.posterior.chains={name: proposal} or leave it out"
+                "players.encoder: no chain starts from it; set phases.posterior.chains={name: proposal} or leave it out"
             )
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:

@@ -1,4 +1,4 @@
-"""An energy of latent vectors by denoising score matching, after an auto-encoder."""
+"""An energy of latent vectors by denoising score matching, learned after an auto-encoder."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ __all__ = ["LatentScoreMatching"]
 
 @dataclass
 class LatentScoreMatching(VariationalAutoencoder):
-    """First a variational auto-encoder, for ``first`` steps, then p(z) ~ exp(-E(z)) from the vectors that it infers.
+    """A variational auto-encoder, learned for ``first`` steps, then p(z) ~ exp(-E(z)) of the vectors that it infers.
 
-    The second stage is `DenoisingScoreMatching` with the noise ``sigma`` of z ~ q(z | x), generator and encoder held
-    still (their averages, where they have some): E is the negative log density, up to a constant, of all the z of the
-    data convolved with N(0, sigma^2 I). Until then it is what it was at first, and so are its scores. Its schedules
-    count from the second stage. No chain is run in learning: those of ``prior`` are for samples, which the generator
-    decodes, and ``denoise`` takes the noise off before. The energy's activations must be smooth. An energy that is told
-    the noise (`NoiseConditional`, the component ``mlp-levels``) learns all its levels: ``sigma`` is left out, and
-    samples come down ``anneal`` levels.
+    The second stage is `DenoisingScoreMatching` of z ~ q(z | x) with noise level ``sigma``; generator and encoder are
+    frozen (their moving averages are used if they have some). E is then the negative log density, up to a constant, of
+    the z of the data convolved with N(0, sigma^2 I). Before this stage, E and its scores keep their initial values; its
+    schedules count from the second stage. No chain runs in learning. Samples are the ends of the chains of ``prior``,
+    decoded by the generator; ``denoise`` removes the noise before that. The energy's activations must be smooth. A
+    noise-conditional energy (`NoiseConditional`, the component ``mlp-levels``) learns all its levels: leave out
+    ``sigma``; samples are annealed over ``anneal`` levels.
 
-    Scores of latent vectors: Vahdat, Kreis, Kautz (NeurIPS 2021), there of a net without an energy, at all levels of
-    noise, together with the auto-encoder. In two stages, by contrast: Aneja, Schwing, Kautz, Vahdat (NeurIPS 2021).
-    A generator that is told much, by a long z and a small sd, leaves much for E to learn, and E tells more than what
-    the generator makes of z.
+    Vahdat, Kreis, Kautz (NeurIPS 2021) learn scores of latent vectors by a net without an energy, at all noise levels,
+    together with the auto-encoder. Aneja, Schwing, Kautz, Vahdat (NeurIPS 2021) learn in two stages, by noise
+    contrastive estimation. With a long z and a small generator sd, z carries much information about x. E then has much
+    to learn, and it distinguishes events better than the reconstruction by the generator does.
     """
 
     first: int = 1000
@@ -52,7 +52,7 @@ class LatentScoreMatching(VariationalAutoencoder):
 
     def __post_init__(self) -> None:
         if self.first < 0:
-            raise RecipeError(f"trainer.first: steps of the auto-encoder, at least 0, got {self.first}")
+            raise RecipeError(f"trainer.first: the steps of the auto-encoder must be at least 0, got {self.first}")
         phases = {"negative": self.phases["prior"]}
         self.matching = DenoisingScoreMatching(
             self.players, phases, sigma=self.sigma, denoise=self.denoise, anneal=self.anneal

@@ -1,4 +1,4 @@
-"""Maximum likelihood of a density that is normalised as it stands."""
+"""Maximum likelihood of a normalised density."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["NormalisedLikelihood"]
 
 @dataclass
 class NormalisedLikelihood(Trainer):
-    """max E[log p(x | condition)] of a flow, an autoregressive net, or any other `Density`: no chains."""
+    """max E[log p(x | condition)] of a flow, an autoregressive net or any other `Density`, without chains."""
 
     roles: ClassVar[Mapping[str, Role]] = {"density": Role("density")}
 

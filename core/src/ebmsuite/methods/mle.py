@@ -20,9 +20,9 @@ __all__ = ["MaximumLikelihood"]
 
 @dataclass
 class MaximumLikelihood(Trainer):
-    """d/dtheta log p = E_model[dE/dtheta] - E_data[dE/dtheta], the model's side from chains.
+    """Maximum likelihood: d/dtheta log p = E_model[dE/dtheta] - E_data[dE/dtheta], with model samples from chains.
 
-    Short-run, contrastive-divergence and persistent learning are this trainer with chains from noise, data and
+    Short-run learning, contrastive divergence and persistent learning are this trainer with chains from noise, data and
     a buffer (Xie et al., ICML 2016; Nijkamp et al., NeurIPS 2019 and AAAI 2020; Du & Mordatch, NeurIPS 2019).
 
     ``data_noise`` is the standard deviation of the noise added to the examples. ``energy_l2`` is the weight of

@@ -30,16 +30,16 @@ def coarsest(spaces: Spaces) -> Space:
 
 @dataclass
 class MultiGrid(Trainer):
-    """One energy a grid, each grid's chains from the coarser grid's samples (Gao, Lu, Zhou, Zhu, Wu, CVPR 2018).
+    """One energy per grid, with chains from the samples of the next coarser grid (Gao, Lu, Zhou, Zhu, Wu, CVPR 2018).
 
     For every example, from coarse to fine:
 
-        x_0 = the example on the coarsest grid,   x_s = K Langevin steps on E_s from x_(s-1) in blocks,
-        dE_s of the example on grid s down, dE_s(x_s) up
+        x_0 = the example on the coarsest grid,   x_s = K Langevin steps on E_s from x_(s-1) upsampled in blocks,
+        lower E_s of the example on grid s, raise E_s(x_s)
 
-    ``factors`` are how coarse the grids are, the first that of x_0 (published, for 64 x 64: 64, 16, 4, 1, with K = 30
-    in the paper and 90 in the code); the energy is a ``grids`` of the rest. Samples begin with draws of the density
-    ``coarsest``, which learns that grid by likelihood.
+    ``factors`` are the coarsening factors of the grids, starting with that of x_0 (published, for 64 x 64: 64, 16, 4,
+    1, with K = 30 in the paper and 90 in the code). The energy is a ``grids`` with the remaining factors. Samples start
+    from draws of the density ``coarsest``, which learns the coarsest grid by likelihood.
     """
 
     factors: tuple[int, ...]
@@ -49,7 +49,7 @@ class MultiGrid(Trainer):
 
     def __post_init__(self) -> None:
         if len(self.factors) < 2:
-            raise RecipeError(f"trainer.factors: a coarsest grid and at least one finer, got {list(self.factors)}")
+            raise RecipeError(f"trainer.factors: give at least two grids, coarsest first, got {list(self.factors)}")
         energy = self.players["energy"]
         if not isinstance(energy, Grids) or energy.factors != self.factors[1:]:
             raise RecipeError(f'players.energy: a "grids" energy with factors {list(self.factors[1:])} is needed')

@@ -21,7 +21,7 @@ __all__ = ["NoiseContrast", "log_ratio"]
 
 
 def log_ratio(players: Mapping[str, Any], q: Density, x: Tensor, condition: Tree) -> Tensor:
-    """log p(x) / q(x) with log p = -E - c, [B]; c is the player ``log_z``, or 0 where E is to absorb it."""
+    """log p(x) / q(x) with log p = -E - c, [B]; c is the player ``log_z``, or 0 without it (E must then absorb c)."""
     log_p: Tensor = -players["energy"](x, condition)
     if "log_z" in players:
         log_p = log_p - players["log_z"](x, condition)
@@ -30,15 +30,15 @@ def log_ratio(players: Mapping[str, Any], q: Density, x: Tensor, condition: Tree
 
 @dataclass
 class NoiseContrast(Trainer):
-    """Tell data from noise: logistic regression whose logit is log p(x) - log nu q(x), with log p = -E(x) - c.
+    """Noise contrastive estimation: logistic regression of data against noise q, with log p = -E(x) - c.
 
-    max E_data[log s(l)] + nu E_q[log s(-l)], l = -E - c - log q - log nu, s the logistic function and nu noise samples
-    an example (Gutmann & Hyvarinen, AISTATS 2010 and JMLR 2012, eqs. 8 to 10). At the optimum p is the data's density,
-    normalised, for any noise q that is positive where data are; the nearer q is to them, the fewer examples it takes.
+    max E_data[log s(l)] + nu E_q[log s(-l)], with the logit l = -E - c - log q - log nu, s the logistic function and nu
+    noise samples per example (Gutmann & Hyvarinen, AISTATS 2010 and JMLR 2012, eqs. 8 to 10). At the optimum p is the
+    normalised density of the data, for any noise q that is positive where the data are. The closer q is to the data,
+    the fewer examples are needed.
 
-    c = log Z is the player ``log_z`` (``{name: constant}``); without it E's own bias takes it up. ``noise`` is q,
-    ``ratio`` nu. The condition is given to all of them. No chain is run in learning: those of ``negative`` are for
-    samples.
+    c = log Z is the player ``log_z`` (``{name: constant}``); without it, the bias of E absorbs c. ``noise`` is q,
+    ``ratio`` is nu. All of them get the condition. No chain runs in learning; the chains of ``negative`` draw samples.
     """
 
     noise: Density
@@ -49,7 +49,7 @@ class NoiseContrast(Trainer):
 
     def __post_init__(self) -> None:
         if self.ratio <= 0:
-            raise RecipeError(f"trainer.ratio: noise samples an example, above 0, got {self.ratio:g}")
+            raise RecipeError(f"trainer.ratio: noise samples per example must be above 0, got {self.ratio:g}")
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data = batches["data"]
@@ -58,7 +58,7 @@ class NoiseContrast(Trainer):
         with torch.no_grad():
             noise = self.noise.sample(n, rng, given)
         nu = n / len(data)
-        # how sure it is that data are data and noise is noise
+        # the logits of data and of noise
         plus = log_ratio(self.players, self.noise, data.x, data.condition) - math.log(nu)
         minus = log_ratio(self.players, self.noise, noise, given) - math.log(nu)
         loss = -logsigmoid(plus).mean() - nu * logsigmoid(-minus).mean()

@@ -1,4 +1,4 @@
-"""A pyramid of energies, each learned in its turn from one event."""
+"""A pyramid of energies on coarse to fine grids, learned one after the other from one event."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ __all__ = ["Pyramid"]
 
 @dataclass
 class Pyramid(Trainer):
-    """One energy of patches a grid, learned from one event, coarse to fine (Zheng, Xie, Li, CVPR 2021).
+    """One patch energy per grid, learned from one event, coarse to fine (Zheng, Xie, Li, CVPR 2021).
 
         x~_s = K Langevin steps on E_s from x~_(s-1) resized, the first from ``noise``
-        x^_s = as many without noise from x^_(s-1) resized, the first from the example made coarser by ``blur`` and back
+        x^_s = K steps without noise from x^_(s-1) resized, the first from the example shrunk by ``blur`` and resized
         E_s(x_s) - E_s(x~_s) + r (E_s(x_s) - E_s(x^_s)),   x_s the example on grid s
 
-    The energy is a ``grids`` of any factors, with a net that scores patches (``patches``): where each window is like
-    one of the example's, a sample is like the example and no copy of it. Each grid is learned for ``stage`` steps, then
-    it is left as it is and the next begins, with a fresh optimiser; schedules count from there. ``recovery_weight`` r
-    is that of the second branch, which ties the example to its coarse version, where there is a phase "recovery".
+    The energy is a ``grids`` with any factors and a net that scores patches (``patches``). Samples then consist of
+    windows like those of the example without being copies of it. Each grid is learned for ``stage`` steps. Then it is
+    frozen, and the next grid starts with a new optimiser; schedules count from there. ``recovery_weight`` r is the
+    weight of the second branch, which ties the example to its coarse version; the branch needs a phase "recovery".
 
     Published (code): factors 10^(k / 7) for k = 7 to 0; 60 steps on the coarsest grid, 30 on the others, gradient
-    weight 0.005, noise 0.01 that falls to 0 over the first 1,000 of 4,000 steps a grid; Adam with first beta 0.5, 4e-4
-    to 5e-5 over 3,200. There chains are clamped to [-1, 1].
+    weight 0.005, noise 0.01 that falls to 0 over the first 1,000 of 4,000 steps per grid; Adam with first beta 0.5,
+    4e-4 to 5e-5 over 3,200 steps. The published code clamps chains to [-1, 1]; this trainer does not.
     """
 
     event: Space
@@ -56,9 +56,9 @@ class Pyramid(Trainer):
         if not isinstance(energy, Grids) or energy.add:
             raise RecipeError('players.energy: a "grids" energy without add is needed')
         if self.stage < 1:
-            raise RecipeError(f"trainer.stage: at least 1, got {self.stage}")
+            raise RecipeError(f"trainer.stage: must be at least 1, got {self.stage}")
         if not 0 < self.blur < 1:
-            raise RecipeError(f"trainer.blur: the share of positions that is left, between 0 and 1, got {self.blur:g}")
+            raise RecipeError(f"trainer.blur: the share of positions to keep must be in (0, 1), got {self.blur:g}")
         self.positions = [shape[1:] for shape in energy.shapes]
         self.begin = self.noise(Space(energy.shapes[0], self.event.range))
 
@@ -85,13 +85,13 @@ class Pyramid(Trainer):
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        self._at(self.stage)  # as every grid was left
+        self._at(self.stage)  # schedules as at the end of every stage
         last = len(self.positions) - 1
         start = Start(self._climb(n, last, rng, condition), condition)
         return self.phases[self._phase(last)].sample(n, rng, condition, start)
 
     def _at(self, age: int) -> None:
-        """Schedules at a step of a stage."""
+        """Evaluate the schedules of all phases at step ``age`` of a stage."""
         for phase in self.phases.values():
             phase.at(age)
 
@@ -99,14 +99,14 @@ class Pyramid(Trainer):
         return "negative" if k else "coarsest"
 
     def _climb(self, n: int, k: int, rng: torch.Generator, condition: Tree) -> Tensor:
-        """Where the chains of grid k begin."""
+        """The starts of the chains of grid k."""
         x = self.begin.sample(n, rng, condition)
         for j, finer in enumerate(self.positions[1 : k + 1]):
             x = resize(self.phases[self._phase(j)].sample(n, rng, condition, Start(x, condition)), finer)
         return x
 
     def _coarse(self, x: Tensor, k: int, rng: torch.Generator, condition: Tree) -> Tensor:
-        """Where the recovery of x on grid k begins: at its coarse version, recovered on all coarser grids."""
+        """The start of the recovery of x on grid k: its coarse version, recovered on all coarser grids."""
         coarse = resize(resize(x, [max(1, round(self.blur * n)) for n in self.positions[0]]), self.positions[0])
         for finer in self.positions[1 : k + 1]:
             start = Start(coarse, condition)

@@ -22,33 +22,33 @@ __all__ = ["RecoveryLikelihood", "given"]
 
 
 def given(time: Tensor, condition: Tree) -> Tree:
-    """What a net is given: the level, and the data's condition where there is one."""
+    """The condition of a net: the noise level, and the data's condition if there is one."""
     return time if condition is None else (time, condition)
 
 
 def level_of_noise(spaces: Spaces) -> ConditionSpace:
-    """The condition of a player that takes the level of noise beside the condition of the data."""
+    """The space of the condition of a player that takes the noise level and, if there is one, the data's condition."""
     return TIME_EMBEDDING if spaces.condition is None else (TIME_EMBEDDING, spaces.condition)
 
 
 @dataclass
 class RecoveryLikelihood(Trainer):
-    """A chain of conditionals, each a short way from noisy to less noisy (Gao, Song, Poole, Wu, Kingma, ICLR 2021).
+    """Conditional energies of events given slightly noisier ones (Gao, Song, Poole, Wu, Kingma, ICLR 2021).
 
         p(y_t | x_{t+1}) ~ exp(-E(y_t, t) / b_t^2 - |y_t - x_{t+1}|^2 / 2 sigma_{t+1}^2),    y_t = a_{t+1} x_t
 
-    learned by maximum likelihood: chains start at x_{t+1} and have little to do. A step is b_t long, b_t^2 =
-    ``step_scale`` (noise_t / noise_0)^``growth`` sigma_{t+1}^2, and E is divided by b_t^2 so that its gradient enters
-    with weight 1/2 at every level: b_t is the energy's unit of length, and the recipe's sampler ``{name: langevin,
-    step_size: 1}``. The noisiest level has no tether, and a = 1: a plain energy near N(0, I). ``weights`` are those of
-    the differences of E in the loss: "sigma" is sigma_1 / sigma_{t+1}, as published; "likelihood" is 1 / b_t^2, of
-    which the gradient is that of log p: coarse levels do not drown the fine ones, whose E are as small as b_t^2.
+    These conditionals are learned by maximum likelihood. Chains start at x_{t+1}, close to their target. The unit of
+    length of a step is b_t, with b_t^2 = ``step_scale`` (noise_t / noise_0)^``growth`` sigma_{t+1}^2. E is divided by
+    b_t^2, so its gradient has weight 1/2 at every level with the sampler ``{name: langevin, step_size: 1}``. The
+    noisiest level has no quadratic term and a = 1: it is a plain energy near N(0, I). ``weights`` selects the weights
+    of the differences of E in the loss. "sigma" is sigma_1 / sigma_{t+1}, as published. "likelihood" is 1 / b_t^2,
+    which gives the gradient of log p: coarse levels then do not dominate the fine ones, whose E are of order b_t^2.
 
-    Levels are ``log_snr``, log(kept^2 / noise^2) of x_t = kept x + noise n, from data to noise; the default is the
-    published T6. What the energy is given of the level is `Level.time`, 8 waves (beside the data's condition, as a
-    tuple). It should have no reference of its own: b_t^2 would divide that too. Data of unit size, or in [-1, 1],
-    suit the levels. Samples go from N(0, I) down the levels, their chains' noise times ``noise_at_test``; with
-    ``denoise``, one step of Tweedie's formula takes off that of the first level.
+    The levels are ``log_snr``, log(kept^2 / noise^2) of x_t = kept x + noise n, from data to noise; the default is the
+    published T6. The energy gets the level as `Level.time`, 8 cosines (in a tuple with the data's condition, if there
+    is one). It should have no reference, which b_t^2 would divide too. The levels suit data of unit size or in [-1, 1].
+    Samples start from N(0, I) and pass through all levels, with the noise of their chains multiplied by
+    ``noise_at_test``. With ``denoise``, one step of Tweedie's formula removes the noise of the first level.
     """
 
     event: Space
@@ -89,16 +89,16 @@ class RecoveryLikelihood(Trainer):
         return torch.randint(self.diffusion.steps, (n,), generator=rng, device=rng.device)
 
     def _noised(self, x: Tensor, level: Level, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """x_t and x_{t+1}, noise upon noise."""
+        """x_t, and x_{t+1} made from it by adding noise."""
         less = per_row(level.kept, x) * x + per_row(level.noise, x) * normal_like(x, rng)
         return less, per_row(level.a, x) * less + per_row(level.sigma, x) * normal_like(x, rng)
 
     def _start(self, noisy: Tensor, level: Level, condition: Tree, rng: torch.Generator) -> Start:
-        """Where chains start: at the noisy events."""
+        """The starts of the chains: the noisy events."""
         return Start(noisy)
 
     def _taught(self, x: Tensor, start: Start, noisy: Tensor, level: Level, condition: Tree) -> Mapping[str, Tensor]:
-        """Losses of others than the energy, given where chains ended."""
+        """The losses of players other than the energy, given the ends x of the chains."""
         return {}
 
     def _unit(self, level: Level) -> Tensor:
@@ -106,7 +106,7 @@ class RecoveryLikelihood(Trainer):
         return (self.step_scale * (level.noise / self.diffusion.least) ** self.growth).sqrt() * level.sigma
 
     def _tied(self, noisy: Tensor, level: Level, condition: Tree, temperature: float = 1.0) -> Tree:
-        """The condition of `Recovery`; at a temperature T it is that of E / T with steps of as much drift."""
+        """The condition of `Recovery`. A temperature T gives E / T, with the same drift per step."""
         precision = torch.where(level.last, 0.0, level.sigma**-2) / temperature
         return noisy, precision, self._unit(level) * temperature**0.5, given(level.time, condition)
 

@@ -20,7 +20,7 @@ __all__ = ["SymbolVector", "mutual_information"]
 
 
 def mutual_information(logits: Tensor) -> Tensor:
-    """I(y, z) of the classes y of a batch of vectors z, H(mean p) - mean H(p) with p = softmax of [B, C], in nats."""
+    """I(y, z) in nats of classes y and a batch of vectors z: H(mean p) - mean H(p), p = softmax ``logits`` [B, C]."""
     log_p = logits.log_softmax(1)
     log_mean = log_p.logsumexp(0) - math.log(len(log_p))
     return (log_p.exp() * log_p).sum(1).mean() - (log_mean.exp() * log_mean).sum()
@@ -31,16 +31,17 @@ class SymbolVector(Trainer):
     """p(y, z) p(x | z) with p(y, z) = exp(F_y(z)) p_0(z) / Z (Pang et al., 2020; Pang & Wu, ICML 2021).
 
     The symbol y and the vector z share the logits F: the prior is p(z) = exp(logsumexp F(z)) p_0(z) / Z, the classifier
-    p(y | z) = softmax F(z), and the energy a `JointEnergy`. With z+ ~ q(z | x) of the encoder and z- ~ p(z) by chains,
+    is p(y | z) = softmax F(z), and the energy is a `JointEnergy`. With z+ ~ q(z | x) from the encoder and z- ~ p(z)
+    from chains, the losses are
 
         energy:     E(z+) - E(z-)                              - lambda log p(y | z(x)) - w I(y, z+)
         encoder:    log q(z+ | x) + E(z+) - log p(x | z+)      - lambda log p(y | z(x)) - w I(y, z+)
         generator:  log q(z+ | x) + E(z+) - log p(x | z+)
 
-    x is of the stream "data", whose labels, if it has any, are not looked at; pairs x, y are of "labelled", and z(x) is
-    the mean of q(z | x). ``label_weight`` is lambda, 200 in the published code, which takes the labelled step apart
-    from the others. ``information_weight`` w is that of the information bottleneck (ICML 2021), 100 there; 0 is the
-    model of 2020. Classes of events are those of softmax F at z(x).
+    x is from the stream "data", whose labels are ignored; pairs (x, y) are from "labelled"; z(x) is the mean of
+    q(z | x). ``label_weight`` is lambda, 200 in the published code, which makes the labelled step separately from the
+    others. ``information_weight`` is the weight w of the information bottleneck (ICML 2021), 100 there; 0 gives the
+    model of 2020. Events are classified by softmax F at z(x).
     """
 
     label_weight: float = 200.0
@@ -57,7 +58,7 @@ class SymbolVector(Trainer):
     def __post_init__(self) -> None:
         for player, word, use in (("energy", "logits", "mlp-classes"), ("encoder", "moments", "mlp-encoder")):
             if not hasattr(self.players[player], word):
-                raise RecipeError(f"players.{player}: this one has no {word}; use {use}, or another that has")
+                raise RecipeError(f"players.{player}: this component has no {word}; use {use} or another that has")
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, labelled = batches["data"], batches["labelled"]
@@ -89,7 +90,7 @@ class SymbolVector(Trainer):
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """Of p(x), or of p(x | y) given labels [n]."""
+        """Samples of p(x), or of p(x | y) given labels [n]."""
         return self.decode(self.phases["prior"].sample(n, rng, condition), rng)
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The variational auto-encoder: what a latent-space energy is compared with."""
+"""The variational auto-encoder, a baseline for latent-space energies."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = ["Autoencoder", "VariationalAutoencoder", "evidence"]
 def evidence(
     generator: Generator, encoder: Density, x: Tensor, seen: Tree, condition: Tree, rng: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """log p(x | z, c) and log q(z | x) - log p(z), [B] each, at a z that the encoder draws for what it has ``seen``."""
+    """log p(x | z, c) and log q(z | x) - log p(z), [B] each, at a z drawn by the encoder from its input ``seen``."""
     z = encoder.sample(len(x), rng, seen)
     return generator.log_prob(x, z, condition), encoder.log_prob(z, seen) - generator.latent.log_prob(z)
 
 
 class Autoencoder(Trainer):
-    """A generator that draws x ~ p(x | z), z of its own latent density, and an encoder that infers z."""
+    """The base of auto-encoders: a generator that draws z and x ~ p(x | z), and an encoder that infers z."""
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
@@ -46,8 +46,8 @@ class Autoencoder(Trainer):
 class VariationalAutoencoder(Autoencoder):
     """max E_q[log p(x | z) + w (log p(z) - log q(z | x))], z drawn from the encoder (Kingma & Welling, ICLR 2014).
 
-    p(z) is the generator's own latent density. ``kl_weight`` w is 1 for the bound on log p(x); below 1, or rising
-    to it, it keeps a strong generator from ignoring z.
+    p(z) is the generator's latent density. ``kl_weight`` w = 1 gives the bound on log p(x). A w below 1, or one that
+    rises to 1, keeps a strong generator from ignoring z.
     """
 
     kl_weight: float | Schedule = 1.0
@@ -63,5 +63,5 @@ class VariationalAutoencoder(Autoencoder):
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """Means g(z), as the papers show them."""
+        """Means g(z), as in the papers."""
         return self.decode(self.players["generator"].latent.sample(n, rng, condition), rng, condition)

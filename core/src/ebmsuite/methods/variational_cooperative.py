@@ -20,12 +20,13 @@ __all__ = ["VariationalCooperative"]
 
 @dataclass
 class VariationalCooperative(Cooperative):
-    """`Cooperative` whose generator and encoder learn as a variational auto-encoder of the refined samples x~, z being
-    inferred anew (Xie, Zheng, Li, AAAI 2021):
+    """`Cooperative` with a generator and an encoder that learn as a variational auto-encoder of the refined samples x~.
+
+    z is inferred by the encoder instead of kept from G0 (Xie, Zheng, Li, AAAI 2021):
 
         G2  generator and encoder:  max E_q(z | x~)[log p(x~ | z, c) + w (log p(z) - log q(z | x~))]
 
-    ``kl_weight`` w is 2 and 3 in the published code, whose squared errors have no factor 1 / (2 sd^2).
+    ``kl_weight`` w is 2 or 3 in the published code, where squared errors have no factor 1 / (2 sd^2).
     """
 
     kl_weight: float = 1.0

@@ -1,4 +1,4 @@
-"""Normalising flows, by the library zuko (``pip install "ebmsuite[flows]"``)."""
+"""Normalising flows, with the library zuko (``pip install "ebmsuite[flows]"``)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Flow"]
 
 
 def _library() -> Any:
-    """The module zuko, or `MissingData` that says how to get it."""
+    """The module zuko. Raises `MissingData`, which gives the command to install it."""
     try:
         import zuko
     except ImportError as error:
@@ -28,14 +28,14 @@ def _library() -> Any:
 
 
 class Flow(Density):
-    """x = T(u), u ~ N(0, I): an invertible net, from noise of the size of the event, whose density is known.
+    """A normalising flow x = T(u), u ~ N(0, I): an invertible net with a known density.
 
-    ``transforms`` layers one after the other, in each of which the parameters of an elementwise ``kind`` are an MLP's,
-    ``depth`` hidden layers of ``width`` units: affine (Dinh et al., ICLR 2017; Papamakarios et al., NeurIPS 2017) or a
-    spline (Durkan et al., NeurIPS 2019), which is curved within [-5, 5] and the identity beyond. Coordinates follow one
-    another (``coupling`` false: densities at one pass, samples at as many as there are coordinates) or, by
-    ``coupling``, one half follows the other (two passes for both, less flexible). ``sd`` is the unit of length of the
-    event. Samples can be differentiated in the parameters; all their noise is from ``rng``.
+    T has ``transforms`` layers. Each applies an elementwise map of the given ``kind``, whose parameters an MLP with
+    ``depth`` hidden layers of ``width`` units computes: affine (Dinh et al., ICLR 2017; Papamakarios et al., NeurIPS
+    2017), or a spline (Durkan et al., NeurIPS 2019), which is the identity outside [-5, 5]. Without ``coupling`` the
+    flow is autoregressive: a density costs one pass, a sample costs one pass per coordinate. With ``coupling`` one half
+    of the coordinates depends on the other: two passes for densities and samples, but less flexible. ``sd`` is the unit
+    of length of the event. Samples are differentiable in the parameters and draw all noise from ``rng``.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Flow(Density):
         )
 
     def _map(self, condition: Tree) -> Any:
-        """T^-1 given the condition, from the event to noise."""
+        """T^-1 given the condition, which maps the event to noise."""
         if self.given is None:
             return self.flow().transform
         return self.flow(torch.cat(numbers_of(condition, self.given), 1)).transform

@@ -1,4 +1,4 @@
-"""FRAME: filters, random field, and maximum entropy; fixed filters and learned potentials, for events of any rank."""
+"""FRAME (filters, random field, and maximum entropy): fixed filters and learned potentials, on one to three axes."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from ebmsuite.tree import Tree
 __all__ = ["Frame", "gabor_bank"]
 
 SMOOTH = 0.05
-"""|r| is sqrt(r^2 + SMOOTH^2): where the sign of r jumps, Langevin steps chatter."""
+"""|r| is smoothed to sqrt(r^2 + SMOOTH^2), because Langevin steps oscillate at the kink of |r|."""
 
 
 class Frame(Energy):
     """E(x) = E_0(x) - sum_k sum_p lambda_k h(<x, B_kp>) (Zhu, Wu, Mumford, IJCV 1998).
 
-    B_kp is filter k at position p, lambda what is learned: by maximum likelihood, sum_p h(<x, B_kp>) of the model
-    comes to be that of the data. With ``potential`` "abs" h is |r| and lambda a number; with "histogram" h is a soft
-    histogram of ``bins`` bins over [-reach, reach] and lambda a number a bin: any potential. ``inhomogeneous`` has a
-    lambda at every position, for objects (Xie et al., CVPR 2014); else it is shared, for textures. Filters are
-    ``scales`` (wavelengths, in samples) in ``orientations`` directions as cosine and sine Gabor pairs of unit norm
-    without mean, and a single sample; each looks at every channel alike. Events are [channels, *positions].
+    B_kp is filter k at position p. lambda is learned; maximum likelihood makes the mean of sum_p h(<x, B_kp>) under the
+    model equal to that of the data. With ``potential`` "abs", h is |r| and lambda is a number. With "histogram", h is a
+    soft histogram of ``bins`` bins over [-reach, reach] and lambda has one number per bin, so any potential can be
+    learned. With ``inhomogeneous`` there is one lambda per position, for objects (Xie et al., CVPR 2014); otherwise
+    all positions share lambda, for textures. The filters are a single sample, and cosine and sine Gabor pairs with
+    unit norm and zero mean, at ``scales`` (wavelengths in samples) in ``orientations`` directions. The same filters
+    apply to every channel. Events are [channels, *positions].
     """
 
     filters: Tensor
@@ -48,9 +49,9 @@ class Frame(Energy):
         super().__init__()
         self.channels, *positions = event.fixed
         if not 1 <= len(positions) <= 3:
-            raise RecipeError(f"frame: events are [channels, *positions] of 1 to 3 axes, these are {list(event.fixed)}")
+            raise RecipeError(f"frame: events must be [channels, 1 to 3 axes of positions], got {list(event.fixed)}")
         if bins < 3:
-            raise RecipeError(f"frame: a histogram has at least 3 bins, got {bins}")
+            raise RecipeError(f"frame: a histogram needs at least 3 bins, got {bins}")
         self.positions, self.border, self.potential, self.reach = tuple(positions), border, potential, reach
         bank = gabor_bank(len(positions), scales, orientations)
         longest = min(positions)
@@ -73,7 +74,7 @@ class Frame(Energy):
         return r.reshape(-1, self.channels * len(self.filters), *self.positions)
 
     def features(self, x: Tensor) -> Tensor:
-        """h of the responses: [B, channels * K, *positions], with the bins after the filters where there are any."""
+        """h of the responses: [B, channels * K, *positions], for histograms [B, channels * K, bins, *positions]."""
         r = self.responses(x)
         if self.potential == "abs":
             return (r.square() + SMOOTH**2).sqrt()
@@ -81,11 +82,11 @@ class Frame(Energy):
         width = 2 * self.reach / (count - 1)
         centres = torch.linspace(-self.reach, self.reach, count, device=x.device, dtype=x.dtype)
         u = (r.clamp(-self.reach, self.reach)[:, :, None] - centres.view(-1, *[1] * len(self.positions))).abs() / width
-        # quadratic B-splines: between the outermost centres they sum to 1, and their slopes do not jump
+        # quadratic B-splines sum to 1 between the outermost centres and have continuous slopes
         return torch.where(u < 0.5, 0.75 - u.square(), (1.5 - u).clamp(min=0).square() / 2)
 
     def statistics(self, x: Tensor) -> Tensor:
-        """What the model matches, a number a weight: features [B, ...], the mean over positions that share one."""
+        """The statistics that the model matches, one per weight, [B, ...]: means over positions that share a weight."""
         h = self.features(x)
         axes = [i for i, n in enumerate(self.weights.shape, 1) if n == 1 and h.shape[i] != 1]
         return h.mean(axes) if axes else h
@@ -99,11 +100,11 @@ class Frame(Energy):
 def gabor_bank(axes: int, scales: tuple[float, ...], orientations: int) -> Tensor:
     """Filters [K, n, ...]: a single sample, and per wavelength and direction a cosine and a sine under a Gaussian.
 
-    The Gaussian's sd is 0.4 wavelengths; all but the first have no mean, and all have norm 1. On one axis there is one
-    direction; on three, ``orientations`` are spread over the half sphere.
+    The sd of the Gaussian is 0.4 wavelengths. All filters have norm 1, and all but the first have zero mean. One axis
+    has one direction; on three axes, ``orientations`` directions are spread over the half sphere.
     """
     if not scales or min(scales) < 2:
-        raise RecipeError(f"frame: scales are wavelengths of 2 samples or more, got {list(scales)}")
+        raise RecipeError(f"frame: scales must be wavelengths of at least 2 samples, got {list(scales)}")
     n = 2 * math.ceil(max(scales)) + 1
     line = torch.arange(n, dtype=torch.float64) - n // 2
     grid = torch.stack(torch.meshgrid(*[line] * axes, indexing="ij"))
@@ -123,7 +124,7 @@ def _directions(axes: int, count: int) -> list[Tensor]:
     if axes == 1:
         return [torch.ones(1, dtype=torch.float64)]
     if count < 1:
-        raise RecipeError(f"frame: at least one orientation, got {count}")
+        raise RecipeError(f"frame: at least one orientation is needed, got {count}")
     if axes == 2:
         angles = [math.pi * i / count for i in range(count)]
         return [torch.tensor([math.sin(a), math.cos(a)], dtype=torch.float64) for a in angles]

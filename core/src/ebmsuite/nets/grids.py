@@ -1,9 +1,9 @@
-"""The same event on coarser grids: signals, images, clips and volumes alike.
+"""Events on coarser grids, for signals, images, clips and volumes.
 
-An event is [channels, *positions]. A grid is named by its factor: how many positions along every axis are one of its
-own; 1 is the event itself. Where every factor is a multiple of the next finer one and divides the event, grids are of
-blocks: a coarse position is the mean of a block of finer ones. Other factors, such as 1.39 and 1.93, are rounded to
-whole numbers of positions, and events are resized.
+An event is [channels, *positions]. A grid is named by its factor: the number of positions along every axis that become
+one position of the grid; factor 1 is the event itself. If every factor is a multiple of the next finer one and divides
+the event, grids consist of blocks: a coarse position is the mean of a block of finer ones. Other factors, such as 1.39
+and 1.93, are rounded to whole numbers of positions, and events are resized.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ def pool(x: Tensor, factor: int) -> Tensor:
 
 
 def upsample(x: Tensor, factor: int) -> Tensor:
-    """Every position ``factor`` times along every axis: blocks, whose `pool` is x."""
+    """Repeat every position ``factor`` times along every axis. `pool` is the inverse."""
     for axis in range(2, x.dim()):
         x = x.repeat_interleave(factor, axis)
     return x
 
 
 def resize(x: Tensor, positions: Sequence[int]) -> Tensor:
-    """x on other numbers of positions, [B, C, *positions]: bicubic along every axis, smoothed before it shrinks."""
+    """Resize x to [B, C, *positions]: bicubic along every axis, with antialiasing when it shrinks."""
     for axis, n in enumerate(positions, 2):
         if n == x.shape[axis]:
             continue
         lines = x.movedim(axis, -1)
-        # lines lie along the width: with a width of 1 torch 2.15 repeats the first value
+        # lines must lie along the width: with a width of 1 torch 2.15 repeats the first value
         line = interpolate(lines.reshape(1, -1, 1, lines.shape[-1]), (1, n), mode="bicubic", antialias=True)
         x = line.view(*lines.shape[:-1], n).movedim(-1, axis)
     return x.contiguous()
@@ -52,7 +52,7 @@ def resize(x: Tensor, positions: Sequence[int]) -> Tensor:
 def windows(x: Tensor, size: int) -> Tensor:
     """All windows of ``size`` positions along every axis, [N, C * size^axes]."""
     if x.dim() < 3 or not 1 <= size <= min(x.shape[2:]):
-        raise UserError(f"windows of {size} positions: events are {list(x.shape[1:])}, [channels, *positions]")
+        raise UserError(f"windows of {size} positions do not fit events [channels, *positions] of {list(x.shape[1:])}")
     axes = range(2, x.dim())
     for axis in axes:
         x = x.unfold(axis, size, 1)
@@ -63,28 +63,28 @@ def coarser(event: Space, factor: float) -> Space:
     """The space of events on the grid of this factor."""
     channels, *positions = event.fixed
     if not positions:
-        raise RecipeError(f"grids: events are [channels, *positions], these are {list(event.fixed)}")
+        raise RecipeError(f"grids: events must be [channels, *positions], got {list(event.fixed)}")
     if factor < 1 or min(positions) < factor:
-        raise RecipeError(f"factors: {factor:g} leaves nothing of {list(positions)} positions, or is below 1")
+        raise RecipeError(f"factors: must be from 1 to the number of positions {list(positions)}, got {factor:g}")
     return Space((channels, *(round(n / factor) for n in positions)), event.range)
 
 
 def check_blocks(event: Space, factors: Sequence[float]) -> None:
-    """Refuse factors whose grids are not of blocks."""
+    """Raise `RecipeError` for factors whose grids do not consist of blocks."""
     positions = event.fixed[1:]
     if any(a % b for a, b in pairwise(factors)) or any(n % f for f in factors for n in positions):
         raise RecipeError(
-            f"factors: each a multiple of the next, a divisor of {list(positions)} positions; got {list(factors)}"
+            f"factors: each must be a multiple of the next and divide {list(positions)} positions; got {list(factors)}"
         )
 
 
 class Grids(Energy):
-    """One energy a grid; an event is of the grid that its shape says.
+    """One energy per grid. The shape of an event determines its grid.
 
-    ``net`` makes the energy of a grid from its Space. With ``add`` that of a grid is the sum of its net's and of all
-    coarser nets' of the pooled event: a net that grows, whose newest part is faded in by ``fade`` (buffer, 1 unless a
-    trainer says otherwise). ``units`` are the lengths of a step on each grid, all 1 unless given: a coarse grid's
-    positions are means, and vary less.
+    ``net`` makes the energy of a grid from its Space. With ``add``, the energy of a grid is the sum of its net and of
+    all coarser nets on the pooled event. A trainer can fade in the finest net by the buffer ``fade`` (1 by default).
+    ``units`` are the units of length on each grid (all 1 by default), because the positions of a coarse grid are means
+    and vary less.
     """
 
     fade: Tensor
@@ -99,25 +99,25 @@ class Grids(Energy):
     ) -> None:
         super().__init__()
         if units is not None and len(units) != len(factors):
-            raise RecipeError(f"units: {len(factors)} grids need as many, got {len(units)}")
+            raise RecipeError(f"units: {len(factors)} grids need {len(factors)} units, got {len(units)}")
         if not factors or factors[-1] != 1 or any(a <= b for a, b in pairwise(factors)):
-            raise RecipeError(f"factors: from coarse to fine, the last 1; got {list(factors)}")
+            raise RecipeError(f"factors: must decrease from coarse to fine and end with 1; got {list(factors)}")
         if add:
             check_blocks(event, factors)
         self.factors, self.units, self.add = tuple(factors), units or (1.0,) * len(factors), add
         spaces = [coarser(event, f) for f in factors]
         self.shapes = [s.fixed for s in spaces]
         if len(set(self.shapes)) < len(self.shapes):
-            raise RecipeError(f"factors: two grids of {list(factors)} have the same positions ({self.shapes})")
+            raise RecipeError(f"factors: two grids of {list(factors)} have the same shape ({self.shapes})")
         self.nets = nn.ModuleList([net(s) for s in spaces])
         self.register_buffer("fade", torch.ones(()))
 
     def grid(self, x: Tensor) -> int:
-        """Which grid events are of, by their shape."""
+        """The number of the grid that events x belong to, by their shape."""
         try:
             return self.shapes.index(tuple(x.shape[1:]))
         except ValueError:
-            raise RecipeError(f"events {list(x.shape[1:])} are of no grid ({self.shapes})") from None
+            raise RecipeError(f"events of shape {list(x.shape[1:])} belong to no grid ({self.shapes})") from None
 
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
         k = self.grid(x)

@@ -1,4 +1,4 @@
-"""Small nets that more than one domain uses: multilayer perceptrons, and the Gaussian as an exponential family."""
+"""Small nets for several domains: multilayer perceptrons, patch scores, and the Gaussian as an exponential family."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ ACTIVATIONS = {"relu": nn.ReLU, "silu": nn.SiLU, "gelu": nn.GELU, "elu": nn.ELU}
 
 
 def activation(name: Activation, slope: float = 0.2) -> nn.Module:
-    """A fresh activation module; ``slope`` is that of leaky-relu."""
+    """A new activation module; ``slope`` is the negative slope of leaky-relu."""
     return nn.LeakyReLU(slope) if name == "leaky-relu" else ACTIVATIONS[name]()
 
 
 def mlp(sizes: list[int], name: Activation = "silu", slope: float = 0.2) -> nn.Sequential:
-    """Linear layers of these sizes with an activation between them."""
+    """Linear layers of these sizes with activations between them."""
     return _with_activations([nn.Linear(low, high) for low, high in pairwise(sizes)], name, slope)
 
 
@@ -55,12 +55,12 @@ def _with_activations(layers: list[nn.Module], name: Activation, slope: float = 
 
 
 def reference(event: Space, sd: float | None) -> Density:
-    """The papers' two references: Gaussian of this sd, or (None) uniform."""
+    """The two reference densities of the papers: Gaussian with this sd, or uniform if ``sd`` is None."""
     return Uniform(event) if sd is None else Gaussian(event, sd=sd)
 
 
 def width_of(given: ConditionSpace) -> int:
-    """How many numbers a condition is, a label being one-hot."""
+    """Number of coordinates of a condition, with labels as one-hot vectors."""
     if given is None:
         return 0
     if isinstance(given, Space):
@@ -69,7 +69,7 @@ def width_of(given: ConditionSpace) -> int:
 
 
 def numbers_of(condition: Tree, given: ConditionSpace) -> list[Tensor]:
-    """The numbers of a condition, [B, ...] a part; a label is one-hot."""
+    """The parts of a condition as numbers, [B, ...] each; labels become one-hot vectors."""
     if given is None:
         return []
     if condition is None:
@@ -81,7 +81,7 @@ def numbers_of(condition: Tree, given: ConditionSpace) -> list[Tensor]:
 
 
 class SideBySide(nn.Module):
-    """``net`` on the flattened event and its condition, one beside the other: [B, size + width] -> [B, ...]."""
+    """``net`` applied to the concatenation of the flattened event and its condition: [B, size + width] -> [B, ...]."""
 
     def __init__(self, net: nn.Module, given: ConditionSpace) -> None:
         super().__init__()
@@ -102,10 +102,10 @@ def mlp_energy(
     spectral_norm: bool = False,
     condition: ConditionSpace = None,
 ) -> Tilted:
-    """An MLP on the flattened event, and its condition beside it: ``depth`` hidden layers of ``width`` units.
+    """An MLP on the flattened event, concatenated with its condition: ``depth`` hidden layers of ``width`` units.
 
-    ``slope`` is that of leaky-relu; ``spectral_norm`` keeps every layer's largest singular value at 1 (Miyato et al.,
-    ICLR 2018).
+    ``slope`` is the negative slope of leaky-relu. ``spectral_norm`` keeps the largest singular value of every layer at
+    1 (Miyato et al., ICLR 2018).
     """
     layers = mlp([event.size + width_of(condition), *[width] * depth, 1], activation, slope)
     if spectral_norm:
@@ -117,9 +117,9 @@ def mlp_energy(
 
 
 def labels_of(condition: ConditionSpace, net: str) -> int:
-    """How many labels the data have, or `RecipeError`."""
+    """Number of labels of the data. Raises `RecipeError` if they have none."""
     if not (isinstance(condition, Space) and condition.kind == "label" and condition.classes):
-        raise RecipeError(f"{net}: an energy of events and labels; these data have no labels")
+        raise RecipeError(f"{net}: this is an energy of events and labels, but these data have no labels")
     return condition.classes
 
 
@@ -131,7 +131,7 @@ def mlp_classes(
     activation: Activation = "silu",
     reference_sd: float | None = None,
 ) -> JointEnergy:
-    """An MLP with an output a class, whose logits are a classifier and an energy: see `JointEnergy`."""
+    """An MLP with one output per class, whose logits define a classifier and an energy: see `JointEnergy`."""
     layers = mlp([event.size, *[width] * depth, labels_of(condition, "mlp-classes")], activation)
     return JointEnergy(nn.Sequential(nn.Flatten(), layers), reference(event, reference_sd))
 
@@ -145,11 +145,11 @@ def mlp_levels(
     activation: Activation = "silu",
     sd: float = 1.0,
 ) -> NoiseConditional:
-    """An MLP that is told the noise on its events, from ``low`` to ``high``: see `NoiseConditional`."""
+    """A noise-conditional MLP for noise levels from ``low`` to ``high``: see `NoiseConditional`."""
     if not 0 < low < high:
-        raise RecipeError(f"mlp-levels.low: noise from low, above 0, to high, above low; got {low:g} and {high:g}")
+        raise RecipeError(f"mlp-levels.low: noise levels need 0 < low < high, got low={low:g} and high={high:g}")
     if sd <= 0:
-        raise RecipeError(f"mlp-levels.sd: that of the data, above 0, got {sd:g}")
+        raise RecipeError(f"mlp-levels.sd: the standard deviation of the data must be above 0, got {sd:g}")
     layers = mlp([event.size + TIME_EMBEDDING.size, *[width] * depth, 1], activation)
     return NoiseConditional(SideBySide(nn.Sequential(layers, nn.Flatten(start_dim=0)), TIME_EMBEDDING), low, high, sd)
 
@@ -163,9 +163,9 @@ def mlp_generator(
     sd: float = 0.3,
     condition: ConditionSpace = None,
 ) -> NormalGenerator:
-    """An MLP from a standard normal latent vector, and the condition beside it, to the event.
+    """An MLP from a standard normal latent vector, concatenated with the condition, to the event.
 
-    ``sd`` is that of the observation noise.
+    ``sd`` is the standard deviation of the observation noise.
     """
     sizes = [latent.size + width_of(condition), *[width] * depth, event.size]
     net = nn.Sequential(mlp(sizes, activation), nn.Unflatten(1, event.fixed))
@@ -181,7 +181,7 @@ def mlp_encoder(
 
 
 class PatchScores(nn.Module):
-    """The sum of ``layers`` over all windows, [B, C, *positions] -> [B], with ``reach`` zeros beyond every edge."""
+    """The sum of ``layers`` over all windows, [B, C, *positions] -> [B]; each edge is padded with ``reach`` zeros."""
 
     def __init__(self, layers: nn.Module, reach: int) -> None:
         super().__init__()
@@ -201,17 +201,18 @@ def patches(
     reference_sd: float | None = None,
     spectral_norm: bool = True,
 ) -> Tilted:
-    """A score of every window of 2 ``depth`` + 1 positions along every axis, summed (Zheng, Xie, Li, CVPR 2021).
+    """The sum of the scores of all windows of 2 ``depth`` + 1 positions along every axis (Zheng, Xie, Li, CVPR 2021).
 
-    ``depth`` convolutions over 3 positions, the first ``width`` wide and the others half of it (None, as published: 64
-    below 64 positions, else 128), all but the last with a largest singular value of 1, begun at N(0, 0.005^2); without
-    ``spectral_norm`` they begin as torch has it. Events are [channels, *positions] of one to three axes.
+    A window is scored by ``depth`` convolutions over 3 positions. The first has ``width`` channels, the others half as
+    many (None, as published: 64 for events of fewer than 64 positions, otherwise 128). With ``spectral_norm``, all but
+    the last have a largest singular value of 1, and all weights are initialised from N(0, 0.005^2); without it, they
+    have the default initialisation of torch. Events are [channels, *positions] with one to three axes.
     """
     channels, *positions = event.fixed
     if not 1 <= len(positions) <= 3:
-        raise RecipeError(f"patches: events are [channels, *positions] of one to three axes, these {list(event.shape)}")
+        raise RecipeError(f"patches: events must be [channels, 1 to 3 axes of positions], got {list(event.shape)}")
     if depth < 2 or (width is not None and width < 2):
-        raise RecipeError(f"patches: a depth and a width of at least 2, got {depth} and {width}")
+        raise RecipeError(f"patches: depth and width must be at least 2, got {depth} and {width}")
     convolution: Any = (nn.Conv1d, nn.Conv2d, nn.Conv3d)[len(positions) - 1]
     first = width or (64 if max(positions) < 64 else 128)
     layers = [convolution(low, high, 3) for low, high in pairwise([channels, first, *[first // 2] * (depth - 2), 1])]
@@ -225,7 +226,7 @@ def patches(
 
 
 class Constant(Energy):
-    """E(x) = c whatever x is: the logarithm of a normalising constant, where it is learned."""
+    """E(x) = c for every x: a learned logarithm of a normalising constant."""
 
     def __init__(self, value: float = 0.0) -> None:
         super().__init__()
@@ -238,8 +239,8 @@ class Constant(Energy):
 class Quadratic(Energy):
     """E(x) = sum_i a_i x_i + b_i x_i^2 with b > 0: the Gaussian as an exponential family.
 
-    Its maximum-likelihood gradient is the difference of the statistics x and x^2, so it is the ground truth
-    for learning: mean -a / 2b, variance 1 / 2b.
+    Its maximum-likelihood gradient is the difference of the statistics x and x^2 between data and model. It has a known
+    solution to test learning against: mean -a / 2b, variance 1 / 2b.
     """
 
     def __init__(self, event: Space) -> None:

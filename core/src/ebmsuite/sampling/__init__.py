@@ -1,7 +1,7 @@
 """Sampling: kernels, chains and phases.
 
-A *kernel* moves a batch of points (`init`, `step`); *chains* say where they start and what is kept; a *phase*
-is one way of drawing: energy, kernel, chains and number of steps.
+A *kernel* moves a batch of points (`init`, `step`). *Chains* define where the points start and what is kept of their
+ends. A *phase* is one way of drawing samples: energy, kernel, chains and number of steps.
 """
 
 from ebmsuite.sampling.annealed import AnnealedLangevin

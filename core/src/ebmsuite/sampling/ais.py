@@ -1,6 +1,6 @@
-"""Annealed importance sampling: log Z between a stochastic lower and a stochastic upper bound.
+"""Annealed importance sampling: log Z between a stochastic lower bound and a stochastic upper bound.
 
-The path from a density p_0, drawn from and normalised, to an energy is geometric:
+The path from a normalised density p_0 with direct sampling to an energy is geometric:
 
     E_b = (1 - b) E_0 + b E,   E_0 = -log p_0,   0 = b_0 <= b_1 <= ... <= b_K = 1.
 
@@ -9,14 +9,15 @@ exp(-E_b_k) invariant, and
 
     log w = sum_k (b_k - b_k-1) (E_0 - E)(x_k-1),   mean of w over chains -> Z, without bias.
 
-By Jensen's inequality log of that mean is too low on average; the same from an exact draw of the energy back to p_0
-gives 1 / Z without bias, so its -log is too high (Grosse, Ghahramani and Adams, 2015: bidirectional Monte Carlo).
-By Markov's inequality either is on the wrong side by more than a nats with probability below exp(-a).
+By Jensen's inequality the log of that mean is too low on average. The same procedure from an exact draw of the energy
+back to p_0 estimates 1 / Z without bias, so its -log is too high on average (Grosse, Ghahramani and Adams, 2015:
+bidirectional Monte Carlo). By Markov's inequality, each estimate is on the wrong side of log Z by more than a nats
+with probability below exp(-a).
 
-All of this holds for any ``betas`` and step sizes, if the kernels leave their energies invariant, are reversible, and
-do not depend on the chains. MALA, HMC, NUTS and Gibbs with gradients are such; `tune` finds step sizes in a run of
-its own. Parallel tempering is not, since its replicas would start together at every b. Langevin without correction
-is let through: then neither side is a bound, and both are off by what its step size makes of E_b.
+All of this holds for any ``betas`` and step sizes if the kernels leave their energies invariant, are reversible, and
+do not depend on the chains. MALA, HMC, NUTS and Gibbs with gradients meet these conditions; `tune` finds step sizes in
+a separate run. Parallel tempering does not, since all its replicas would start at the same point at every b. Langevin
+without correction is accepted, but then neither side is a bound: both have the discretisation error of its step size.
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ __all__ = ["Estimate", "LogLikelihood", "Sandwich", "forward", "log_likelihood",
 
 
 class Estimate(NamedTuple):
-    """log Z by one direction; 0-d and float64."""
+    """log Z, estimated in one direction; 0-d and float64."""
 
     log_z: Tensor
     """log mean w forward, -log mean w in reverse."""
     low: Tensor
     high: Tensor
-    """log_z -+ 2 standard errors by the delta method, sd(w) / (mean(w) sqrt(B)). Too narrow where ess is small."""
+    """log_z -+ 2 standard errors by the delta method, sd(w) / (mean(w) sqrt(B)). Too narrow if ess is small."""
     log_weights: Tensor
     """[B]."""
     ess: Tensor
@@ -64,7 +65,7 @@ class Sandwich(NamedTuple):
 
     @property
     def gap(self) -> Tensor:
-        """upper - lower in nats: on average at least what either is off by. Noise can make a small one negative."""
+        """upper - lower in nats, on average at least the error of each bound. Noise can make a small gap negative."""
         return self.upper.log_z - self.lower.log_z
 
     @property
@@ -79,7 +80,7 @@ class Sandwich(NamedTuple):
 
 
 class LogLikelihood(NamedTuple):
-    """Mean of log p over a test set, in nats an event; 0-d and float64."""
+    """Mean of log p over a test set, in nats per event; 0-d and float64."""
 
     value: Tensor
     """With log Z in the middle of the sandwich."""
@@ -87,13 +88,13 @@ class LogLikelihood(NamedTuple):
     high: Tensor
     """With log Z at the ends of the sandwich."""
     error: Tensor
-    """Standard error of the mean: what another test set of that size would change."""
+    """Standard error of the mean over the test set."""
 
 
 def sigmoidal(steps: int, delta: float = 4.0) -> list[float]:
-    """b_k = s(delta (2 k / K - 1)) for k = 0, ..., K = ``steps``, moved to [0, 1], s the logistic function.
+    """b_k = s(delta (2 k / K - 1)) for k = 0, ..., K = ``steps``, rescaled to [0, 1]; s is the logistic function.
 
-    Dense at both ends, where E_b changes fastest (Grosse, Ghahramani and Adams, 2015, with delta = 4).
+    The values are dense at both ends, where E_b changes fastest (Grosse, Ghahramani and Adams, 2015, with delta = 4).
     """
     s = [1 / (1 + math.exp(-delta * (2 * k / steps - 1))) for k in range(steps + 1)]
     return [(v - s[0]) / (s[-1] - s[0]) for v in s]
@@ -110,11 +111,11 @@ def forward(
     condition: Tree = None,
     dtype: torch.dtype | None = None,
 ) -> Estimate:
-    """The lower bound, from ``n`` draws of ``base``: low on average where the path is too fast to follow.
+    """The lower bound of log Z, from ``n`` draws of ``base``. It is too low on average if the path is too fast.
 
-    One kernel, or one for each of betas[1:-1]. Costs one evaluation of the energy and its gradient, and one step of
-    the kernel for each of betas[1:-1]. ``condition`` has n rows and goes to the energy and to the base. ``dtype`` is
-    that of the chains, or else of the draws of ``base``.
+    ``kernel`` is one kernel, or one for each of betas[1:-1]. The cost is one evaluation of the energy and its gradient,
+    and one kernel step for each of betas[1:-1]. ``condition`` has n rows and goes to the energy and to the base.
+    ``dtype`` is the type of the chains (default: that of the draws of ``base``).
     """
     x = base.sample(n, rng, condition).to(dtype=dtype)
     path = GeometricPath(energy, base, x, condition)
@@ -131,9 +132,9 @@ def reverse(
     rng: torch.Generator,
     condition: Tree = None,
 ) -> Estimate:
-    """The upper bound, from independent exact draws ``x`` [B, *event] of the energy, by the path of `forward`.
+    """The upper bound of log Z, from independent exact draws ``x`` [B, *event] of the energy, on the path of `forward`.
 
-    With draws that are only nearly exact, of a long run, it bounds as well as they are drawn.
+    If the draws are only nearly exact, for example from a long run, the result is only nearly a bound.
     """
     path = GeometricPath(energy, base, x, condition)
     if not torch.isfinite(base.log_prob(x, condition)).all():
@@ -146,9 +147,9 @@ def reverse(
 def log_likelihood(
     energy: Energy, x: Tensor, sandwich: Sandwich, condition: Tree = None, batch: int = 250
 ) -> LogLikelihood:
-    """Mean of -E(x) - log Z over a test set [N, *event], of which ``batch`` at a time are evaluated.
+    """Mean of -E(x) - log Z over a test set [N, *event], evaluated in batches of ``batch``.
 
-    ``condition`` has N rows; log Z must be that of all of them.
+    ``condition`` has N rows; log Z must be the same for all of them.
     """
     with torch.no_grad():
         e = torch.cat([energy(part.x, part.condition).double() for part in Batch(x, condition).parts(batch)])
@@ -164,7 +165,7 @@ def _checked(betas: Sequence[float], kernel: Sampler | Sequence[Sampler]) -> tup
     kernels = list(kernel) if isinstance(kernel, Sequence) else [kernel] * between
     if len(kernels) != between:
         raise ValueError(
-            f"ais: {len(betas)} betas need {between} kernels, for those between 0 and 1; got {len(kernels)}"
+            f"ais: {len(betas)} betas need {between} kernels, one for each beta between the ends; got {len(kernels)}"
         )
     return betas, kernels
 
@@ -186,7 +187,11 @@ def _anneal(path: GeometricPath, x: Tensor, betas: list[float], kernels: list[Sa
 def _estimate(log_w: Tensor, sign: int) -> Estimate:
     n = len(log_w)
     if n < 2 or log_w.isnan().any():
-        raise ValueError(f"ais: {n} chain" if n < 2 else "ais: a weight is not a number; the energy is NaN on the path")
+        raise ValueError(
+            f"ais: at least 2 chains are needed, got {n}"
+            if n < 2
+            else "ais: a weight is NaN: the energy is NaN on the path"
+        )
     log_sum = log_w.logsumexp(0)
     ess = (2 * log_sum - (2 * log_w).logsumexp(0)).exp()
     log_z = sign * (log_sum - math.log(n))

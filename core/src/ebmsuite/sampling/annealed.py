@@ -19,16 +19,16 @@ __all__ = ["AnnealedLangevin", "Info", "State"]
 class State(NamedTuple):
     x: Tensor
     done: int
-    """Steps so far."""
+    """Number of steps so far."""
 
 
 @dataclass(frozen=True)
 class AnnealedLangevin:
-    """Langevin dynamics that cools: x <- x - (h^2 / 2) s^2 dE/dx + h sqrt(T_k) s e, with e ~ N(0, I).
+    """Langevin dynamics with falling temperature: x <- x - (h^2 / 2) s^2 dE/dx + h sqrt(T_k) s e, with e ~ N(0, I).
 
     The temperature falls geometrically from T_0 = ``start`` to ``end`` over the first ``over`` steps and then stays
-    (simulated annealing, Kirkpatrick et al., 1983, with Langevin moves; the same thing on noise levels instead of
-    temperatures is Song and Ermon, NeurIPS 2019). A chain begins hot each time it is run.
+    there (simulated annealing, Kirkpatrick et al., 1983, with Langevin moves; Song and Ermon, NeurIPS 2019, anneal
+    noise levels instead of temperatures). Each run of a chain starts at T_0.
     """
 
     step_size: float
@@ -42,7 +42,7 @@ class AnnealedLangevin:
     def __post_init__(self) -> None:
         if self.over < 2 or min(self.start, self.end) <= 0:
             raise ValueError(
-                f"annealed-langevin: over must be 2 at least and temperatures positive, got over={self.over}, "
+                f"annealed-langevin: over must be at least 2 and temperatures positive, got over={self.over}, "
                 f"start={self.start}, end={self.end}"
             )
 

@@ -1,13 +1,13 @@
-"""Where chains start and what is kept of them.
+"""Where chains start and what is kept of their ends.
 
 ================  =====================================  ==========================================
 kind              starts at                              known as
 ================  =====================================  ==========================================
-`Noise`           a density, afresh                      short-run, non-persistent
+`Noise`           new draws of a density                 short-run, non-persistent
 `Data`            the examples                           contrastive divergence
 `Buffer`          where other chains ended               persistent contrastive divergence
-`Memory`          where this example's chain ended       warm start of an inference
-`Proposal`        what the trainer hands over            cooperative, amortised
+`Memory`          where this example's chain ended       warm-started inference
+`Proposal`        points given by the trainer            cooperative, amortised
 ================  =====================================  ==========================================
 """
 
@@ -30,18 +30,18 @@ __all__ = ["Augmentation", "Buffer", "Chains", "Data", "Memory", "Noise", "Propo
 
 
 class Start(NamedTuple):
-    """Where chains start: x [B, *event], the condition they are run with, and what goes with them."""
+    """Where chains start: x [B, *event], the condition that they run with, and further data of the chains."""
 
     x: Tensor
     condition: Tree = None
     latent: Tensor | None = None
     """The latent vector that a generator made x from."""
     slots: Tensor | None = None
-    """Where `Chains.keep` puts the end."""
+    """The positions at which `Chains.keep` stores the ends."""
 
 
 class Augmentation:
-    """A function of events, (x, rng) -> x; what plugins register under ``ebm_augmentations``."""
+    """A random function of events, (x, rng) -> x. Plugins register these under ``ebm_augmentations``."""
 
     component_kind: ClassVar[str] = "augmentation"
 
@@ -50,15 +50,15 @@ class Augmentation:
 
 
 class Chains:
-    """The interface. ``start`` gives n chains; ``keep`` is told where they ended."""
+    """The interface of chains. ``start`` gives the starts of n chains; ``keep`` receives their ends."""
 
     component_kind: ClassVar[str] = "chains"
     per_example: ClassVar[bool] = False
-    """Whether what is kept belongs to the examples by their numbers, so that it is lost when the data change."""
+    """Whether kept chains belong to example numbers, so that they become invalid when the data change."""
     density: Density | None = None
-    """Where new chains start, if that is a density."""
+    """The density from which new chains start, if there is one."""
     burn_in: int = 1
-    """How many times the steps of learning a chain runs that is started outside learning."""
+    """Factor by which chains outside learning run longer than chains in learning."""
 
     def start(
         self,
@@ -68,26 +68,26 @@ class Chains:
         condition: Tree = None,
         proposal: Start | None = None,
     ) -> Start:
-        """``batch`` is None when samples are asked for outside learning."""
+        """The starts of ``n`` chains. ``batch`` is None for samples outside learning."""
         raise NotImplementedError(f"{type(self).__name__} defines no start")
 
     def keep(self, start: Start, x: Tensor) -> None:
-        """Told where the chains of ``start`` ended."""
+        """Receive the ends ``x`` of the chains of ``start``."""
 
     def continued(self, n: int, rng: torch.Generator) -> Start | None:
-        """``n`` different chains as learning left them, for diagnosis; None when fewer are kept."""
+        """``n`` distinct kept chains in their current state, for diagnostics; None if fewer are kept."""
         return None
 
     def state(self) -> dict[str, Tensor]:
-        """What a resumed run needs, as tensors by name."""
+        """The state that a resumed run needs, as tensors by name."""
         return {}
 
     def restore(self, state: Mapping[str, Tensor], device: torch.device) -> None:
-        """Take back what `state` gave; nothing stands for a run that has not begun. `DataError` if it does not fit."""
+        """Restore what `state` gave; an empty state is that of a run before its first step. `DataError` if unfit."""
 
 
 class Noise(Chains):
-    """Every chain starts from ``density`` and is forgotten: short-run MCMC (Nijkamp et al., NeurIPS 2019)."""
+    """Every chain starts from ``density`` and is not kept: short-run MCMC (Nijkamp et al., NeurIPS 2019)."""
 
     density: Density
 
@@ -120,21 +120,21 @@ class Data(Chains):
         proposal: Start | None = None,
     ) -> Start:
         if batch is None:
-            raise RecipeError('chains "data" start at examples: there are none to start from here')
+            raise RecipeError('chains "data" start at examples, and there are no examples outside learning')
         return Start(batch.x + self.noise * normal_like(batch.x, rng), condition)
 
 
 class Buffer(Chains):
-    """A bank of chains that go on where they were left: PCD (Tieleman, 2008), replay (Du & Mordatch, 2019).
+    """A buffer of persistent chains: PCD (Tieleman, 2008), replay (Du & Mordatch, 2019).
 
-    ``size`` chains, first drawn from ``density``, divided among the processes. A chain that is taken starts
-    afresh with probability ``fresh``, or else is first passed through ``augment`` (Du et al., ICML 2021). It is
-    continued under the condition that it was started with.
+    The buffer has ``size`` chains, initially drawn from ``density`` and divided among the processes. A chain that is
+    drawn from the buffer restarts from ``density`` with probability ``fresh``; otherwise ``augment`` is applied to it
+    first (Du et al., ICML 2021). A chain keeps the condition that it was started with.
 
-    Outside learning, samples never come from the bank: two draws from it would share chains, and more samples than
+    Outside learning, samples never come from the buffer: two draws from it would share chains, and more samples than
     chains would be near copies. Each sample is a new chain from ``density`` that runs ``burn_in`` times the steps of
-    learning, so samples of different seeds are independent. The default of 20 is the mean age, in draws, of a chain
-    of the bank at the published ``fresh`` of 0.05. Without a given condition, a new chain takes that of a kept one.
+    learning, so samples of different seeds are independent. The default of 20 is the mean age, in draws, of a chain in
+    the buffer at the published ``fresh`` of 0.05. If no condition is given, a new chain takes that of a kept chain.
     """
 
     density: Density
@@ -171,7 +171,7 @@ class Buffer(Chains):
             self._fill(rng, condition)
         assert self.x is not None
         if n > self.size:
-            raise RecipeError(f"chains.size: {self.size} chains a process cannot serve a batch of {n}")
+            raise RecipeError(f"chains.size: {self.size} chains per process are too few for a batch of {n}")
         slots = torch.randperm(self.size, generator=rng, device=rng.device)[:n]
         x, kept = self.x[slots], take(self.condition, slots)
         if self.augment is not None:
@@ -182,7 +182,7 @@ class Buffer(Chains):
         return Start(x, kept, slots=slots)
 
     def _fill(self, rng: torch.Generator, condition: Tree) -> None:
-        # conditions of the first chains: the first batch's, over and over
+        # the first chains take the conditions of the first batch, repeated
         repeat = tree_map(lambda v: v[torch.arange(self.size, device=v.device) % v.shape[0]].clone(), condition)
         self.x, self.condition = self.density.sample(self.size, rng, repeat), repeat
 
@@ -213,10 +213,10 @@ class Buffer(Chains):
 
 
 class Memory(Chains):
-    """One chain an example, going on from where it was left: warm-started inference (Han et al., AAAI 2017).
+    """One persistent chain per example: warm-started inference (Han et al., AAAI 2017).
 
-    ``density`` gives the first start. Examples are shared among processes by position, so every process keeps
-    the whole memory and is told of all chains.
+    ``density`` gives the first start. Processes share the examples by position in the batch, so any process can get
+    any example; every process therefore keeps the whole memory and gathers the ends of all chains.
     """
 
     per_example: ClassVar[bool] = True
@@ -267,7 +267,7 @@ class Memory(Chains):
 
 
 class Proposal(Chains):
-    """Chains start where the trainer says: a generator's draw, an encoder's guess, another domain's picture."""
+    """Chains start at points given by the trainer: draws of a generator or an encoder, or events of another domain."""
 
     def start(
         self,
@@ -278,5 +278,5 @@ class Proposal(Chains):
         proposal: Start | None = None,
     ) -> Start:
         if proposal is None:
-            raise RecipeError('chains "proposal": this trainer proposes no start; use noise, data or buffer')
+            raise RecipeError('chains "proposal": this trainer gives no starts; use noise, data or buffer')
         return proposal._replace(condition=condition if proposal.condition is None else proposal.condition)

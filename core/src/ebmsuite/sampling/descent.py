@@ -17,7 +17,7 @@ __all__ = ["Descent", "Info", "State"]
 
 @dataclass(frozen=True)
 class Descent:
-    """x <- x - w s^2 dE/dx, to a mode: what `Langevin` does when the noise is left out."""
+    """x <- x - w s^2 dE/dx: gradient descent to a mode, which is `Langevin` without noise."""
 
     gradient_weight: Number
 

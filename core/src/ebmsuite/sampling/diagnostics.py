@@ -1,10 +1,10 @@
 """Convergence of chains: R-hat, effective sample sizes and the Monte Carlo error of a mean.
 
 After Vehtari, Gelman, Simpson, Carpenter and Buerkner, Rank-normalization, folding, and localization: an improved
-R-hat, Bayesian Analysis 16 (2021). All functions take draws [draws, chains, ...] of at least 4 draws and give one
-float64 number for every trailing index: a 0-d tensor for draws [draws, chains]. Chains are split in halves (an odd
-number of draws loses the middle one), so one chain is enough. The result is NaN where all draws are equal, which
-says nothing of convergence, and where one is not finite.
+R-hat, Bayesian Analysis 16 (2021). All functions take draws [draws, chains, ...] with at least 4 draws and give one
+float64 number per trailing index: a 0-d tensor for draws [draws, chains]. Chains are split in halves (the middle draw
+of an odd number is left out), so one chain is enough. The result is NaN if all draws are equal, since they do not
+show convergence, and if any draw is not finite.
 """
 
 from __future__ import annotations
@@ -18,27 +18,28 @@ __all__ = ["ess_bulk", "ess_mean", "ess_tail", "mcse_mean", "rhat"]
 
 
 def rhat(draws: Tensor) -> Tensor:
-    """R-hat: the larger of that of the normal scores and that of the folded normal scores (sec. 4).
+    """R-hat: the larger of the R-hats of the normal scores and of the folded normal scores (sec. 4).
 
-    1 when chains agree; above 1.01 they do not yet. For chains that each stand still apart it has no bound.
+    It is 1 when chains agree; above 1.01 they have not converged. It is unbounded for chains that each stay at a
+    different point.
     """
     x = _checked(draws)
     halves = _split(x)
     ranks, folded = _rhat(_normal_scores(halves)), _rhat(_normal_scores((halves - _median(halves)).abs()))
-    # two values at the same distance from the median fold to one, whose R-hat is NaN: the other decides
+    # draws with two values, equally far from the median, fold to one value, whose R-hat is NaN: fmax ignores it
     return _known(torch.fmax(ranks, folded), x)
 
 
 def ess_bulk(draws: Tensor) -> Tensor:
-    """Effective number of draws for the centre of the distribution: that of the normal scores' mean."""
+    """Effective sample size for the centre of the distribution: that of the mean of the normal scores."""
     x = _checked(draws)
     return _known(_ess(_normal_scores(_split(x))), x)
 
 
 def ess_tail(draws: Tensor) -> Tensor:
-    """Effective number of draws for the tails: the smaller of those of 1[x <= q], q the 5 % and 95 % quantiles.
+    """Effective sample size for the tails: the smaller of those of 1[x <= q], q the 5 % and 95 % quantiles.
 
-    An indicator that ties make constant counts as all draws.
+    If ties make an indicator constant, its effective sample size is the number of draws.
     """
     x = _checked(draws)
     ordered = _pooled(x).sort(-1).values
@@ -49,7 +50,7 @@ def ess_tail(draws: Tensor) -> Tensor:
 
 
 def ess_mean(draws: Tensor) -> Tensor:
-    """Effective number of draws for the mean of x itself."""
+    """Effective sample size for the mean of x."""
     x = _checked(draws)
     return _known(_ess(_split(x)), x)
 
@@ -61,7 +62,7 @@ def mcse_mean(draws: Tensor) -> Tensor:
 
 def _checked(draws: Tensor) -> Tensor:
     if draws.dim() < 2 or draws.shape[0] < 4 or draws.shape[1] < 1:
-        raise ValueError(f"diagnostics need draws [draws, chains, ...] with 4 draws at least, got {list(draws.shape)}")
+        raise ValueError(f"diagnostics need draws [draws, chains, ...] with at least 4 draws, got {list(draws.shape)}")
     return draws.detach().double()
 
 
@@ -77,7 +78,7 @@ def _pooled(x: Tensor) -> Tensor:
 
 
 def _known(value: Tensor, x: Tensor) -> Tensor:
-    """NaN where draws say nothing: all of them equal, or one not finite."""
+    """Replace the value by NaN where all draws are equal or one is not finite."""
     informative = (x != x[:1, :1]).any(0).any(0) & x.isfinite().all(0).all(0)
     return torch.where(informative, value, math.nan)
 
@@ -89,7 +90,7 @@ def _median(x: Tensor) -> Tensor:
 
 
 def _normal_scores(x: Tensor) -> Tensor:
-    """z = Phi^-1((r - 3/8) / (S + 1/4)), r the rank among all S draws and the mean of ranks in a tie (sec. 4)."""
+    """z = Phi^-1((r - 3/8) / (S + 1/4)), r the rank among all S draws, or the mean rank of a tie (sec. 4)."""
     pooled = _pooled(x)
     ordered = pooled.sort(-1).values
     r = (torch.searchsorted(ordered, pooled) + torch.searchsorted(ordered, pooled, right=True) + 1) / 2
@@ -98,7 +99,7 @@ def _normal_scores(x: Tensor) -> Tensor:
 
 
 def _rhat(x: Tensor) -> Tensor:
-    """sqrt(((N - 1) / N W + B / N) / W): between and within chains [N, M, ...] (sec. 3.1)."""
+    """sqrt(((N - 1) / N W + B / N) / W), with the variances B between and W within chains [N, M, ...] (sec. 3.1)."""
     n = x.shape[0]
     within, between = x.var(0).mean(0), x.mean(0).var(0)
     return ((n - 1) / n + between / within).sqrt()
@@ -107,9 +108,10 @@ def _rhat(x: Tensor) -> Tensor:
 def _ess(x: Tensor) -> Tensor:
     """S / tau for split chains [N, M, ...], S = N M (sec. 3.2).
 
-    tau = -1 + 2 sum_k P_k over the pairs P_k = rho_2k + rho_2k+1 of the autocorrelations, up to the first that is not
-    positive, each at most the one before (Geyer's initial monotone sequence). Of that first pair a positive rho_2k
-    still counts, once, which helps antithetic chains; and tau >= 1 / log10 S (Stan does both). S if x is constant.
+    tau = -1 + 2 sum_k P_k over the pairs P_k = rho_2k + rho_2k+1 of autocorrelations before the first pair that is not
+    positive, with each P_k reduced to at most the one before (Geyer's initial monotone sequence). A positive rho_2k of
+    that first pair is added once, which improves the estimate for antithetic chains, and tau is at least 1 / log10 S
+    (Stan does both). The result is S if x is constant.
     """
     n, total = x.shape[0], x.shape[0] * x.shape[1]
     covariance = _autocovariance(x).mean(1)
@@ -123,7 +125,7 @@ def _ess(x: Tensor) -> Tensor:
     counted = (p > 0).cumprod(0).bool()
     counted[-1] = False
     last = counted.sum(0, keepdim=True)
-    # the last pair that was looked at: lags ran out (its sum may be positive), or its sum is not positive
+    # the pair at which the sum stops: its sum is not positive, or it is the last pair (its sum may be positive)
     tail, whole = even.gather(0, last)[0], p.gather(0, last)[0]
     tail = torch.where(whole >= 0, tail, tail.clamp(min=0))
     tau = -1 + 2 * (p.cummin(0).values * counted).sum(0) + tail
@@ -132,9 +134,9 @@ def _ess(x: Tensor) -> Tensor:
 
 
 def _autocovariance(x: Tensor) -> Tensor:
-    """sum_n d_n d_(n + t) / N of the deviations d from a chain's mean, for all lags t, like x [N, M, ...]."""
+    """sum_n d_n d_(n + t) / N for all lags t, d the deviations from the mean of a chain; like x [N, M, ...]."""
     n = x.shape[0]
-    size = 1 << (2 * n - 1).bit_length()  # zeros behind, so that lags do not wrap around
+    size = 1 << (2 * n - 1).bit_length()  # pad with zeros, so that lags do not wrap around
     spectrum = torch.fft.rfft(x - x.mean(0), n=size, dim=0).abs().square()
     sums: Tensor = torch.fft.irfft(spectrum, n=size, dim=0)[:n]
     return sums / n

@@ -1,15 +1,16 @@
-"""The fast path: the same values and gradients by other kernels, where measurement says that it pays.
+"""The fast path: compiled or graphed evaluation of energies and gradients, used when it measures faster.
 
-A chain is K evaluations of dE/dx, and they are nearly all that it costs. Three routes compute them:
+A chain makes K evaluations of dE/dx, which are nearly its whole cost. Three routes compute them:
 
 =========  =====================================================================================================
-eager      the net as it stands
-compiled   forward and backward as one program (`torch.compile`): pays on elementwise energies, not on convolutions
-graphed    the eager kernels replayed as one CUDA graph: pays where launching them takes longer than running them
+eager      the net without changes
+compiled   forward and backward as one program (`torch.compile`): faster for elementwise energies, not convolutions
+graphed    the eager kernels replayed as one CUDA graph: faster if launching them takes longer than running them
 =========  =====================================================================================================
 
-All share the parameters of the net, which are updated in place. Noise is drawn outside, so every route sees the
-same numbers. Whatever needs the autograd graph of a chain (reconstruction, improved CD) takes the net itself.
+All routes share the parameters of the net, which are updated in place. Noise is drawn outside the routes, so every
+route gets the same random numbers. Steps that need the autograd graph of a chain (reconstruction, improved CD) always
+use the eager net.
 """
 
 from __future__ import annotations
@@ -45,16 +46,16 @@ class Program(Protocol):
 
 
 SECONDS: dict[Route, float] = {"compiled": 30.0, "graphed": 1.0}
-"""What trying a route costs; it is tried when the chains of a run take twenty times as long."""
+"""Cost of trying a route. It is tried only if the chains of the run take at least twenty times as long."""
 
 
 class FastPath:
-    """The routes of one energy: chosen at the first draw of learning, by all processes together, and kept in ``routes``
-    by the shapes of events and conditions. Shapes that come later take the route of the first.
+    """The routes of one energy, by the shapes of events and conditions (``routes``).
 
-    ``mode`` "auto" measures; a route's name asks for it and raises `RecipeError` where it does not work. ``draws``
-    is how often a run will draw: what a compilation is paid back by. ``agree`` gives all processes of a run the
-    first one's choice.
+    All processes choose the route together at the first draw of learning; shapes that come later take the same route.
+    ``mode`` "auto" measures. The name of a route selects it and raises `RecipeError` if it does not work. ``draws`` is
+    the expected number of draws of the run, over which the cost of a compilation is spread. ``agree`` gives all
+    processes of a run the choice of the first.
     """
 
     def __init__(
@@ -71,9 +72,9 @@ class FastPath:
         self._made: dict[str, Program] = {}
 
     def choose(self, x: Tensor, condition: Tree, steps: int) -> None:
-        """Choose the route for events like ``x``, drawn by ``steps`` steps, unless that has been done.
+        """Choose the route for events like ``x``, drawn with ``steps`` steps, unless it has been chosen already.
 
-        Trying draws from no generator that learning draws from: dropout's is put back.
+        The trials leave all random generators of learning unchanged; the generator of dropout is restored.
         """
         key = _key(x, condition)
         if key not in self._checked:
@@ -84,21 +85,21 @@ class FastPath:
     def _chosen(self, key: str, x: Tensor, condition: Tree, steps: int) -> Route:
         route = self.routes.get(key) if self.mode == "auto" else self.mode
         if route is None and self.routes:
-            route = next(iter(self.routes.values()))  # lengths vary, on every process in its own way
+            route = next(iter(self.routes.values()))  # lengths can differ between processes, so no agreement here
         if route is None:
             return self.agree(self._fastest(x, condition, steps))
         if route != "eager":
             try:
                 self._of(route, x, condition)(x, condition)
-            except Exception as error:  # whatever a compiler meets, and there are many kinds
+            except Exception as error:  # compilers raise many kinds of errors
                 raise RecipeError(
-                    f"compute.fast: the {route} path, asked for or chosen by this run, does not work here "
+                    f"compute.fast: the {route} path, selected for this run, does not work here "
                     f"({_first_line(error)}); set compute.fast=eager"
                 ) from error
         return route
 
     def target(self, x: Tensor, condition: Tree) -> Target:
-        """The target of chains that start at ``x``, by the route chosen for events like it, else by the eager one."""
+        """The target of chains that start at ``x``: the route chosen for events like ``x``, or eager if none was."""
         eager, route = target_of(self.energy, x, condition), self.routes.get(_key(x, condition), "eager")
         if route == "eager":
             return eager
@@ -116,7 +117,7 @@ class FastPath:
         eager(x)
         expected = _seconds(eager, x) * steps * self.draws
         best: Route = "eager"
-        ratio = 0.9  # less than a tenth is not worth another path
+        ratio = 0.9  # a gain below 10 % does not justify another path
         for route in ("graphed", "compiled") if x.is_cuda else ("compiled",):
             if expected < 20 * SECONDS[route]:
                 continue
@@ -125,23 +126,23 @@ class FastPath:
                 function = self._of(route, x, condition)
                 gradient, exact = function(x, condition)[1], eager(x)[1]
             except Exception as error:
-                log.warning("%s: no %s path (%s); eager it is", self.name, route, _first_line(error))
+                log.warning("%s: the %s path does not work (%s); not used", self.name, route, _first_line(error))
                 continue
             took = time.perf_counter() - started
             off = float((gradient - exact).norm() / exact.norm().clamp(min=1e-30))
-            if not off < 0.02:  # bf16 fused and not fused differ by half of that
-                log.warning("%s: the %s gradient is off by %.1g of its norm; not used", self.name, route, off)
+            if not off < 0.02:  # fused and unfused bf16 differ by half of that
+                log.warning("%s: the %s gradient has a relative error of %.1g; not used", self.name, route, off)
                 continue
             fast = partial(function, condition=condition)
             found = statistics.median(_seconds(fast, x) / _seconds(eager, x) for _ in range(5))
-            log.info("%s: %s takes %.2f of the eager time (made in %.0f s)", self.name, route, found, took)
+            log.info("%s: %s takes %.2f of the eager time (built in %.0f s)", self.name, route, found, took)
             if found < ratio:
                 best, ratio = route, found
         return best
 
 
 def compiled(energy: Energy) -> Program:
-    """(x, condition) -> (E [B], dE/dx) as one compiled program. It is compiled at the first call."""
+    """(x, condition) -> (E [B], dE/dx) as one compiled program, which is compiled at the first call."""
 
     def value_and_grad(x: Tensor, condition: Tree) -> tuple[Tensor, Tensor]:
         def total(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -162,13 +163,13 @@ def compiled(energy: Energy) -> Program:
 
 
 def graphed(energy: Energy, x: Tensor, condition: Tree) -> Program:
-    """(x, condition) -> (E [B], dE/dx) as one CUDA graph, for events and conditions of the shapes given."""
+    """(x, condition) -> (E [B], dE/dx) as one CUDA graph, for events and conditions of the given shapes."""
     held = x.detach().clone()
     kept = tree_map(lambda v: v.clone(), condition)
     eager = target_of(energy, held, kept).value_and_grad
     side = torch.cuda.Stream(x.device)  # type: ignore[no-untyped-call]
     side.wait_stream(torch.cuda.current_stream(x.device))
-    with torch.cuda.stream(side):  # libraries set themselves up outside of the capture
+    with torch.cuda.stream(side):  # libraries must initialise before the capture
         for _ in range(3):
             eager(held)
     torch.cuda.current_stream(x.device).wait_stream(side)
@@ -180,26 +181,26 @@ def graphed(energy: Energy, x: Tensor, condition: Tree) -> Program:
         held.copy_(x)
         tree_map(lambda old, new: old.copy_(new), kept, condition)
         graph.replay()
-        return value.clone(), gradient.clone()  # the next replay writes over them
+        return value.clone(), gradient.clone()  # the next replay overwrites them
 
     return call
 
 
 def channels_last(net: nn.Module) -> None:
-    """Put the weights of 2-D convolutions in channels-last order, in place: their gradients are faster on CPUs."""
+    """Convert the weights of 2-D convolutions to channels-last, in place, which makes gradients faster on CPUs."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             module.to(memory_format=torch.channels_last)
 
 
 def _key(x: Tensor, condition: Tree) -> str:
-    """Device, dtype and shape of the events, and the shapes of what they are conditioned on."""
+    """Device, dtype and shape of the events, and the shapes of the condition."""
     shapes = ["x".join(map(str, v.shape)) for v in (x, *flatten(condition).values())]
     return f"{x.device.type} {str(x.dtype).removeprefix('torch.')} {' | '.join(shapes)}"
 
 
 def _seconds(function: ValueAndGrad, x: Tensor, rounds: int = 3) -> float:
-    """The shortest of some evaluations at x."""
+    """The shortest time of ``rounds`` evaluations at x, in seconds."""
     best = float("inf")
     for _ in range(rounds):
         if x.is_cuda:

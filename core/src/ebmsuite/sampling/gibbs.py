@@ -15,14 +15,14 @@ __all__ = ["GibbsWithGradients", "Info"]
 
 @dataclass(frozen=True)
 class GibbsWithGradients:
-    """One site of a one-hot event takes another category (Grathwohl et al., ICML 2021).
+    """Gibbs with gradients: propose a new category for one site of a one-hot event (Grathwohl et al., ICML 2021).
 
-    Events are [B, *sites, C], one-hot in the last dimension. The change of energy when site i goes from its category
-    a to c is guessed from the gradient, d_ic = dE/dx_ic - dE/dx_ia, and the pair (i, c) is proposed with probability
-    q(i, c | x) ~ exp(-d_ic / 2) over all c other than a (their eq. 4, in the form for categories). It is taken with
+    Events are [B, *sites, C], one-hot in the last dimension. The gradient estimates the change of energy when site i
+    goes from its category a to c, d_ic = dE/dx_ic - dE/dx_ia. The pair (i, c) is proposed with probability
+    q(i, c | x) ~ exp(-d_ic / 2) over all c other than a (their eq. 4, in the form for categories). It is accepted with
     probability min(1, exp(E(x) - E(x')) q(i, a | x') / q(i, c | x)). A site of scale 0 is never proposed.
 
-    One evaluation a step, which changes one site at most.
+    A step costs one evaluation and changes at most one site.
     """
 
     continuous: ClassVar[bool] = False
@@ -48,7 +48,7 @@ class GibbsWithGradients:
 
 
 def _proposals(x: Tensor, gradient: Tensor, free: Tensor) -> tuple[Tensor, Tensor]:
-    """log q(i, c | x) as [B, sites * C], and the rows [B] in which any site may move (q is uniform in the others)."""
+    """log q(i, c | x) as [B, sites * C], and a mask [B] of rows where a site may move (q is uniform in the others)."""
     d = gradient - (gradient * x).sum(-1, keepdim=True)
     allowed = (free & (x == 0)).flatten(1)
     movable = allowed.any(1)

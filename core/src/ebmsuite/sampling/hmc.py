@@ -17,33 +17,33 @@ __all__ = ["HMC", "Info", "leapfrog"]
 
 @dataclass(frozen=True)
 class HMC:
-    """Momentum p ~ N(0, I); ``leapfrog`` steps of
+    """Hamiltonian Monte Carlo: momentum p ~ N(0, I), then ``leapfrog`` steps of
 
-        p <- p - (h / 2) s dE/dx,   x <- x + h s p,   p <- p - (h / 2) s dE/dx;
+        p <- p - (h / 2) s dE/dx,   x <- x + h s p,   p <- p - (h / 2) s dE/dx.
 
-    the end is taken with probability min(1, exp(H - H')), H = E(x) + |p|^2 / 2 (Duane et al., 1987; Neal, 2011).
+    The end is accepted with probability min(1, exp(H - H')), H = E(x) + |p|^2 / 2 (Duane et al., 1987; Neal, 2011).
     s is the energy's unit of length times ``scale`` [*event]: the mass of a coordinate is 1 / s^2.
 
-    Each chain's step is h times a factor drawn from [1 - jitter, 1 + jitter], since trajectories of one length can
-    be periodic (Neal, 2011, sec. 3.2). ``leapfrog`` evaluations a step.
+    The step size of each chain is h times a factor drawn from [1 - jitter, 1 + jitter], since trajectories of a fixed
+    length can be periodic (Neal, 2011, sec. 3.2). A step costs ``leapfrog`` evaluations.
     """
 
     step_size: Number
     leapfrog: int = 10
     jitter: float = 0.1
     scale: Tensor | None = field(default=None, compare=False)
-    """What `warm_up` learns: a unit of length a coordinate, 1 / sqrt(mass)."""
+    """The unit of length per coordinate that `warm_up` learns, 1 / sqrt(mass)."""
 
     continuous: ClassVar[bool] = True
     adjusted: ClassVar[bool] = True
     target_acceptance: ClassVar[float] = 0.9
-    """More than the 0.65 to 0.8 that suits a Gaussian: at 0.8 chains stick where a banana or a funnel is narrow, and a
-    gradient gives a tenth of the effective samples (docs/results/speed.md)."""
+    """Higher than the 0.65 to 0.8 that is best for a Gaussian: at 0.8, chains get stuck in the narrow parts of a banana
+    or a funnel, and a gradient evaluation gives a tenth of the effective samples (docs/results/speed.md)."""
 
     def __post_init__(self) -> None:
         if self.leapfrog < 1 or not 0 <= self.jitter < 1:
             raise ValueError(
-                f"hmc: leapfrog must be 1 at least and jitter in [0, 1), got {self.leapfrog} and {self.jitter}"
+                f"hmc: leapfrog must be at least 1 and jitter in [0, 1), got {self.leapfrog} and {self.jitter}"
             )
 
     def init(self, x: Tensor, target: Target) -> Held:
@@ -62,7 +62,10 @@ class HMC:
 
 
 def leapfrog(state: Held, p: Tensor, hs: Tensor, target: Target) -> tuple[Held, Tensor]:
-    """One step of size h of H = E(x) + |p|^2 / 2 in units s of length; a negative h goes back. hs broadcasts to x."""
+    """One leapfrog step for H = E(x) + |p|^2 / 2. A negative step size goes backwards.
+
+    ``hs`` is the step size h times the unit of length s; it broadcasts against x.
+    """
     p = torch.addcmul(p, hs, state.gradient, value=-0.5)
     state = hold(torch.addcmul(state.x, hs, p), target)
     return state, torch.addcmul(p, hs, state.gradient, value=-0.5)

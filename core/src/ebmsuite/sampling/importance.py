@@ -1,9 +1,10 @@
-"""Importance sampling of an integral over latent vectors: how likely an event is under a model with a latent vector.
+"""Importance sampling of integrals over latent vectors, for the likelihood of events under a latent-variable model.
 
     log p(x) = log int exp(-E(z; x)) dz - log Z,   E(z; x) = E(z) - log p(x | z),   Z = int exp(-E(z)) dz
 
-Each integral is a mean of weights exp(-E(z)) / q(z) over draws of a normal q near the mass (Burda, Grosse,
-Salakhutdinov, ICLR 2016). The log of such a mean is too low on average, by less the more draws there are.
+Each integral is estimated by the mean of the weights exp(-E(z)) / q(z) over draws of a normal q close to exp(-E)
+(Burda, Grosse, Salakhutdinov, ICLR 2016). The log of such a mean is too low on average; the bias falls with the number
+of draws.
 """
 
 from __future__ import annotations
@@ -23,19 +24,22 @@ __all__ = ["Integral", "integral"]
 
 
 class Integral(NamedTuple):
-    """log int exp(-E(z)) dz for every row."""
+    """log int exp(-E(z)) dz per row."""
 
     log_z: Tensor
     """[B], float64."""
     ess: Tensor
-    """[B]: (sum w)^2 / sum w^2, from 1 to the number of draws. Where it is near 1 log_z means nothing."""
+    """[B]: (sum w)^2 / sum w^2, from 1 to the number of draws. If it is near 1, log_z is not reliable."""
 
 
 @torch.no_grad()
 def integral(
     energy: Energy, mean: Tensor, sd: Tensor, n: int, rng: torch.Generator, condition: Tree = None, batch: int = 1024
 ) -> Integral:
-    """``n`` draws of q = N(mean, sd^2), [B, *event] each, a row; ``batch`` rows and draws are evaluated at a time."""
+    """Estimate log int exp(-E(z)) dz per row, with ``n`` draws per row of q = N(mean, sd^2).
+
+    ``mean`` and ``sd`` are [B, *event]. At most ``batch`` draws are evaluated at a time.
+    """
     weights = []
     rows = max(1, batch // n)
     for i in range(0, len(mean), rows):

@@ -1,4 +1,4 @@
-"""What a sampler is, what it may know of an energy, and the loop."""
+"""The interface of samplers, the view of an energy that they get, and the loop that runs them."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ __all__ = [
 
 
 class Target(NamedTuple):
-    """All that a sampler may know of an energy."""
+    """Everything that a sampler may use of an energy."""
 
     value_and_grad: Callable[[Tensor], tuple[Tensor, Tensor]]
     """x -> (E [B], dE/dx like x)."""
     scale: Tensor | float
-    """A unit of length a coordinate; 0 does not move."""
+    """The unit of length per coordinate. A coordinate of scale 0 does not move."""
 
 
 class Sampler(Protocol):
     """An MCMC kernel: a frozen dataclass of numbers.
 
-    ``init`` makes the state of chains at x; ``step`` moves it, with all its randomness from ``rng``. States have
-    a field ``x``; what a step reports has a field ``energy`` [B], at no evaluation of its own: of the point reached
-    where the kernel knows it (the adjusted ones), else of the point left.
+    ``init`` makes the state of chains at x; ``step`` moves it, with all randomness from ``rng``. States have a field
+    ``x``. The info of a step has a field ``energy`` [B], which costs no further evaluation: the energy of the new point
+    if the kernel knows it (adjusted kernels do), otherwise of the point before the step.
     """
 
-    if not TYPE_CHECKING:  # what a recipe can nest in a sampler's setting; no kernel has to repeat it
+    if not TYPE_CHECKING:  # lets a recipe nest a kernel in a sampler's setting; kernels do not repeat it
         component_kind = "sampler"
     continuous: ClassVar[bool]
-    """Whether it moves along gradients of real coordinates (refused on one-hot events)."""
+    """Whether it moves real coordinates along gradients. Such a kernel is refused on one-hot events."""
     adjusted: ClassVar[bool]
-    """Whether it leaves exp(-E) invariant, which asks that rows are independent and E is a function of x."""
+    """Whether it leaves exp(-E) invariant. This requires that rows are independent and E is a function of x."""
 
     def init(self, x: Tensor, target: Target) -> Any: ...
 
@@ -60,7 +60,7 @@ class Sampler(Protocol):
 
 
 class Held(NamedTuple):
-    """The state of the adjusted kernels: a point with what is known there, so that a step evaluates only new points."""
+    """The state of adjusted kernels: a point with its energy and gradient, so that a step evaluates only new points."""
 
     x: Tensor
     energy: Tensor
@@ -75,18 +75,18 @@ def hold(x: Tensor, target: Target) -> Held:
 
 
 class Info(NamedTuple):
-    """What a step that ends in a Metropolis test reports."""
+    """The info of a step that ends with a Metropolis test."""
 
     energy: Tensor
-    """E [B] at the point reached."""
+    """E [B] at the new point."""
     acceptance: Tensor
-    """Probability [B] of what was proposed."""
+    """Probability [B] of accepting the proposal."""
     accepted: Tensor
     """[B], boolean."""
 
 
 def metropolis(log_ratio: Tensor, new: Held, old: Held, rng: torch.Generator) -> tuple[Held, Info]:
-    """Each row of ``new`` with probability min(1, exp(log_ratio)), else of ``old``; one that is NaN is a rejection."""
+    """Take each row of ``new`` with probability min(1, exp(log_ratio)), otherwise of ``old``. A NaN ratio rejects."""
     probability = log_ratio.clamp(max=0).exp().nan_to_num(0.0)
     accepted = torch.rand(probability.shape, generator=rng, device=probability.device) < probability
     state = select(accepted, new, old)
@@ -94,7 +94,7 @@ def metropolis(log_ratio: Tensor, new: Held, old: Held, rng: torch.Generator) ->
 
 
 def select(mask: Tensor, new: Held, old: Held) -> Held:
-    """Row by row, ``new`` where the mask [B] is set, else ``old``."""
+    """Take the rows of ``new`` where the mask [B] is set, otherwise those of ``old``."""
     return Held(*(torch.where(per_row(mask, a), a, b) for a, b in zip(new, old, strict=True)))
 
 
@@ -109,7 +109,7 @@ def uniform_like(x: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def unit(target: Target, scale: Tensor | None) -> Tensor | float:
-    """The energy's unit of length times what `warm_up` learned, if it did."""
+    """The energy's unit of length, times the scale that `warm_up` learned, if any."""
     return target.scale if scale is None else target.scale * scale
 
 
@@ -137,7 +137,7 @@ def target_of(energy: Energy, x: Tensor, condition: Tree = None, graph: bool = F
 
 
 def tempered(target: Target, temperature: float) -> Target:
-    """E / T, with a unit of length that grows as sqrt(T): where E is quadratic, steps of the same size do as well."""
+    """E / T, with a unit of length that grows as sqrt(T): for a quadratic E, one step size then suits every T."""
 
     def value_and_grad(x: Tensor) -> tuple[Tensor, Tensor]:
         value, gradient = target.value_and_grad(x)
@@ -154,9 +154,9 @@ def run(
     rng: torch.Generator,
     each: Callable[[int, Any, Any], None] | None = None,
 ) -> tuple[Any, Any]:
-    """``steps`` steps from x: the last (state, info); info is None after no step.
+    """Run ``steps`` steps from x and return the last (state, info); info is None without a step.
 
-    ``each(i, state, info)`` sees every step. It is the only way in which history is kept.
+    The callback ``each(i, state, info)`` is called after every step. It is the only way to record history.
     """
     state, info = sampler.init(x, target), None
     with progress("chains", steps) as advance:

@@ -21,19 +21,19 @@ class State(NamedTuple):
 
 class Info(NamedTuple):
     energy: Tensor
-    """E [B] at the point that the step left: it comes with the gradient."""
+    """E [B] at the point before the step, where the gradient was evaluated."""
 
 
 @dataclass(frozen=True)
 class Langevin:
-    """x <- x - s (w s dE/dx) + s n e, with e ~ N(0, I).
+    """Langevin dynamics: x <- x - s (w s dE/dx) + s n e, with e ~ N(0, I).
 
-    Gradient weight w = h^2 / 2 and noise scale n = h sqrt(T) for a step of size h at temperature T; s is the
-    energy's own unit of length. Most image EBMs set w and n apart from each other: short-run MCMC uses w = 1 and
-    n = 0.01, which samples at temperature n^2 / 2w = 5e-5 (Nijkamp et al., NeurIPS 2019).
+    The gradient weight is w = h^2 / 2 and the noise scale is n = h sqrt(T) for step size h and temperature T; s is the
+    energy's unit of length. Most image EBMs set w and n independently: short-run MCMC uses w = 1 and n = 0.01, which
+    samples at temperature n^2 / 2w = 5e-5 (Nijkamp et al., NeurIPS 2019).
 
-    Any number may be a schedule of the learning step. A temperature together with an explicit noise scale says
-    the same thing twice and is an error.
+    Any number may be a schedule of the learning step. Giving both a temperature and a noise scale is an error, because
+    both set the noise.
     """
 
     step_size: float | Schedule | None = None
@@ -51,7 +51,7 @@ class Langevin:
             raise ValueError("langevin: give step_size, or both gradient_weight and noise_scale")
 
     def weights(self) -> tuple[float, float]:
-        """(w, n), once schedules have been evaluated (`ebmsuite.schedule.at`)."""
+        """(w, n). Schedules must have been evaluated (`ebmsuite.schedule.at`)."""
         h, T, w, n = (
             cast("float | None", v) for v in (self.step_size, self.temperature, self.gradient_weight, self.noise_scale)
         )
@@ -62,7 +62,7 @@ class Langevin:
         return w, n
 
     def implied_temperature(self) -> float:
-        """T = n^2 / 2w, at which these chains sample exp(-E / T); weight and noise must both be positive."""
+        """T = n^2 / 2w: the chains sample exp(-E / T). Gradient weight and noise scale must both be positive."""
         w, n = self.weights()
         return n * n / (2 * w)
 
@@ -75,6 +75,6 @@ class Langevin:
         if isinstance(s, Tensor):
             gradient = s * s * gradient
             x = normal_like(state.x, rng).mul_(n * s).add_(state.x).sub_(gradient, alpha=w)
-        else:  # numbers go along with the additions, which saves a pass over memory
+        else:  # a scalar factor can be fused into the addition, which saves a pass over memory
             x = normal_like(state.x, rng).mul_(n * s).add_(state.x).sub_(gradient, alpha=w * s * s)
         return State(x), Info(energy)

@@ -17,24 +17,24 @@ __all__ = ["MALA", "Info"]
 
 @dataclass(frozen=True)
 class MALA:
-    """x' = x - (h^2 / 2) s^2 dE/dx + h s e, with e ~ N(0, I), taken with probability min(1, a), where
+    """MALA: x' = x - (h^2 / 2) s^2 dE/dx + h s e, with e ~ N(0, I), accepted with probability min(1, a), where
 
         log a = E(x) - E(x') + d . (e - d / 2),   d = (h / 2) s (dE/dx + dE/dx').
 
-    (Roberts and Tweedie, 1996.) d - e is the noise that leads back from x' to x, so the ratio of the proposals'
-    densities never divides by h or s. s is the energy's unit of length times ``scale`` [*event].
+    (Roberts and Tweedie, 1996.) d - e is the noise that leads back from x' to x, so the ratio of the proposal
+    densities needs no division by h or s. s is the energy's unit of length times ``scale`` [*event].
 
-    One evaluation a step.
+    A step costs one evaluation.
     """
 
     step_size: Number
     scale: Tensor | None = field(default=None, compare=False)
-    """What `warm_up` learns: a unit of length a coordinate, 1 / sqrt(mass)."""
+    """The unit of length per coordinate that `warm_up` learns, 1 / sqrt(mass)."""
 
     continuous: ClassVar[bool] = True
     adjusted: ClassVar[bool] = True
     target_acceptance: ClassVar[float] = 0.574
-    """The best in high dimension (Roberts and Rosenthal, 1998)."""
+    """Optimal in high dimension (Roberts and Rosenthal, 1998)."""
 
     def init(self, x: Tensor, target: Target) -> Held:
         return hold(x, target)

@@ -18,17 +18,17 @@ __all__ = ["NUTS", "Info"]
 
 class Info(NamedTuple):
     energy: Tensor
-    """E [B] at the point reached."""
+    """E [B] at the new point."""
     acceptance: Tensor
-    """Mean over the trajectory [B] of min(1, exp(H_0 - H)): what the step size is adapted to."""
+    """Mean over the trajectory [B] of min(1, exp(H_0 - H)), from which the step size is adapted."""
     depth: Tensor
-    """Doublings [B] that were kept."""
+    """Number of doublings [B] that were kept."""
     diverged: Tensor
     """[B], boolean: H grew by more than 1000."""
     evaluations: Tensor
-    """Gradients [B] that a chain asked for."""
+    """Number of gradients [B] that a chain needed."""
     wasted: Tensor
-    """Gradients [B] computed for a chain that had already turned, because others in the batch had not."""
+    """Number of gradients [B] computed for a chain that had already turned, while others in the batch had not."""
 
 
 class Edge(NamedTuple):
@@ -39,7 +39,7 @@ class Edge(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """Momenta at a leaf: its own, that of the leaf before it, and the sum of all before it."""
+    """Momenta at a leaf: that of the leaf, that of the leaf before it, and the sum of all before it."""
 
     p: Tensor
     previous: Tensor
@@ -47,9 +47,9 @@ class Mark(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """Some points of a trajectory: one drawn in proportion to exp(-H), and what is known of all.
+    """A stretch of a trajectory, summarised: one point drawn in proportion to exp(-H), and sums over all its points.
 
-    ``log_weight`` [B] is the logarithm of their sum of exp(H_0 - H), ``rho`` the sum of their momenta.
+    ``log_weight`` [B] is the logarithm of the sum of exp(H_0 - H), ``rho`` is the sum of the momenta.
     """
 
     draw: Held
@@ -59,22 +59,23 @@ class Stretch(NamedTuple):
 
 @dataclass(frozen=True)
 class NUTS:
-    """Trajectories of H = E(x) + |p|^2 / 2, doubled forwards or backwards at random until they turn back.
+    """NUTS: trajectories of H = E(x) + |p|^2 / 2 that double, forwards or backwards at random, until they turn back.
 
     The next point is drawn from the whole trajectory in proportion to exp(-H) (Hoffman and Gelman, JMLR 2014, with
-    the multinomial draw and the criterion of Betancourt, 2017). A stretch has turned when the momentum of one of
-    its ends points against rho, the sum of its momenta. When two halves are joined that is asked of the whole, and
-    of each half with the nearest point of the other: without this, steps that happen to divide a period go round in
-    circles (Stan 2.21). Every subtree of a doubling is asked, from one mark a level (Phan et al., 2019).
+    the multinomial draw and the criterion of Betancourt, 2017). A stretch has turned when the momentum at one of its
+    ends points against rho, the sum of its momenta. When two halves are joined, the criterion is tested on the whole,
+    and on each half together with the nearest point of the other half. Without these further tests, trajectories whose
+    step divides a period would go round in circles (Stan 2.21). The criterion is tested on every subtree of a doubling,
+    with one stored mark per level (Phan et al., 2019).
 
-    All chains of a batch double in step, and a chain that has turned waits for the others: ``Info`` counts the
-    gradients that it wasted. ``scale`` is as in `HMC`.
+    All chains of a batch double together, and a chain that has turned waits for the others; ``Info`` counts the
+    wasted gradients. ``scale`` is as in `HMC`.
     """
 
     step_size: Number
     max_depth: int = 10
     scale: Tensor | None = field(default=None, compare=False)
-    """What `warm_up` learns: a unit of length a coordinate, 1 / sqrt(mass)."""
+    """The unit of length per coordinate that `warm_up` learns, 1 / sqrt(mass)."""
 
     continuous: ClassVar[bool] = True
     adjusted: ClassVar[bool] = True
@@ -85,7 +86,7 @@ class NUTS:
 
     def step(self, state: Held, target: Target, rng: torch.Generator) -> tuple[Held, Info]:
         s = unit(target, self.scale)
-        # coordinates that do not move take no part in the U-turn either
+        # coordinates that do not move must not affect the U-turn criterion
         p = normal_like(state.x, rng) * (s != 0)
         h0 = state.energy + event_sum(p * p) / 2
         left = right = Edge(state, p)
@@ -97,7 +98,7 @@ class NUTS:
             h = per_row(torch.where(forwards, 1.0, -1.0).to(p.dtype), p) * fixed(self.step_size)
             edge = _select(forwards, right, left)
             end, grown, near, whole = _grow(edge, depth, h * s, target, h0, active, counts, rng)
-            # a new half that turned or diverged is dropped, and the trajectory ends
+            # a new half that turned or diverged is discarded, and the trajectory ends
             before = stretch.rho
             draw = whole & (uniform_like(h0, rng) < (grown.log_weight - stretch.log_weight).exp())
             stretch = Stretch(
@@ -114,7 +115,7 @@ class NUTS:
 
 
 class Counts:
-    """What a step adds up on its way."""
+    """Counters of one step."""
 
     def __init__(self, like: Tensor) -> None:
         self.acceptance, self.evaluations = torch.zeros_like(like), torch.zeros_like(like)
@@ -131,9 +132,10 @@ class Counts:
 def _grow(
     edge: Edge, depth: int, hs: Tensor, target: Target, h0: Tensor, active: Tensor, counts: Counts, rng: torch.Generator
 ) -> tuple[Edge, Stretch, Tensor, Tensor]:
-    """2^depth steps on from an edge.
+    """Make 2^depth steps from an edge.
 
-    The new edge, the new half, the momentum of its first point, and the chains [B] in which it is whole.
+    Returns the new edge, the new half, the momentum of its first point, and a mask [B] of the chains in which the new
+    half neither turned nor diverged.
     """
     point, p = edge
     going, stretch = active, Stretch(point, torch.full_like(h0, -torch.inf), torch.zeros_like(p))
@@ -148,8 +150,8 @@ def _grow(
         counts.diverged |= going & (log_w < -1000)
         log_weight = torch.logaddexp(stretch.log_weight, log_w)
         taken = uniform_like(h0, rng) < (log_w - log_weight).exp()
-        # a subtree of 2^k leaves that ends at leaf n begins at leaf n - 2^k + 1, which has k ones less than n, and
-        # its second half at leaf n - 2^(k-1) + 1, which has k - 1 less: one mark a number of ones is enough
+        # a subtree of 2^k leaves that ends at leaf n begins at leaf n - 2^k + 1, which has k one-bits less than n, and
+        # its second half at leaf n - 2^(k-1) + 1, which has k - 1 less: one mark per number of one-bits is enough
         ones = n.bit_count()
         marks[ones] = Mark(p, previous, stretch.rho)
         stretch = Stretch(select(taken, point, stretch.draw), log_weight, stretch.rho + p)
@@ -167,7 +169,7 @@ def _grow(
 def _turned(
     first: Tensor, last: Tensor, rho: Tensor, next_first: Tensor, next_last: Tensor, next_rho: Tensor
 ) -> Tensor:
-    """Whether two stretches, each given by the momenta of its ends and their sum, turn when they are joined."""
+    """Whether two stretches, each given by the momenta of its ends and the sum of its momenta, turn when joined."""
     return (
         _against(first, next_last, rho + next_rho)
         | _against(first, next_first, rho + next_first)

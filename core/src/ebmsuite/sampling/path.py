@@ -1,4 +1,4 @@
-"""The path from a density to an energy, and step sizes along it."""
+"""The geometric path from a density to an energy, and step sizes along it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ S = TypeVar("S", bound=Sampler)
 
 
 class Point(NamedTuple):
-    """A point with what is known there of both ends of the path, so that every E_b is known there."""
+    """A point with the energies and gradients of both ends of the path, which give E_b for every b."""
 
     x: Tensor
     reference: Tensor
@@ -43,24 +43,24 @@ class Point(NamedTuple):
 
 
 class GeometricPath:
-    """E_b = (1 - b) E_0 + b E with E_0 = -log p_0, for chains that start at ``x``. The unit of length is that of E."""
+    """E_b = (1 - b) E_0 + b E with E_0 = -log p_0, for chains that start at ``x``, with the unit of length of E."""
 
     def __init__(self, energy: Energy, base: Density, x: Tensor, condition: Tree = None) -> None:
         self.base, self.condition = base, condition
         self.model = target_of(energy, x, condition)
         if (torch.as_tensor(self.model.scale) == 0).any():
-            raise ValueError("ais: Z is an integral over all coordinates, but the energy holds some (scale 0)")
+            raise ValueError("ais: Z is an integral over all coordinates, but the energy keeps some fixed (scale 0)")
 
     def at(self, x: Tensor) -> Point:
         """Evaluate both ends."""
         return Point(x, *self._reference(x), *self.model.value_and_grad(x))
 
     def step(self, kernel: Sampler, b: float, here: Point, rng: torch.Generator) -> tuple[Point, Any]:
-        """One step of the kernel on E_b: where it leads and what it reports.
+        """One step of the kernel on E_b: the new point and the info of the step.
 
-        It begins at no cost, whatever the last b was: both ends are known here. MALA, HMC and Gibbs with gradients
-        also end so, as they stay or move to the point that they evaluated last; NUTS and Langevin end elsewhere,
-        which costs an evaluation more.
+        The start needs no evaluation, whatever the last b was, because both ends are known there. Neither does the end
+        for MALA, HMC and Gibbs with gradients, which stay or move to the point that they evaluated last. NUTS and
+        Langevin end elsewhere, which costs one more evaluation.
         """
         last = here
 
@@ -80,7 +80,7 @@ class GeometricPath:
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             value: Tensor = -self.base.log_prob(x, self.condition)
-            if not value.requires_grad:  # flat, as that of uniform densities
+            if not value.requires_grad:  # constant, as for uniform densities
                 return value, torch.zeros_like(x)
             (gradient,) = torch.autograd.grad(value.sum(), x)
         return value.detach(), gradient
@@ -103,11 +103,11 @@ def tune(
     steps: int = 2,
     dtype: torch.dtype | None = None,
 ) -> list[S]:
-    """Copies of ``kernel`` (MALA, HMC or NUTS) for each of betas[1:-1], from a forward run of ``n`` chains.
+    """Tuned copies of ``kernel`` (MALA, HMC or NUTS), one for each of betas[1:-1], from a forward run of ``n`` chains.
 
     Each makes ``steps`` steps. The scale of a coordinate is its standard deviation over the chains, in the energy's
-    unit of length. The step size follows log h += mean acceptance - ``accept`` (the kernel's ``target_acceptance``
-    unless said) from step to step, with a gain that does not shrink since the target moves.
+    unit of length. After each step, log h += mean acceptance - ``accept`` (default: the kernel's
+    ``target_acceptance``). The gain does not shrink, because the target changes with b.
     """
     adapted: Any = kernel
     wanted = wanted_acceptance(kernel, accept, "tune")

@@ -1,4 +1,4 @@
-"""A phase: one way of drawing."""
+"""A phase: one way of drawing samples."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class Draw(NamedTuple):
 
     x: Tensor
     condition: Tree
-    """What they were run with: a buffer's own, not the batch's."""
+    """The condition that the chains ran with. For a buffer this is that of its chains, not that of the batch."""
     start: Start
     energy: Tensor | None
-    """E [B] before the last step, which cost nothing to report; None after no step."""
+    """E [B] as the last step reported it (see `Sampler`); None without a step."""
 
 
 class Phase:
-    """Energy + sampler + chains + steps.
+    """One way of drawing samples: energy + sampler + chains + steps.
 
-    The trainer gives the energy, the recipe the rest, by the phase's name. ``nets`` is the mode of the nets
-    while chains of learning run ("eval" turns dropout off); outside learning it is "eval". ``fast`` says how values
-    and gradients are computed.
+    The trainer gives the energy; the recipe gives the rest under the name of the phase. ``nets`` is the mode of the
+    nets while chains run in learning ("eval" turns dropout off); outside learning the mode is "eval". ``fast`` computes
+    values and gradients.
     """
 
     def __init__(
@@ -57,13 +57,13 @@ class Phase:
         self.at(0)
 
     def at(self, t: int) -> None:
-        """Evaluate schedules at learning step ``t``; the loop does this before every step."""
+        """Evaluate schedules at learning step ``t``. The loop calls this before every step."""
         self.sampler: Sampler = at(self._sampler, t)
         self.steps = round(self._steps(t)) if isinstance(self._steps, Schedule) else self._steps
 
     @property
     def sampling_steps(self) -> int:
-        """Steps of a chain outside learning: those of learning times the burn-in of the chains."""
+        """Steps of a chain outside learning: the steps of learning times the burn-in of the chains."""
         return self.steps * self.chains.burn_in
 
     def draw(
@@ -74,10 +74,10 @@ class Phase:
         proposal: Start | None = None,
         graph: int = 0,
     ) -> Draw:
-        """One chain for every row of ``batch``.
+        """Run one chain per row of ``batch``.
 
-        The last ``graph`` steps keep their autograd graph, in the energy's parameters and, if these are all the
-        steps, in the start.
+        The last ``graph`` steps keep their autograd graph, so the result is differentiable in the energy's parameters
+        and, if these are all steps, in the start.
         """
         start = self.chains.start(len(batch), rng, batch, condition, proposal)
         x, energy = self._run(start, rng, self.steps, graph=graph, learning=True)
@@ -94,10 +94,10 @@ class Phase:
         each: Each | None = None,
         batch: int | None = None,
     ) -> Tensor:
-        """``n`` samples outside learning, independent of those of another ``rng``; nothing is kept of their chains.
+        """``n`` samples outside learning, independent of those of another ``rng``; their chains are not kept.
 
-        They run `sampling_steps` unless ``steps`` is given. ``batch`` of them run at a time, which bounds the memory
-        (`chunk_size` if None); all run at once when ``each`` looks on.
+        The chains run ``steps`` steps (default: `sampling_steps`), in chunks of ``batch`` to bound the memory (default:
+        `chunk_size`). With the callback ``each`` all chains run at once.
         """
         start = self.chains.start(n, rng, None, condition, proposal)
         steps = self.sampling_steps if steps is None else steps
@@ -111,7 +111,7 @@ class Phase:
         each: Each | None = None,
         batch: int | None = None,
     ) -> Tensor:
-        """Run the chains of an explicit start, ``batch`` at a time, or all at once: when None, or ``each`` looks on."""
+        """Run chains from an explicit start, in chunks of ``batch``; all at once if it is None or ``each`` is given."""
         steps = self.steps if steps is None else steps
         if each is not None or batch is None or len(start.x) <= batch:
             return self._run(start, rng, steps, each=each)[0]
@@ -145,20 +145,20 @@ class Phase:
                 target = target_of(self.energy, x, start.condition, graph=True)
                 state, info = run(self.sampler, target, x, kept, rng, each)
                 x = state.x
-        # the test of an adjusted sampler compares energies; the guard watches those of learning, without waiting here
+        # a Metropolis test compares energies; in learning the stability guard watches them, without a wait here
         if self.sampler.adjusted and info is not None and not learning:
             warn_if_rounded(info.energy.detach(), f"the Metropolis test of {type(self.sampler).__name__}")
         return x, None if info is None else info.energy.detach()
 
 
 def chunk_size(x: Tensor) -> int:
-    """How many events like those of x [B, *event] are run at once: 250 pictures of 28x28, as many numbers of others."""
+    """Number of events like those of x [B, *event] to run at once: 250 for 28x28 pictures, scaled by the event size."""
     return max(1, 196_608 // max(1, x[0].numel()))
 
 
 @contextmanager
 def in_mode(net: torch.nn.Module, train: bool) -> Iterator[None]:
-    """The net in train or eval mode for as long as the block lasts; each module is left as it was."""
+    """Put the net in train or eval mode during the block, then restore the mode of each module."""
     was = [(m, m.training) for m in net.modules() if m.training != train]
     for module, _ in was:
         module.training = train

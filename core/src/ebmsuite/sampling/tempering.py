@@ -18,29 +18,30 @@ class State(NamedTuple):
     x: Tensor
     """The chain at the first temperature, the one that is kept."""
     replicas: tuple[Held, ...]
-    """One a temperature; energies and gradients are of E / T."""
+    """One per temperature; energies and gradients are of E / T."""
     odd: bool
-    """Which pairs are offered next."""
+    """Whether the odd pairs are proposed for exchange at the next step."""
 
 
 class Info(NamedTuple):
     energy: Tensor
-    """E / T [B] of the first temperature at the point reached."""
+    """E / T [B] of the first temperature at the new point."""
     acceptance: Tensor
-    """Of the kernel at the first temperature [B]."""
+    """Acceptance [B] of the kernel at the first temperature."""
     swaps: Tensor
-    """Probabilities [B, pairs] of the exchanges that were offered, NaN for the pairs whose turn it was not."""
+    """Probabilities [B, pairs] of the proposed exchanges, NaN for pairs that were not proposed at this step."""
 
 
 @dataclass(frozen=True)
 class ParallelTempering:
-    """A chain at every temperature T_1 < T_2 < ..., each moved by ``kernel`` on E / T; neighbours are exchanged.
+    """One chain per temperature T_1 < T_2 < ..., each moved by ``kernel`` on E / T, with exchanges of neighbours.
 
     Pair (r, r + 1) is exchanged with probability min(1, exp((1 / T_r - 1 / T_r+1) (E(x_r) - E(x_r+1)))) (Geyer,
-    1991). Even and odd pairs take turns, which lets a state travel without turning back (Syed et al., 2022).
+    1991). Even and odd pairs alternate, so that a state can move through the temperatures without turning back (Syed et
+    al., 2022).
 
-    ``kernel`` is MALA, HMC or NUTS; its step size grows as sqrt(T). A step costs one of the kernel at every
-    temperature, and an exchange nothing.
+    ``kernel`` is MALA, HMC or NUTS; its step size grows as sqrt(T). A step costs one kernel step per temperature;
+    exchanges cost nothing.
     """
 
     kernel: Sampler
@@ -52,7 +53,7 @@ class ParallelTempering:
     def __post_init__(self) -> None:
         T = self.temperatures
         if len(T) < 2 or T[0] <= 0 or any(low >= high for low, high in pairwise(T)):
-            raise ValueError(f"parallel-tempering: temperatures must be positive and rise, got {T}")
+            raise ValueError(f"parallel-tempering: temperatures must be positive and increasing, got {T}")
         if not (self.kernel.adjusted and self.kernel.continuous):
             raise ValueError("parallel-tempering: the kernel must be mala, hmc or nuts")
 
@@ -79,5 +80,5 @@ class ParallelTempering:
 
 
 def _at(held: Held, temperature: float) -> Held:
-    """Energy and gradient multiplied by T."""
+    """Multiply energy and gradient by T."""
     return Held(held.x, held.energy * temperature, held.gradient * temperature)
