@@ -149,7 +149,7 @@ class InceptionV3(_Net):
     """The Inception-v3 of published FID, KID and IS (TensorFlow, 2015-12-05): 2,048 features, 1,008 logits.
 
     The network is that of torch-fidelity. The user provides the weights: the file ``weights``, else
-    ``weights-inception-2015-12-05-6726825d.pth`` in ``$EBMSUITE_DATA/weights`` (or the same weights under
+    ``weights-inception-2015-12-05-6726825d.pth`` in ``$EBMSUITE_DATA/weights`` (or the same file under
     pytorch-fid's name, ``pt_inception-...``). Nothing is downloaded. Only this file gets the id ``inception-v3``.
     Pictures are first rounded to bytes, as when they are stored. The logits are those without bias.
 
