@@ -3,9 +3,9 @@
 ==========  ===========================================================  ==========================================
 protocol    training pictures                                            test pictures
 ==========  ===========================================================  ==========================================
-pooled      80% of the nine digits in all of MNIST, shuffled             the other 20%, and all pictures of the tenth
-standard    the nine digits in MNIST's training set                      MNIST's test set
-choice      the nine digits in MNIST's training set, without its end     the end of the training set, all ten digits
+pooled      80% of the nine digits of training and test set, shuffled    the other 20%, and all pictures of the tenth
+standard    the nine digits of the training set                          the test set
+choice      the nine digits of the training set without its end          the end of the training set, all ten digits
 ==========  ===========================================================  ==========================================
 
 "pooled" is the split of the public loaders (Zenati et al., 2018, and later work) without their leak. Those loaders draw
