@@ -1,4 +1,4 @@
-"""Files that are either as they were or complete."""
+"""File handling: atomic writes, cache and data folders, checks of output paths, messages for full disks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = [
 
 
 def data_folder() -> Path | None:
-    """The folder that EBMSUITE_DATA names, or None. A name of no folder is a `DataError`."""
+    """The folder in EBMSUITE_DATA, or None if the variable is not set. `DataError` if it is not a folder."""
     named = os.environ.get("EBMSUITE_DATA")
     if not named:
         return None
@@ -43,11 +43,11 @@ def data_folder() -> Path | None:
 
 
 def cache_folder(*parts: str) -> Path:
-    """The folder for files that can be made or downloaded again, with ``parts`` below it. It is not created.
+    """The cache folder for files that can be recreated or downloaded again, or the folder ``parts`` below it.
 
-    ``$EBMSUITE_CACHE``, else ``$XDG_CACHE_HOME/ebmsuite``, else ``~/.cache/ebmsuite``. Without a home directory to
-    write in, as in many containers, a folder per user below the temporary folder; `UserError` when that folder
-    belongs to another user.
+    The folder is not created. It is ``$EBMSUITE_CACHE``, else ``$XDG_CACHE_HOME/ebmsuite``, else ``~/.cache/ebmsuite``.
+    Without a writable home directory, as in many containers, it is a folder per user below the temporary folder.
+    Errors: `UserError` when that last folder belongs to another user.
     """
     named, base = os.environ.get("EBMSUITE_CACHE"), os.environ.get("XDG_CACHE_HOME", "")
     if named:
@@ -66,14 +66,14 @@ LIBRARY_CACHES = {
 
 
 def settle_caches() -> None:
-    """Name cache folders for the libraries that would look for a home directory or a user name that is not there.
+    """Set cache folders for libraries that need a home directory or a user name, if one of these is missing.
 
-    Only variables that are not set are set, and nothing is set on an ordinary system.
+    The function sets only environment variables that are unset, and none at all on an ordinary system.
     """
     try:
         getpass.getuser()
         named = True
-    except (KeyError, ImportError, OSError):  # which one depends on the version of Python
+    except (KeyError, ImportError, OSError):  # the type depends on the version of Python
         named = False
     if named and _home_cache() is not None:
         return
@@ -81,7 +81,7 @@ def settle_caches() -> None:
         for variable, folder in LIBRARY_CACHES.items():
             os.environ.setdefault(variable, str(cache_folder(folder)))
     except UserError:
-        pass  # raised again, as one line, by whatever asks for a cache folder of the suite
+        pass  # `cache_folder` raises it again when the suite needs the folder
 
 
 def _home_cache() -> Path | None:
@@ -91,9 +91,9 @@ def _home_cache() -> Path | None:
     cache = Path(home) / ".cache" / "ebmsuite"
     try:
         existing = next(p for p in (cache, *cache.parents) if p.is_dir())
-    except OSError:  # a home directory that this user may not look into
+    except OSError:  # this user may not read the home directory
         return None
-    # containers name "/" or a folder that does not exist
+    # in containers, the home directory may be "/" or a folder that does not exist
     inside = existing.is_relative_to(home)
     return cache if existing == cache or (inside and os.access(existing, os.W_OK | os.X_OK)) else None
 
@@ -107,7 +107,7 @@ def _temporary_cache() -> Path:
 
 
 def find(path: str | Path) -> Path:
-    """A user's file: as it is named, or below the folder EBMSUITE_DATA; in neither it is `MissingData`."""
+    """Find a user's file: ``path`` itself, or ``path`` below the folder EBMSUITE_DATA; else raise `MissingData`."""
     path, data = Path(path), os.environ.get("EBMSUITE_DATA")
     if path.exists():
         return path
@@ -118,12 +118,12 @@ def find(path: str | Path) -> Path:
 
 
 def full_disk(error: BaseException | None) -> bool:
-    """Whether an error, or what caused it, says that a disk or the user's share of it is full."""
+    """Whether an error, or one of its causes, says that a disk or the user's quota is full."""
     numbers = (errno.ENOSPC, errno.EDQUOT)
     while error is not None:
         if isinstance(error, OSError) and error.errno in numbers:
             return True
-        # safetensors, and other libraries written in Rust, have the number in the text of an error of their own
+        # libraries written in Rust, such as safetensors, raise their own errors with the number in the message
         if any(f"os error {number})" in str(error) for number in numbers):
             return True
         error = error.__cause__
@@ -132,10 +132,10 @@ def full_disk(error: BaseException | None) -> bool:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Where ``path`` is written, a file or a folder of files: a full disk becomes a `DiskFull` that names both."""
+    """Wrap code that writes the file or folder ``path``: a full disk becomes a `DiskFull` that names disk and file."""
     try:
         yield
-    except UserError:  # one line that names the file already
+    except UserError:  # its message already names the file
         raise
     except Exception as error:
         if not full_disk(error):
@@ -146,7 +146,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def _disk(path: Path) -> str:
-    """What is full, in words: the disk and what is left of it."""
+    """A description of the full disk and its free space, for a message."""
     there = next((p for p in (path, *path.absolute().parents) if p.exists()), Path("/"))
     mount = next((p for p in (there.resolve(), *there.resolve().parents) if p.is_mount()), there)
     try:
@@ -158,15 +158,15 @@ def _disk(path: Path) -> str:
 
 
 def printable(name: str | Path) -> str:
-    """A file name as text for messages, tables and reports: bytes of it that are not UTF-8 become ``\\xNN``."""
+    """A file name as text for messages, tables and reports: bytes that are not valid UTF-8 become ``\\xNN``."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def output(path: Path, endings: str | Sequence[str], what: str) -> Path:
-    """``path``, if ``what`` (a task, as messages name it) can write its file there. Call it before the work starts.
+    """Return ``path`` if ``what`` (the name of a task in messages) can write its file there.
 
-    ``endings`` are the file endings that ``what`` can write, in lower case with their dot. Errors: `UserError` for
-    another ending and for a folder.
+    Call this before the work starts. ``endings`` are the file endings that ``what`` can write, in lower case with the
+    dot. Errors: `UserError` for another ending and for a folder.
     """
     endings = (endings,) if isinstance(endings, str) else tuple(endings)
     if path.is_dir():
@@ -181,9 +181,9 @@ def output(path: Path, endings: str | Sequence[str], what: str) -> Path:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside ``path`` that takes its place when all has been written, and goes when it has not.
+    """Give a temporary path beside ``path`` to write to; it replaces ``path`` on success and is deleted on an error.
 
-    Folders are made. `DataError` when the place cannot be written to.
+    Missing folders are created. Errors: `DataError` when ``path`` cannot be written, `DiskFull` when the disk is full.
     """
     aside = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
@@ -204,20 +204,20 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text."""
+    """Write UTF-8 text, completely or not at all."""
     with replacing(path) as aside:
         aside.write_text(text, encoding="utf-8")
 
 
 def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table with a heading."""
+    """Write a CSV table with a header row, completely or not at all."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([head, *rows])
     write_text(path, text.getvalue())
 
 
 def sync(path: Path) -> None:
-    """Wait until a file or directory is on the disk."""
+    """Wait until a file or directory is stored on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""A trained model: what `load` gives back. It works without the training data."""
+"""A trained model, as `load` returns it, and the tasks that use it. It works without the training data."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ __all__ = ["Facts", "Metric", "Model", "Renderer", "Task", "apply", "load", "row
 C = TypeVar("C")
 
 Facts: TypeAlias = dict[str, float | int | str]
-"""What a task did, by name; the command line prints it."""
+"""Facts about what a task did, by name. The command line prints them."""
 
 ROWS, NUMBERS = 250, 3_072_000
-"""Limits on what is computed at once: rows, and the numbers in their events (250 images of 3x64x64)."""
+"""Limits per batch: the number of rows, and of numbers in their events (250 images of 3x64x64)."""
 
 
 def rows_at_once(event: Sequence[int | None]) -> int:
-    """How many events of this shape are inferred or decoded at once: this bounds the memory.
+    """The number of events of this shape that are inferred or decoded at once, which limits the memory used.
 
-    A length that varies (None) counts as 1.
+    A variable length (None) counts as 1.
     """
     return max(1, min(ROWS, NUMBERS // max(1, math.prod(n or 1 for n in event))))
 
 
 class Model:
-    """The nets of a run, in eval mode, with what is needed to use them.
+    """The nets of a run, in eval mode, with everything needed to use them.
 
-    ``players`` are the nets (moving averages where the run kept them), ``event`` and ``condition`` the spaces,
-    ``codec`` reads and writes the user's files; ``data`` are the splits that it was learned from and judged on (of its
-    first stream; ``streams`` has all), which must be on this machine when they are asked for.
+    ``players`` are the nets (their moving averages if the run kept these). ``event`` and ``condition`` are the model's
+    spaces. ``codec`` reads and writes the user's files. ``streams`` holds the splits of all data streams of the run,
+    and ``data`` those of the first stream. The data must be on this machine only when a split is accessed.
     """
 
     def __init__(self, experiment: Experiment, step: int, weights: str) -> None:
@@ -73,13 +73,14 @@ class Model:
         return f"<Model of {self.recipe.recipe} at step {self.step}: events {shape}, {self.weights} weights>"
 
     def generator(self, seed: int) -> torch.Generator:
-        """A fresh random generator on the model's device."""
+        """A new random generator with this seed on the model's device."""
         return torch.Generator(self.device).manual_seed(seed)
 
     def sample(self, n: int, seed: int = 0, condition: Tree = None, rng: torch.Generator | None = None) -> Tensor:
-        """``n`` events [n, *event] as the method draws them, on the model's device.
+        """Draw ``n`` events [n, *event] with the sampling method of the model, on the model's device.
 
-        Samples of two seeds are independent. `UserError` when the condition does not fit the model or ``n``.
+        ``rng``, if given, replaces the generator made from ``seed``. Samples from two seeds are independent. Errors:
+        `UserError` when the condition does not fit the model or ``n``, or when a sample is not finite.
         """
         self._check_condition(condition, n)
         x: Tensor = self.trainer.sample(n, rng or self.generator(seed), condition)
@@ -89,9 +90,9 @@ class Model:
 
     @torch.no_grad()
     def energy(self, x: Tensor, condition: Tree = None, player: str = "energy") -> Tensor:
-        """Energies [B] of events, or of latent vectors if the player is an energy of these.
+        """Energies [B] of events, or of latent vectors if ``player`` is an energy of latent vectors.
 
-        `UserError` when the player, the shape of x or the condition does not fit.
+        Errors: `UserError` when the player, the shape of x or the condition does not fit the model.
         """
         energy = self.players.get(player)
         if not isinstance(energy, Energy):
@@ -102,14 +103,14 @@ class Model:
         if misfit := space.misfit(x):
             what = "latent vectors" if of_latent else "events"
             raise UserError(f"{self.recipe.recipe}: these are not {what} of the model: {misfit}")
-        if not energy.noise_conditional:  # its condition is a level of noise
+        if not energy.noise_conditional:  # otherwise the condition is a noise level
             self._check_condition(condition, len(x))
         value: Tensor = energy(x.to(self.device), condition)
         warn_if_rounded(value, self.recipe.recipe)
         return value
 
     def _check_condition(self, condition: Tree, n: int) -> None:
-        """Refuse a condition that the model cannot take."""
+        """Raise `UserError` for a condition that does not fit the model or ``n``."""
         own = any(role.condition is not None for role in self.trainer.roles.values())
         if condition is None or own:  # a trainer that gives its players other conditions checks them itself
             return
@@ -124,7 +125,7 @@ class Model:
             raise UserError(f"{self.recipe.recipe}: the condition does not fit the model: {misfit}")
 
     def codec_as(self, kind: type[C]) -> C:
-        """The model's codec, which must be of this kind; `UserError` if it is not, or if the model has none."""
+        """The model's codec, if it is of this kind. `UserError` if it is not, or if the model has no codec."""
         if isinstance(self.codec, kind):
             return self.codec
         wanted = getattr(kind, "name", kind.__name__)
@@ -133,9 +134,9 @@ class Model:
 
     @property
     def has_latent(self) -> bool:
-        """Whether this is a model of latent vectors, whose generator makes the events.
+        """Whether this is a model of latent vectors, from which a generator makes events.
 
-        A model with an energy of events is not, even where a generator proposes them (cooperative learning).
+        A model with an energy of events is not, even if a generator proposes events to it (cooperative learning).
         """
         if "generator" not in self.players:
             return False
@@ -143,10 +144,10 @@ class Model:
 
     @torch.no_grad()
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        """One latent vector z per event, [B, *latent], as the method infers it.
+        """Infer one latent vector z per event, [B, *latent], with the method of the model.
 
-        A limited number of rows is inferred at once (`rows_at_once`). Errors: `UserError` when the model infers no
-        latent vector, or a chain ends at a value that is not finite.
+        The batch is processed in parts (`rows_at_once`). Errors: `UserError` when the model does not infer latent
+        vectors, or a chain ends at a value that is not finite.
         """
         parts = batch.to(self.device).parts(rows_at_once(batch.x.shape[1:]))
         z = torch.cat([self.trainer.infer(part, rng) for part in parts])
@@ -159,18 +160,18 @@ class Model:
 
     @torch.no_grad()
     def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """One event per latent vector z [B, *latent], as the generator shows it: [B, *event].
+        """Decode latent vectors z [B, *latent] to events [B, *event] with the generator.
 
-        A limited number of rows is decoded at once (`rows_at_once`). `UserError` when the model has no generator.
+        The batch is processed in parts (`rows_at_once`). Errors: `UserError` when the model has no generator.
         """
         parts = Batch(z, condition).to(self.device).parts(rows_at_once(self.event.shape))
         return torch.cat([self.trainer.decode(part.x, rng, part.condition) for part in parts])
 
     def sample_latent(self, n: int, rng: torch.Generator, condition: Tree = None, steps: int | None = None) -> Tensor:
-        """``n`` latent vectors [n, *latent]: of the phase "prior", or of the generator's own density without one.
+        """Draw ``n`` latent vectors [n, *latent] from the phase "prior", or else from the generator's own density.
 
-        ``steps`` is the length of the chains, that of the phase if None. `UserError` when the model has no latent
-        vectors (`has_latent`), or no chains to which ``steps`` could apply.
+        ``steps`` is the length of the chains; None means that of the phase. Errors: `UserError` when the model is not a
+        model of latent vectors (`has_latent`), or when ``steps`` is given and there is no phase "prior".
         """
         if not self.has_latent:
             raise UserError(f"{self.recipe.recipe}: this is not a model of latent vectors")
@@ -180,21 +181,22 @@ class Model:
         return z
 
     def as_events(self, x: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """Where chains of this model stand, as events: events as they are, latent vectors decoded.
+        """Convert states of this model's chains to events: decode latent vectors, and return events unchanged.
 
-        Where events and latent vectors have the same shape, x is taken for what the model has chains of.
+        If events and latent vectors have the same shape, x is treated as latent vectors if `has_latent`, else as
+        events.
         """
         is_latent = tuple(x.shape[1:]) == self.recipe.latent and (self.has_latent or bool(self.event.misfit(x)))
         return self.decode(x, rng, condition) if is_latent else x
 
     def phase(self, name: str) -> Phase:
-        """A phase of the trainer, or an error that lists those it has."""
+        """The phase ``name`` of the trainer. `UserError`, with a list of the phases, if there is no such phase."""
         if name not in self.phases:
             raise UserError(f'{self.recipe.recipe} has no phase "{name}" (it has: {", ".join(self.phases)})')
         return self.phases[name]
 
     def describe(self) -> dict[str, Any]:
-        """What belongs with every number that this model gets: recipe, step, weights and samplers."""
+        """The facts to report with every score of this model: recipe, step, weights and samplers."""
         return {
             "recipe": self.recipe.recipe,
             "step": self.step,
@@ -203,7 +205,7 @@ class Model:
         }
 
     def write(self, x: Tensor, path: str | Path) -> None:
-        """Write events: .safetensors and .npy as they are, every other ending by the domain's codec."""
+        """Write events: raw numbers for .safetensors and .npy, else in a format of the domain's codec."""
         path = Path(path)
         if path.suffix == ".npy":
             with replacing(path) as aside:
@@ -220,7 +222,7 @@ class Model:
 def load(
     run: str | Path, checkpoint: str | None = None, device: str = "auto", registry: Registry | None = None
 ) -> Model:
-    """The model of a run folder, with the averaged weights if the run kept them.
+    """Load the model of a run folder, with averaged weights if the run kept them.
 
     ``checkpoint`` is "best", a step, or None for the newest.
     """
@@ -238,14 +240,14 @@ def load(
 
 
 class Metric(Protocol):
-    """What `ebm_metrics` registers: an object whose settings are its fields."""
+    """A component registered under `ebm_metrics`: it computes scores. Its fields are its settings."""
 
     def __call__(
         self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int
     ) -> Score | Mapping[str, Score]:
-        """``data`` maps "train", "valid" and "test" to data sets; ``n`` is the number of samples.
+        """Compute one score, or several by name from one computation.
 
-        A mapping is several numbers of one computation, by name.
+        ``data`` maps "train", "valid" and "test" to data sets. ``n`` is the number of samples.
         """
         ...
 
@@ -263,11 +265,11 @@ def apply(
     settings: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """Run a task (see ``ebm list task``) with the model of a run folder, or with a `Model`; gives its facts.
+    """Run a task (see ``ebm list task``) with the model of a run folder or with a `Model`, and return its facts.
 
-    ``input`` is the user's file or folder, ``out`` what the task writes. The task's settings are keyword arguments, or
-    the mapping ``settings`` where their names are taken. ``checkpoint`` and ``device`` are as in `load`. Raises
-    `UserError` for an unknown task, setting or input before the model is loaded.
+    ``input`` is the user's file or folder, ``out`` is the file or folder to write. Pass the task's settings as keyword
+    arguments, or in ``settings`` if a name is already a parameter of this function. ``checkpoint`` and ``device`` are
+    those of `load`. An unknown task, setting or input raises `UserError` before the model is loaded.
     """
     registry = registry or Registry()
     spec = registry.fill("task", {"name": task, **(settings or {}), **more}, task)
@@ -287,15 +289,15 @@ def apply(
 
 
 class Task(Protocol):
-    """What `ebm_tasks` registers: a use of a trained model. Its settings are its fields."""
+    """A component registered under `ebm_tasks`: a use of a trained model. Its fields are its settings."""
 
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
-        """Write ``out`` (`ebmsuite.files.output` checks it first), from ``inputs`` where the task reads any."""
+        """Write ``out`` from ``inputs``, if the task reads any. Check ``out`` first with `ebmsuite.files.output`."""
         ...
 
 
 class Renderer(Protocol):
-    """What `ebm_renderers` registers: pictures of a model during learning. Its settings are its fields."""
+    """A component registered under `ebm_renderers`: it draws a model during learning. Its fields are its settings."""
 
     def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
         """Write files into ``folder`` and return their paths; ``n`` is the number of samples to show."""

@@ -1,4 +1,4 @@
-"""How unlike the training data events are: the decision functions of anomaly detection."""
+"""Decision functions of anomaly detection: scores of how unlike the training data an event is."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ebmsuite.tasks.infer import infer, normal_generator
 __all__ = ["Decision", "Levels", "decide", "levels_of", "usual", "weight_of"]
 
 Decision: TypeAlias = Literal["posterior", "reconstruction", "smoothed", "energy", "ratio"]
-"""What is compared: -log p(x, z) up to a constant, |g(z) - x|^2 alone, smoothed or not, the energy alone, or less
-that of noisier data."""
+"""The score: "posterior" is -log p(x, z) up to a constant; "reconstruction" is |g(z) - x|^2, and "smoothed" the same
+after smoothing; "energy" is the energy; "ratio" is the energy minus the energy at a higher noise level."""
 
 Levels: TypeAlias = tuple[float, float] | None
-"""The noise of the two sides of "ratio", less and more."""
+"""The lower and the higher noise level of "ratio"."""
 
 
 @torch.no_grad()
@@ -38,26 +38,26 @@ def decide(
     levels: Levels = None,
     smooth: Callable[[Tensor], Tensor] | None = None,
 ) -> dict[str, Tensor]:
-    """``score`` [B] per event, higher for events that are more unlike the training data, and its terms [B].
+    """Compute the ``score`` [B] of each event, higher for events more unlike the training data, and its terms [B].
 
     "posterior" is w |g(z) - x|^2 + E(z), the unnormalised negative log-posterior at an inferred z (Pang et al.,
-    NeurIPS 2020, sec. 4.4). w is ``weight``, or 1 / 2 sd^2 of the generator when None. E is the energy of the latent
-    vector, with its reference, or the negative log density of the generator's own one (a variational auto-encoder).
-    "reconstruction" is |g(z) - x|^2, and "smoothed" the same after the domain's function ``smooth`` of the residual
-    g(z) - x, both [B, *event]; there is no such term when it is None. "energy" is E alone: E(z), or E(x) of an energy
-    of events. Squares are summed over the event. ``descent`` and ``noise`` are settings of inference
-    (`ebmsuite.tasks.infer.infer`).
+    NeurIPS 2020, sec. 4.4). w is ``weight``, or 1 / (2 sd^2) with the sd of the generator when None. E is the energy of
+    the latent vector, including its reference; without such an energy (a variational auto-encoder), E is the negative
+    log density of the generator's own prior. "reconstruction" is |g(z) - x|^2. "smoothed" is the same after the
+    domain's function ``smooth``, which maps the residual g(z) - x, [B, *event], to the same shape; when ``smooth`` is
+    None, this term is missing. "energy" is E alone: E(z), or E(x) for an energy of events. Squares are summed over the
+    event. ``descent`` and ``noise`` are settings of the inference (`ebmsuite.tasks.infer.infer`).
 
-    "ratio" is E(z, low) - E(z, high) of an energy that is given the noise level (`NoiseConditional`); (low, high) are
-    ``levels``, or the least and the most noise when None. It is the log-likelihood ratio of a background to the data,
-    where the background is perturbed data (Ren et al., NeurIPS 2019, there with images and two models): what the
-    background also finds unlikely does not count. It is known up to a constant, as E is, and is one of the terms of
-    the other decisions.
+    "ratio" is E(z, low) - E(z, high) of a noise-conditional energy (`NoiseConditional`). (low, high) are ``levels``, or
+    the lowest and highest noise level of the energy when None. It is the log-likelihood ratio of a background model to
+    the data model, where the background is perturbed data (Ren et al., NeurIPS 2019, there for images and with two
+    models). Features that are unlikely under the background too cancel out. Like E, the ratio is known up to a
+    constant. It is also one of the terms of the other decisions. (An energy of events takes x instead of z.)
 
-    No score depends on a label: of a joint energy E is the marginal.
+    No score depends on a label: for a joint energy, E is the marginal energy.
 
-    Errors: `UserError` when the model lacks what the decision needs, a setting is for another decision or kind of
-    model, or a score is not finite.
+    Errors: `UserError` when the model lacks a part that the decision needs, when a setting is for another decision or
+    kind of model, or when a score is not finite.
     """
     if weight is not None and decision != "posterior":
         raise UserError(f'weight is that of the squared error in the score "posterior"; the score is "{decision}"')
@@ -92,14 +92,14 @@ def weight_of(model: Model, weight: float | None) -> float:
 
 
 def usual(model: Model) -> Decision:
-    """The decision that suits a model of which nothing else is said."""
+    """The default decision for a model: "ratio", "posterior" or "energy"."""
     if levels_of(model, None) is not None:
         return "ratio"
     return "posterior" if model.has_latent else "energy"
 
 
 def levels_of(model: Model, levels: Levels) -> Levels:
-    """The noise of the two sides of "ratio", or None where the energy is not told the noise."""
+    """The lower and higher noise level of "ratio", or None if the energy is not noise-conditional."""
     energy = model.players.get("energy")
     if not isinstance(energy, NoiseConditional):
         if levels is not None:

@@ -1,4 +1,4 @@
-"""Unknown coordinates of events, drawn given the known ones."""
+"""Sampling of unknown coordinates of events given the known coordinates."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def fill(
     steps: int | None = None,
     condition: Tree = None,
 ) -> Tensor:
-    """``x`` [B, *event] with the coordinates that are not ``known`` drawn given the others.
+    """Return ``x`` [B, *event] with the coordinates that are not ``known`` sampled given the others.
 
-    ``known`` is boolean and broadcasts to the shape of x. The chains are those of ``phase`` on its energy, given
-    ``condition`` and clamped at the known coordinates, which keep their exact values. Unknown coordinates start from
-    the density that the chains of the phase start from. ``steps`` is the length of the chains, that of the phase if
-    None. Errors: `UserError` if the chains of the phase do not start from a density.
+    ``known`` is boolean and broadcasts to the shape of x. The chains use the energy and sampler of ``phase``, given
+    ``condition``. They are clamped at the known coordinates, which keep their exact values. Unknown coordinates start
+    from the density from which the chains of the phase start. ``steps`` is the length of the chains; None means that of
+    the phase. Errors: `UserError` if the chains of the phase do not start from a density.
     """
     density = phase.chains.density
     if density is None:

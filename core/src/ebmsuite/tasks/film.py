@@ -1,4 +1,4 @@
-"""Chains on their way: the moments that are shown, and where the chains are then."""
+"""The course of chains: which moments to show, and the states of the chains at these moments."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["follow", "moments"]
 
 
 def moments(steps: int, frames: int, spacing: Literal["even", "geometric"]) -> list[int]:
-    """``frames`` different numbers of steps from 0 to ``steps``; all there are, if they are fewer.
+    """Choose ``frames`` different numbers of steps from 0 to ``steps``, or all of them if there are fewer.
 
-    Moments are "even", or "geometric": closer together at first.
+    ``spacing`` is "even", or "geometric": closer together at the start.
     """
     if frames < 2:
         raise ValueError(f"a film has at least 2 frames, got {frames}")
@@ -34,7 +34,7 @@ def moments(steps: int, frames: int, spacing: Literal["even", "geometric"]) -> l
 def follow(
     phase: Phase, start: Start, rng: torch.Generator, at: Collection[int], device: torch.device | str = "cpu"
 ) -> dict[int, Tensor]:
-    """The chains of ``start`` after each number of steps in ``at``: [B, *event] on ``device``."""
+    """Run chains from ``start``; return the states [B, *event], on ``device``, after each number of steps in ``at``."""
     seen: dict[int, Tensor] = {}
 
     def look(done: int, x: Tensor) -> None:

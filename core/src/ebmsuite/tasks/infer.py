@@ -1,4 +1,4 @@
-"""Inference of latent vectors that ends, or also begins, without noise; reconstruction."""
+"""Inference of latent vectors, optionally with a noise-free start and end, and reconstruction of events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["infer", "normal_generator", "reconstruct"]
 
 
 def normal_generator(model: Model) -> NormalGenerator:
-    """The model's generator g, or `UserError` if it has none whose mean is an event."""
+    """The model's generator g. `UserError` if the model has no generator whose mean g(z) is an event."""
     generator = model.players.get("generator")
     if not isinstance(generator, NormalGenerator):
         raise UserError(f"{model.recipe.recipe}: this needs a model with a generator whose mean g(z) is an event")
@@ -26,13 +26,13 @@ def normal_generator(model: Model) -> NormalGenerator:
 
 @torch.no_grad()
 def infer(model: Model, batch: Batch, rng: torch.Generator, descent: int = 0, noise: bool = True) -> Tensor:
-    """z [B, *latent] for the events of ``batch``: as the method infers it, then ``descent`` steps without noise.
+    """Infer z [B, *latent] for the events of ``batch``, then take ``descent`` noise-free steps.
 
-    These steps are the Langevin steps of the phase "posterior" without their noise (towards a mode of p(z | x)).
-    With ``noise=False``, z is the mean of the encoder's q(z | x) in place of the end of a chain.
+    The inference is that of the model's method. With ``noise=False``, z is the mean of the encoder's q(z | x) instead.
+    The noise-free steps are Langevin steps of the phase "posterior" without their noise (towards a mode of p(z | x)).
 
-    Errors: `UserError` when the model has no latent vector, no encoder or no Langevin chains of the posterior that are
-    asked for, or when chains diverge.
+    Errors: `UserError` when the model has no latent vector, when the settings need an encoder or Langevin chains of the
+    posterior that the model lacks, or when chains diverge.
     """
     z = model.infer(batch, rng) if noise else _mean(model, batch)
     if not descent:
@@ -44,7 +44,7 @@ def infer(model: Model, batch: Batch, rng: torch.Generator, descent: int = 0, no
 
 
 def reconstruct(model: Model, batch: Batch, rng: torch.Generator, descent: int = 0, noise: bool = True) -> Tensor:
-    """g(z) [B, *event] with z from `infer`. `UserError` when the model has no generator with a mean."""
+    """Reconstruct events as g(z) [B, *event] with z from `infer`. `UserError` as in `normal_generator` and `infer`."""
     normal_generator(model)
     return model.decode(infer(model, batch, rng, descent, noise), rng, batch.condition)
 

@@ -1,4 +1,4 @@
-"""Short-run chains as a generator of events, and its inversion."""
+"""Short-run chains as a generator of events, and the inversion of this generator."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["ShortRunGenerator", "invert", "mean_squares", "short_run", "twin"]
 
 
 def short_run(model: Model, task: str) -> tuple[Phase, Noise]:
-    """The phase "negative" and its chains, which must start from noise: then samples are a function of that noise."""
+    """The phase "negative" and its chains. `UserError` unless they start from noise, which is the code of a sample."""
     phase = model.phase("negative")
     if not isinstance(phase.chains, Noise):
         kind = type(phase.chains).__name__
@@ -30,18 +30,19 @@ def short_run(model: Model, task: str) -> tuple[Phase, Noise]:
 
 
 def twin(rng: torch.Generator) -> torch.Generator:
-    """A generator that will give what ``rng`` would give now, and leaves ``rng`` as it is."""
+    """A copy of ``rng`` that gives the same numbers; ``rng`` does not advance."""
     other = torch.Generator(rng.device)
     other.set_state(rng.get_state())
     return other
 
 
 class ShortRunGenerator:
-    """x = M(z): the end of the Langevin chain from z, and the gradient through it (Nijkamp et al., NeurIPS 2019).
+    """The generator x = M(z), the end of the Langevin chain from z, and its gradient (Nijkamp et al., NeurIPS 2019).
 
-    The gradient goes back one step at a time from the stored points of the chain, and each step is computed again:
-    the memory is that of one step however long the chain is. Noise (that of ``noise`` in its present state, the
-    same in every call; None for none) is added to the points, so it is not in the derivative of a step.
+    The backward pass goes through the stored points of the chain one step at a time and recomputes each step, so the
+    graph of only one step is in memory, whatever the length of the chain. The Langevin noise comes from ``noise`` in
+    its present state and is the same in every call (None: no noise). It is added to the points, so it is not part of
+    the derivative of a step.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class ShortRunGenerator:
         self.sampler = self.quiet if noise is None else sampler
 
     def __call__(self, z: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """M(z) [B, *event], and the points at which the steps began."""
+        """Return M(z) [B, *event] and the points [B, *event] at which the steps start."""
         target, points = target_of(self.energy, z, self.condition), []
         rng = torch.Generator(z.device) if self.noise is None else twin(self.noise)
         state = self.sampler.init(z.detach(), target)
@@ -67,7 +68,7 @@ class ShortRunGenerator:
         return state.x, points
 
     def back(self, points: list[Tensor], gradient: Tensor) -> Tensor:
-        """The gradient with respect to z, given the one with respect to M(z)."""
+        """The gradient with respect to z, given the gradient with respect to M(z)."""
         for point in reversed(points):
             x = point.detach().requires_grad_()
             target = target_of(self.energy, x, self.condition, graph=True)
@@ -77,9 +78,9 @@ class ShortRunGenerator:
 
 
 def invert(generator: ShortRunGenerator, x: Tensor, z: Tensor, iterations: int, lr: float) -> tuple[Tensor, Tensor]:
-    """The M(z) [B, *event] nearest to x in ``iterations`` steps of Adam from ``z``, and its `mean_squares` [B].
+    """Find the M(z) [B, *event] nearest to x with ``iterations`` steps of Adam from ``z``; also its `mean_squares` [B].
 
-    The nearest of all iterations counts, for each row. `UserError` if chains diverge.
+    Each row keeps the nearest M(z) of all iterations. `UserError` if chains diverge.
     """
     z = z.clone()
     adam = torch.optim.Adam([z], lr=lr)
@@ -96,5 +97,5 @@ def invert(generator: ShortRunGenerator, x: Tensor, z: Tensor, iterations: int, 
 
 
 def mean_squares(made: Tensor, x: Tensor) -> Tensor:
-    """Mean squared difference per coordinate, [B]."""
+    """Mean squared difference over the coordinates of each event, [B]."""
     return (made - x).square().flatten(1).mean(1)

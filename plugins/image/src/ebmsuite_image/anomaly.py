@@ -1,4 +1,4 @@
-"""What is particular to pictures in the scores of `ebmsuite.tasks.anomaly`."""
+"""The smoothing of pictures for the anomaly scores of `ebmsuite.tasks.anomaly`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from torch.nn import functional
 __all__ = ["smooth"]
 
 SMOOTH = 3
-"""Pixels per side of the square that "smoothed" averages over."""
+"""Side, in pixels, of the square that the score "smoothed" averages over."""
 
 
 def smooth(residual: Tensor) -> Tensor:
-    """Means over 3x3 pixels, with zeros beyond the border: [B, C, H, W].
+    """Average over 3x3 pixels, with zeros beyond the border: [B, C, H, W] to the same shape.
 
-    So a stroke beside its place counts less than one that is missing.
+    A slightly displaced stroke therefore counts less than a missing one.
     """
     return functional.avg_pool2d(residual, SMOOTH, 1, SMOOTH // 2)

@@ -1,4 +1,4 @@
-"""The rows of the image suite."""
+"""The benchmark cases (rows) of the image suite."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ CIFAR_IS = Case(
     note="published protocol: 40,000 samples, K = 100 from noise, Inception-v3",
 )
 
-# -- latent vectors with an energy ---------------------------------------------------------------------------------
+# -- models with a latent energy -----------------------------------------------------------------------------------
 
 DIGITS_LATENT_FID = replace(DIGITS_FID, name="image/digits-latent-fid", recipe="image/digits-latent", bar={})
 DIGITS_LATENT_MSE = Case(
@@ -109,7 +109,7 @@ DIGITS_SCORES_MSE = replace(DIGITS_VAE_MSE, name="image/digits-latent-dsm-mse", 
 
 
 def _published(data: str, n: int, mse: tuple[float, ...], fid: tuple[float, ...]) -> SimpleNamespace:
-    """The rows ``mse`` and ``fid`` of a recipe with published numbers: of the paper, then the best known."""
+    """The cases ``mse`` and ``fid`` of a recipe with published numbers: those of the paper, then the best known."""
     sources = ("Pang et al., NeurIPS 2020", "Cui et al., ICCV 2023: energies of several latent layers")
     rows = {}
     for metric, score, values, extractor in (
@@ -158,10 +158,10 @@ PYRAMID = Case(
 # -- anomalies -----------------------------------------------------------------------------------------------------
 
 HELD_OUT = {1: (0.336, 0.722), 4: (0.630, 0.949), 5: (0.619, 0.980), 7: (0.463, 0.941), 9: (0.413, 0.935)}
-"""AUPRC by the digit held out: Pang et al., NeurIPS 2020, and Cui et al., ICCV 2023 (the best known)."""
+"""Published AUPRC per held-out digit: Pang et al., NeurIPS 2020, and Cui et al., ICCV 2023 (the best known)."""
 
 RECIPES = {"latent": "image/mnist-anomaly", "vae": "image/mnist-anomaly-vae", "dsm": "image/mnist-anomaly-dsm"}
-"""By model."""
+"""Recipe per model."""
 
 
 def _anomaly(digit: int, protocol: Literal["pooled", "standard"], recipe: str) -> Case:
@@ -198,4 +198,4 @@ ANOMALY = SimpleNamespace(
         for digit in HELD_OUT
     }
 )
-"""A row a digit, protocol and model, as means of the last ten evaluations during learning."""
+"""One case per model, held-out digit and protocol; a score is the mean of the last ten evaluations during learning."""

@@ -1,4 +1,4 @@
-"""The small classifier that `extractors.DigitClassifier` looks through: net, learning, cache."""
+"""The small classifier behind `extractors.DigitClassifier`: its net, training and cache."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from ebmsuite_image.raster import from_uint8, to_uint8
 __all__ = ["SmallNet", "cached", "labelled", "learn"]
 
 VERSION = "cnn64-1"
-"""Part of the cache's key: to be raised with any change of `SmallNet` or `learn`."""
+"""Part of the cache key. Raise it with every change of `SmallNet` or `learn`."""
 
 _BATCH, _RATE, _DECAY, _SHIFT, _SEED = 60, 5e-3, 1e-2, 2, 20_240
 
 
 class SmallNet(nn.Module):
-    """Three strided convolutions and 64 units: pictures [B, C, H, W] in [-1, 1] to features and logits.
+    """Three strided convolutions and 64 units: maps pictures [B, C, H, W] in [-1, 1] to features and logits.
 
-    The features [B, 64] are the units before their rectifier: nearly Gaussian, which the Frechet distance
-    assumes, and without units that never fire, which would make the covariance singular. They have mean 0 and
-    sd 1 on the training set, so that distances are of the order of 1 and not of the net's arbitrary scale.
+    The features [B, 64] are the units before the ReLU. There they are nearly Gaussian, as the Frechet distance
+    assumes, and no feature is constantly zero, which would make the covariance singular. They are standardised to mean
+    0 and sd 1 on the training set, so that distances do not depend on the arbitrary scale of the net.
     """
 
     def __init__(self, channels: int, classes: int, width: int = 16) -> None:
@@ -62,7 +62,7 @@ class SmallNet(nn.Module):
 def labelled(dataset: Dataset, split: str) -> tuple[Tensor, Tensor]:
     """All pictures, uint8 [N, C, H, W], and labels, int64 [N], of a data set.
 
-    Errors: `UserError` when the data set has no attribute ``labels`` of whole numbers >= 0, one an example.
+    Errors: `UserError` when the data set has no attribute ``labels`` with one whole number >= 0 per example.
     """
     labels = dataset.labels
     if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.shape != (len(dataset),):
@@ -76,10 +76,11 @@ def labelled(dataset: Dataset, split: str) -> tuple[Tensor, Tensor]:
 
 
 def learn(images: Tensor, labels: Tensor, steps: int) -> SmallNet:
-    """A classifier of uint8 pictures [N, C, H, W], int64 labels [N]: ``steps`` steps of AdamW, on the CPU.
+    """Train a classifier of uint8 pictures [N, C, H, W] with int64 labels [N]: ``steps`` steps of AdamW on the CPU.
 
-    A function of its arguments only, up to the rounding of the machine: the global generators are neither
-    read nor moved. One-cycle rate, cross entropy, whole batches shifted by up to two pixels.
+    The result depends on the arguments only, up to rounding: the global random generators are neither read nor
+    advanced. The loss is cross entropy, the learning rate follows a one-cycle schedule, and each batch is shifted by
+    up to two pixels.
     """
     rng = torch.Generator().manual_seed(_SEED)
     n, size = len(images), min(_BATCH, len(images))
@@ -106,11 +107,11 @@ def learn(images: Tensor, labels: Tensor, steps: int) -> SmallNet:
 
 
 def cached(images: Tensor, labels: Tensor, steps: int) -> tuple[SmallNet, str]:
-    """`learn`, or its result of an earlier time, with the key: 64 hex digits.
+    """The classifier from the cache, or else from `learn`, and its cache key of 64 hex digits.
 
-    The key is a sha256 over pictures, labels and recipe. The file, ``image/classifier-<key>.safetensors`` in the cache
-    (`ebmsuite.files.cache_folder`), is put in place by one rename, so processes that learn at the same time never read
-    half of it.
+    The key is the sha256 of pictures, labels and training settings. The file is
+    ``image/classifier-<first 32 digits of the key>.safetensors`` in the cache (`ebmsuite.files.cache_folder`). A rename
+    puts it in place, so concurrent processes never read an incomplete file.
 
     Errors: `DataError` when the file cannot be read or holds another net.
     """
@@ -134,19 +135,19 @@ def cached(images: Tensor, labels: Tensor, steps: int) -> tuple[SmallNet, str]:
 
 
 def _drawn(images: Tensor, labels: Tensor) -> SmallNet:
-    """The net with its first weights; the global generators stay where they are."""
+    """The net with its initial weights; the global random generators do not advance."""
     with torch.random.fork_rng(devices=[]):
-        # not torch.manual_seed, which would move the generators of GPUs as well
+        # not torch.manual_seed, which would also seed the generators of GPUs
         torch.default_generator.manual_seed(_SEED)
         return SmallNet(images.shape[1], int(labels.max()) + 1)
 
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """One thread, so that sums do not depend on the number of cores.
+    """Run with one thread, so that sums do not depend on the number of cores.
 
-    Nor does the time: steps this small wait for each other's threads, on busy cores 20 times as long as they
-    compute.
+    One thread is also faster on busy cores: with several, steps this small spend up to 20 times their computing time
+    waiting for other threads.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

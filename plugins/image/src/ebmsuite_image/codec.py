@@ -1,4 +1,4 @@
-"""The codec ``image/pixels``: picture files and arrays to events in [-1, 1], and back."""
+"""The codec ``image/pixels``: converts picture files and arrays to events in [-1, 1], and back."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from ebmsuite_image.raster import ENDINGS, decode, fit, from_uint8, grid, recolo
 __all__ = ["Inputs", "Pixels", "Scale", "decode", "fit", "from_uint8", "grid", "to_uint8"]
 
 Scale: TypeAlias = Literal["unit", "signed"]
-"""Where black and white are in an array of floats: [0, 1], or [-1, 1]."""
+"""The interval from black to white in an array of floats: "unit" is [0, 1], "signed" is [-1, 1]."""
 
 _ARRAYS = (".npy", ".npz", ".safetensors")
 _FARTHEST = 1.5
-"""How far samples may leave [-1, 1]; floats beyond are on another scale, for example standardised or 0..255."""
+"""Largest absolute value accepted in samples on [-1, 1]. Larger floats are on another scale, such as 0..255."""
 _OVER = 0.1
-"""How far floats in [0, 1] may leave it: resampled pictures overshoot."""
+"""How far floats on [0, 1] may lie outside it: resampled pictures overshoot."""
 
 
 @dataclass(frozen=True)
 class Inputs:
     """Pictures ``x`` float32 [N, C, H, W] in [-1, 1] and their ``names`` [N].
 
-    A name is that of the file, inside the folder that was given, or FILE[i] in a file of several pictures. ``skipped``
-    are the files, or arrays, that were left out.
+    A name is the path of the file relative to the given folder, or FILE[i] for a file of several pictures. ``skipped``
+    holds the files or arrays that were left out.
     """
 
     x: Tensor
@@ -65,25 +65,28 @@ class Pixels:
             raise RecipeError(f"size: {self.size} must be a height and a width of at least one pixel")
 
     def read(self, path: Path) -> Batch:
-        """The pictures in ``path``: x float32 [N, C, H, W] in [-1, 1], index 0..N-1. See `inputs`."""
+        """Read the pictures in ``path``: x float32 [N, C, H, W] in [-1, 1], index 0..N-1. See `inputs`."""
         x = self.inputs(path).x
         return Batch(x, index=torch.arange(len(x)))
 
     def inputs(self, path: Path, scale: Scale | None = None) -> Inputs:
-        """The pictures in ``path``, their names, and what was left out.
+        """Read the pictures in ``path`` with their names, and list what was left out.
 
-        ``path`` is a picture file (see `ENDINGS`), a folder of them and of folders (as `ebmsuite_image.folders.find`
-        reads it), an .npy array, an .npz with an array "x" or a single one, or a .safetensors with a tensor "x".
+        ``path`` is a picture file (see `ENDINGS`), a folder of picture files and sub-folders (read by
+        `ebmsuite_image.folders.find`), an .npy array, an .npz with an array "x" or a single array, or a .safetensors
+        file with a tensor "x".
 
-        The axes of an array are [H, W], [H, W, C], [N, H, W], [N, C, H, W] or [N, H, W, C], where C is 1 or 3: the last
-        axis of three is C when it is 1 or 3. [3, H, W] and four axes of which both the second and the last are 1 or 3
-        are ambiguous, which is a `DataError`, unless four are [N, *event] of this codec.
+        The axes of an array are [H, W], [H, W, C], [N, H, W], [N, C, H, W] or [N, H, W, C], where C is 1 or 3. With
+        three axes, the last one is C if its length is 1 or 3. The shape [3, H, W] is ambiguous. So are four axes of
+        which both the second and the last have length 1 or 3, unless the shape is [N, *event] of this codec. An
+        ambiguous shape is a `DataError`.
 
-        Values are uint8 in 0..255 or floats. Floats of which some are below -0.1 and none is beyond 1.5 are taken to be
-        in [-1, 1]. Others that are above -0.1 may be in [0, 1] too: `DataError`, unless ``scale`` says which.
+        Values are uint8 in 0..255 or floats. Floats are on [-1, 1] if some are below -0.1 and none has an absolute
+        value above 1.5. If none is below -0.1, they could be on [0, 1] or on [-1, 1]: this is a `DataError` unless
+        ``scale`` says which.
 
-        Pictures of another size are cut to the aspect ratio around their centre and scaled; colours are turned to grey,
-        and grey to colours, as needed. `DataError` names the file that is none of this.
+        Pictures of another size are cropped around their centre to the aspect ratio of ``size`` and scaled. Colour is
+        converted to grey, and grey to colour, as needed. `DataError` names a file that cannot be read in these ways.
         """
         path = Path(path)
         shown, ending = printable(path), path.suffix.lower()
@@ -108,11 +111,11 @@ class Pixels:
         raise DataError(f'{shown}: pictures are not read from "{path.suffix}" files, but from {known} or a folder')
 
     def write(self, x: Tensor, path: Path) -> None:
-        """Write pictures x [N, C, H, W] in [-1, 1] as the ending of ``path`` says.
+        """Write pictures x [N, C, H, W] in [-1, 1], in the format given by the ending of ``path``.
 
-        ``.png``: the picture, or a contact sheet of several; ``.npy``: the floats; ``.safetensors``: the
-        floats as tensor "x"; no ending: a folder of 0000.png, 0001.png, ... Files are complete or absent;
-        values outside [-1, 1] are clamped in PNG only. Any other ending is a `DataError`.
+        ``.png``: the picture, or a contact sheet of several; ``.npy``: the floats; ``.safetensors``: the floats as
+        tensor "x"; no ending: a folder of 0000.png, 0001.png, ... A file is written completely or not at all. Only PNG
+        clamps values outside [-1, 1]. Any other ending is a `DataError`.
         """
         path = Path(path)
         if x.dim() != 4 or x.shape[0] == 0 or x.shape[1] not in (1, 3):
@@ -156,7 +159,7 @@ class Pixels:
         return fit(recolour(x, self.channels), self.size).contiguous()
 
     def _layout(self, x: Tensor, path: str) -> Tensor:
-        """[N, C, H, W], C 1 or 3."""
+        """The array rearranged to [N, C, H, W], where C is 1 or 3."""
         shape = list(x.shape)
         first, last = (x.dim() > 2 and shape[i] in (1, 3) for i in (1 if x.dim() == 4 else 0, -1))
         if x.dim() == 3 and shape[0] == 3:
@@ -180,7 +183,7 @@ class Pixels:
 
 
 def _signed(x: Tensor, path: str, scale: Scale | None) -> Tensor:
-    """Floats in [-1, 1], of floats on ``scale``; when it is None they must show theirs."""
+    """Convert floats on ``scale`` to [-1, 1]. When ``scale`` is None, the values must make their scale clear."""
     if not bool(torch.isfinite(x).all()):
         raise DataError(f"{path} holds values that are not numbers (NaN or infinite); remove them")
     low, high = float(x.min()), float(x.max())
@@ -202,7 +205,7 @@ def _signed(x: Tensor, path: str, scale: Scale | None) -> Tensor:
 
 
 def _load(path: Path) -> tuple[Tensor, list[str]]:
-    """The array in a file, and the names of those beside it."""
+    """The array in a file, and the names of the other arrays in it."""
     shown = printable(path)
     try:
         if path.suffix.lower() == ".safetensors":

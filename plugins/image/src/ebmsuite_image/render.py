@@ -1,4 +1,4 @@
-"""Pictures of a model: samples, chains on their way from noise, reconstructions."""
+"""Renderers for models of pictures: samples, the course of chains, reconstructions."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from ebmsuite_image.codec import grid
 __all__ = ["Film", "Grid", "Pictures", "PriorChains", "Reconstructions", "write_gif", "write_png"]
 
 Sheet = NDArray[np.uint8]
-"""[H, W] or [H, W, 3]."""
+"""A picture [H, W] or [H, W, 3]."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """``samples.png``: n samples, ``columns`` in a row."""
+    """Writes ``samples.png``: n samples, ``columns`` per row."""
 
     columns: int = 8
 
@@ -44,14 +44,15 @@ class Grid:
 
 @dataclass(frozen=True)
 class Film:
-    """Chains of a phase from their start to their end: of "negative", or of "prior" where the model has none.
+    """Shows chains of a phase from their start to their end, in ``film.png`` and ``film.gif``.
 
-    Where the chains move latent vectors z, what is shown is g(z).
+    The default phase is "prior" for a model of latent vectors, else "negative". Chains of latent vectors z are shown
+    as g(z).
 
-    ``film.png`` has a row a chain and ``frames`` columns, from the start on the left to the sample on the
-    right, at moments that are "even", or "geometric": closer to one another at first.
-    ``film.gif`` is a grid of the same chains at four times as many even moments; it rests on the last and
-    begins again.
+    ``film.png`` has one row per chain and ``frames`` columns, from the start on the left to the sample on the right.
+    ``spacing`` of the columns in time is "even", or "geometric": closer together at the start of the chain.
+    ``film.gif`` shows a grid of the same chains at four times as many evenly spaced moments. It pauses on the last
+    frame and repeats.
     """
 
     frames: int = 12
@@ -74,7 +75,7 @@ class Film:
 
 @dataclass(frozen=True)
 class Pictures:
-    """`Grid` and `Film` in one."""
+    """Runs `Grid` and then `Film`."""
 
     columns: int = 8
     frames: int = 12
@@ -88,9 +89,10 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Reconstructions:
-    """``reconstructions.png``: n pictures of ``set``, a fixed random subset, each above its g(z), z inferred.
+    """Writes ``reconstructions.png``: n pictures of ``set``, each above its reconstruction g(z) with z inferred.
 
-    ``columns`` are in a row. Needs a model with a generator, and the data.
+    The pictures are a fixed random subset, ``columns`` per row; ``descent`` noise-free steps end the inference. This
+    needs a model with a generator, and the data.
     """
 
     columns: int = 16
@@ -109,10 +111,11 @@ class Reconstructions:
 
 @dataclass(frozen=True)
 class PriorChains:
-    """``prior-chains.png``: g(z) along chains of the phase "prior", a row a chain, a column each of ``lengths``.
+    """Writes ``prior-chains.png``: g(z) along chains of the phase "prior", one row per chain.
 
-    Lengths are in multiples of the phase's steps, K: chains that drift off after K steps have not learned a
-    density, only how to get somewhere in K. The norm of z may tell before the pictures do (`ebm diagnose`).
+    There is one column for each of ``lengths``, in multiples of the phase's number of steps K. If chains drift away
+    after K steps, the model has not learned a density, only how to reach a plausible z in K steps. The norm of z may
+    show this earlier than the pictures (`ebm diagnose`).
     """
 
     chains: int = 8
@@ -138,19 +141,19 @@ def _start(phase: Phase, n: int, rng: torch.Generator, renderer: str) -> Start:
 
 
 def _rows(rows: Sequence[Tensor], columns: int) -> Tensor:
-    """Rows of pictures as one batch, the short ones filled up with white."""
+    """Join rows of pictures into one batch; short rows are filled with white pictures."""
     filled = [torch.cat([row, row.new_ones((columns - len(row), *row.shape[1:]))]) for row in rows]
     return torch.cat(filled)
 
 
 def write_png(sheet: Sheet, path: Path) -> None:
-    """Write a picture, whole or not at all."""
+    """Write a PNG file, completely or not at all."""
     with replacing(path) as file:
         Image.fromarray(sheet).save(file, format="PNG")
 
 
 def write_gif(frames: Sequence[Sheet], path: Path, frame: int = 80, rest: int = 1600) -> None:
-    """Write an endless animation, whole or not at all: ``frame`` ms a frame, ``rest`` ms on the last."""
+    """Write a looping GIF, completely or not at all: ``frame`` ms per frame, ``rest`` ms for the last frame."""
     images = [Image.fromarray(sheet) for sheet in frames]
     times = [frame] * (len(images) - 1) + [rest]
     with replacing(path) as file:

@@ -1,4 +1,4 @@
-"""Data sets of pictures. Importing them imports no torchvision."""
+"""Data sets of pictures. Importing this package does not import torchvision."""
 
 from ebmsuite_image.data.digits import Digits
 from ebmsuite_image.data.folder import Folder

@@ -1,21 +1,21 @@
-"""The data sets ``image/mnist-anomaly`` and ``image/digits-anomaly``: learn nine digits, find the tenth.
+"""The data sets ``image/mnist-anomaly`` and ``image/digits-anomaly``: train on nine digits, detect the tenth.
 
 ==========  ===========================================================  ==========================================
-protocol    learned from                                                 judged on
+protocol    training pictures                                            test pictures
 ==========  ===========================================================  ==========================================
-pooled      80% of the nine digits of all pictures, shuffled             the other 20%, and every picture of the tenth
-standard    the nine digits of the training pictures                     the test pictures
-choice      the nine digits of the training pictures but the last ones   these last ones, all ten digits
+pooled      80% of the nine digits of training and test set, shuffled    the other 20%, and all pictures of the tenth
+standard    the nine digits of the training set                          the test set
+choice      the nine digits of the training set without its end          the end of the training set, all ten digits
 ==========  ===========================================================  ==========================================
 
-"pooled" is the split of the public loaders (Zenati et al., 2018, and after them), without their leak: theirs is drawn
-from a generator that goes on, so that what is learned and what is judged come from two permutations; here it is one.
-A third of its test pictures, and more, are anomalies. "standard" has about a tenth. The two are not to be compared.
-"choice" is "standard" in small, made of training pictures alone: settings are chosen on it, with digits that are not
-reported.
+"pooled" is the split of the public loaders (Zenati et al., 2018, and later work) without their leak. Those loaders draw
+a new permutation for each split, so training and test pictures overlap; here one permutation gives both. At least a
+third of the test pictures are anomalies, compared with about a tenth in "standard", so scores of the two protocols
+cannot be compared. "choice" is a small version of "standard" made of training pictures only. Use it to choose settings,
+with digits that are not reported.
 
-In all of them "valid" is the last part of what is there to learn from, 5,000 pictures or a tenth of them, and is no
-part of "train". It has no anomalies.
+In all protocols, "valid" is the last 5,000 of the training pictures, or the last tenth if that is fewer, and is not
+part of "train". It contains no anomalies.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ Part: TypeAlias = tuple[Tensor, Tensor]
 """Pictures uint8 [N, 1, H, W] and their digits int64 [N]."""
 
 SEED = 42
-"""Of the permutation of the public loaders."""
+"""Seed of the permutation in the public loaders."""
 
 
 class Anomaly(Pictures):
-    """Pictures of which some are of the digit ``held_out``: ``anomalous`` [N] says which, to metrics alone.
+    """Pictures of which some show the digit ``held_out``; ``anomalous`` [N] marks these, for metrics only.
 
-    Batches carry no label, unless ``conditional`` asks for it: then the nine digits are told apart in learning, which
-    is another task. ``held_out`` and ``protocol`` belong with every score.
+    Batches carry no labels unless ``conditional``. With labels the model learns to distinguish the nine digits, which
+    is a different task. Report ``held_out`` and ``protocol`` with every score.
     """
 
     def __init__(
@@ -82,14 +82,14 @@ def digits_anomaly(
 def _split(
     training: Part, test: Part, last: int, split: str, held_out: int, protocol: Protocol
 ) -> tuple[Part, Skipped]:
-    """The pictures of a split, and those training pictures of ``held_out`` that no split has."""
+    """The pictures of a split, and the training pictures of ``held_out``, which are in no split."""
     check_split(split)
     if not 0 <= held_out <= 9:
         raise RecipeError(f"held_out: {held_out} is not a digit from 0 to 9")
-    last = min(last, len(training[0]) // 6)  # fewer of a subset
+    last = min(last, len(training[0]) // 6)  # fewer if the data are a subset
     early, late = _chosen(training, slice(-last)), _chosen(training, slice(-last, None))
     learned, judged = (early, late) if protocol == "choice" else (training, test)
-    if protocol == "pooled":  # in the order that the public loaders permute
+    if protocol == "pooled":  # concatenated in the order that the public loaders permute
         images, digits = (torch.cat(three) for three in zip(early, test, late, strict=True))
         learned, judged = _pooled((images, digits), held_out)
     left_out = [f"training image {i}" for i in (learned[1] == held_out).nonzero().flatten().tolist()]

@@ -1,4 +1,4 @@
-"""The data set ``image/celeba``: faces, read from files."""
+"""The data set ``image/celeba``: faces, read from picture files."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ WHOLE = {"train": 162_770, "valid": 19_867, "test": 19_962}
 
 
 def celeba(split: str = "train", size: int = 64, crop: int = 140, flip: bool = False) -> Pictures:
-    """CelebA, aligned and cropped: RGB faces, 178 wide and 218 high, in its own three splits.
+    """CelebA, aligned and cropped: RGB faces, 178 pixels wide and 218 high, with its own three splits.
 
-    The central ``crop`` x ``crop`` pixels are scaled to ``size`` x ``size``; ``flip`` mirrors training
-    examples at random. Pictures are checked for damage at their ends at once, and decoded when a batch is asked for.
+    The central ``crop`` x ``crop`` pixels are scaled to ``size`` x ``size``; ``flip`` mirrors training examples at
+    random. The start and end of every picture file are checked for damage immediately. Pictures are decoded when a
+    batch needs them.
     """
     check_split(split)
     if min(size, crop) < 1:
@@ -50,7 +51,7 @@ def _fetch(folder: Path) -> None:
 
 
 def _partition(path: Path) -> dict[str, int]:
-    """File name -> 0 (train), 1 (valid) or 2 (test), from lines "000001.jpg 0"."""
+    """Read a map from file name to 0 (train), 1 (valid) or 2 (test), from lines such as "000001.jpg 0"."""
     found: dict[str, int] = {}
     try:
         for line in filter(str.strip, path.read_text(encoding="utf-8").splitlines()):

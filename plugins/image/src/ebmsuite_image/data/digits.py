@@ -1,4 +1,4 @@
-"""The embedded data set ``image/digits``: a part of MNIST that comes with the package."""
+"""The embedded data set ``image/digits``: a part of MNIST included in the package."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["Digits"]
 class Digits(Pictures):
     """Handwritten digits, 28x28, grey: 7,000 train, 1,000 valid and 2,000 test pictures of MNIST, unaltered.
 
-    train and valid come from MNIST's training images, test from its test images; every ten pictures in order
-    hold each digit once. ``size`` scales them to size x size; ``labels`` makes the digit the condition.
-    ``rows`` [N] are their row numbers in the MNIST file that they come from.
+    "train" and "valid" come from MNIST's training images, "test" from its test images. Each group of ten consecutive
+    pictures contains each digit once. ``size`` scales pictures to size x size; ``labels`` makes the digit the
+    condition. The attribute ``rows`` [N] holds the row numbers of the pictures in their MNIST file.
     """
 
     def __init__(self, split: str = "train", size: int | None = None, labels: bool = False) -> None:
@@ -33,8 +33,8 @@ class Digits(Pictures):
 
 @functools.cache
 def _stored() -> dict[str, tuple[Tensor, Tensor, Tensor]]:
-    """For every split, pictures uint8 [N, 1, 28, 28], digits int64 [N] and rows int64 [N]."""
-    # see tools/make_digits.py: where there is ink, and the grey values of the ink alone
+    """Per split: pictures uint8 [N, 1, 28, 28], digits int64 [N] and rows int64 [N]."""
+    # the file stores a mask of the inked pixels and their grey values only (see tools/make_digits.py)
     with (
         importlib.resources.files(__package__).joinpath("digits.npz").open("rb") as file,
         np.load(file, allow_pickle=False) as stored,

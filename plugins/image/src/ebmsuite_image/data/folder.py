@@ -1,4 +1,4 @@
-"""The data set ``image/folder``: a user's own pictures."""
+"""The data set ``image/folder``: a folder of the user's pictures."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ __all__ = ["Folder"]
 
 _UP_TO = {"train": 0.90, "valid": 0.95, "test": 1.0}
 _SPLIT_OF = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
-"""What sub-folders that are splits are called, in either case."""
+"""Names of sub-folders that are splits (upper or lower case), and the split of each."""
 
 
 class Folder(Pictures):
-    """The pictures in a folder and the folders in it, in the order of their names.
+    """The pictures in a folder and its sub-folders, in the order of their names.
 
-    90 % are train, 5 % valid and 5 % test by a hash of the name that a picture has inside the folder: a picture keeps
-    its split when others come or go. Names that differ in their Unicode composition only are one name here.
+    A hash of the name of a picture inside the folder decides its split: 90 % are train, 5 % valid and 5 % test. A
+    picture therefore keeps its split when others are added or removed. Names that differ only in their Unicode
+    composition get the same split.
 
-    The sub-folders ``train``, ``valid`` (or ``val``, ``validation``) and ``test`` are the splits when there is a
-    ``train``, at least one of the others, and no picture outside of them. Pictures outside are a `DataError` then, as
-    are two of the others without a ``train``, and two sub-folders for one split. A single sub-folder of such a name is
-    a folder like any other. ``note`` says which of the two it was.
+    If there is a sub-folder ``train`` and at least one of ``valid`` (or ``val``, ``validation``) and ``test``, these
+    sub-folders are the splits. Then a picture outside of them is a `DataError`. ``valid`` and ``test`` without
+    ``train``, and two sub-folders for the same split, are a `DataError` too. If only one sub-folder has such a name, it
+    is an ordinary sub-folder. ``note`` says how the splits were made.
 
-    Pictures are cut to squares around their centre and scaled to ``size`` x ``size``; ``channels`` is 1 (grey) or 3
-    (RGB); ``flip`` mirrors training examples at random. All pictures of all splits are checked for damage at their
-    ends at once; ``invalid`` says what becomes of damaged ones. They are decoded when a batch is asked for. ``skipped``
-    names every file in the folder that is not used. A folder, or a split, without pictures is a `DataError`.
+    Pictures are cropped to the central square and scaled to ``size`` x ``size``; ``channels`` is 1 (grey) or 3 (RGB);
+    ``flip`` mirrors training examples at random. The start and end of all picture files, of all splits, are checked
+    for damage immediately; ``invalid`` says what happens with damaged ones. Pictures are decoded when a batch needs
+    them. ``skipped`` names every file in the folder that is not used. A folder or split without pictures is a
+    `DataError`.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class Folder(Pictures):
 
 
 def _split(found: Found, split: str) -> tuple[Found, str]:
-    """The pictures of a split, and how they were chosen."""
+    """The pictures of a split, and a note that says how they were chosen."""
     folder, n = printable(found.root), len(found.names)
     named: dict[str, str] = {}
     for top in sorted(entry.name for entry in found.root.iterdir() if entry.is_dir()):

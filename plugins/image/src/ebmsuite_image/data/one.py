@@ -13,10 +13,10 @@ __all__ = ["One"]
 
 
 class One(Pictures):
-    """One picture, whole, at its own proportions: ``size`` pixels along its longer side, or as many as it has.
+    """A single complete picture at its own aspect ratio, reduced to at most ``size`` pixels along its longer side.
 
-    Without ``path`` it is an alpine landscape that comes with the package. All splits are this picture: nothing is held
-    out, and what is measured is likeness to it. ``channels`` is 1 (grey) or 3 (RGB).
+    The default picture is an alpine landscape included in the package; ``path`` selects another. Every split is this
+    picture: nothing is held out, and metrics measure the similarity to it. ``channels`` is 1 (grey) or 3 (RGB).
     """
 
     def __init__(self, path: str | None = None, split: str = "train", size: int = 250, channels: int = 3) -> None:

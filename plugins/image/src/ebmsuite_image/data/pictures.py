@@ -1,4 +1,4 @@
-"""What every data set of pictures is: bytes in memory or in files, floats in [-1, 1] by the batch."""
+"""The base of all data sets of pictures: stored as bytes in memory or files, served as floats in [-1, 1]."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ SPLITS = ("train", "valid", "test")
 
 
 class Files:
-    """Picture files as if they were a uint8 tensor [N, C, H, W]: decoded when they are indexed.
+    """Picture files with the interface of a uint8 tensor [N, C, H, W]: indexing decodes them.
 
-    ``size`` is (height, width) after cutting out the centre (``crop`` x ``crop`` pixels at most).
+    Pictures are cropped around their centre (to at most ``crop`` x ``crop`` pixels, if given) and scaled to ``size``
+    (height, width).
     """
 
     def __init__(self, found: Found, size: tuple[int, int], channels: int = 3, crop: int | None = None) -> None:
@@ -34,12 +35,12 @@ class Files:
         return (len(self.paths), self.channels, *self.size)
 
     def __getitem__(self, index: Tensor) -> Tensor:
-        """Pictures ``index`` [B]: uint8 [B, C, H, W]. `DataError` names a file that cannot be read."""
-        with ThreadPoolExecutor(4) as pool:  # decoding leaves the interpreter to others
+        """Decode pictures ``index`` [B]: uint8 [B, C, H, W]. `DataError` names a file that cannot be read."""
+        with ThreadPoolExecutor(4) as pool:  # decoding releases the interpreter lock
             return torch.cat(list(pool.map(self._read, index.tolist())))
 
     def digest(self) -> str:
-        """Of names, sizes and the first and last 4 KiB of all files, in order. Their folder does not count."""
+        """Digest of the names, sizes and first and last 4 KiB of all files, in order. Their folder does not matter."""
         return digest_of("\n".join(self.found.names), b"".join(self.found.prints))
 
     def _read(self, i: int) -> Tensor:
@@ -49,10 +50,9 @@ class Files:
 class Pictures(Dataset):
     """A data set of pictures: events [C, H, W] in [-1, 1].
 
-    ``images`` are uint8 [N, C, H, W] (or `Files`); ``labels`` int64 [N], in 0..``classes`` - 1, are the
-    condition when it is ``conditional``, and are there for metrics in any case. With ``flip`` an example is
-    mirrored or not as its seed says, whatever batch it is in; seed 0 leaves it as it is. ``note`` and ``skipped`` are
-    those of `Dataset`.
+    ``images`` are uint8 [N, C, H, W] (or `Files`). ``labels`` are int64 [N] in 0..``classes`` - 1; metrics can always
+    use them, and they are the condition if ``conditional``. With ``flip``, the seed of an example alone decides whether
+    it is mirrored; seed 0 never mirrors. ``note`` and ``skipped`` are those of `Dataset`.
     """
 
     def __init__(
@@ -76,13 +76,13 @@ class Pictures(Dataset):
         return int(self.images.shape[0])
 
     def digest(self) -> str:
-        """Of all images (of files: their names, sizes and first and last bytes) and labels."""
+        """Digest of all images (for files: of their names, sizes, first and last bytes) and labels."""
         labels = None if self.labels is None else digest_of(self.labels)
         images = self.images.digest() if isinstance(self.images, Files) else digest_of(self.images)
         return digest_of(images, labels)
 
     def batch(self, index: Tensor, seeds: Tensor) -> Batch:
-        """Examples ``index`` [B]: x float32 [B, C, H, W]; ``seeds`` [B] decide who is mirrored."""
+        """Examples ``index`` [B]: x float32 [B, C, H, W]; ``seeds`` [B] decide which examples are mirrored."""
         x = from_uint8(self.images[index])
         if self.flip:
             x = torch.where(coin(seeds).view(-1, 1, 1, 1), x.flip(-1), x)
@@ -91,25 +91,25 @@ class Pictures(Dataset):
 
 
 def coin(seeds: Tensor) -> Tensor:
-    """A fair coin for every int64 seed: bool, same shape; False for seed 0."""
-    # the finaliser of splitmix64, in wrapping int64: the seeds of neighbours differ by a constant
+    """A pseudo-random fair coin for each int64 seed: bool, same shape; False for seed 0."""
+    # mix with the finaliser of splitmix64 (int64 wraps around), because seeds of neighbours differ by a constant
     z = (seeds ^ (seeds >> 30)) * (0xBF58476D1CE4E5B9 - (1 << 64))
     z = (z ^ (z >> 27)) * (0x94D049BB133111EB - (1 << 64))
     return ((z ^ (z >> 31)) & 1).bool()
 
 
 def check_split(split: str) -> None:
-    """`RecipeError` when ``split`` is not one of train, valid, test."""
+    """Raise `RecipeError` if ``split`` is not one of train, valid, test."""
     if split not in SPLITS:
         raise RecipeError(f'split: "{split}" is not one of {", ".join(SPLITS)}')
 
 
 def resized(images: Tensor, size: int | None) -> Tensor:
-    """uint8 [N, C, H, W] scaled to ``size`` x ``size``; unchanged when None."""
+    """Scale uint8 pictures [N, C, H, W] to ``size`` x ``size``; None leaves them unchanged."""
     if size is None or images.shape[-2:] == (size, size):
         return images
     if size < 1:
         raise RecipeError(f"size: {size} must be at least one pixel")
-    # in parts: resizing goes through floats, four times the bytes
+    # in parts, because resizing converts to float32, which needs four times the memory
     parts = [fit(images[i : i + 4096], (size, size)) for i in range(0, len(images), 4096)]
     return torch.cat(parts)

@@ -1,12 +1,12 @@
 """Public data sets: MNIST, Fashion-MNIST, CIFAR-10, SVHN and CelebA.
 
-They are read from the folder that the environment variable ``EBMSUITE_DATA`` names (its layout is told in
-`ebmsuite_image.data.where`) or else downloaded by torchvision.
+They are read from the folder in the environment variable ``EBMSUITE_DATA`` (`ebmsuite_image.data.where` describes its
+layout), or else downloaded by torchvision.
 
-Splits: "test" is the test set. "valid" is the last 5,000 training images, or the last tenth when there are
-fewer than 50,000, and "train" the training images before them. CelebA has three splits of its own.
+Splits: "test" is the test set. "valid" is the last 5,000 training images, or the last tenth if there are fewer than
+50,000. "train" is the training images before them. CelebA comes with its own three splits.
 
-``size`` scales pictures to size x size, ``labels`` makes the class (int64, 0..9) the condition, and ``flip``
+Settings: ``size`` scales pictures to size x size, ``labels`` makes the class (int64, 0..9) the condition, and ``flip``
 mirrors training examples at random.
 """
 
@@ -33,13 +33,13 @@ __all__ = ["MNIST", "celeba", "cifar10", "fashion_mnist", "load", "mnist", "svhn
 CLASSES = 10
 HELD_OUT = 5_000
 
-# what torchvision raises for files that are there and are not right
+# what torchvision raises for files that are damaged or incomplete
 _DAMAGED = (RuntimeError, OSError, ValueError, EOFError, KeyError, IndexError, AssertionError)
 
 
 @dataclass(frozen=True)
 class Public:
-    """What is known of a public data set; ``marker`` is what torchvision puts under its root for it."""
+    """Facts about a public data set; ``marker`` is the path that torchvision creates for it below its root."""
 
     name: str
     torchvision: str
@@ -48,7 +48,7 @@ class Public:
     train: int
     test: int
     needs: str = ""
-    """A module that torchvision imports for it."""
+    """A module that torchvision needs to read it."""
 
 
 MNIST = Public("mnist", "MNIST", "MNIST/raw", (28, 28), 60_000, 10_000)
@@ -101,9 +101,9 @@ def _pictures(public: Public, split: str, size: int | None, labels: bool, flip: 
 
 
 def load(public: Public, part: str) -> tuple[Tensor, Tensor]:
-    """Pictures uint8 [N, C, H, W] and classes int64 [N] of "train" or "test", as they are stored.
+    """Load pictures uint8 [N, C, H, W] and classes int64 [N] of "train" or "test", in their stored order.
 
-    The whole before a subset, files before downloads.
+    A complete copy is preferred to a subset, and local files are preferred to a download.
     """
     marker = torchvision_folder() / public.marker.format(part=part)
     file = npz_file(public.name, part)
@@ -126,7 +126,7 @@ def load(public: Public, part: str) -> tuple[Tensor, Tensor]:
 
 
 def _torchvision(public: Public, part: str, root: Path, fetch: bool) -> Any:
-    """The data set of torchvision, read from ``root`` or downloaded into it."""
+    """The torchvision data set, read from ``root`` or downloaded into it."""
     if public.needs and importlib.util.find_spec(public.needs) is None:
         raise PluginError(f"image/{public.name} is read with {public.needs}: pip install {public.needs}")
     make = getattr(import_torchvision().datasets, public.torchvision)
@@ -135,7 +135,7 @@ def _torchvision(public: Public, part: str, root: Path, fetch: bool) -> Any:
 
 
 def _channels_first(x: npt.NDArray[np.uint8]) -> Tensor:
-    """[N, H, W], [N, H, W, 3] or [N, 3, H, W] as [N, C, H, W]."""
+    """Convert [N, H, W], [N, H, W, 3] or [N, 3, H, W] to [N, C, H, W]."""
     images = torch.from_numpy(x)
     if images.dim() == 3:
         return images[:, None]

@@ -1,4 +1,4 @@
-"""torchvision, imported only when it is needed and with one message when it does not fit torch."""
+"""Imports torchvision when it is needed, with one clear error when it does not match torch."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["import_torchvision"]
 
 
 def import_torchvision() -> Any:
-    """The module ``torchvision``.
+    """Import and return the module ``torchvision``.
 
-    A build for another torch fails in many ways, from "operator torchvision::nms does not exist" to a shared
-    library that cannot be loaded. `PluginError` names both versions and says what to install.
+    A build for another version of torch fails in many ways, from "operator torchvision::nms does not exist" to a shared
+    library that cannot be loaded. Each becomes a `PluginError` that names both versions and says what to install.
     """
     try:
         return importlib.import_module("torchvision")

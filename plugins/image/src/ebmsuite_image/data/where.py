@@ -1,6 +1,6 @@
-"""Where public data sets lie on this machine, and arrays in .npz files that are what they should be.
+"""Finds public data sets on this machine, and reads and checks their .npz files.
 
-``EBMSUITE_DATA`` names a folder, laid out like this (a data set needs one of its lines)::
+``EBMSUITE_DATA`` names a folder with this layout (a data set needs only one of these lines)::
 
     image/NAME.npz                   x_train, y_train, x_test, y_test
     image/NAME_train.npz             x, y        (and image/NAME_test.npz)
@@ -8,10 +8,10 @@
     image/NAME_subset.npz            like NAME.npz, with a part of the examples
     image/NAME_subset_train.npz      like NAME_train.npz, with a part of the examples
 
-NAME is mnist, fashion_mnist, cifar10 or svhn. x are uint8 [N, height, width] (grey) or [N, height, width, 3]
-(RGB), y integers [N] from 0. A data set that is in none of them is downloaded by torchvision into
-``torchvision/``, or into that folder of the cache (`ebmsuite.files.cache_folder`) when EBMSUITE_DATA is not set;
-EBMSUITE_OFFLINE=1 forbids that. Files are looked for in the order above: a subset is used when the whole is not there.
+NAME is mnist, fashion_mnist, cifar10 or svhn. The arrays x are uint8 [N, height, width] (grey) or [N, height, width, 3]
+(RGB); the arrays y are integers [N] from 0. The suite looks for files in the order above, so it uses a subset only if
+the complete data set is missing. If there are no files, torchvision downloads the data set into ``torchvision/``, in
+the cache (`ebmsuite.files.cache_folder`) if EBMSUITE_DATA is not set. EBMSUITE_OFFLINE=1 forbids downloads.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ __all__ = ["download", "npz_arrays", "npz_file", "torchvision_folder"]
 
 
 def torchvision_folder() -> Path:
-    """The ``root`` of torchvision's data sets; it need not exist."""
+    """The ``root`` folder for torchvision's data sets. It may not exist yet."""
     folder = data_folder()
     return folder / "torchvision" if folder else cache_folder("torchvision")
 
 
 def npz_file(name: str, part: str) -> tuple[Path, str, str] | None:
-    """The .npz of data set ``name`` with ``part`` ("train" or "test") and its keys of x and y, or None."""
+    """The .npz file with ``part`` ("train" or "test") of data set ``name`` and its keys for x and y, or None."""
     folder = data_folder()
     if folder is None:
         return None
@@ -54,7 +54,7 @@ def npz_file(name: str, part: str) -> tuple[Path, str, str] | None:
 def npz_arrays(
     path: Path, x_key: str, y_key: str, shape: tuple[int, ...], classes: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Pictures uint8 [N, *shape] and labels int64 [N] in 0..classes-1. `DataError` names file and key."""
+    """Read pictures uint8 [N, *shape] and labels int64 [N] in 0..classes-1. `DataError` names file and key."""
     x, y = _arrays(path, x_key, y_key)
     if x.dtype != np.uint8:
         raise DataError(f'{path}: "{x_key}" is {x.dtype}; it must be uint8 in 0..255')
@@ -89,10 +89,10 @@ def _arrays(path: Path, *keys: str) -> list[npt.NDArray[Any]]:
 
 
 def download(name: str, contents: str, fetch: Callable[[Path], object]) -> None:
-    """Let ``fetch`` download data set ``name`` into a folder, and move that into `torchvision_folder`.
+    """Download data set ``name`` with ``fetch`` into a temporary folder, and move the files to `torchvision_folder`.
 
-    An interrupted download leaves nothing, and of two processes that download one is thrown away.
-    `MissingData`, which says that ``contents`` are wanted instead, when it fails.
+    An interrupted download leaves nothing behind. If two processes download at the same time, the files of one are
+    discarded. Errors: `MissingData`, which asks for ``contents`` instead, when the download fails.
     """
     root = torchvision_folder()
     try:
@@ -116,7 +116,7 @@ def _move(source: Path, target: Path) -> None:
     try:
         os.replace(source, target)
     except OSError:
-        if not target.exists():  # or else another process was faster
+        if not target.exists():  # else another process has just put it there
             raise
 
 

@@ -1,1 +1,1 @@
-"""Energies on pictures, one file a net. Every factory returns `ebmsuite.energy.Tilted`."""
+"""Energies of pictures, one module per net. The factories return `ebmsuite.energy.Tilted` or `JointEnergy`."""

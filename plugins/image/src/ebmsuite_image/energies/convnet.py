@@ -1,4 +1,4 @@
-"""The plain convolutional net of short-run MCMC, and the same as a classifier."""
+"""The plain convolutional net of short-run MCMC, as an energy and as a joint energy with class labels."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ def convnet(
     activation: Activation = "leaky-relu",
     reference_sd: float | None = None,
 ) -> Tilted:
-    """The net of Nijkamp et al., NeurIPS 2019, whose only setting is its width.
+    """The convolutional net of Nijkamp et al., NeurIPS 2019, for pictures of any size.
 
-    conv3x3 to ``width`` channels, then stride-2 conv4x4 that double the channels until no side exceeds 4
-    (three for 32x32 and 28x28, four for 64x64), then a linear map of what is left (the authors' last conv4x4,
-    written as a matrix product). For 3x32x32, 0.69M parameters at width 32, 2.76M at 64, 11.0M at 128 (the
-    paper's for CIFAR-10). The "vanilla" net of Nijkamp et al., AAAI 2020 is ``width=32, slope=0.05``.
+    The first layer is a conv3x3 with ``width`` output channels. Then conv4x4 layers of stride 2 double the channels
+    until no side exceeds 4 (three layers for 32x32 and 28x28, four for 64x64). The last layer is a linear map of the
+    flattened features, which equals the authors' last conv4x4. For 3x32x32 the net has 0.69M parameters at width 32,
+    2.76M at 64, and 11.0M at 128 (the paper's for CIFAR-10). The "vanilla" net of Nijkamp et al., AAAI 2020 is
+    ``width=32, slope=0.05``.
 
-    ``event`` is [C, H, W]; ``slope`` is that of leaky-relu; ``reference_sd`` that of a Gaussian reference,
-    None for the uniform one. Raises `RecipeError` for other events.
+    ``event`` is [C, H, W]. ``slope`` is the negative slope of leaky-relu. ``reference_sd`` is the sd of a Gaussian
+    reference; None means a uniform reference. Raises `RecipeError` for other events.
     """
     return tilted(_net("image/convnet", event, width, slope, activation), event, reference_sd)
 
@@ -41,7 +42,7 @@ def convnet_classes(
     activation: Activation = "silu",
     reference_sd: float | None = None,
 ) -> JointEnergy:
-    """The same net, smooth unless said otherwise, whose logits are a classifier and an energy: see `JointEnergy`."""
+    """The net of `convnet` with one logit per class, as a `JointEnergy`; its activation is smooth by default."""
     labels = nets.labels_of(condition, "image/convnet-classes")
     net = _net("image/convnet-classes", event, width, slope, activation, labels)
     return JointEnergy(net, nets.reference(event, reference_sd))

@@ -1,4 +1,4 @@
-"""The non-local net of convergent learning."""
+"""The non-local net used for convergent learning."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ __all__ = ["NonLocal", "nonlocal_net"]
 
 
 class NonLocal(nn.Module):
-    """Attention among the places of a feature map: h + W y, y_i = sum_j softmax_j(theta_i . phi_j) g_j.
+    """Attention among the positions of a feature map: h + W y, y_i = sum_j softmax_j(theta_i . phi_j) g_j.
 
-    The embedded Gaussian of Wang et al., CVPR 2018, section 3.2, unscaled, with half the channels inside.
-    Keys phi and values g are max-pooled by 2, so H W queries meet H W / 4 keys. W starts at zero: the block
-    is the identity at first. Plain products, because fused attention kernels have no second derivative.
+    This is the embedded Gaussian of Wang et al., CVPR 2018, section 3.2, without scaling, with half the channels
+    inside the block. Keys phi and values g are max-pooled by 2, so H W queries attend to H W / 4 keys. W starts at
+    zero, so the block is initially the identity. The code uses plain matrix products, because fused attention kernels
+    have no second derivative.
     """
 
     def __init__(self, channels: int) -> None:
@@ -33,8 +34,8 @@ class NonLocal(nn.Module):
         nn.init.zeros_(self.out.bias)
 
     def forward(self, h: Tensor) -> Tensor:
-        """[B, channels, H, W] to the same shape; H, W >= 2."""
-        # each [B, inner, places]
+        """Map [B, channels, H, W] to the same shape; H, W >= 2."""
+        # each [B, inner, positions]
         query, key, value = (m(h).flatten(2) for m in (self.query, self.key, self.value))
         attention = (query.transpose(1, 2) @ key).softmax(-1)
         y = (value @ attention.transpose(1, 2)).unflatten(2, h.shape[2:])
@@ -49,14 +50,14 @@ def nonlocal_net(
     activation: Activation = "leaky-relu",
     reference_sd: float | None = None,
 ) -> Tilted:
-    """The net that Nijkamp et al., AAAI 2020, learn with convergent chains.
+    """The non-local net of Nijkamp et al., AAAI 2020, which they train with convergent chains.
 
-    Three stages of ``width``, 2 ``width`` and 4 ``width`` channels, each a conv3x3, an activation and a
-    max-pool by 2, with a `NonLocal` block after the first two; then a hidden layer of 8 ``width`` units. For
-    any picture of at least 8x8 (32x32 ends at 4x4, 28x28 at 3x3).
+    The net has three stages with ``width``, 2 ``width`` and 4 ``width`` channels. Each is a conv3x3, an activation and
+    a max-pool by 2; a `NonLocal` block follows the first and the second stage. Then comes a hidden layer of 8 ``width``
+    units. Pictures must be at least 8x8 (32x32 ends at 4x4, 28x28 at 3x3).
 
-    ``event`` is [C, H, W]; ``slope`` is that of leaky-relu; ``reference_sd`` that of a Gaussian reference,
-    None for the uniform one. Raises `RecipeError` for other events.
+    ``event`` is [C, H, W]. ``slope`` is the negative slope of leaky-relu. ``reference_sd`` is the sd of a Gaussian
+    reference; None means a uniform reference. Raises `RecipeError` for other events.
     """
     channels, high, wide = picture(event, "image/nonlocal", least=8)
     layers: list[nn.Module] = []

@@ -1,4 +1,4 @@
-"""What the nets on pictures share."""
+"""Parts shared by the energy nets for pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Head", "picture", "tilted"]
 
 
 def picture(event: Space, net: str, least: int = 1) -> tuple[int, int, int]:
-    """(channels, height, width) of a space of pictures with sides of at least ``least``, or `RecipeError`."""
+    """(channels, height, width) of a space of pictures. `RecipeError` for other events or sides below ``least``."""
     if len(event.shape) != 3:
         raise RecipeError(f"{net} works on pictures [channels, height, width], not on events {event.shape}")
     channels, height, width = event.fixed
@@ -24,15 +24,15 @@ def picture(event: Space, net: str, least: int = 1) -> tuple[int, int, int]:
 
 
 def tilted(net: nn.Module, event: Space, reference_sd: float | None) -> Tilted:
-    """The energy of a convolutional net f and one of the papers' two references."""
+    """The energy E_0 - f of a net f: E_0 is a Gaussian of sd ``reference_sd``, or uniform when it is None."""
     return Tilted(net, reference(event, reference_sd))
 
 
 class Head(nn.Module):
-    """A linear map of features [B, ...] to f, [B], or to [B, outputs].
+    """A linear map from features [B, ...] to f, [B], or to [B, outputs].
 
-    It computes in float32 (float64 stays) under autocast too: energies are compared as differences of large
-    numbers, and 8 bits of mantissa lose the difference.
+    It computes in float32 (or float64) even under autocast. Energies are compared as differences of large numbers, and
+    the 8 mantissa bits of bfloat16 would lose the difference.
     """
 
     def __init__(self, features: int, outputs: int | None = None) -> None:

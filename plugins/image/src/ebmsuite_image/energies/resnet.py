@@ -1,4 +1,4 @@
-"""The spectrally normalised residual net of IGEBM."""
+"""The spectrally normalised residual net of IGEBM (Du & Mordatch, NeurIPS 2019)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = ["Block", "resnet"]
 class NormedConv(nn.Module):
     """A 3x3 convolution whose weight matrix [out, channels * 9] has largest singular value 1.
 
-    The estimate of that value takes one power iteration a forward pass in train mode (so that the energy
-    moves a little from call to call) and none in eval mode. It is in full precision under autocast.
+    The estimate of the singular value takes one power iteration per forward pass in train mode, so the energy changes
+    slightly from call to call, and none in eval mode. It is computed in full precision, also under autocast.
     """
 
     def __init__(self, channels: int, out: int, bias: bool = True) -> None:
@@ -36,10 +36,10 @@ class NormedConv(nn.Module):
 
 
 class Block(nn.Module):
-    """act(pool(bypass(h) + scale * conv(act(conv(h))))), the pool an average by 2 where ``down``.
+    """The residual block act(pool(bypass(h) + scale * conv(act(conv(h))))), with an average pool by 2 if ``down``.
 
-    The bypass is a convolution where the number of channels changes and the identity where not; ``scale``, a
-    number a channel, gives back the freedom that the norm of the second convolution takes.
+    The bypass is a convolution if the number of channels changes, else the identity. ``scale`` is one learned number
+    per channel; it restores the freedom that the spectral norm takes from the second convolution.
     """
 
     def __init__(self, channels: int, out: int, down: bool, activation: Activation, slope: float) -> None:
@@ -51,14 +51,14 @@ class Block(nn.Module):
         self.down = down
 
     def forward(self, h: Tensor) -> Tensor:
-        """[B, channels, H, W] to [B, out, H, W], or half of H and W where ``down``."""
+        """Map [B, channels, H, W] to [B, out, H, W], with H and W halved if ``down``."""
         h = self.bypass(h) + self.scale * self.inside(h)
         out: Tensor = self.activation(F.avg_pool2d(h, 2) if self.down else h)
         return out
 
 
 class SumPool(nn.Module):
-    """Positive parts summed over places: [B, C, H, W] to [B, C]."""
+    """Sums ReLU(h) over positions: [B, C, H, W] to [B, C]."""
 
     def forward(self, h: Tensor) -> Tensor:
         return full_precision(h).relu().sum((2, 3))
@@ -74,16 +74,17 @@ def resnet(
 ) -> Tilted:
     """The ResNet32Large of Du & Mordatch, NeurIPS 2019, for pictures of any size.
 
-    conv3x3 to ``width`` channels; stages of ``blocks`` residual blocks, the first of each halving the sides,
-    with ``width``, 2 ``width``, 4 ``width``, ... channels; ReLU, a sum over places and a linear map. Spectral
-    norm on all but the last map bounds how steep the energy can get; there is no batch norm.
+    The first layer is a conv3x3 with ``width`` output channels. Stages of residual blocks follow, as many blocks per
+    stage as ``blocks`` says, with ``width``, 2 ``width``, 4 ``width``, ... channels; the first block of each stage
+    halves the sides. The net ends with ReLU, a sum over positions and a linear map. Spectral normalisation of all
+    layers but the last bounds the slope of the energy. There is no batch normalisation.
 
-    The blocks' activation is that of the authors' code, leaky-relu of slope 0.2, with ReLU only before the
-    sum. One thing differs: in their code the second convolution of a block starts at zero and may have any
-    norm up to 1; here it has norm 1 throughout, and the learned scale after it is what can shrink it.
+    The activation of the blocks is that of the authors' code: leaky-relu of slope 0.2, with ReLU only before the sum.
+    There is one difference. In their code, the second convolution of a block starts at zero and may have any norm up
+    to 1. Here its norm is always 1, and the learned scale after it can reduce its output.
 
-    ``event`` is [C, H, W]; ``reference_sd`` is that of a Gaussian reference, None for the uniform one. Raises
-    `RecipeError` for other events and for pictures too small to be halved that often.
+    ``event`` is [C, H, W]. ``reference_sd`` is the sd of a Gaussian reference; None means a uniform reference. Raises
+    `RecipeError` for other events and for pictures that are too small to be halved once per stage.
     """
     channels, _, _ = picture(event, "image/resnet", least=2 ** len(blocks))
     layers: list[nn.Module] = [NormedConv(channels, width), nets.activation(activation, slope)]

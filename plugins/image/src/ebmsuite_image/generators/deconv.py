@@ -1,4 +1,4 @@
-"""The transposed convolutions of the latent-space prior, and the same layers upside down as an encoder."""
+"""The transposed-convolution generator of latent-space EBMs, and an encoder with the same layers in reverse."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["TABLES", "Layers", "Table", "deconv", "encoder"]
 
 
 class Layer(NamedTuple):
-    """A transposed convolution: channels in multiples of the width (0: those of the picture), kernel, stride, pad."""
+    """A transposed convolution; its output channels are a multiple of the width (0: the channels of the picture)."""
 
     multiple: int
     kernel: int
@@ -34,7 +34,7 @@ TABLES: dict[Table, Layers] = {
     "celeba64": (Layer(8, 4, 1, 0), Layer(4, 4), Layer(2, 4), Layer(1, 4), Layer(0, 4)),
     "celeba128": (Layer(16, 4, 1, 0), Layer(8, 4), Layer(4, 4), Layer(2, 4), Layer(1, 4), Layer(0, 4)),
 }
-"""From a latent vector (1x1) to 28x28, 32x32, 32x32, 64x64 and 128x128 (Pang et al., NeurIPS 2020, and its code)."""
+"""Layers from a latent vector (1x1) to 28x28, 32x32, 32x32, 64x64 and 128x128 (Pang et al., NeurIPS 2020, and code)."""
 
 
 def deconv(
@@ -45,11 +45,12 @@ def deconv(
     sd: float = 0.3,
     slope: float = 0.2,
 ) -> NormalGenerator:
-    """The generator of Pang et al., NeurIPS 2020: transposed convolutions, leaky ReLU between, tanh at the end.
+    """The generator of Pang et al., NeurIPS 2020: transposed convolutions with leaky ReLU between and tanh at the end.
 
-    ``layers`` is a table of `TABLES`; None is the first one whose pictures have the size of the event ([C, H, W], in
-    [-1, 1]). The widest layer has 8 times ``width`` channels (16 times for 128x128); ``slope`` is that of leaky ReLU
-    and ``sd`` that of the observation noise. Weights are drawn by Xavier's normal rule, there is no normalisation.
+    ``layers`` names a table of `TABLES`; None selects the first table for the size of the event ([C, H, W], in
+    [-1, 1]). The widest layer has 8 times ``width`` channels (16 times for 128x128). ``slope`` is the negative slope of
+    leaky ReLU, ``sd`` the sd of the observation noise. Weights start from the Xavier normal distribution. There are no
+    normalisation layers.
 
     Errors: `RecipeError` when no table has the event's size.
     """
@@ -64,9 +65,9 @@ def deconv(
 
 
 def encoder(event: Space, latent: Space, width: int = 64, layers: Table | None = None, slope: float = 0.2) -> Encoder:
-    """q(z | x): the layers of `deconv` upside down, as convolutions, to the moments of a normal distribution.
+    """The encoder q(z | x): the layers of `deconv` in reverse order, as convolutions, give the moments of a Gaussian.
 
-    The settings are those of the generator that it goes with.
+    Use the same settings as for the generator.
     """
     channels, table = _table(event, layers, "image/encoder")
     tops = [2 * latent.size, *(layer.multiple * width for layer in table[:-1])]
@@ -79,7 +80,7 @@ def encoder(event: Space, latent: Space, width: int = 64, layers: Table | None =
 
 
 def side(table: Layers) -> int:
-    """Height and width of the pictures that a table makes."""
+    """Side, in pixels, of the square pictures that a table generates."""
     n = 1
     for _, kernel, stride, padding in table:
         n = (n - 1) * stride - 2 * padding + kernel

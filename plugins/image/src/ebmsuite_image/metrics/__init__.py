@@ -1,4 +1,4 @@
-"""Scores of pictures: distances of feature sets, the metrics built on them, and baselines."""
+"""Metrics of pictures: distances between feature sets, the metrics built on them, and baselines."""
 
 from __future__ import annotations
 

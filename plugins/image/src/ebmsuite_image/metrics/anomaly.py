@@ -1,4 +1,4 @@
-"""Anomaly detection: areas under the curves of a model's scores."""
+"""Anomaly detection metrics: AUPRC and AUROC of a model's anomaly scores."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ __all__ = ["Anomaly"]
 
 @dataclass(frozen=True)
 class Anomaly:
-    """``auprc`` and ``auroc`` of a model's scores of ``n`` pictures of ``set``, anomalies being the positive ones.
+    """``auprc`` and ``auroc`` of a model's anomaly scores on ``n`` pictures of ``set``; anomalies are the positives.
 
-    The scores are those of `ebmsuite.tasks.anomaly.decide` with the settings ``decision``, ``weight``, ``descent``,
-    ``noise`` and ``levels``; of their terms there are ``auprc-reconstruction``, ``auprc-smoothed``, ``auprc-energy``
-    and ``auprc-ratio``. All pictures are judged when there are no more than ``n``, else a random subset that is always
-    the same. The protocol has the share of anomalies, which is the AUPRC of chance, and the smallest AUPRC that there
-    is; it cannot be compared across data sets with another share. Data sets are those with ``anomalous`` [N]
-    (``image/mnist-anomaly``).
+    The scores come from `ebmsuite.tasks.anomaly.decide` with the settings ``decision``, ``weight``, ``descent``,
+    ``noise`` and ``levels``. If a score has several terms, the metric also gives the AUPRC of each:
+    ``auprc-reconstruction``, ``auprc-smoothed``, ``auprc-energy`` and ``auprc-ratio``, as far as the model has them. If
+    there are more than ``n`` pictures, a fixed random subset is judged. The protocol records the share of anomalies,
+    which is the AUPRC of a random score, and the smallest possible AUPRC. AUPRC cannot be compared between data sets
+    with different shares. The data set must have ``anomalous`` [N] (as ``image/mnist-anomaly`` has).
 
-    ``of`` "nearest" puts the distance to the nearest training picture in the place of the model's score: what is to be
-    had without learning.
+    ``of`` "nearest" replaces the model's score by the distance to the nearest training picture, a baseline without
+    learning.
     """
 
     decision: Decision = "posterior"

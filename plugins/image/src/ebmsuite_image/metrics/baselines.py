@@ -1,4 +1,4 @@
-"""Things that learned nothing, as models: what a score must beat, and what it cannot."""
+"""Baselines without learning, as samplers: simple models to beat, and held-out real examples as the upper limit."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ebmsuite.evaluation.protocol import Sampler, Split, held_out
 __all__ = ["NoiseImages", "Of", "PixelGaussian", "baseline"]
 
 Of = Literal["model", "held-out", "pixel-gaussian", "noise"]
-"""Whose pictures a metric judges: the model's, or those of a baseline."""
+"""The source of the pictures that a metric judges: the model or a baseline."""
 
 
 @dataclass(frozen=True)
 class PixelGaussian:
-    """An independent Gaussian for every pixel and channel, fitted on the training set."""
+    """An independent Gaussian per pixel and channel, fitted to the training set."""
 
     data: Mapping[str, Dataset]
 
     def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
-        """[n, C, H, W], not clamped."""
+        """Draw [n, C, H, W], not clamped."""
         total, squares, count = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64), 0
         for batch in rows(split_of(self.data, "train")):
             x = batch.x.double().cpu()
@@ -38,12 +38,12 @@ class PixelGaussian:
 
 @dataclass(frozen=True)
 class NoiseImages:
-    """Every pixel uniform on the range of the data: where the usual chains start."""
+    """Uniform noise over the range of the data in every pixel, the usual start of chains."""
 
     data: Mapping[str, Dataset]
 
     def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
-        """[n, C, H, W] in the range of the data, [-1, 1] where they have none."""
+        """Draw [n, C, H, W] in the range of the data, or in [-1, 1] if the data have none."""
         event = split_of(self.data, "train").event
         low, high = event.range or (-1.0, 1.0)
         return torch.rand(n, *event.fixed, generator=rng, device=rng.device) * (high - low) + low
@@ -58,7 +58,7 @@ BASELINES: Mapping[str, Callable[[Mapping[str, Dataset]], Sampler]] = {
 def baseline(of: Of, data: Mapping[str, Dataset], against: Split) -> Sampler:
     """The baseline ``of`` for a metric whose reference is the split ``against``.
 
-    Errors: `UserError` when held-out examples are asked for and there is no split but the reference.
+    Errors: `UserError` when ``of`` is "held-out" and neither "valid" nor "train" is there besides the reference.
     """
     if of == "held-out":
         return held_out(data, against)

@@ -1,4 +1,4 @@
-"""How well a generator reaches given pictures."""
+"""The reconstruction error of a generator."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ __all__ = ["Mse"]
 
 @dataclass(frozen=True)
 class Mse:
-    """Mean squared error a pixel of ``n`` pictures of ``set`` against g(z), z inferred, pictures in [-1, 1].
+    """Mean squared error per pixel between ``n`` pictures of ``set`` in [-1, 1] and g(z), with z inferred from them.
 
-    The MSE of Pang et al., NeurIPS 2020, table 1. ``descent`` noise-free steps end the inference (0: as in the
-    paper). Low and high are one standard error off. Errors: `UserError` when the model has no latent vector.
+    This is the MSE of Pang et al., NeurIPS 2020, table 1. ``descent`` noise-free steps end the inference (0: as in the
+    paper). Low and high are the mean minus and plus one standard error. Errors: `UserError` when the model has no
+    latent vector.
     """
 
     set: Split = "test"

@@ -1,4 +1,4 @@
-"""Examples as metrics read them: batches [B, C, H, W] in [-1, 1]."""
+"""Pictures in the form that metrics use: batches [B, C, H, W] in [-1, 1]."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["pictures", "signed"]
 
 
 def signed(x: Tensor, event: Space) -> Tensor:
-    """Pictures ``x`` of the space ``event`` in [-1, 1] and clamped to it, any shape.
+    """Map pictures ``x`` of the space ``event``, of any shape, to [-1, 1] and clamp them.
 
-    The interval of the space is mapped onto [-1, 1]; an unbounded space is taken to hold [-1, 1] already.
-    Chains may end a little outside the interval, data never do: without the clamp a metric would judge values
-    that no picture file can hold.
+    The range of the space is mapped onto [-1, 1]; a space without a range is assumed to use [-1, 1] already. Chains may
+    end slightly outside the range, but data never do: without clamping, a metric would judge values that no picture
+    file can hold.
     """
     if event.range is not None and event.range != (-1.0, 1.0):
         low, high = event.range
@@ -27,7 +27,7 @@ def signed(x: Tensor, event: Space) -> Tensor:
 
 
 def pictures(dataset: Dataset, index: Tensor | None = None, size: int = 256) -> Iterator[Tensor]:
-    """Examples ``index`` [N] (all in order, when None) in batches of ``size``, as seed 0 shows them."""
+    """Iterate over examples ``index`` [N] (all in order when None) in batches of ``size``, loaded with seed 0."""
     index = torch.arange(len(dataset)) if index is None else index.cpu()
     for part in torch.split(index, size):
         yield signed(dataset.batch(part, torch.zeros_like(part)).x, dataset.event)

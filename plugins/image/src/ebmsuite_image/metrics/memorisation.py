@@ -1,4 +1,4 @@
-"""Does a model repeat its training examples?"""
+"""Metric that detects whether a model repeats its training examples."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["NearestNeighbours", "PlainPixels"]
 
 
 class PlainPixels(Extractor):
-    """The pixels themselves as features [B, C H W]: what "nearest" means without any net."""
+    """Gives the pixels as features [B, C H W], for nearest neighbours without a net."""
 
     id = "pixels"
 
@@ -32,12 +32,13 @@ class PlainPixels(Extractor):
 
 @dataclass(frozen=True)
 class NearestNeighbours:
-    """Mean distance of samples to their nearest training examples, over that of unseen real examples.
+    """Mean distance of samples to their nearest training examples, divided by the same mean for unseen real examples.
 
-    About 1 for a model that draws what the training set was drawn from, towards 0 for one that repeats the
-    training set, above 1 for samples unlike any example. Distances are Euclidean between ``features``, or
-    between pixels when None; unseen examples are ``n`` of ``set``. All training examples are searched, or the
-    ``among`` of a fixed subset (the ratio is then nearer to 1). Low and high are one standard error off.
+    The ratio is about 1 if the samples follow the distribution of the training set, near 0 if they repeat training
+    examples, and above 1 if they are unlike all examples. Distances are Euclidean between ``features``, or between
+    pixels when None. The unseen examples are ``n`` of ``set``. The search covers all training examples, or a fixed
+    subset of ``among`` of them (the ratio is then closer to 1). Low and high are the ratio minus and plus one standard
+    error.
     """
 
     features: Extractor | None = None

@@ -1,4 +1,4 @@
-"""Samples and reference examples through an extractor, once, with what one must know to compare them."""
+"""Computes features of samples and reference examples, and records the protocol needed to compare scores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Seen", "draw", "features_of", "look", "look_at_samples", "protocol_o
 
 @dataclass(frozen=True)
 class Seen:
-    """Features of samples (``fake`` [N, D]) and of the reference (``real`` [M, D]) with their protocol."""
+    """Features of samples (``fake`` [N, D]) and of reference examples (``real`` [M, D]), with their protocol."""
 
     fake: Features
     real: Features
@@ -34,16 +34,16 @@ class Seen:
         spread: tuple[float, float] | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> Score:
-        """The score called ``name[extractor]``; ``spread`` is (low, high)."""
+        """Make the score with the metric name ``name[extractor]``; ``spread`` is (low, high)."""
         low, high = spread or (None, None)
         metric = f"{name}[{self.protocol['extractor']['id']}]"
         return Score(value, low, high, {"metric": metric, **self.protocol, **(extra or {})})
 
 
 def draw(model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int, of: Of, against: Split) -> Tensor:
-    """``n`` pictures of the model or baseline: [n, C, H, W], mapped and clamped to [-1, 1] (see `signed`).
+    """Draw ``n`` pictures of the model or baseline: [n, C, H, W], mapped and clamped to [-1, 1] (see `signed`).
 
-    Held-out examples can be fewer than ``n``. Errors: `UserError` when n < 1 or they are not pictures.
+    There may be fewer than ``n`` held-out examples. Errors: `UserError` when n < 1 or the samples are not pictures.
     """
     if n < 1:
         raise UserError(f"at least one sample is needed, got n = {n}")
@@ -56,7 +56,7 @@ def draw(model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: i
 
 
 def features_of(extractor: Extractor, batches: Iterable[Tensor], device: torch.device) -> Features:
-    """What ``extractor`` sees in all ``batches`` of pictures in [-1, 1], evaluated on ``device``.
+    """Features (and logits) of all ``batches`` of pictures in [-1, 1] from ``extractor``, computed on ``device``.
 
     Errors: `UserError` when a feature is not finite.
     """
@@ -66,7 +66,7 @@ def features_of(extractor: Extractor, batches: Iterable[Tensor], device: torch.d
     if not torch.isfinite(features).all():
         raise UserError(f"{extractor.id}: features are not finite; are the pictures?")
     logits = [s.logits for s in seen if s.logits is not None]
-    if device.type == "mps":  # it has no float64, which the distances need
+    if device.type == "mps":  # MPS has no float64, which the distances need
         return Features(features.cpu(), torch.cat(logits).cpu() if logits else None)
     return Features(features, torch.cat(logits) if logits else None)
 
@@ -80,9 +80,9 @@ def look(
     of: Of,
     against: Split,
 ) -> Seen:
-    """Draw ``n`` samples, pick as many reference examples of ``against`` (all when fewer), look at both."""
+    """Features of ``n`` samples and of ``n`` reference examples of ``against`` (of all, if there are fewer)."""
     reference = split_of(data, against)
-    extractor.prepare(data)  # first: what is missing is to be known before anything is sampled
+    extractor.prepare(data)  # first, so that missing weights or data are reported before sampling starts
     x = draw(model, data, rng, n, of, against)
     index = fixed_subset(reference, n)
     fake = features_of(extractor, torch.split(x, 256), x.device)
@@ -103,7 +103,7 @@ def look(
 def look_at_samples(
     extractor: Extractor, model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int, of: Of
 ) -> Seen:
-    """Draw ``n`` samples and look at them alone: ``real`` is empty."""
+    """Features of ``n`` samples without a reference: ``real`` is empty."""
     extractor.prepare(data)
     x = draw(model, data, rng, n, of, "test")
     fake = features_of(extractor, torch.split(x, 256), x.device)
@@ -113,5 +113,5 @@ def look_at_samples(
 
 
 def protocol_of(model: Sampler, reference: Dataset, x: Tensor, of: Of) -> dict[str, Any]:
-    """What every score of samples ``x`` states of them."""
+    """The facts about samples ``x`` that every score of them records."""
     return facts_of(model, of, len(x), reference) | {"picture": list(x.shape[1:]), "clamped": [-1.0, 1.0]}

@@ -1,4 +1,4 @@
-"""How like the patches of samples are to those of the pictures."""
+"""Distance between the patches of samples and the patches of real pictures."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = ["Patches"]
 
 @dataclass(frozen=True)
 class Patches:
-    """Sliced Wasserstein distance of the ``window`` x ``window`` patches of ``n`` samples from those of pictures of
-    ``set``, at each of ``factors``: of the pictures made so many times smaller (after Karras et al., ICLR 2018,
-    sec. 5).
+    """Sliced Wasserstein distance between patches of ``n`` samples and patches of pictures of ``set``.
 
-    Pixels are in [-1, 1]. ``patches`` random ones of either side are compared in ``directions`` directions. ``of``
-    puts something else in the place of samples: "data" other patches of the same pictures, the floor; "mirrored" the
-    pictures left to right, which are as natural and no copies; "noise" pixels of the pictures in random order.
+    Patches are ``window`` x ``window`` pixels in [-1, 1]. The metric gives one score for each of ``factors``, computed
+    on pictures reduced by that factor (after Karras et al., ICLR 2018, sec. 5). It compares ``patches`` random patches
+    of each side in ``directions`` random directions. ``of`` replaces the samples by a baseline: "data" is other patches
+    of the same pictures, the lowest value to expect; "mirrored" is the pictures mirrored left to right, which are
+    equally natural but no copies; "noise" is the pixels of the pictures in random order.
     """
 
     set: Split = "test"

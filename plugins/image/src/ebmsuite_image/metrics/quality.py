@@ -1,8 +1,8 @@
-"""Metric components of picture quality. Each judges ``of``: the model, or a baseline that learned nothing.
+"""Metrics of picture quality. The setting ``of`` selects what is judged: the model, or a baseline without learning.
 
-Every score carries its protocol: extractor with input size and resize filter, split, counts, picture size,
-note of the data set, and what the model says of itself. The name of the extractor is part of that of the
-metric, so only the Inception of the published numbers gives ``fid[inception-v3]``.
+Every score carries its protocol: the extractor with its input size and resize filter, the split, the counts, the
+picture size, the note of the data set, and the model's description. The name of the extractor is part of the name of
+the metric, so only the Inception of the published numbers gives ``fid[inception-v3]``.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ Data = Mapping[str, Dataset]
 
 @dataclass(frozen=True)
 class Fid:
-    """Frechet distance of ``n`` samples from ``n`` examples of ``set`` (Heusel et al. 2017); lower is better.
+    """Frechet distance between ``n`` samples and ``n`` examples of ``set`` (Heusel et al. 2017); lower is better.
 
-    Biased upwards by O(1/n): compare equal counts only. Published values take 50,000 samples and, mostly, the
-    training set (``set: train``).
+    The estimate is biased upwards by O(1/n): compare only values with the same n. Published values use 50,000 samples
+    and mostly the training set (``set: train``).
     """
 
     features: Extractor
@@ -43,10 +43,10 @@ class Fid:
 
 @dataclass(frozen=True)
 class Kid:
-    """Kernel distance of samples from ``set`` (Binkowski et al. 2018), unbiased at any n; lower is better.
+    """Kernel distance between samples and ``set`` (Binkowski et al. 2018), unbiased for any n; lower is better.
 
-    Low and high are the mean less and plus one sd over ``subsets`` pairs of subsets. They have ``size`` rows,
-    or half of the smaller set when that is less: subsets that are the whole set would all be equal.
+    Low and high are the mean minus and plus one sd over ``subsets`` pairs of subsets. A subset has ``size`` rows, or
+    half of the smaller set if that is less, because subsets equal to the whole set would not vary.
     """
 
     features: Extractor
@@ -62,10 +62,10 @@ class Kid:
 
 @dataclass(frozen=True)
 class InceptionScore:
-    """Inception score of ``n`` samples (Salimans et al. 2016) by the extractor's classes; higher is better.
+    """Inception score of ``n`` samples (Salimans et al. 2016) for the extractor's classes; higher is better.
 
-    Low and high are the mean less and plus one sd over ``splits`` parts. It looks at no reference and is
-    published for 50,000 samples; fewer give less.
+    Low and high are the mean minus and plus one sd over ``splits`` parts. The score uses no reference. Published values
+    use 50,000 samples; fewer samples give a lower score.
     """
 
     features: Extractor
@@ -78,7 +78,7 @@ class InceptionScore:
 
 @dataclass(frozen=True)
 class PrecisionRecall:
-    """``precision`` and ``recall`` by ``k`` nearest neighbours (Kynkaanniemi et al. 2019), both in 0..1."""
+    """``precision`` and ``recall`` from ``k`` nearest neighbours (Kynkaanniemi et al. 2019), both in [0, 1]."""
 
     features: Extractor
     set: Split = "test"
@@ -91,10 +91,10 @@ class PrecisionRecall:
 
 @dataclass(frozen=True)
 class Quality:
-    """All of these from one set of samples: ``fid``, ``kid``, ``precision``, ``recall``, and ``is``.
+    """Computes ``fid``, ``kid``, ``precision``, ``recall`` and ``is`` from one set of samples.
 
-    ``is`` is there when the extractor has classes. The settings are those of `Fid`, `Kid`, `PrecisionRecall`
-    and `InceptionScore`.
+    ``is`` is omitted when the extractor has no classes. The settings are those of `Fid`, `Kid`, `PrecisionRecall` and
+    `InceptionScore`.
     """
 
     features: Extractor

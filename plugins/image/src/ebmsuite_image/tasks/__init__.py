@@ -1,1 +1,1 @@
-"""Uses of a trained model of pictures, one file per task. Each is called with (model, inputs, out, rng)."""
+"""Tasks for a trained model of pictures, one module per task. Each is called with (model, inputs, out, rng)."""

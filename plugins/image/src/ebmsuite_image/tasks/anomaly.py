@@ -1,4 +1,4 @@
-"""Scores of a user's pictures."""
+"""Anomaly scores of a user's pictures."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["Anomaly"]
 
 @dataclass(frozen=True)
 class Anomaly:
-    """How unlike the training data every picture of the input is: a .csv with a row per picture, in their order.
+    """Writes a .csv that scores how unlike the training data each picture of the input is, one row per picture.
 
-    Its columns are ``file`` (the name inside the folder), ``score`` (higher is more unlike) and the terms that the
+    The columns are ``file`` (the name inside the folder), ``score`` (higher means more unlike) and the terms that the
     model has: ``reconstruction`` |g(z) - x|^2, ``smoothed`` (over 3x3 pixels), ``energy`` and ``ratio``. The settings
-    are those of `ebmsuite.tasks.anomaly.decide`; ``decision`` None is "ratio" for an energy that is given the noise
-    level, else "posterior" for a model with a generator, else "energy". ``scale`` is that of an array of floats.
+    are those of `ebmsuite.tasks.anomaly.decide`. ``decision`` None means "ratio" for a noise-conditional energy, else
+    "posterior" for a model of latent vectors, else "energy". ``scale`` is the scale of an array of floats.
     """
 
     decision: Decision | None = None

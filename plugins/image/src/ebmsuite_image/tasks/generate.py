@@ -1,4 +1,4 @@
-"""Samples as files."""
+"""Generation: samples of a model written to files."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["Generate"]
 
 @dataclass(frozen=True)
 class Generate:
-    """``n`` samples, in the format that the ending of ``out`` names (see the codec).
+    """Writes ``n`` samples in the format given by the ending of ``out`` (see `Pixels.write`).
 
-    With ``steps``, chains of that many steps in the phase "negative" (or "prior", on latent vectors); without, as the
-    method draws.
+    With ``steps``, the samples come from chains of that many steps in the phase "negative" ("prior" for a model of
+    latent vectors). Without it, the method draws them as usual.
     """
 
     n: int = 64

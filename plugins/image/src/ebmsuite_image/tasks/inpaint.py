@@ -1,4 +1,4 @@
-"""Filling holes in pictures."""
+"""Inpainting: filling holes in pictures."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ __all__ = ["Inpaint"]
 
 @dataclass(frozen=True)
 class Inpaint:
-    """Chains on the pixels of a hole given the rest, for the first ``n`` pictures of the input.
+    """Samples the pixels in a hole given all other pixels, for the first ``n`` pictures of the input.
 
-    The hole is where the picture ``mask``, of the model's size, is white, or ``box``, (top, left, height,
-    width) in pixels; without either, a box of half the sides in the middle. It starts from the noise that the
-    chains of the phase "negative" start from, and runs with that phase's sampler; the other pixels stay as
-    they are. ``scale`` is that of an array of floats.
+    The hole is the white part of the picture ``mask``, which must have the model's size, or ``box``: (top, left,
+    height, width) in pixels. The default is a centred box of half the height and half the width. The pixels in the hole
+    start from the noise of the chains of the phase "negative" and follow the sampler of that phase for ``steps`` steps
+    (by default as many as the phase). The other pixels do not change. ``scale`` is the scale of an array of floats.
 
-    Writes a PNG of three rows: the picture with its hole in grey, what was made of it, the picture.
+    The PNG has three rows: the pictures with the hole in grey, the filled pictures, the original pictures.
     """
 
     mask: str | None = None
@@ -60,7 +60,7 @@ class Inpaint:
         }
 
     def hole(self, height: int, width: int) -> Tensor:
-        """The hole as booleans [height, width]; `UserError` if it is empty, or does not fit."""
+        """The hole as booleans [height, width]. Errors: `UserError` if it is empty or not inside the picture."""
         if self.mask is not None and self.box is not None:
             raise UserError("inpaint: mask and box both say where the hole is; give one of them")
         hole = torch.zeros(height, width, dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""Interpolation between the starts of short-run chains, or between latent vectors."""
+"""Interpolation between the starting points of short-run chains, or between latent vectors."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ __all__ = ["Interpolate"]
 
 @dataclass(frozen=True)
 class Interpolate:
-    """One PNG with a row per pair of samples and ``points`` pictures in a row, both samples included.
+    """Writes a PNG with one row per pair of samples and ``points`` pictures per row, including both samples.
 
-    Short-run chains are a generator x = M(z) whose code z is their start (Nijkamp et al., NeurIPS 2019); this needs a
-    phase "negative" with chains that start from noise, and takes no input. A model with a generator of its own goes
-    between latent vectors: those of the phase "prior" (of the generator's density, without one), or those inferred for
-    the first 2 ``pairs`` pictures of the input, the first with the second and so on. ``scale`` is that of an array of
-    floats.
+    Short-run chains are a generator x = M(z), where z is the starting point of the chain (Nijkamp et al., NeurIPS
+    2019). This needs a phase "negative" with chains that start from noise, and takes no input.
+
+    A model of latent vectors interpolates between latent vectors. Without an input, these are samples of the phase
+    "prior", or of the generator's own density if there is no such phase. With an input, they are inferred from its
+    first 2 ``pairs`` pictures; the first picture is paired with the second, the third with the fourth, and so on.
+    ``scale`` is the scale of an array of floats.
     """
 
     pairs: int = 8

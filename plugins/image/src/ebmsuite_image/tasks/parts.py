@@ -1,4 +1,4 @@
-"""What the tasks on pictures share."""
+"""Functions shared by the tasks on pictures."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["Given", "check_event", "pictures"]
 
 @dataclass(frozen=True)
 class Given:
-    """What a task works on: pictures ``x`` [n, *event] on the model's device, their ``names`` [n], and ``facts``.
+    """The input of a task: pictures ``x`` [n, *event] on the model's device, their ``names`` [n], and ``facts``.
 
-    The facts are how many pictures are used, of how many there are, and what was left out.
+    The facts state how many pictures are used, how many the input holds, and what was left out.
     """
 
     x: Tensor
@@ -29,9 +29,9 @@ class Given:
 
 
 def pictures(model: Model, inputs: Path | None, task: str, n: int | None = None, scale: Scale | None = None) -> Given:
-    """The first ``n`` pictures (None: all) of a file or folder. ``scale`` is that of an array of floats.
+    """Read the first ``n`` pictures (None: all) of a file or folder. ``scale`` is the scale of an array of floats.
 
-    Raises `UserError` when no input is given, or it is not of the model's size.
+    Errors: `UserError` when there is no input, `DataError` when the pictures do not have the shape of the model's.
     """
     if inputs is None:
         raise UserError(f"{task} works on pictures: give it a picture or a folder of pictures as input")
@@ -46,7 +46,7 @@ def pictures(model: Model, inputs: Path | None, task: str, n: int | None = None,
 
 
 def check_event(model: Model, task: str) -> None:
-    """`UserError` if the model's events are no pictures; asked before the work is done."""
+    """Raise `UserError` if the model's events are not pictures. Call this before the work starts."""
     shape = model.event.shape
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise UserError(f"{task} needs a model of pictures [1 or 3, height, width]; the events of this one are {shape}")

@@ -1,4 +1,4 @@
-"""Reconstruction of given pictures by short-run chains, or by a generator."""
+"""Reconstruction of given pictures with short-run chains or with a generator."""
 
 from __future__ import annotations
 
@@ -27,20 +27,19 @@ ITERATIONS, RATE = 200, 0.05
 
 @dataclass(frozen=True)
 class Reconstruct:
-    """min over z of |x - M(z)|^2 for the first ``n`` pictures of the input, M(z) a short-run chain from z.
+    """Reconstructs the first ``n`` pictures of the input, and writes a PNG with them above their reconstructions.
 
-    Gradient descent on z through the unrolled chain, 200 ``iterations`` unless given (Nijkamp et al., NeurIPS 2019).
-    Adam takes the steps, with learning rate ``lr`` (0.05 unless given, a choice of ours), and the best z of each
-    picture counts. ``noise`` keeps the Langevin noise, the same in all iterations; ``steps`` shortens the chain, which
-    costs as many gradients and second derivatives per iteration. (With leaky-relu units and the uniform reference
-    the energy is piecewise linear and dM/dz the identity almost everywhere; the descent works all the same.)
+    Without a generator, the task minimises |x - M(z)|^2 over z, where M(z) is the end of the short-run chain from z. It
+    uses gradient descent on z through the unrolled chain, for ``iterations`` iterations (200 by default; Nijkamp et
+    al., NeurIPS 2019). The optimiser is Adam with learning rate ``lr`` (0.05 by default, our choice). Each picture
+    keeps its best z. ``noise`` keeps the Langevin noise, the same in all iterations. ``steps`` is the length of the
+    chain, by default that of the phase; an iteration costs one gradient and one second derivative per step. (With
+    leaky-relu units and the uniform reference, the energy is piecewise linear and dM/dz is the identity almost
+    everywhere; the descent still works.) This needs a phase "negative" with chains from noise and the Langevin sampler.
 
-    This needs a phase "negative" with chains from noise and the Langevin sampler. A model with a generator of its own
-    infers z as it does in learning and gives g(z), after ``descent`` noise-free steps at the end (see
-    `ebmsuite.tasks.infer.infer`). A setting that is for the other kind of model is a `UserError`. ``scale`` is that
-    of an array of floats.
-
-    Writes a PNG with the pictures above and their reconstructions below.
+    A model of latent vectors infers z as in learning, takes ``descent`` noise-free steps (see
+    `ebmsuite.tasks.infer.infer`), and gives g(z). A setting for the other kind of model is a `UserError`. ``scale`` is
+    the scale of an array of floats.
     """
 
     iterations: int | None = None
