@@ -43,7 +43,7 @@ def tanimoto(a: Tensor, b: Tensor) -> Tensor:
 
 
 def nearest(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """For each bit row of ``a``, return the index int64 [N] of the most similar row of ``b``, and the similarity [N]."""
+    """For each bit row of ``a``, return the index, int64 [N], of the nearest row of ``b``, and the similarity [N]."""
     found = [tanimoto(part, b).max(1) for part in torch.split(a, _ROWS)]
     return torch.cat([f.indices for f in found]), torch.cat([f.values for f in found])
 
