@@ -1,6 +1,6 @@
-"""Texts as rows of tokens: the reserved tokens, many rows in one array, and what data sets and codecs of them share.
+"""Texts as rows of tokens: reserved tokens, storage of many rows in one array, and bases for data sets and codecs.
 
-A row of tokens is int64 [L]: `END` ends it, `PAD` fills up after the end and counts for nothing, and the symbols of a
+A row of tokens is int64 [L]. `END` ends it, `PAD` pads it after the end and is ignored, and the symbols of the
 vocabulary are numbered from `FIRST`. A row without `END` is a text that was cut off.
 """
 
@@ -24,12 +24,13 @@ __all__ = ["CUT", "END", "FIRST", "PAD", "TokenCodec", "TokenRows", "Tokenised",
 PAD, END, FIRST = 0, 1, 2
 
 CUT = "…"
-"""The mark at the end of a decoded text whose row has no end. `cut_off` counts such rows: a text may end so itself."""
+"""Mark at the end of a decoded text whose row has no `END`. A text can itself end in this character, so use `cut_off`
+to find rows that were cut off."""
 
 
 @dataclass(frozen=True, eq=False)
 class TokenRows:
-    """Rows of tokens without padding, one after the other: row i is ``flat[starts[i]:starts[i + 1]]``.
+    """Concatenated rows of tokens without padding: row i is ``flat[starts[i]:starts[i + 1]]``.
 
     ``flat`` is an array of any integer type; ``starts`` int64 [N + 1].
     """
@@ -39,7 +40,7 @@ class TokenRows:
 
     @classmethod
     def of(cls, rows: Iterable[Sequence[int]], dtype: Any = np.int64) -> TokenRows:
-        """These sequences of tokens, as they are: an `END` is part of a sequence."""
+        """Store sequences of tokens unchanged; each sequence must already contain its `END`."""
         arrays = [np.asarray(row, dtype) for row in rows]
         flat = np.concatenate([np.zeros(0, dtype), *arrays])
         return cls(flat, np.cumsum([0, *map(len, arrays)], dtype=np.int64))
@@ -53,7 +54,7 @@ class TokenRows:
         return np.diff(self.starts)
 
     def padded(self, index: Tensor | None = None) -> Tensor:
-        """The rows ``index`` [B], by default all: int64 [B, L], L the longest of them, `PAD` after each."""
+        """Return the rows ``index`` [B], by default all, padded with `PAD`: int64 [B, L], L their maximum length."""
         flat, starts = torch.from_numpy(self.flat), torch.from_numpy(self.starts)
         index = torch.arange(len(self)) if index is None else index
         first, last = starts[index], starts[index + 1]
@@ -64,11 +65,12 @@ class TokenRows:
 
 
 class Tokenised(Dataset):
-    """A data set whose events are the rows of ``tokens``; ``lengths`` counts the tokens of each, its end included.
+    """A data set whose events are the rows of ``tokens``.
 
-    ``classes`` counts all tokens, `PAD` and `END` included. ``longest`` is the most tokens of a row, by default of
-    these rows; the splits of one source need the same. `DataError` names the first row that has no token, a token
-    outside the vocabulary, padding, something after its end, or more than ``longest`` tokens.
+    ``lengths`` are the numbers of tokens per row, including its end. ``classes`` is the number of different tokens,
+    including `PAD` and `END`. ``longest`` is the maximum number of tokens of a row, by default that of these rows; all
+    splits of one source need the same value. Raises `DataError`, which names the first row that has no token, a token
+    outside the vocabulary, padding, tokens after its end, or more than ``longest`` tokens.
     """
 
     def __init__(self, tokens: TokenRows, classes: int, longest: int | None = None) -> None:
@@ -83,12 +85,12 @@ class Tokenised(Dataset):
         return len(self.tokens)
 
     def digest(self) -> str:
-        """Of all tokens, whatever the integer type that stores them."""
+        """Return the digest of all tokens. It does not depend on the integer type that stores them."""
         flat = self.tokens.flat.astype(np.min_scalar_type(self.event.classes or 0), copy=False)
         return digest_of(torch.from_numpy(self.tokens.starts), torch.from_numpy(flat))
 
     def batch(self, index: Tensor, seeds: Tensor) -> Batch:
-        """Rows ``index`` [B]: x int64 [B, L], L the longest of them."""
+        """Return the rows ``index`` [B]: x int64 [B, L], L their maximum length."""
         return Batch(self.tokens.padded(index), index=index)
 
 
@@ -105,7 +107,7 @@ def _check(tokens: TokenRows, classes: int, longest: int) -> None:
     ends[starts[1:] - 1] = False
     if not ends.any() and flat.min(initial=END) > PAD and flat.max(initial=END) < classes:
         return
-    for wrong, why in (  # there are many tokens: look for the place only where there is one
+    for wrong, why in (  # slow on many tokens, so it runs only if there is an error
         (flat >= classes, f"a token of {classes} or more, where the tokens are 0 to {classes - 1}"),
         (flat < 0, "a negative token"),
         (flat == PAD, f"padding ({PAD}) among its tokens"),
@@ -120,47 +122,51 @@ def _check(tokens: TokenRows, classes: int, longest: int) -> None:
 
 
 class Unfit(NamedTuple):
-    """Why a text is no row of a codec."""
+    """The reason why a codec cannot represent a text."""
 
     kind: str
-    """A word for this kind of reason, by which inputs that are left out are grouped."""
+    """Keyword of this kind of reason. Inputs that are left out are grouped by it."""
     why: str
 
 
 class TokenCodec:
-    """What codecs between texts and rows of tokens share. A subclass is a frozen dataclass with the two fields below.
+    """Base class of codecs between texts and rows of tokens.
 
-    It defines `encoded`, and `text` where a text is not just its symbols one after the other.
+    A subclass is a frozen dataclass with the two fields below. It defines `encoded`. It also defines `text` if a text
+    is not simply the concatenation of its symbols.
     """
 
     vocabulary: tuple[str, ...]
-    """The symbols: ``vocabulary[i]`` is token i + `FIRST`."""
+    """The symbols; ``vocabulary[i]`` has token i + `FIRST`."""
     longest: int
-    """The most tokens of a row, its end included."""
+    """Maximum number of tokens of a row, including its end."""
 
     @property
     def classes(self) -> int:
-        """Number of tokens, padding and end included."""
+        """Number of different tokens, including padding and end."""
         return len(self.vocabulary) + FIRST
 
     def encoded(self, texts: Sequence[str]) -> tuple[TokenRows, dict[int, Unfit]]:
-        """All texts as rows of tokens, and why some of them, by number from 0, are no rows of this codec."""
+        """Encode texts as rows of tokens; also return, by index from 0, why some of them cannot be encoded."""
         raise NotImplementedError(f"{type(self).__name__} defines no encoded")
 
     def text(self, tokens: Sequence[int]) -> str:
-        """The text of tokens of the vocabulary: those of a row before its end."""
+        """Convert tokens of the vocabulary, those of a row before its end, to text."""
         vocabulary = self.vocabulary
         return "".join([vocabulary[token - FIRST] for token in tokens])
 
     def encode(self, texts: Sequence[str]) -> Tensor:
-        """Rows of tokens, int64 [B, L]. `DataError` names the first text, by number from 1, that is no row, and why."""
+        """Encode texts as rows of tokens, int64 [B, L].
+
+        Raises `DataError` if this codec cannot represent a text; the message has its number, from 1, and the reason.
+        """
         rows, unfit = self.encoded(texts)
         for i, (_, why) in sorted(unfit.items()):
             raise DataError(f"string {i + 1} of {len(texts)}, {short(texts[i])}: {why}")
         return rows.padded()
 
     def too_long(self, rows: TokenRows) -> dict[int, Unfit]:
-        """The rows, by number from 0, with more than `longest` tokens."""
+        """Return, by index from 0, the rows with more than `longest` tokens."""
         lengths = rows.lengths
         return {
             i: Unfit("length", f"{lengths[i]} tokens with the end, the most are {self.longest}")
@@ -168,7 +174,7 @@ class TokenCodec:
         }
 
     def decode(self, x: Tensor) -> list[str]:
-        """The texts of rows of tokens [B, L], each up to its end; a row without an end is marked with `CUT`."""
+        """Decode rows of tokens [B, L] up to their ends. The text of a row without an end gets the mark `CUT`."""
         texts = []
         for row in x.detach().to("cpu").tolist():
             until = next((i for i, token in enumerate(row) if token < FIRST), len(row))
@@ -178,11 +184,11 @@ class TokenCodec:
 
 
 def cut_off(x: Tensor) -> Tensor:
-    """Which rows of tokens [B, L] have no end: bool [B]."""
-    first = (x < FIRST) & ((x < FIRST).cumsum(1) == 1)  # the first that is no symbol
+    """Return which rows of tokens [B, L] have no end, bool [B]."""
+    first = (x < FIRST) & ((x < FIRST).cumsum(1) == 1)  # the first token that is not a symbol
     return ~(first & (x == END)).any(1)
 
 
 def short(text: str) -> str:
-    """The text in quotation marks for a message, at most 60 characters of it."""
+    """Quote a text for a message, shortened to at most 60 characters."""
     return repr(text if len(text) <= 60 else text[:57] + "...")

@@ -1,11 +1,12 @@
-"""An n-gram model of rows of tokens: a baseline in which a token depends on the last few tokens only.
+"""An n-gram model of rows of tokens: a baseline in which a token depends only on the last few tokens.
 
-It is interpolated with shorter contexts by the rule of Witten and Bell (1991). With c(h) the number of times that a
-context h was seen, and t(h) the number of different tokens after it::
+It uses Witten-Bell smoothing (1991), which interpolates with shorter contexts. Let c(h) be the number of occurrences of
+a context h, and t(h) the number of different tokens that follow it. Then::
 
     p(w | h) = (c(h, w) + t(h) p(w | h')) / (c(h) + t(h))
 
-where h' is h without its oldest token. Below the empty context, all tokens except padding are equally likely.
+where h' is h without its oldest token. The empty context is interpolated with the uniform distribution over all tokens
+except padding.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Codes = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class _Counts:
-    """What followed the contexts of one length: sorted codes ``context * classes + token`` and their counts.
+    """Counts of the tokens after contexts of one length: sorted codes ``context * classes + token`` and their counts.
 
     ``before[i]`` is the sum of the counts of ``codes[:i]``.
     """
@@ -36,10 +37,13 @@ class _Counts:
 
 
 class NGram:
-    """Contexts are the last ``order`` - 1 tokens, 0 before the start of a row. ``classes`` counts padding and end."""
+    """N-gram model whose contexts are the last ``order`` - 1 tokens, 0 before the start of a row.
+
+    ``classes`` is the number of different tokens, including padding and end.
+    """
 
     def __init__(self, rows: TokenRows, classes: int, order: int = 6) -> None:
-        """Fit to these rows. `ValueError` where classes^order exceeds 63 bits."""
+        """Fit to these rows. Raises `ValueError` if classes^order exceeds 63 bits."""
         if order < 1 or classes**order >= 2**63:
             raise ValueError(f"order {order} with {classes} tokens does not fit into 63 bits")
         self.classes, self.order = classes, order
@@ -48,14 +52,14 @@ class NGram:
         self._counts: list[_Counts] = []
         context = np.zeros_like(token)
         for k in range(order):
-            if k:  # one token older in front of the context
+            if k:  # prepend one older token to the context
                 older = np.where(place >= k, np.roll(token, k), PAD)
                 context = older * classes ** (k - 1) + context
             codes, counts = np.unique(context * classes + token, return_counts=True)
             self._counts.append(_Counts(codes, np.concatenate([[0], counts.cumsum()])))
 
     def probabilities(self, context: Codes) -> NDArray[np.float64]:
-        """p of every token [B, classes] after contexts [B, order - 1], oldest first; 0 for padding."""
+        """Return p of every token, [B, classes], after contexts [B, order - 1], oldest first; 0 for padding."""
         p = np.full((len(context), self.classes), 1 / (self.classes - 1))
         p[:, PAD] = 0
         for k, counts in enumerate(self._counts):
@@ -71,7 +75,7 @@ class NGram:
         return p
 
     def sample(self, n: int, longest: int, rng: torch.Generator) -> Tensor:
-        """``n`` rows: int64 [n, longest], 0 after the end. A row that has not ended by ``longest`` has no end."""
+        """Draw ``n`` rows, int64 [n, longest], 0 after the end. Rows of ``longest`` tokens may lack an end."""
         x = np.zeros((n, longest), np.int64)
         context = np.zeros((n, self.order - 1), np.int64)
         going = np.arange(n)
@@ -85,7 +89,7 @@ class NGram:
         return torch.from_numpy(x)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """log p [B] of rows of tokens [B, L], float64, in nats; the end counts, padding does not."""
+        """Return log p [B] of rows of tokens [B, L], float64, in nats, including the end and excluding padding."""
         rows = x.cpu().numpy()
         padded = np.concatenate([np.zeros((len(rows), self.order - 1), np.int64), rows], 1)
         total = np.zeros(len(rows))
@@ -96,7 +100,7 @@ class NGram:
         return torch.from_numpy(total)
 
     def _next(self, context: Codes, rng: torch.Generator) -> Codes:
-        # the rule above is a mixture: with chance c / (c + t) a token that followed h, else one of the shorter context
+        # sample the mixture: with probability c / (c + t) a token that followed h, else one of the shorter context
         draws = torch.rand((self.order + 1, len(context)), generator=rng, device=rng.device, dtype=torch.float64)
         u = draws.cpu().numpy()
         others: Codes = np.array([END, *range(FIRST, self.classes)])
@@ -106,7 +110,7 @@ class NGram:
             counts = self._counts[k]
             first, last = _range(counts, self._code(context[left], k), self.classes)
             seen, kinds = counts.before[last] - counts.before[first], last - first
-            # one uniform number chooses whether and, given that, which
+            # one uniform number selects both the mixture component and the token
             target = u[k, left] * (seen + kinds)
             hit = target < seen
             number = counts.before[first] + np.floor(target).astype(np.int64)
@@ -116,7 +120,7 @@ class NGram:
         return token
 
     def _code(self, context: Codes, k: int) -> Codes:
-        """The last ``k`` tokens of contexts [B, order - 1] as one number."""
+        """Encode the last ``k`` tokens of contexts [B, order - 1] as one number."""
         code = np.zeros(len(context), np.int64)
         for column in range(context.shape[1] - k, context.shape[1]):
             code = code * self.classes + context[:, column]
@@ -124,6 +128,6 @@ class NGram:
 
 
 def _range(counts: _Counts, context: Codes, classes: int) -> tuple[Codes, Codes]:
-    """Where the codes of a context begin and end."""
+    """Return the start and end indices of the codes of each context."""
     first = np.searchsorted(counts.codes, context * classes)
     return first, np.searchsorted(counts.codes, (context + 1) * classes)

@@ -1,10 +1,11 @@
-"""log p(x) of a generator whose latent vector has an energy, by importance sampling.
+"""Estimate log p(x) of a generator with a latent energy by importance sampling.
 
     log p(x) = log int p(x | z) exp(-E(z)) dz - log Z,   Z = int exp(-E(z)) dz
 
-The first integral is estimated for each row with a normal that has the moments of posterior chains
-(`ebmsuite.sampling.importance`), log Z by annealed importance sampling (`ebmsuite.sampling.ais`). Both estimates of a
-log are too low on average, so log p(x) can be off in either direction; the effective numbers of draws show by how much.
+Importance sampling estimates the first integral for each row, with a normal proposal that has the moments of posterior
+chains (`ebmsuite.sampling.importance`). Annealed importance sampling estimates log Z (`ebmsuite.sampling.ais`). Both
+estimates of a logarithm are too low on average, so the error of log p(x) can have either sign. The effective sample
+sizes indicate how large it is.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ from ebmsuite.tree import Tree
 __all__ = ["Infer", "Marginal", "log_joint", "log_prior_mass", "log_probability", "posterior_draws"]
 
 Infer: TypeAlias = Callable[[Batch, torch.Generator], Tensor]
-"""One latent vector z ~ p(z | x) per row of a batch, [B, *latent]: `Trainer.infer`."""
+"""Function that draws one latent vector z ~ p(z | x) per row of a batch, [B, *latent]: `Trainer.infer`."""
 
 
 class Marginal(NamedTuple):
-    """The two parts of log p(x)."""
+    """Estimates of the two parts of log p(x)."""
 
     joint: Integral
-    """log int p(x | z) exp(-E(z)) dz per row, with the effective number of draws."""
+    """log int p(x | z) exp(-E(z)) dz per row, with the effective sample size."""
     prior: Estimate
     """log Z of the latent energy."""
 
@@ -60,12 +61,12 @@ def log_probability(
     chains: int = 32,
     betas: int = 300,
 ) -> Marginal:
-    """log p(x) of every row of ``batch``, with ``draws`` importance draws per row.
+    """Estimate log p(x) of every row of ``batch`` with ``draws`` importance samples per row.
 
-    ``prior`` is the phase that draws from the latent energy, or a latent density; or its `log_prior_mass`, computed
-    once for many batches. ``posterior`` is the phase whose energy is a `Posterior`; ``chains`` of its chains per row
-    place the importance draws. ``betas`` is that of `log_prior_mass`. `UserError` for a condition together with a prior
-    phase: log Z would differ from row to row.
+    ``prior`` is the phase that samples from the latent energy, or a latent density, or the result of `log_prior_mass`
+    computed once for many batches. ``posterior`` is the phase whose energy is a `Posterior`; ``chains`` chains of it
+    per row determine the importance proposal. ``betas`` is passed to `log_prior_mass`. Raises `UserError` if the batch
+    has a condition and ``prior`` is a phase, because log Z would depend on the row.
     """
     if batch.condition is not None and isinstance(prior, Phase):
         raise UserError("log p(x) with a latent energy is for events without a condition: log Z depends on it")
@@ -78,10 +79,10 @@ def log_probability(
 def posterior_draws(
     posterior: Phase, batch: Batch, infer: Infer, rng: torch.Generator, chains: int = 32, rows: int = 256
 ) -> Tensor:
-    """``chains`` draws of z given each row of ``batch``, [B, chains, *latent]; ``rows`` chains run at a time.
+    """Draw ``chains`` samples of z given each row of ``batch``, [B, chains, *latent], ``rows`` chains at a time.
 
-    During learning, Langevin chains may have less noise than at temperature 1. They therefore go on for 20 steps at
-    temperature 1, of half their step size.
+    In training, Langevin chains can have less noise than at temperature 1. Therefore, this function continues them for
+    20 steps at temperature 1 with half their step size.
     """
     many = batch.repeat_interleave(chains)
     z = torch.cat([infer(part, rng) for part in many.parts(rows)])
@@ -98,10 +99,11 @@ def posterior_draws(
 
 @torch.no_grad()
 def log_joint(energy: Energy, z: Tensor, condition: Tree, draws: int, rng: torch.Generator) -> Integral:
-    """log int exp(-E(z, condition)) dz per row, with ``draws`` draws of a normal around ``z`` [B, chains, *latent].
+    """Estimate log int exp(-E(z, condition)) dz per row with ``draws`` importance samples.
 
-    ``energy`` is a `Posterior` and ``condition`` its condition: then this is log int p(x | z) exp(-E(z)) dz.
-    `UserError` names the first row whose chains diverged.
+    The proposal is a normal with the moments of ``z`` [B, chains, *latent]. If ``energy`` is a `Posterior` and
+    ``condition`` its condition, the result is log int p(x | z) exp(-E(z)) dz. Raises `UserError`, which names the first
+    row whose chains diverged.
     """
     if z.shape[1] < 2 or draws < 2:
         raise UserError(f"log p(x): at least 2 chains and 2 draws per row, got {z.shape[1]} and {draws}")
@@ -118,12 +120,12 @@ def log_joint(energy: Energy, z: Tensor, condition: Tree, draws: int, rng: torch
 
 @torch.no_grad()
 def log_prior_mass(prior: Phase | Density, rng: torch.Generator, chains: int = 200, betas: int = 300) -> Estimate:
-    """log int exp(-E(z)) dz of the energy that a phase draws from, or of a density (exact: its constant).
+    """Estimate log Z = log int exp(-E(z)) dz of the energy of a phase, or compute the exact constant of a density.
 
-    For an energy: annealed importance sampling with ``chains`` chains at ``betas`` temperatures, from a normal whose
-    width is 1.5 times that of samples.
+    The estimate uses annealed importance sampling with ``chains`` chains at ``betas`` temperatures. The base is a
+    normal whose sd is 1.5 times that of samples.
     """
-    if isinstance(prior, Density):  # it is its own base
+    if isinstance(prior, Density):  # a density is its own base distribution
         return forward(prior, prior, [], chains, [0.0, 1.0], rng)
     path = sigmoidal(betas)
     z = prior.sample(chains, rng)
@@ -134,6 +136,6 @@ def log_prior_mass(prior: Phase | Density, rng: torch.Generator, chains: int = 2
 
 
 def _given(batch: Batch) -> Tree:
-    """The condition of a `Posterior` of these examples."""
+    """Return the condition of a `Posterior` for these examples."""
     given = (batch.x, batch.condition)
     return given if batch.known is None else (*given, batch.known)

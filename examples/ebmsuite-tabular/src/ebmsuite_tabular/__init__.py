@@ -1,1 +1,1 @@
-"""Tables for ebmsuite: csv and npz files, anomaly detection by the energy, marginal histograms."""
+"""Tables for ebmsuite: csv and npz files, anomaly detection with the energy, marginal histograms."""

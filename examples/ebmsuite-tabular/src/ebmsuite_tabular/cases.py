@@ -1,4 +1,4 @@
-"""The rows of ``ebm evaluate tabular``."""
+"""The evaluation cases: the rows of ``ebm evaluate tabular``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The codec ``tabular/columns``: files in the user's units to standardised events, and back."""
+"""The codec ``tabular/columns``: converts files in the user's units to standardised events and back."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from ebmsuite_tabular.files import Skipped, read_table
 
 @dataclass(frozen=True)
 class Columns:
-    """Rows of named columns as events [D], each column less its mean and over its standard deviation.
+    """Codec for rows of named columns: an event [D] contains (value - mean) / sd of each column.
 
-    ``means`` and ``sds`` [D] are in the units of the files and were fitted to the training rows; a column
-    that was constant there has sd 1.
+    ``means`` and ``sds`` [D] are in the units of the files and are fitted to the training rows. A column
+    that is constant in the training rows has sd 1.
     """
 
     names: tuple[str, ...]
@@ -37,30 +37,30 @@ class Columns:
 
     @classmethod
     def fitted(cls, names: Sequence[str], values: NDArray[np.float64]) -> Columns:
-        """The statistics of training rows ``values`` [N, D]."""
+        """Fit the means and standard deviations to training rows ``values`` [N, D]."""
         means, sds = values.mean(0), values.std(0)
         sds = np.where(sds > 1e-12 * (1 + np.abs(means)), sds, 1.0)
         return cls(tuple(names), tuple(means.tolist()), tuple(sds.tolist()))
 
     def standardised(self, values: NDArray[np.float64]) -> Tensor:
-        """Events [N, D], float32, of rows [N, D] in the units of the files."""
+        """Convert rows [N, D] in the units of the files to events [N, D], float32."""
         return torch.from_numpy(((values - np.array(self.means)) / np.array(self.sds)).astype(np.float32))
 
     def original(self, x: Tensor) -> NDArray[np.float64]:
-        """Rows [N, D] in the units of the files, of events [N, D]."""
+        """Convert events [N, D] to rows [N, D] in the units of the files."""
         values = x.detach().cpu().double().numpy() * np.array(self.sds) + np.array(self.means)
         return np.asarray(values, dtype=np.float64)
 
     def read(self, path: Path) -> Batch:
-        """The rows of a csv or npz file: x float32 [N, D], index 0..N-1.
+        """Read the rows of a csv or npz file: x float32 [N, D], index 0..N-1.
 
-        Columns are found by name, in any order; the file may have others. A missing column, a cell that is no
-        finite number, a ragged row and an empty file are a `DataError`.
+        Columns are found by name, in any order; the file may have further columns. Raises `DataError` for a
+        missing column, a cell that is not a finite number, a ragged row or an empty file.
         """
         return self.table(path)[0]
 
     def table(self, path: Path) -> tuple[Batch, Skipped]:
-        """The rows of a file as `read` gives them, and the columns and blank lines that were left out."""
+        """Return the rows of a file as in `read`, and the columns and blank lines that were left out."""
         table = read_table(Path(path), self.names)
         x = self.standardised(table.values)
         return Batch(x, index=torch.arange(len(x))), table.skipped
@@ -68,7 +68,7 @@ class Columns:
     def write(self, x: Tensor, path: Path) -> None:
         """Write events x [N, D] in the units of the files: .csv with a header, or .npz (x, feature_names).
 
-        The file is complete or absent. Another ending is a `DataError`.
+        The file is written atomically. Raises `DataError` for another ending.
         """
         path, values = Path(path), self.original(x)
         if path.suffix.lower() == ".csv":

@@ -1,4 +1,4 @@
-"""The data set ``tabular/table``: learned are normal rows, valid and test hold anomalous ones too."""
+"""The data set ``tabular/table``: normal rows for training, normal and anomalous rows in valid and test."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from ebmsuite_tabular.codec import Columns
 from ebmsuite_tabular.files import Invalid, RawTable, read_table
 
 SPLITS = ("train", "valid", "test")
-SHARES = (0.7, 0.1, 0.2)  # of the normal rows; anomalous ones go to valid and test as 0.1 to 0.2
+SHARES = (0.7, 0.1, 0.2)  # of the normal rows; anomalous rows go to valid and test in the ratio 0.1 to 0.2
 
 
 class Table(InMemory):
-    """Rows of a table as events [D], standardised by the means and deviations of the training rows.
+    """Rows of a table as events [D], standardised with the means and sds of the training rows.
 
     ``path`` is a csv file with a header or an npz file with ``x`` [N, D] (and ``feature_names`` [D]), as
-    given or inside EBMSUITE_DATA; without one it is breast cancer Wisconsin, 569 x 30, with
-    "malignant" anomalous. ``target`` is the column, or the array of an npz, that is left out as the label;
-    rows whose label is ``anomaly`` are anomalous. ``columns`` are those to learn, in this order; all that are
-    left unless said. A row with a cell that is no finite number, or with an empty label, is a `DataError`, or
-    is left out (``invalid`` "skip").
+    given or inside EBMSUITE_DATA. Without a path, the data are breast cancer Wisconsin, 569 x 30, in which
+    "malignant" rows are anomalous. ``target`` is the column, or the array of an npz, that contains the labels
+    and is not part of the events. Rows with the label ``anomaly`` are anomalous. ``columns`` are the columns
+    of the events, in this order; the default is all except ``target``. A row with a cell that is not a finite
+    number, or with an empty label, raises `DataError`, or is left out with ``invalid`` "skip".
 
-    70 % of the normal rows are train, 10 % valid and 20 % test by a permutation drawn from ``seed``; a third
-    of the anomalous rows goes to valid, the rest to test. An npz with ``split`` [N] (0, 1, 2) keeps its own,
-    less the anomalous rows of train.
+    A permutation drawn from ``seed`` assigns 70 % of the normal rows to train, 10 % to valid and 20 % to
+    test. A third of the anomalous rows goes to valid, the rest to test. An npz with ``split`` [N] (0, 1, 2)
+    defines its own splits, except that anomalous rows are removed from train.
 
     ``anomalous`` [N], boolean, is for metrics; ``rows`` [N] are the row numbers in the file, from 0. Normal
-    rows come before anomalous ones. ``skipped`` are the blank lines, the rows (numbered from 1) and the
-    columns of the file that no split has. `DataError` names the file and what is wrong with it, `RecipeError`
+    rows come before anomalous rows. ``skipped`` names the blank lines, the rows (numbered from 1) and the
+    columns of the file that are in no split. A `DataError` names the file and its problem, a `RecipeError`
     the setting.
     """
 
@@ -83,7 +83,7 @@ class Table(InMemory):
 
 
 def breast_cancer() -> RawTable:
-    """Breast cancer Wisconsin (diagnostic), 569 x 30, labels "malignant" and "benign"; read from a wheel."""
+    """Load breast cancer Wisconsin (diagnostic) from scikit-learn: 569 x 30, "malignant" and "benign"."""
     from sklearn.datasets import load_breast_cancer
 
     found = load_breast_cancer()
@@ -93,9 +93,9 @@ def breast_cancer() -> RawTable:
 
 
 def is_anomalous(where: str, table: RawTable, anomaly: str | float | None) -> NDArray[np.bool_]:
-    """Boolean [N]: whose label is ``anomaly``, as a text or as a number.
+    """Return which rows have the label ``anomaly``, compared as text or as number: boolean [N].
 
-    `DataError` if none is, or if another label differs from it in case or blanks only.
+    Raises `DataError` if no row has it, or if another label differs from it only in case or blanks.
     """
     if anomaly is None or table.labels is None:
         return np.zeros(len(table.values), dtype=np.bool_)
@@ -116,9 +116,10 @@ def is_anomalous(where: str, table: RawTable, anomaly: str | float | None) -> ND
 def split_rows(
     anomalous: NDArray[np.bool_], seed: int, given: NDArray[np.int64] | None
 ) -> tuple[NDArray[np.int64], ...]:
-    """Row numbers of train, valid and test: normal rows, then anomalous ones (none in train), each shuffled.
+    """Return the row numbers of train, valid and test.
 
-    ``given`` [N], 0 to 2, decides when it is there; else `SHARES` do.
+    Each part has its normal rows first, then its anomalous rows (none in train), both shuffled. ``given``
+    [N], 0 to 2, defines the parts; if it is None, `SHARES` does.
     """
     order = np.random.default_rng(seed).permutation(len(anomalous))
     normal, strange = order[~anomalous[order]], order[anomalous[order]]

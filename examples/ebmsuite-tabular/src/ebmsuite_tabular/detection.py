@@ -1,4 +1,4 @@
-"""The metric ``tabular/auroc``: is the energy higher on anomalous rows?"""
+"""The metric ``tabular/auroc``: how well the energy distinguishes anomalous from normal rows."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from ebmsuite.scores import Score
 class Auroc:
     """Area under the ROC curve and average precision of a score that should be higher on anomalous rows.
 
-    All rows of ``set`` are judged, whatever n is: nothing is drawn, and nothing is chosen on them. ``of`` is
-    the "model", whose energy is the score ("energy" in older recipes), or a baseline fitted to the training
-    rows: the squared "mahalanobis" distance (mean and full covariance), or the squared "norm" of the
-    standardised row. Anomalous rows are those of
-    `Table.anomalous`. The interval of the area is DeLong's, 95 %; ``base rate`` in the protocol is the share
-    of anomalous rows, which is the average precision of a score that knows nothing.
+    The metric evaluates all rows of ``set`` and ignores n, because it draws no samples. It selects no
+    settings on these rows. ``of`` is the "model", whose energy is the score ("energy" in older recipes), or a
+    baseline fitted to the training rows: the squared "mahalanobis" distance (mean and full covariance), or
+    the squared "norm" of the standardised row. `Table.anomalous` marks the anomalous rows. The interval of
+    the area is DeLong's, 95 %. ``base rate`` in the protocol is the fraction of anomalous rows, which is the
+    average precision of a random score.
     """
 
     of: Literal["model", "mahalanobis", "norm", "energy"] = "model"
@@ -64,7 +64,7 @@ class Auroc:
         }
 
     def scores(self, model: Model, data: Mapping[str, Dataset], found: Dataset) -> Tensor:
-        """A score float64 [N] for every row of ``found``, higher is stranger."""
+        """Return a score, float64 [N], for every row of ``found``; higher means more anomalous."""
         if current(self.of) == "model":
             return torch.cat([model.energy(batch.x).cpu() for batch in rows(found)]).double()
         x = all_rows(found).double()
@@ -78,7 +78,7 @@ class Auroc:
 
 
 def anomalous_rows(dataset: Dataset) -> Tensor:
-    """The labels [N] of a data set that has them in ``anomalous``; `DataError` for one that has not."""
+    """Return the labels ``anomalous`` [N] of a data set. Raises `DataError` if it has none."""
     labels = getattr(dataset, "anomalous", None)
     if not isinstance(labels, Tensor):
         raise DataError(f'{type(dataset).__name__} has no labels "anomalous"; tabular/table has')
@@ -86,5 +86,5 @@ def anomalous_rows(dataset: Dataset) -> Tensor:
 
 
 def all_rows(dataset: Dataset) -> Tensor:
-    """All events of a data set, flattened, [N, D]."""
+    """Return all events of a data set, flattened to [N, D]."""
     return first(dataset).x.flatten(1)

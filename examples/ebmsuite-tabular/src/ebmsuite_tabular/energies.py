@@ -1,4 +1,4 @@
-"""The energy of a row of standardised columns."""
+"""The energy ``tabular/mlp`` of a row of standardised columns."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ebmsuite.space import Space
 
 
 def mlp(event: Space, width: int = 128, depth: int = 2, reference_sd: float = 1.0) -> Tilted:
-    """E(x) = |x|^2 / (2 sd^2) - f(x), f a perceptron of ``depth`` hidden layers of ``width`` SiLU units.
+    """E(x) = |x|^2 / (2 sd^2) - f(x), f an MLP with ``depth`` hidden layers of ``width`` SiLU units.
 
-    ``reference_sd`` is in standard deviations of the training rows; above 1 it leaves room for columns with
-    heavy tails. Untrained, the energy ranks rows by their distance from the mean.
+    ``reference_sd`` (sd above) is in standard deviations of the training rows; values above 1 suit columns
+    with heavy tails. Before training, the energy approximately ranks rows by their distance from the mean.
     """
     if width < 1 or depth < 1 or reference_sd <= 0:
         raise RecipeError("tabular/mlp: width and depth must be 1 or more, reference_sd above 0")

@@ -1,4 +1,4 @@
-"""Tables in files: csv with a header, npz with ``x`` [N, D]; errors that name file, row and column."""
+"""Read tables from files: csv with a header, npz with ``x`` [N, D]. Errors name file, row and column."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ebmsuite.errors import DataError, MissingData
 from ebmsuite.files import printable
 
 Invalid: TypeAlias = Literal["error", "skip"]
-"""Rows with a cell that is no number are an error that counts them, or are left out and reported."""
+"""What to do with rows that have a non-numeric cell: raise an error, or leave them out and report them."""
 
 Skipped: TypeAlias = Mapping[str, Sequence[str]]
-"""Why inputs were left out, in words that follow a count, and which."""
+"""The inputs that were left out: reason -> names. A reason is worded so that it can follow a count."""
 
 
 @dataclass(frozen=True)
 class RawTable:
-    """Numbers as they are in the file, in its units.
+    """The numbers of a file, in its units.
 
-    ``values`` [N, D] float64 under ``names`` [D]; ``labels`` [N] are texts, None when no label was asked for;
-    ``split`` [N] is 0, 1, 2 for train, valid, test where the file says so, else None; ``rows`` [N] are the
-    row numbers in the file, from 0; ``skipped`` are the lines, rows, columns and arrays that were left out.
+    ``values`` are float64 [N, D] in columns ``names`` [D]. ``labels`` [N] are texts, or None if no target was
+    given. ``split`` [N] is 0, 1, 2 for train, valid, test, or None if the file has no splits. ``rows`` [N]
+    are the row numbers in the file, from 0. ``skipped`` names the lines, rows, columns and arrays left out.
     """
 
     names: tuple[str, ...]
@@ -43,7 +43,7 @@ class RawTable:
 
 @dataclass(frozen=True)
 class Cells:
-    """A csv file as texts: ``header`` [D], ``rows`` [N][D], and the numbers, from 1, of ``blank`` lines."""
+    """The texts of a csv file: ``header`` [D], ``rows`` [N][D]; ``blank`` line numbers, from 1."""
 
     header: list[str]
     rows: list[list[str]]
@@ -53,12 +53,12 @@ class Cells:
 def read_table(
     path: Path, columns: Sequence[str] | None = None, target: str | None = None, invalid: Invalid = "error"
 ) -> RawTable:
-    """The table in a csv or npz file.
+    """Read the table in a csv or npz file.
 
-    ``columns`` picks columns by name, in this order; None is all but ``target``, which gives the labels.
-    Raises `DataError` naming the file and, where there is one, the row (1 is the first below the header) and
-    the column. Rows with an empty label, or with a cell that is no finite number, are left out when
-    ``invalid`` is "skip".
+    ``columns`` selects columns by name, in this order; None selects all except ``target``, which gives the
+    labels. Raises `DataError`, which names the file and, if known, the row (1 is the first below the header)
+    and the column. With ``invalid`` "skip", rows with an empty label, or with a cell that is not a finite
+    number, are left out.
     """
     read = {".csv": _read_csv, ".npz": _read_npz}.get(path.suffix.lower())
     if read is None:
@@ -68,10 +68,10 @@ def read_table(
 
 
 def csv_cells(path: Path) -> Cells:
-    """The texts in a csv file, without the blanks around them. Lines without any text are left out.
+    """Read the texts in a csv file, without surrounding blanks and without blank lines.
 
-    A file without rows, a header with an empty or a repeated name, one that is numbers, one with another
-    separator than a comma, and a row with more or fewer cells than the header are a `DataError`.
+    Raises `DataError` for a file without rows, a header with an empty or repeated name, a header of numbers,
+    a separator other than a comma, or a row with more or fewer cells than the header.
     """
     shown, lines, blank = printable(path), [], []
     try:
@@ -90,7 +90,7 @@ def csv_cells(path: Path) -> Cells:
         raise DataError(f"{shown}: not a readable csv file ({error}); save it as UTF-8") from error
     except (OSError, csv.Error) as error:
         raise DataError(f"{shown}: not a readable csv file ({error})") from error
-    while blank and blank[-1] == last:  # what ends a file is no line of it
+    while blank and blank[-1] == last:  # blank lines at the end of the file do not count
         last = blank.pop() - 1
     if len(lines) < 2:
         raise DataError(f"{shown}: {'no rows below the header' if lines else 'the file is empty'}")
@@ -171,7 +171,10 @@ def _valid(
     target: str | None,
     invalid: Invalid,
 ) -> RawTable:
-    """The rows of ``table`` that have a label and numbers only; ``text_of`` a row and a column is a cell."""
+    """Return the rows of ``table`` that have a label and only finite numbers, or raise `DataError`.
+
+    ``text_of`` returns the text of a cell, given its row and column.
+    """
     bad = ~np.isfinite(table.values)
     unlabelled = np.zeros(len(bad), dtype=np.bool_)
     if table.labels is not None:
@@ -238,7 +241,7 @@ def _place(path: Path, header: Sequence[str], name: str, arrays: Sequence[str] =
 
 
 def _number(text: str) -> float | None:
-    if "_" in text:  # Python reads 1_000
+    if "_" in text:  # float() accepts 1_000
         return None
     try:
         value = float(text)
@@ -248,12 +251,12 @@ def _number(text: str) -> float | None:
 
 
 def _texts(array: NDArray[np.generic]) -> list[str]:
-    """The elements as texts without blanks around them; bytes are UTF-8."""
+    """Convert the elements to texts without surrounding blanks. Bytes are decoded as UTF-8."""
     if array.dtype.kind == "S":
         return [item.decode("utf-8", "backslashreplace").strip() for item in array.tolist()]
     return [str(item).strip() for item in array]
 
 
 def _same_form(name: str) -> str:
-    """A name without blanks around it, composed (Unicode NFC): names that look the same are the same."""
+    """Strip a name and normalise it to Unicode NFC, so that names that look the same compare equal."""
     return unicodedata.normalize("NFC", name.strip())

@@ -1,4 +1,4 @@
-"""Does the model fit rows that it was not shown? Energies and distances on held-out normal rows."""
+"""Metrics of model fit on held-out normal rows: an energy gap and a two-sample distance."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from ebmsuite_tabular.detection import all_rows
 
 @dataclass(frozen=True)
 class HeldOutEnergy:
-    """Mean energy of held-out normal rows minus that of ``n`` samples: 0 for a model that is the data's law.
+    """Mean energy of held-out normal rows minus that of ``n`` samples.
 
-    Above 0 the model finds its own samples more probable than new rows: it has learned its training rows by
-    heart, or its chains have not mixed. low and high are 1.96 standard errors away.
+    The value is 0 if the model distribution equals the data distribution.
+    A value above 0 means that the model assigns higher probability to its samples than to new rows: it
+    overfits, or its chains have not mixed. low and high are 1.96 standard errors from the value.
     """
 
     set: Literal["valid", "test"] = "test"
@@ -46,13 +47,14 @@ class HeldOutEnergy:
 
 @dataclass(frozen=True)
 class TwoSample:
-    """Energy distance 2 E|x - y| - E|x - x'| - E|y - y'| of samples x and as many held-out normal rows y.
+    """Energy distance 2 E|x - y| - E|x - x'| - E|y - y'| of samples x and held-out normal rows y.
 
-    ``n`` rows at most, in standardised units, over all pairs (so that equal sets are at distance 0). ``of``
-    is the "model", or a baseline: "held-out", real rows that are not compared with (training rows), or
-    "gaussian", draws of independent columns. Older recipes call the first two "samples" and "real". What is
-    left between real rows is in the protocol: ``real floor`` and ``real floor sd``, of ``floors`` sets of as
-    many training rows. Samples with a value near it cannot be distinguished from real rows here.
+    It compares equally many x and y, at most ``n``, in standardised units, and averages over all pairs, so
+    that equal sets have distance 0. ``of`` is the "model", or a baseline: "held-out", real rows from the
+    training set, or "gaussian", draws from independent Gaussian columns. Older recipes call the first two
+    "samples" and "real". The protocol has the distance between real rows, ``real floor`` and ``real floor
+    sd``, from ``floors`` sets of equally many training rows. A value near this floor means that the metric
+    cannot distinguish the samples from real rows.
     """
 
     of: Literal["model", "held-out", "gaussian", "samples", "real"] = "model"
@@ -85,14 +87,17 @@ class TwoSample:
 
 
 def energy_distance(x: Tensor, y: Tensor) -> float:
-    """2 E|x - y| - E|x - x'| - E|y - y'| over all pairs of rows [N, D] and [M, D] (Szekely & Rizzo, 2013)."""
+    """Energy distance 2 E|x - y| - E|x - x'| - E|y - y'| of rows [N, D] and [M, D], over all pairs.
+
+    The definition is that of Szekely & Rizzo (2013).
+    """
     x, y = x.double(), y.double()
     between, of_x, of_y = (torch.cdist(a, b).mean() for a, b in ((x, y), (x, x), (y, y)))
     return float(2 * between - of_x - of_y)
 
 
 def normal_rows(dataset: Dataset) -> Tensor:
-    """The rows [N, D] that are not anomalous; all, of a data set without labels. `DataError` if none is."""
+    """Return the normal rows [N, D]; all rows if there are no labels. Raises `DataError` if there is none."""
     x, labels = all_rows(dataset), getattr(dataset, "anomalous", None)
     if isinstance(labels, Tensor):
         x = x[~labels]

@@ -1,4 +1,4 @@
-"""What this plugin offers: names and import strings only."""
+"""The components of this plugin: names and import strings only."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Tabular(Plugin):
 
     @hookimpl
     def ebm_energies(self) -> Sequence[Component]:
-        """The net that learns."""
+        """The energy network."""
         return [
             Component(
                 "tabular/mlp",
@@ -57,7 +57,7 @@ class Tabular(Plugin):
 
     @hookimpl
     def ebm_metrics(self) -> Sequence[Component]:
-        """Anomaly detection, the energy gap on rows that were held out, and a distance of two samples."""
+        """Anomaly detection, the energy gap on held-out rows, and a two-sample distance."""
         return [
             Component(
                 "tabular/auroc",
@@ -81,7 +81,7 @@ class Tabular(Plugin):
 
     @hookimpl
     def ebm_tasks(self) -> Sequence[Component]:
-        """The use of a trained model on a user's file."""
+        """Scoring of a user's file with a trained model."""
         return [
             Component(
                 "tabular/score", "ebmsuite_tabular.tasks:Score", "append the energy of every row to a csv"
@@ -90,7 +90,7 @@ class Tabular(Plugin):
 
     @hookimpl
     def ebm_renderers(self) -> Sequence[Component]:
-        """What one looks at while a run goes on."""
+        """Pictures for monitoring a run."""
         return [
             Component(
                 "tabular/histograms",
@@ -101,7 +101,7 @@ class Tabular(Plugin):
 
     @hookimpl
     def ebm_recipes(self) -> Sequence[Component]:
-        """Experiments."""
+        """The training recipes."""
         return [
             Component(
                 "tabular/first",
@@ -112,7 +112,7 @@ class Tabular(Plugin):
 
     @hookimpl
     def ebm_cases(self) -> Sequence[Component]:
-        """Rows of ``ebm evaluate tabular``."""
+        """The rows of ``ebm evaluate tabular``."""
         return [
             Component(
                 "tabular/breast-cancer-auroc",

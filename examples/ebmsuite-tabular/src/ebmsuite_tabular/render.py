@@ -1,4 +1,4 @@
-"""The renderer ``tabular/histograms``."""
+"""The renderer ``tabular/histograms``: marginal histograms of data and samples."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ebmsuite_tabular.metrics import normal_rows
 
 @dataclass(frozen=True)
 class Histograms:
-    """``histograms.png``: every column's histogram in the data (grey) and in ``n`` samples (a line).
+    """``histograms.png``: a histogram per column of the data (grey) and of ``n`` samples (line).
 
-    Columns are in the units of the file, ``columns`` pictures in a row, the first ``most`` of them. ``bins``
-    bins cover the data from the 0.5 % to the 99.5 % quantile and a quarter of that range beyond; what lies
-    further out is counted in the outermost bins, so that runaway chains are seen.
+    The picture shows the first ``most`` columns, in the units of the file, with ``columns`` plots per row.
+    ``bins`` bins cover the data from the 0.5 % to the 99.5 % quantile and a quarter of that range on either
+    side. The outermost bins also count all values further out, so that diverging chains are visible.
     """
 
     columns: int = 6

@@ -1,4 +1,4 @@
-"""The task ``tabular/score``: the energy of every row of a user's table."""
+"""The task ``tabular/score``: compute the energy of every row of a user's table."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ebmsuite_tabular.files import csv_cells
 
 @dataclass(frozen=True)
 class Score:
-    """A csv with one more column, ``column``: the energy of the row, higher is stranger.
+    """Append a column ``column`` with the energy of each row to a csv; higher means more anomalous.
 
-    The input is a csv with the columns that the model was trained on, in any order and among others; rows
-    and cells stay as they are, but for blanks around them and blank lines. What was not judged, other columns
-    and blank lines, is counted in the facts. Energies compare rows under one
-    model; zero means nothing. ``batch`` rows are judged at a time.
+    The input is a csv with the columns that the model was trained on, in any order, and possibly others. The
+    output has the same rows and cells, without blank lines and surrounding blanks. The facts list the columns
+    and blank lines that were not used. Energies compare rows under one model; their zero is arbitrary.
+    ``batch`` rows are processed at a time.
     """
 
     column: str = "energy"
@@ -32,7 +32,7 @@ class Score:
             raise RecipeError(f"tabular/score: batch is {self.batch}; it must be at least 1")
 
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
-        """Judge ``inputs`` and write ``out``; the facts are the count, the mean and the strangest row."""
+        """Score ``inputs`` and write ``out``; return the number of rows, the mean and the highest energy."""
         if inputs is None or inputs.suffix.lower() != ".csv":
             raise RecipeError("tabular/score: needs a table, --input FILE.csv")
         path, codec = output(out, ".csv", "tabular/score"), model.codec_as(Columns)

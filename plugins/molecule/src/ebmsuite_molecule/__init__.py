@@ -1,1 +1,1 @@
-"""Molecules for ebmsuite: SMILES and SELFIES as tokens, judged by chemistry."""
+"""Molecules for ebmsuite: SMILES and SELFIES as token sequences, evaluated with RDKit."""

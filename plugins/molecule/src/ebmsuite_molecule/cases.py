@@ -1,4 +1,4 @@
-"""The evaluation suite of molecules: what is learned, how it is judged, and the published numbers beside it."""
+"""The evaluation suite of molecules: recipes, metrics and the published values for comparison."""
 
 from __future__ import annotations
 

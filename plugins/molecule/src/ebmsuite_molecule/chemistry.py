@@ -1,6 +1,6 @@
-"""Molecules by RDKit: parsing, canonical form, properties, scaffolds, fragments and fingerprints.
+"""Chemistry with RDKit: parsing, canonical form, properties, scaffolds, fragments and fingerprints.
 
-Nothing here knows of tensors or tokens. RDKit's own log is silent inside `quiet` and nowhere else.
+This module does not use tensors or tokens. It silences RDKit's log only inside `quiet`.
 """
 
 from __future__ import annotations
@@ -45,38 +45,38 @@ Property = Literal["logp", "qed", "sa", "weight"]
 PROPERTIES: tuple[Property, ...] = ("logp", "qed", "sa", "weight")
 
 VERSION: str = rdkit.__version__
-"""Of RDKit: canonical forms and the rules of sanitisation change with it."""
+"""Version of RDKit. Canonical forms and sanitisation rules depend on it."""
 
 RULES = 2
-"""The number of the rules of `parse`. Raise it when they change: results that are stored on disk depend on them."""
+"""Version of the rules of `parse`. Raise it when the rules change: results stored on disk depend on them."""
 
 LONGEST = 2_000
-"""Most characters of a string that RDKit is given.
+"""Maximum length, in characters, of a string that this module passes to RDKit.
 
-RDKit writes canonical SMILES by recursion and has no limit of its own. Measured with RDKit 2026.9 and 1 MiB of stack
-(Linux gives 8, other systems less to threads): a chain of 2,200 carbons passes, one of 2,300 ends the process with
-SIGSEGV, which is 460 bytes of stack per atom; large rings and aromatic chains are alike. At 2,000 characters chains,
-nested branches, rings (separate, fused, spiro, large), salts, stars and bracket atoms pass in parsing, canonical form,
-fragments, scaffold, fingerprint, SA, QED and SELFIES. Time is the next limit: the scaffold of such a chain takes half a
-minute and more.
+RDKit writes canonical SMILES recursively and does not limit the depth. Measured with RDKit 2026.9 and 1 MiB of stack
+(Linux has 8 MiB, threads on other systems have less): a chain of 2,200 carbons passes, a chain of 2,300 ends the
+process with SIGSEGV. This is 460 bytes of stack per atom. Large rings and aromatic chains behave alike. At 2,000
+characters, chains, nested branches, rings (separate, fused, spiro, large), salts, stars and bracket atoms pass parsing,
+canonical form, fragments, scaffold, fingerprint, SA, QED and SELFIES. The next limit is time: the scaffold of such a
+chain takes more than half a minute.
 """
 
 RADIUS, BITS = 2, 1024
-"""Of Morgan fingerprints, as in MOSES (Polykovskiy et al. 2020)."""
+"""Radius and number of bits of Morgan fingerprints, as in MOSES (Polykovskiy et al. 2020)."""
 
 
 def quiet() -> AbstractContextManager[Any]:
-    """A context in which RDKit logs nothing."""
+    """Return a context manager that silences RDKit's log."""
     return cast("AbstractContextManager[Any]", rdBase.BlockLogs())
 
 
 def parse(smiles: str) -> Mol | None:
-    """The molecule that a SMILES describes, sanitised; None when it describes none (see `reason`).
+    """Parse a SMILES to a sanitised molecule, or return None if it is not a valid molecule (see `reason`).
 
-    RDKit accepts more than molecules. None of these are molecules here: the empty string; a string with a blank, whose
-    rest RDKit reads as a name; a string with a character outside of ASCII, where RDKit stops reading; a dummy atom
-    (``*``, ``[*:1]``) or a bond of any order (``~``), which stand for something unknown, so that the weight and the
-    other properties mean nothing. Strings of more than `LONGEST` characters are not given to RDKit.
+    RDKit accepts more strings than this function. It returns None for: the empty string; a string with a blank, because
+    RDKit reads the rest as a name; a string with a character outside ASCII, because RDKit stops reading there; a dummy
+    atom (``*``, ``[*:1]``) or a bond of any order (``~``), because they stand for something unknown and make the weight
+    and the other properties meaningless; a string of more than `LONGEST` characters.
     """
     if len(smiles) > LONGEST or _PRINTABLE.fullmatch(smiles) is None or "~" in smiles:
         return None
@@ -86,7 +86,7 @@ def parse(smiles: str) -> Mol | None:
 
 
 def reason(smiles: str) -> str:
-    """Why `parse` returns None for a string, in words; empty when it returns a molecule."""
+    """Explain in words why `parse` returns None for a string; empty if it returns a molecule."""
     if not smiles:
         return "empty"
     if len(smiles) > LONGEST:
@@ -106,7 +106,7 @@ def reason(smiles: str) -> str:
             return "a dummy atom (*)"
         try:
             problems = [] if raw is None else [p.Message() for p in Chem.DetectChemistryProblems(raw)]
-        except RuntimeError as error:  # RDKit asks for valences that it has not computed, of atoms with many bonds
+        except RuntimeError as error:  # RDKit fails on valences that it has not computed, for atoms with many bonds
             problems = [str(error).strip().splitlines()[0]]
     if problems:
         return " ".join(str(problems[0]).split())
@@ -114,34 +114,34 @@ def reason(smiles: str) -> str:
 
 
 def canonical(molecule: Mol) -> str:
-    """RDKit's canonical SMILES, with stereochemistry."""
+    """Return RDKit's canonical SMILES, with stereochemistry."""
     return str(Chem.MolToSmiles(molecule))
 
 
 def property_of(molecule: Mol, name: Property) -> float:
-    """One number of a molecule.
+    """Return the property ``name`` of a molecule.
 
     ``logp``: Crippen's estimate of the octanol-water partition coefficient. ``qed``: drug-likeness in 0..1
-    (Bickerton et al. 2012). ``sa``: synthetic accessibility from 1, easy, to 10 (Ertl and Schuffenhauer 2009).
+    (Bickerton et al. 2012). ``sa``: synthetic accessibility from 1 (easy) to 10 (Ertl and Schuffenhauer 2009).
     ``weight``: average molecular weight in daltons.
     """
     return float(_PROPERTY[name](molecule))
 
 
 def scaffold(molecule: Mol) -> str:
-    """SMILES of the Bemis-Murcko scaffold; empty when it has fewer than two rings (the definition of MOSES)."""
+    """Return the SMILES of the Bemis-Murcko scaffold; empty if it has fewer than two rings (MOSES's definition)."""
     core: Mol = MurckoScaffold.GetScaffoldForMol(molecule)  # type: ignore[no-untyped-call]
     return canonical(core) if core.GetRingInfo().NumRings() >= 2 else ""
 
 
 def fragments(molecule: Mol) -> list[str]:
-    """SMILES of the fragments between BRICS bonds (Degen et al. 2008), with numbered stubs, each as often as it is."""
+    """Return the SMILES of the BRICS fragments (Degen et al. 2008), with numbered attachment points and repetitions."""
     with quiet():
         return canonical(Chem.FragmentOnBRICSBonds(molecule)).split(".")
 
 
 def fingerprint(molecule: Mol) -> list[int]:
-    """Numbers of the bits, in 0..`BITS` - 1, that are set in the Morgan fingerprint of radius `RADIUS`."""
+    """Return the indices, in 0..`BITS` - 1, of the bits set in the Morgan fingerprint of radius `RADIUS`."""
     return list(_morgan().GetFingerprint(molecule).GetOnBits())
 
 
@@ -150,7 +150,10 @@ Anatomy: TypeAlias = tuple[list[str], str, list[int], list[float]]
 
 
 def anatomy(smiles: str) -> Anatomy:
-    """What sets of molecules are compared by, of one parse. `ValueError` when it is no molecule."""
+    """Compute all features for comparing sets of molecules with a single parse.
+
+    Raises `ValueError` if the SMILES is not a valid molecule.
+    """
     molecule = parse(smiles)
     if molecule is None:
         raise ValueError(f"{smiles!r} is no molecule: {reason(smiles)}")
@@ -159,7 +162,7 @@ def anatomy(smiles: str) -> Anatomy:
 
 
 def _syntax(smiles: str) -> str:
-    """What is wrong with a string that is no SMILES by its grammar, as far as counting tells."""
+    """Describe a syntax error that counting brackets, parentheses and ring numbers finds; empty if it finds none."""
     outside = re.sub(r"\[[^\[\]]*\]", "*", smiles)
     if "[" in outside or "]" in outside:
         return "a square bracket is not closed or not opened"
@@ -171,7 +174,7 @@ def _syntax(smiles: str) -> str:
 
 
 _PRINTABLE = re.compile(r"[!-~]+")
-"""The characters of ASCII that are printed, without the blank."""
+"""Matches printable ASCII characters other than the blank."""
 
 _DUMMY = rdqueries.AtomNumEqualsQueryAtom(0)
 
@@ -187,7 +190,7 @@ def _morgan() -> Any:
 
 @functools.cache
 def _sascorer() -> Any:
-    # it comes with RDKit as a script among its contributions, not as a module of the package
+    # RDKit ships it as a contributed script, not as a module of the package
     path = os.path.join(RDConfig.RDContribDir, "SA_Score", "sascorer.py")
     spec = importlib.util.spec_from_file_location("rdkit_contrib_sascorer", path)
     if spec is None or spec.loader is None or not os.path.isfile(path):

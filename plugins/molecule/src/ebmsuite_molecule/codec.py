@@ -1,4 +1,4 @@
-"""The codec ``molecule/strings``: SMILES files to rows of tokens, and back."""
+"""The codec ``molecule/strings``: converts SMILES files to rows of tokens and back."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ _TEXTS, _PICTURES = (".smi", ".txt", ".csv"), (".png", ".svg")
 
 @dataclass(frozen=True)
 class Strings(TokenCodec):
-    """Molecules as rows of tokens: int64 [B, L], 0 padding, 1 the end of each row, from 2 on the vocabulary.
+    """Codec for molecules as rows of tokens, int64 [B, L]: 0 is padding, 1 ends a row, 2 and above are the vocabulary.
 
-    ``longest`` is the most tokens of a row, its end included. ``properties`` are the columns of the condition, if
-    the data have one, with their ``means`` and ``sds`` in the training set: a column is (value - mean) / sd.
+    ``longest`` is the maximum number of tokens of a row, including its end token. ``properties`` are the columns of the
+    condition, if the data have one, with their ``means`` and ``sds`` in the training set: a column contains
+    (value - mean) / sd.
 
-    A decoded row without an end is marked with `ebmsuite.tokens.CUT`. No SMILES has this character, so such a string
-    is no molecule for any metric, picture, task or file.
+    Decoding marks a row without an end token with `ebmsuite.tokens.CUT`. No SMILES contains this character, so every
+    metric, picture, task and file treats such a string as invalid.
     """
 
     name: ClassVar[str] = "molecule/strings"
@@ -55,7 +56,7 @@ class Strings(TokenCodec):
     # -- strings and tokens ----------------------------------------------------------------------------------
 
     def encoded(self, texts: Sequence[str]) -> tuple[Encoded, dict[int, Unfit]]:
-        """All SMILES as rows of tokens, and why some of them, by number, are no rows of this codec.
+        """Encode SMILES as rows of tokens; also return, by index, why this codec cannot represent some of them.
 
         The kinds of reasons are "selfies", "symbol" and "length".
         """
@@ -78,11 +79,11 @@ class Strings(TokenCodec):
     # -- files -----------------------------------------------------------------------------------------------
 
     def read(self, path: Path) -> Batch:
-        """The molecules of a file: x int64 [N, L], index 0..N-1.
+        """Read the molecules of a file: x int64 [N, L], index 0..N-1.
 
-        One per line of a .smi, .txt, .csv or .tsv file, each also as .gz; `ebmsuite_molecule.lines` says which column
-        is read. `DataError` lists the first lines that are no molecule or have a symbol that the vocabulary lacks, and
-        says how many there are.
+        The file has one molecule per line and is .smi, .txt, .csv or .tsv, or one of these as .gz.
+        `ebmsuite_molecule.lines` documents which column is read. Raises `DataError` if lines are not valid molecules or
+        this codec cannot represent them; the message lists the first of these lines and their number.
         """
         table = lines_of(path)
         strings = table.smiles
@@ -98,13 +99,13 @@ class Strings(TokenCodec):
     def write(self, x: Tensor, path: Path) -> None:
         """Write rows of tokens [N, L] as SMILES, one per line (.smi, .txt, .csv with a heading), or as a picture.
 
-        .png and .svg are a grid of the molecules. Strings that are no molecules are written as they are, and leave
-        their place in a picture empty. Strings that were cut off end in `CUT`; a warning says how many there are.
+        .png and .svg files show a grid of the molecules. Invalid strings are written unchanged to text files; a picture
+        shows a note in their cell. Strings that were cut off end in `CUT`; a warning states how many there are.
         """
         self.write_strings(self.decode(x), path)
 
     def write_strings(self, strings: Sequence[str], path: Path) -> None:
-        """`write`, of SMILES."""
+        """Write SMILES in the same formats as `write`."""
         path, ending = Path(path), Path(path).suffix.lower()
         if ending in _PICTURES:
             write_grid(strings, path)
@@ -123,5 +124,5 @@ class Strings(TokenCodec):
 
 
 def truncated(strings: Sequence[str]) -> int:
-    """How many decoded strings were cut off before their end: no SMILES ends in `CUT` by itself."""
+    """Count the decoded strings that were cut off before their end. Only such strings end in `CUT`."""
     return sum(s.endswith(CUT) for s in strings)

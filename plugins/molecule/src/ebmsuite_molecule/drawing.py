@@ -1,4 +1,4 @@
-"""Pictures of molecules by RDKit: grids with a line of text below each."""
+"""Pictures of molecules with RDKit: grids with a legend below each molecule."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ebmsuite_molecule.chemistry import parse, quiet
 __all__ = ["MOST", "grid", "write_grid"]
 
 MOST = 400
-"""Molecules in one picture."""
+"""Maximum number of molecules in one picture."""
 
 
 def grid(strings: Sequence[str], legends: Sequence[str] | None = None, columns: int = 5, vector: bool = False) -> bytes:
-    """Molecules row by row, as PNG or (``vector``) SVG, each above its legend.
+    """Draw molecules row by row, each above its legend, as PNG or, with ``vector``, as SVG.
 
-    The place of a string that is no molecule holds words: its legend, or that it is none.
+    The cell of an invalid string shows its legend, or "no molecule" if it has none.
     """
     columns = min(columns, len(strings))
     rows = -(-len(strings) // columns)
@@ -36,7 +36,7 @@ def grid(strings: Sequence[str], legends: Sequence[str] | None = None, columns: 
     legends = list(legends or [""] * len(molecules))
     with quiet():
         canvas.DrawMolecules([Chem.Mol() if m is None else m for m in molecules], legends=legends)
-        # RDKit draws no legend below nothing
+        # RDKit draws no legend for an empty molecule
         canvas.SetOffset(0, 0)
         canvas.SetFontSize(14)
         canvas.SetColour((0.5, 0.5, 0.5))
@@ -50,7 +50,7 @@ def grid(strings: Sequence[str], legends: Sequence[str] | None = None, columns: 
 
 
 def write_grid(strings: Sequence[str], path: Path, legends: Sequence[str] | None = None, columns: int = 5) -> None:
-    """Write a grid as .png or .svg, whole or not at all. `DataError` for none, or more than `MOST`, molecules."""
+    """Write a grid as .png or .svg, atomically. Raises `DataError` unless there are 1 to `MOST` molecules."""
     if not 0 < len(strings) <= MOST:
         raise DataError(f"{path}: a picture shows 1 to {MOST} molecules, not {len(strings)}")
     drawn = grid(strings, legends, columns, vector=path.suffix.lower() == ".svg")
@@ -59,4 +59,4 @@ def write_grid(strings: Sequence[str], path: Path, legends: Sequence[str] | None
 
 
 _CELL = (180, 150)
-"""Width and height of a place, in pixels."""
+"""Width and height of a cell, in pixels."""

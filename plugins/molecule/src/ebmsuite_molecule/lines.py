@@ -1,11 +1,11 @@
-"""The lines of a user's file of molecules, and which of them are no molecules.
+"""Read a user's file of molecules line by line and find its invalid lines.
 
-A line is a row of columns. In .csv and .tsv files they are separated by commas, semicolons or tabs, and may be quoted;
-in .smi and .txt files by tabs if the first line has one, else by runs of blanks and tabs. A separator at the beginning
-of a line means that its first column is empty.
+A line is a row of columns. In .csv and .tsv files, commas, semicolons or tabs separate the columns, and a column may be
+quoted. In .smi and .txt files, tabs separate them if the first line contains one; otherwise runs of blanks and tabs do.
+A separator at the beginning of a line means that the first column is empty.
 
-The column of SMILES is the one that the caller names; else the one whose heading is one of `HEADINGS`; else, in a file
-without a heading, the first.
+The SMILES column is the one that the caller names; otherwise the one whose heading is one of `HEADINGS`; otherwise, in
+a file without a heading, the first.
 """
 
 from __future__ import annotations
@@ -54,25 +54,26 @@ HEADINGS = (
     "structure",
     "selfies",
 )
-"""What the column of SMILES may be called; the first of these that a heading has is taken. Capitals do not count, and
-blanks and hyphens count as underscores. A column ``selfies`` is read as SELFIES."""
+"""Names of the SMILES column, in order of preference. Case is ignored, and blanks and hyphens count as underscores.
+A column ``selfies`` is read as SELFIES."""
 
 _CERTAIN = {heading for heading in HEADINGS if heading.endswith("smiles")}
-"""These make a line a heading. The others could be a molecule's name, so they do only where no column is a molecule."""
+"""Names that always make the first line a heading. The other names could be a molecule's name, so they make it a
+heading only if none of its cells is a valid molecule."""
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", " ": "blanks"}
 _SHOWN = 5
-"""Bad lines that a message lists."""
+"""Number of bad lines that a message lists."""
 _NEARLY_ALL = 0.9
-"""Share of bad lines from which on the wrong column is the likely cause."""
+"""Fraction of bad lines at or above which the wrong column is the likely cause."""
 
 
 @dataclass(frozen=True)
 class Table:
     """The lines of a file: their numbers, from 1, and the SMILES of each.
 
-    ``problems`` says, by the position of a line, why it has none. ``where`` says for messages where in a line the
-    SMILES were read: 'column 2 ("smiles"), columns separated by commas'.
+    ``problems`` maps the index of a line without a readable SMILES to the reason. ``where`` describes the SMILES column
+    for messages: 'column 2 ("smiles"), columns separated by commas'.
     """
 
     path: Path
@@ -83,10 +84,10 @@ class Table:
 
 
 def lines_of(path: Path, column: str | int | None = None) -> Table:
-    """The lines of a .smi, .txt, .csv or .tsv file, or one of these as .gz, without heading and final blank lines.
+    """Read a .smi, .txt, .csv or .tsv file, or one of these as .gz, without its heading and final blank lines.
 
-    ``column`` names the column of SMILES, by its heading or its number from 1. A blank line in between is the empty
-    string. `DataError` when the file is none of these, cannot be read, has no lines or has no such column.
+    ``column`` is the SMILES column, by heading or by number from 1. A blank line between others gives the empty string.
+    Raises `DataError` if the file has another ending, cannot be read, has no lines or does not have the column.
     """
     path = Path(path)
     quoted = _ending(path) in (".csv", ".tsv")
@@ -104,14 +105,14 @@ def lines_of(path: Path, column: str | int | None = None) -> Table:
     called = f' ("{heading}")' if heading else ""
     where = f"column {at + 1}{called}, columns separated by {_SEPARATORS[separator]}"
     problems: dict[int, str] = {}
-    if not quoted and not heading and column is None:  # what follows a SMILES is its name
+    if not quoted and not heading and column is None:  # the text after a SMILES is its name
         smiles = [str(row).partition("\t")[0].partition(" ")[0].rstrip("\r") for row in rows]
     else:
         smiles = []
         for i, row in enumerate(rows):
             cells = _cells(row, separator)
             smiles.append(cells[at] if at < len(cells) else "")
-            if at > 0 and len(cells) > len(first):  # a separator too many moves the columns after it
+            if at > 0 and len(cells) > len(first):  # an extra separator shifts the columns after it
                 problems[i] = f"{len(cells)} columns, the first line has {len(first)}"
     if _plain(heading) == "selfies":
         words, smiles = smiles, [_of_selfies(cell) for cell in smiles]
@@ -122,9 +123,9 @@ def lines_of(path: Path, column: str | int | None = None) -> Table:
 
 
 def bad_lines(table: Table, forms: Sequence[str]) -> dict[int, str]:
-    """Why lines, by number, are no molecules; ``forms`` are the canonical SMILES of all lines, "" for no molecule.
+    """Map the numbers of the invalid lines to reasons; ``forms`` are the canonical SMILES of all lines, "" if invalid.
 
-    Only the first ones, those that `complaint` shows, have a reason: to find it, RDKit reads the string again.
+    Only the first ones, which `complaint` shows, get a reason, because RDKit must parse the string again to find it.
     """
     bad = [i for i, form in enumerate(forms) if not form]
     found = {table.numbers[i]: "" for i in bad}
@@ -135,7 +136,7 @@ def bad_lines(table: Table, forms: Sequence[str]) -> dict[int, str]:
 
 
 def canonical_forms(table: Table) -> list[str]:
-    """The canonical SMILES of every line, "" for what is no molecule; remembered, as RDKit takes 0.2 ms per line."""
+    """Return the canonical SMILES of every line, "" if invalid. Cached, because RDKit takes 0.2 ms per line."""
     found: list[str] = workers.each("canonical", table.smiles, remember=True)
     return found
 
@@ -144,11 +145,11 @@ WRONG_COLUMN = (
     "If this is the wrong column, call the right one smiles in the first line, or name it "
     '(data set molecule/smiles-file: "column", a heading or a number)'
 )
-"""What to do about a file of which nearly all lines are bad."""
+"""Advice for a file in which nearly all lines are bad."""
 
 
 def complaint(table: Table, bad: dict[int, str], mend: str) -> str:
-    """What is said of bad lines: how many there are, the first of them, where they were read, how to ``mend`` it."""
+    """Build the error message on bad lines: their number, the first of them, the column and the advice ``mend``."""
     shown = "; ".join(f"line {number}, {bad[number]}" for number in sorted(bad)[:_SHOWN])
     more = f"; and {len(bad) - _SHOWN:,} more" if len(bad) > _SHOWN else ""
     said = f"{table.path}: {len(bad):,} of {len(table.smiles):,} lines are no molecules of this model: {shown}{more}"
@@ -156,7 +157,7 @@ def complaint(table: Table, bad: dict[int, str], mend: str) -> str:
 
 
 def wrong_column(table: Table, bad: int) -> bool:
-    """Whether so many lines, ``bad``, are no molecules that this column is likely to hold something else."""
+    """Return whether the number of ``bad`` lines is so high that the column probably does not contain SMILES."""
     return bad >= _NEARLY_ALL * len(table.smiles)
 
 
@@ -164,9 +165,10 @@ def wrong_column(table: Table, bad: int) -> bool:
 
 
 def text_of(path: Path, encoding: str = "utf-8-sig") -> str:
-    """The text of a file, of a .gz decompressed, with lines that end in \\n.
+    """Read the text of a file, decompressed if it is a .gz, with all line endings converted to \\n.
 
-    `DataError` names the file, and the line where there is one, when it cannot be read, is no text or is empty.
+    Raises `DataError`, which names the file and, if known, the line, if the file cannot be read, is not text or is
+    empty.
     """
     if path.is_dir():
         raise DataError(f"{path}: a folder, not a file")
@@ -202,7 +204,7 @@ def text_of(path: Path, encoding: str = "utf-8-sig") -> str:
 
 
 def rows_of(text: str) -> list[str]:
-    """Lines without the end of each, and without blank lines at the end. Only \\n ends a line."""
+    """Split text into lines at \\n only, without the line endings and without blank lines at the end."""
     lines = text.split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
@@ -229,7 +231,7 @@ def _ending(path: Path) -> str:
 
 
 def _unquoted(path: Path, text: str) -> tuple[Sequence[int], Sequence[str | list[str]]]:
-    """Numbers and text of the lines of a .smi or .txt."""
+    """Return the numbers and the text of the lines of a .smi or .txt file."""
     lines = rows_of(text)
     if "\r" in text:
         for number, line in enumerate(lines, 1):
@@ -239,7 +241,7 @@ def _unquoted(path: Path, text: str) -> tuple[Sequence[int], Sequence[str | list
 
 
 def _quoted(path: Path, text: str, separator: str) -> tuple[Sequence[int], Sequence[str | list[str]]]:
-    """Numbers and cells of the rows of a .csv or .tsv, the cells without blanks around them."""
+    """Return line numbers and cells of the rows of a .csv or .tsv file. The cells have no surrounding blanks."""
     reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True)
     rows: list[list[str]] = []
     numbers = [1]
@@ -265,14 +267,14 @@ def _cells(row: str | list[str], separator: str) -> list[str]:
 
 
 def _separators(path: Path, text: str, quoted: bool) -> list[str]:
-    """What may separate the columns of a file, the likeliest first."""
+    """Return the possible column separators of a file, the most likely first."""
     if quoted:
         return [",", ";", "\t"] if _ending(path) == ".csv" else ["\t", ",", ";"]
     return ["\t"] if "\t" in text.partition("\n")[0].strip() else [" "]
 
 
 def _separator(text: str, separators: Sequence[str], column: str | int | None, quoted: bool) -> str:
-    """The first separator under which the first line has the wanted column; without one, the first of all."""
+    """Return the first separator for which the first line has the SMILES column; if none fits, the first of all."""
     firsts = {s: _first(text, s, quoted) for s in separators}
     for separator, cells in firsts.items():
         if (_named(cells, column) if isinstance(column, str) else _heading(cells)) is not None:
@@ -295,7 +297,7 @@ def _first(text: str, separator: str, quoted: bool) -> list[str]:
 
 
 def _column(path: Path, cells: list[str], separator: str, column: str | int | None) -> tuple[int, str]:
-    """The place of the column of SMILES, from 0, and its heading, empty in a file without one."""
+    """Return the index, from 0, of the SMILES column and its heading, which is empty in a file without a heading."""
     by = _SEPARATORS[separator]
     found = _heading(cells)
     if isinstance(column, int):
@@ -317,7 +319,7 @@ def _column(path: Path, cells: list[str], separator: str, column: str | int | No
 
 
 def _heading(cells: list[str]) -> int | None:
-    """The place of the column of SMILES where these cells are a heading, or None."""
+    """Return the index of the SMILES column if these cells are a heading, else None."""
     words = [_plain(cell) for cell in cells]
     found = next((words.index(heading) for heading in HEADINGS if heading in words), None)
     if found is None or _CERTAIN & {*words}:

@@ -1,4 +1,4 @@
-"""The papers that these components come from."""
+"""The papers that describe the components of this plugin."""
 
 from __future__ import annotations
 

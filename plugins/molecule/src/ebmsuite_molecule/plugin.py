@@ -1,4 +1,4 @@
-"""What the molecule plugin offers: names and import strings only."""
+"""The components of the molecule plugin: names and import strings only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of a model: samples beside what they resemble, and densities of properties."""
+"""Pictures of a model: samples beside their nearest training molecules, and densities of properties."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ __all__ = ["Densities", "Grid", "Pictures", "density", "neighbours", "write_dens
 Values = NDArray[np.float64]
 
 _SETS = 2_000
-"""Held-out molecules whose densities are drawn."""
+"""Number of held-out molecules in the plot of densities."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """``samples.png`` (or .svg): n samples, each with the most similar training molecule at its right.
+    """``samples.png`` (or .svg): n samples, each with the most similar training molecule to its right.
 
-    Similarity is Tanimoto's of Morgan fingerprints, to the first ``among`` training molecules; ``pairs`` in a row.
+    Similarity is the Tanimoto similarity of Morgan fingerprints. The search covers the first ``among`` training
+    molecules. A row shows ``pairs`` pairs.
     """
 
     pairs: int = 3
@@ -44,7 +45,7 @@ class Grid:
         return self.of(_strings(model, n, rng), model, folder)
 
     def of(self, strings: Sequence[str], model: Model, folder: Path) -> list[Path]:
-        """The same of given strings."""
+        """Draw the same picture for given strings."""
         path = folder / f"samples.{self.format}"
         known = split_of(model.data, "train").strings[: self.among]
         shown: list[str] = []
@@ -58,7 +59,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Densities:
-    """``densities.png``: logP, QED, SA and weight of held-out molecules and of the valid ones among ``samples``."""
+    """``densities.png``: logP, QED, SA and weight of held-out molecules and of the valid among ``samples`` samples."""
 
     samples: int = 1_000
 
@@ -66,7 +67,7 @@ class Densities:
         return self.of(_strings(model, self.samples, rng), model, folder)
 
     def of(self, strings: Sequence[str], model: Model, folder: Path) -> list[Path]:
-        """The same of given strings."""
+        """Draw the same picture for given strings."""
         path = folder / "densities.png"
         held = fixed_part(split_of(model.data, "test").strings, _SETS)
         data, ours = (_values(s) for s in (held, strings))
@@ -77,7 +78,7 @@ class Densities:
 
 @dataclass(frozen=True)
 class Pictures:
-    """`Grid` and `Densities` of the same samples."""
+    """Draw `Grid` and `Densities` for the same samples."""
 
     pairs: int = 3
     among: int = 20_000
@@ -90,7 +91,7 @@ class Pictures:
 
 
 def neighbours(strings: Sequence[str], known: Sequence[str]) -> list[tuple[str, float]]:
-    """For every string the most similar of ``known`` and the similarity in 0..1; ("", 0) for what is no molecule."""
+    """Return, per string, the most similar of ``known`` and the similarity in 0..1; ("", 0) for an invalid string."""
     bits = workers.each("bits", strings)
     valid = [i for i, on in enumerate(bits) if on is not None]
     found = [("", 0.0)] * len(strings)
@@ -104,20 +105,20 @@ def neighbours(strings: Sequence[str], known: Sequence[str]) -> list[tuple[str, 
 
 
 def density(x: Values, at: Values) -> Values:
-    """Kernel estimate of the density of ``x`` [N] at points [M]: Gaussian kernels as wide as Scott (1979) has it."""
+    """Estimate the density of ``x`` [N] at points [M] with Gaussian kernels and the bandwidth of Scott (1979)."""
     width = max(float(x.std()) * len(x) ** -0.2, 1e-6)
     return np.asarray(np.exp(-(((at[:, None] - x) / width) ** 2) / 2).mean(1) / (width * np.sqrt(2 * np.pi)))
 
 
 def write_densities(sets: Mapping[str, Values], path: Path) -> None:
-    """Curves of every property, for sets [N, 4] by their name; the first is filled. A set of less than 2 has none."""
+    """Plot the density of every property for named sets [N, 4]. The first is filled; sets with N < 2 are omitted."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 2.6), layout="constrained")
     axes = figure.subplots(1, len(chemistry.PROPERTIES))
     for i, (axis, name) in enumerate(zip(axes, chemistry.PROPERTIES, strict=True)):
         columns = {label: values[:, i] for label, values in sets.items() if len(values) > 1}
-        # far outliers of a model that has learned little would squeeze the data into a line
+        # cut the range: outliers of a poorly trained model would compress the data into a line
         ends = [np.quantile(x, [0.002, 0.998]) for x in list(columns.values())[:1]]
         ends += [np.quantile(x, [0.05, 0.95]) for x in list(columns.values())[1:]]
         if not ends:

@@ -1,4 +1,4 @@
-"""SELFIES (Krenn et al. 2020), an optional dependency: strings in which every sequence of words is a molecule."""
+"""SELFIES (Krenn et al. 2020), an optional dependency: strings in which every sequence of words is a valid molecule."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["decode", "encode", "library"]
 
 @functools.cache
 def library() -> Any:
-    """The module selfies, or `PluginError` that says how to get it."""
+    """Return the module selfies. Raises `PluginError` with install instructions if it is missing."""
     try:
         import selfies
     except ImportError as error:
@@ -24,7 +24,7 @@ def library() -> Any:
 
 
 def encode(smiles: str) -> str:
-    """The SELFIES of a SMILES; empty when it has none (a valence that SELFIES does not know, or no molecule)."""
+    """Convert SMILES to SELFIES; empty if this fails (a valence unknown to SELFIES, or an invalid molecule)."""
     if len(smiles) > LONGEST:
         return ""
     try:
@@ -34,7 +34,7 @@ def encode(smiles: str) -> str:
 
 
 def decode(words: str) -> str:
-    """The SMILES of a SELFIES; empty when a word is none."""
+    """Convert SELFIES to SMILES; empty if a word is invalid."""
     try:
         return str(library().decoder(words))
     except (library().DecoderError, RecursionError):

@@ -1,4 +1,4 @@
-"""The symbols of SMILES and SELFIES, and the fast way from many strings to rows of tokens."""
+"""Tokenisation of SMILES and SELFIES: symbols, vocabularies and fast encoding of many strings."""
 
 from __future__ import annotations
 
@@ -14,37 +14,38 @@ from ebmsuite.tokens import END, FIRST, PAD, TokenRows
 __all__ = ["Encoded", "Tokeniser", "encode", "split", "vocabulary_of"]
 
 Tokeniser = Literal["atoms", "characters", "selfies"]
-"""``atoms``: Cl, Br, a bracket atom, a ring number %nn are one symbol each; ``selfies``: a word in brackets."""
+"""How a string is split. ``atoms``: Cl, Br, a bracket atom and a ring number %nn are one symbol each.
+``characters``: every character is a symbol. ``selfies``: every word in brackets is a symbol."""
 
 _LONG = {
     "atoms": re.compile(r"\[[^\[\]\n]*\]|Br|Cl|%\d\d"),
     "characters": re.compile(r"(?!)"),
     "selfies": re.compile(r"\[[^\[\]\n]*\]"),
 }
-"""What is a symbol of more than one character; every other character is a symbol."""
+"""Patterns of the symbols of more than one character. Every other character is a symbol by itself."""
 
 _PRIVATE = 0xE000
-"""Long symbols become single characters from here on, a range that no text uses."""
+"""First code point of the single characters that replace long symbols. This is a private use area of Unicode."""
 _CHUNK = 100_000
 
 
 @dataclass(frozen=True, eq=False)
 class Encoded(TokenRows):
-    """Strings as rows of tokens, each with its end; an unknown symbol is 0.
+    """Strings as rows of tokens, each with its end token. An unknown symbol has token 0.
 
-    ``unknown`` maps the number of a string to its first symbol that the vocabulary lacks.
+    ``unknown`` maps the index of a string to its first symbol that is not in the vocabulary.
     """
 
     unknown: dict[int, str]
 
 
 def split(tokeniser: Tokeniser, string: str) -> list[str]:
-    """The symbols of a string."""
+    """Split a string into its symbols."""
     return re.findall(rf"{_LONG[tokeniser].pattern}|[\s\S]", string)
 
 
 def vocabulary_of(tokeniser: Tokeniser, strings: Sequence[str]) -> tuple[str, ...]:
-    """The symbols of all strings, sorted; what is not ASCII is no symbol."""
+    """Return the sorted symbols of all strings, without symbols outside ASCII."""
     long = _LONG[tokeniser]
     found: set[str] = set()
     for start in range(0, len(strings), _CHUNK):
@@ -54,9 +55,9 @@ def vocabulary_of(tokeniser: Tokeniser, strings: Sequence[str]) -> tuple[str, ..
 
 
 def encode(tokeniser: Tokeniser, vocabulary: Sequence[str], strings: Sequence[str]) -> Encoded:
-    """Tokens of all strings, a few million a second; uint8 where the vocabulary allows, else uint16."""
+    """Encode strings as tokens, a few million per second; uint8 if the vocabulary is small enough, else uint16."""
     number = {symbol: i for i, symbol in enumerate(vocabulary, FIRST)}
-    # a table from characters to tokens: unknown ones become 0, which no string contains
+    # maps characters to tokens; unknown characters become 0, which no valid string contains
     table = np.zeros(1 << 16, np.uint8 if len(vocabulary) + FIRST <= 256 else np.uint16)
     table[ord("\n")] = END
     for symbol, i in number.items():
@@ -68,7 +69,7 @@ def encode(tokeniser: Tokeniser, vocabulary: Sequence[str], strings: Sequence[st
         chunk = strings[start : start + _CHUNK]
         if not all(map(str.isascii, chunk)) or any("\n" in s for s in chunk):
             chunk = [re.sub(r"[^\x00-\x7f]|\n", "\0", s) for s in chunk]
-        pieces = pattern.split("\n".join(chunk) + "\n")  # every second one is a long symbol
+        pieces = pattern.split("\n".join(chunk) + "\n")  # every second piece is a long symbol
         pieces[1::2] = [short.get(symbol, chr(_PRIVATE)) for symbol in pieces[1::2]]
         text = "".join(pieces)
         parts.append(table[np.frombuffer(text.encode("utf-16-le"), np.uint16)])

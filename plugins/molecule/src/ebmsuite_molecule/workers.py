@@ -1,7 +1,7 @@
-"""The same work on many strings, in several processes, remembered on disk when it took long.
+"""Apply a function to many strings in several processes, with an optional cache on disk.
 
-RDKit keeps the interpreter's lock, so threads do not help. The processes are this module run as a script, with JSON
-in and out: neither the state of the caller nor its ``__main__`` gets into them.
+RDKit holds the interpreter's lock, so threads do not help. Each process runs this module as a script with JSON input
+and output. It therefore does not inherit the caller's state or its ``__main__``.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ __all__ = ["JOBS", "each"]
 log = logging.getLogger("ebmsuite")
 
 _WORTH_A_PROCESS = 2_000
-"""Strings; starting a process and importing RDKit takes about a second."""
+"""Minimum number of strings per process, because starting a process and importing RDKit takes about a second."""
 _WORTH_A_FILE = 1.0
-"""Seconds of work whose results are stored, so that a run does not do it again at every start."""
+"""Minimum time in seconds of a computation whose results are stored on disk, so that a later run can reuse them."""
 
 
 def _canonical(smiles: str) -> str:
@@ -65,21 +65,23 @@ JOBS: Mapping[str, Callable[[str], Any]] = {
     "selfies": selfies_words.encode,
     **{name: _of_property(name) for name in chemistry.PROPERTIES},
 }
-"""By name, a function of a SMILES. No molecule gives "" where a text is wanted, an error of ``anatomy``, else None.
+"""Functions of a SMILES, by name.
 
-``bits`` are the set bits of the fingerprint, ``values`` all the properties, in their order.
+For an invalid molecule, jobs that return text return "", ``anatomy`` raises `ValueError`, and the others return None.
+``bits`` returns the indices of the set bits of the fingerprint, ``values`` all properties in the order of
+`chemistry.PROPERTIES`.
 """
 
 _remembered: dict[str, list[Any]] = {}
 _unwritable: set[Path] = set()
-"""Folders of which it was said that they cannot be written to."""
+"""Folders for which a warning was already logged that they are not writable."""
 
 
 def each(job: str, strings: Sequence[str], remember: bool = False) -> list[Any]:
-    """The job's result for every string, in order.
+    """Return the result of the job for every string, in order.
 
-    With ``remember``, results are kept in this process, and if they took more than `_WORTH_A_FILE` seconds, in the
-    folder ``molecule`` of `ebmsuite.files.cache_folder`, which can be removed at any time.
+    With ``remember``, results are cached in this process and, if they took more than `_WORTH_A_FILE` seconds, in the
+    folder ``molecule`` of `ebmsuite.files.cache_folder`. This folder can be removed at any time.
     """
     if not remember:
         return _computed(job, strings)
@@ -101,7 +103,9 @@ def _computed(job: str, strings: Sequence[str]) -> list[Any]:
     processes = min(_cores(), len(strings) // _WORTH_A_PROCESS)
     if processes < 2:
         return [JOBS[job](s) for s in strings]
-    parts = [list(strings[i::processes]) for i in range(processes)]  # long and short strings to all
+    parts = [
+        list(strings[i::processes]) for i in range(processes)
+    ]  # interleaved, so that every process gets long and short strings
     results: list[Any] = [None] * len(strings)
     with ThreadPoolExecutor(processes) as pool:
         for i, done in enumerate(pool.map(lambda part: _in_a_process(job, part), parts)):

@@ -1,6 +1,6 @@
 """Autoregressive generators of rows of tokens: p(x | z) = prod_t p(x_t | x_1 ... x_{t-1}, z).
 
-An event is a row of tokens as `ebmsuite.tokens` describes it. The input of a net at the first token is 0.
+An event is a row of tokens as described in `ebmsuite.tokens`. The previous token of the first token is 0.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ __all__ = ["LSTM", "SequenceDensity", "SequenceGenerator", "Transformer", "lstm"
 
 
 class SequenceGenerator(Generator):
-    """p(x | z) of rows of tokens, token by token. A subclass defines `logits`, `begin` and `advance`.
+    """Autoregressive p(x | z) of rows of tokens. A subclass defines `logits`, `begin` and `advance`.
 
-    The condition is ignored: it may act on z. ``longest`` is the number of tokens after which a draw that has not ended
-    is cut off; by default that of the data.
+    The generator ignores the condition; the distribution of z can depend on it. ``longest`` is the number of tokens
+    after which sampling cuts off a row that has not ended; the default is the maximum length of the data.
     """
 
     def __init__(self, event: Space, latent: Density, longest: int | None) -> None:
@@ -35,22 +35,26 @@ class SequenceGenerator(Generator):
         self.classes, self.longest = classes_of(event, "a decoder"), longest_of(event, longest)
 
     def logits(self, before: Tensor, z: Tensor) -> Tensor:
-        """Logits of every token, [B, L, classes - 1]. ``before`` [B, L] is the token before each, 0 before the first.
+        """Compute the logits of every token, [B, L, classes - 1].
 
-        The first logit is that of the end, token 1; padding has no logit.
+        ``before`` [B, L] are the previous tokens, 0 before the first. The first logit is that of the end, token 1;
+        padding has no logit.
         """
         raise NotImplementedError(f"{type(self).__name__} defines no logits")
 
     def begin(self, z: Tensor) -> Any:
-        """The state that `advance` takes at the first token."""
+        """Return the initial state for `advance`."""
         raise NotImplementedError(f"{type(self).__name__} defines no begin")
 
     def advance(self, last: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """Logits [B, classes - 1] of the token after ``last`` [B], and the state after it."""
+        """Compute the logits [B, classes - 1] of the token after ``last`` [B], and the next state."""
         raise NotImplementedError(f"{type(self).__name__} defines no advance")
 
     def log_prob(self, x: Tensor, z: Tensor, condition: Tree = None) -> Tensor:
-        """[B], in nats: the sum over the tokens of a row, its end included. `DataError` for other events than rows."""
+        """Return log p(x | z) [B], in nats: the sum over the tokens of a row, including its end.
+
+        Raises `DataError` if x is not int64 [B, L].
+        """
         if x.dim() != 2 or x.dtype != torch.int64 or len(x) != len(z):
             raise DataError(
                 f"a decoder of sequences scores rows of tokens, int64 [{len(z)}, L], not {x.dtype} {list(x.shape)}"
@@ -64,11 +68,11 @@ class SequenceGenerator(Generator):
         return -loss.sum(1)
 
     def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """Tokens [B, longest], each drawn given those before it."""
+        """Sample tokens [B, longest], each conditioned on those before it."""
         return self._unrolled(z, lambda logits: torch.multinomial(logits.softmax(1), 1, generator=rng)[:, 0])
 
     def likeliest(self, z: Tensor) -> Tensor:
-        """Tokens [B, longest], each the likeliest given those before it."""
+        """Decode tokens [B, longest] greedily: each is the most likely one given those before it."""
         return self._unrolled(z, lambda logits: logits.argmax(1))
 
     @torch.no_grad()
@@ -87,9 +91,9 @@ class SequenceGenerator(Generator):
 
 
 class LSTM(SequenceGenerator):
-    """h_t = LSTM([embedding(x_{t-1}), z], h_{t-1}), h_0 linear in z, c_0 = 0 (Pang, Han, Wu, 2020).
+    """LSTM decoder: h_t = LSTM([embedding(x_{t-1}), z], h_{t-1}), h_0 linear in z, c_0 = 0 (Pang, Han, Wu, 2020).
 
-    ``dropout`` acts on the inputs and the outputs of the recurrence.
+    ``dropout`` applies to the token embeddings and to the outputs of the recurrence.
     """
 
     def __init__(
@@ -123,7 +127,7 @@ class LSTM(SequenceGenerator):
 
 
 class Transformer(SequenceGenerator):
-    """A causal Transformer. z is mapped to ``memories`` vectors, which stand before the tokens as a prefix."""
+    """Causal Transformer decoder. A linear map converts z to ``memories`` vectors, which are a prefix of the tokens."""
 
     def __init__(
         self,
@@ -178,7 +182,7 @@ class Transformer(SequenceGenerator):
 
 
 class SequenceDensity(Density):
-    """p(x) of a decoder whose latent vector has no coordinates: a language model, the baseline."""
+    """Density p(x) of a decoder whose latent vector has 0 dimensions: a language model, used as baseline."""
 
     def __init__(self, decoder: SequenceGenerator) -> None:
         super().__init__()
@@ -199,7 +203,7 @@ def lstm(
     dropout: float = 0.2,
     longest: int | None = None,
 ) -> LSTM:
-    """An LSTM from a standard normal latent vector."""
+    """Build an LSTM decoder with a standard normal latent vector."""
     return LSTM(event, Gaussian(latent), latent.size, embedding, width, dropout, longest)
 
 
@@ -213,12 +217,12 @@ def transformer(
     dropout: float = 0.1,
     longest: int | None = None,
 ) -> Transformer:
-    """A causal Transformer from a standard normal latent vector."""
+    """Build a causal Transformer decoder with a standard normal latent vector."""
     return Transformer(event, Gaussian(latent), latent.size, width, depth, heads, memories, dropout, longest)
 
 
 def lstm_density(
     event: Space, embedding: int = 512, width: int = 1024, dropout: float = 0.2, longest: int | None = None
 ) -> SequenceDensity:
-    """An LSTM without a latent vector."""
+    """Build an LSTM language model without a latent vector."""
     return SequenceDensity(LSTM(event, Gaussian(Space((0,))), 0, embedding, width, dropout, longest))

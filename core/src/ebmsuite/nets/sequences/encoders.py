@@ -13,7 +13,7 @@ __all__ = ["Convolutional", "Recurrent", "conv_encoder", "gru_encoder"]
 
 
 class Recurrent(nn.Module):
-    """A GRU over the tokens in both directions, then the mean over the tokens of a row."""
+    """Bidirectional GRU over the tokens, followed by the mean over the tokens of a row."""
 
     def __init__(self, classes: int, embedding: int, width: int, out: int) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Recurrent(nn.Module):
         turned = x.gather(
             1, ((x > 0).sum(1, keepdim=True) - 1 - torch.arange(x.shape[1], device=x.device)).clamp(min=0)
         )
-        turned = turned * (x > 0)  # from the end to the beginning, then padding: a row does not depend on its batch
+        turned = turned * (x > 0)  # reversed tokens, then padding, so that the result does not depend on the batch
         onward, _ = recurrent(self.onward, self.embedding(x))
         back, _ = recurrent(self.back, self.embedding(turned))
         read: Tensor = self.out(torch.cat([_mean(onward, x), _mean(back, x)], 1))
@@ -34,7 +34,7 @@ class Recurrent(nn.Module):
 
 
 class Convolutional(nn.Module):
-    """``depth`` residual convolutions over five tokens, then mean and maximum over the tokens of a row."""
+    """``depth`` residual convolutions of kernel size 5, followed by mean and maximum over the tokens of a row."""
 
     def __init__(self, classes: int, width: int, depth: int, out: int) -> None:
         super().__init__()
@@ -54,16 +54,16 @@ class Convolutional(nn.Module):
 
 
 def _mean(h: Tensor, x: Tensor) -> Tensor:
-    """The mean of h [B, L, D] over the tokens of each row, [B, D]."""
+    """Return the mean [B, D] of h [B, L, D] over the tokens of each row."""
     here = (x > 0)[..., None].to(h.dtype)
     return (h * here).sum(1) / here.sum(1)
 
 
 def gru_encoder(event: Space, latent: Space, embedding: int = 128, width: int = 256) -> Encoder:
-    """q(z | x) by a GRU in both directions."""
+    """Build an encoder q(z | x) with a bidirectional GRU."""
     return Encoder(Recurrent(classes_of(event, "an encoder"), embedding, width, 2 * latent.size), latent)
 
 
 def conv_encoder(event: Space, latent: Space, width: int = 128, depth: int = 3) -> Encoder:
-    """q(z | x) by convolutions, in a tenth of the time of a recurrent encoder."""
+    """Build an encoder q(z | x) with convolutions. It takes a tenth of the time of a recurrent encoder."""
     return Encoder(Convolutional(classes_of(event, "an encoder"), width, depth, 2 * latent.size), latent)

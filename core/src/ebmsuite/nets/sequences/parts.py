@@ -1,4 +1,4 @@
-"""What decoders and encoders of rows of tokens share."""
+"""Functions shared by the decoders and encoders of rows of tokens."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["classes_of", "initialise", "longest_of", "recurrent", "standard_norm
 
 
 def recurrent(rnn: nn.RNNBase, x: Tensor, state: Any = None) -> tuple[Tensor, Any]:
-    """Run a recurrent net, whose dropout is 0, such that gradients with respect to its inputs are cheap.
+    """Run a recurrent network, whose dropout must be 0, with cheap gradients with respect to its inputs.
 
-    cuDNN differentiates in train mode only. On a CPU, oneDNN's recurrence computes the gradients of the weights even
-    where only those of the inputs are needed: torch's own recurrence takes 0.4 of its time in a chain.
+    cuDNN computes gradients in train mode only. On a CPU, oneDNN's recurrence computes the gradients of the weights
+    even if only those of the inputs are needed; in sampling, torch's own recurrence takes 0.4 of its time.
     """
     rnn.training = True
     with nullcontext() if x.is_cuda else _without_onednn():
@@ -38,16 +38,16 @@ def _without_onednn() -> Iterator[None]:
 
 
 def classes_of(event: Space, net: str) -> int:
-    """The number of tokens of the events, or `ValueError` for events that are no rows of tokens."""
+    """Return the number of different tokens of an event space. Raises `ValueError` if its events are not tokens."""
     if event.kind != "tokens" or event.classes is None:
         raise ValueError(f"{net} of sequences is for events that are tokens, not {event.kind}")
     return event.classes
 
 
 def longest_of(event: Space, longest: int | None) -> int:
-    """The most tokens of a draw: ``longest``, by default that of the event's space.
+    """Return the maximum number of tokens of a sample: ``longest``, by default that of the event space.
 
-    `RecipeError` where it is less than the longest row of the data, which could then not be drawn.
+    Raises `RecipeError` if it is less than the longest row of the data, because the model could not generate that row.
     """
     if longest is None and event.longest is None:
         raise RecipeError("longest: the space of these events states no longest row; set longest of the decoder")
@@ -60,13 +60,13 @@ def longest_of(event: Space, longest: int | None) -> int:
 
 
 def initialise(net: nn.Module) -> None:
-    """Every parameter uniform on (-0.1, 0.1), as in the papers' code."""
+    """Initialise every parameter uniformly on (-0.1, 0.1), as in the code of the papers."""
     for parameter in net.parameters():
         nn.init.uniform_(parameter, -0.1, 0.1)
 
 
 def standard_normal(width: int, out: int) -> nn.Linear:
-    """The last layer of an encoder, which starts as N(0, I) for every row."""
+    """Build the last layer of an encoder, initialised to zero so that q(z | x) starts as N(0, I) for every row."""
     layer = nn.Linear(width, out)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)

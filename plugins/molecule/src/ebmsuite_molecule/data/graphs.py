@@ -1,4 +1,4 @@
-"""Molecules as graphs, in tensors that can be batched: what a graph encoder looks at."""
+"""Molecules as batched graph tensors: the input of a graph encoder."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["graphs"]
 
 
 def graphs(strings: Sequence[str]) -> dict[str, Tensor]:
-    """Atoms int64 [B, N, 9], bonds [B, M, 3] and the two atoms of each ``ends`` [B, M, 2], filled up with -1.
+    """Convert SMILES to ``atoms`` int64 [B, N, 9], ``bonds`` [B, M, 3] and the atoms of each bond, ``ends`` [B, M, 2].
 
-    Features and both directions of every bond are those of `torch_geometric.utils.from_smiles`. A string that is no
-    molecule is a `DataError`.
+    The padding value is -1. The features are those of `torch_geometric.utils.from_smiles`, which lists every bond in
+    both directions. Raises `DataError` for an invalid molecule.
     """
     try:
         from torch_geometric.utils import from_smiles
@@ -30,7 +30,7 @@ def graphs(strings: Sequence[str]) -> dict[str, Tensor]:
             raise DataError(f"molecule {i + 1} of {len(strings)}, {smiles!r}: no molecule, and no graph ({why})")
         try:
             made.append(from_smiles(smiles))
-        except ValueError as error:  # a feature that torch_geometric has no number for, such as a degree above 10
+        except ValueError as error:  # a feature value that torch_geometric cannot encode, such as a degree above 10
             raise DataError(f"molecule {i + 1} of {len(strings)}, {smiles!r}: no graph ({error})") from error
     return {
         "atoms": pad_sequence([g.x for g in made], batch_first=True, padding_value=-1),

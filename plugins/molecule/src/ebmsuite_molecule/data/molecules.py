@@ -1,4 +1,4 @@
-"""What every data set of molecules is: one array of tokens, and rows of them by the batch."""
+"""The base of all data sets of molecules: one array of tokens, from which batches take rows."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ from ebmsuite_molecule.tokens import Tokeniser
 __all__ = ["SPLITS", "Molecules", "Public", "Source", "View", "of_source"]
 
 View: TypeAlias = Literal["graph"]
-"""What an encoder may look at in the place of the tokens (see `ebmsuite_molecule.data.graphs`)."""
+"""Alternative encoder inputs that replace the tokens (see `ebmsuite_molecule.data.graphs`)."""
 
 SPLITS = ("train", "valid", "test")
 
 
 class Molecules(Tokenised):
-    """A data set of molecules: events are rows of tokens, int64 [L], by the codec ``codec``.
+    """A data set of molecules. Events are rows of tokens, int64 [L], encoded by ``codec``.
 
-    ``strings`` are the SMILES, as the source writes them. ``values`` float64 [N, P] are the properties that the codec
-    names: standardised, they are the condition. ``note`` says which part of the source was asked for, ``skipped`` what
-    of it was left out. With ``view`` "graph" a batch has the molecules as graphs beside the tokens.
+    ``strings`` are the SMILES as the source writes them. ``values`` float64 [N, P] are the properties that the codec
+    names; their standardised values are the condition. ``note`` says which part of the source this is, ``skipped``
+    which inputs were left out. With ``view`` "graph", batches contain the molecules as graphs in addition to the
+    tokens.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Molecules(Tokenised):
         skipped: Mapping[str, Sequence[str]] = MappingProxyType({}),
         encoded: TokenRows | None = None,
     ) -> None:
-        """``encoded`` are the strings by the codec, where the caller has them already."""
+        """``encoded`` are the strings encoded by the codec, if the caller already has them."""
         rows, bad = codec.encoded(strings) if encoded is None else (encoded, {})
         for i, unfit in sorted(bad.items()):
             raise DataError(f"molecule {i + 1} of {len(strings)}, {strings[i]!r}: {unfit.why}")
@@ -62,40 +63,40 @@ class Molecules(Tokenised):
             self._standardised = ((values - mean) / sd).float()
 
     def digest(self) -> str:
-        """Of all SMILES and property values, in order."""
+        """Return the digest of all SMILES and property values, in order."""
         return digest_of("\n".join(self.strings), self.values)
 
     def batch(self, index: Tensor, seeds: Tensor) -> Batch:
-        """Examples ``index`` [B]: x int64 [B, L], L the longest of them; condition float32 [B, P] or None."""
+        """Return examples ``index`` [B]: x int64 [B, L], L their maximum length; condition float32 [B, P] or None."""
         known = None if self._standardised is None else self._standardised[index]
         view = None if self.view is None else graphs([self.strings[i] for i in index.tolist()])
         return Batch(self.tokens.padded(index), known, index, view=view)
 
 
 class Source(Protocol):
-    """Where strings come from; hashable, so that what is made of them can be kept."""
+    """A source of SMILES strings. It is hashable, so that results computed from it can be cached."""
 
     def __hash__(self) -> int: ...
 
     def strings(self, split: str) -> Sequence[str]:
-        """All SMILES of a split; `RecipeError` for a split that there is not."""
+        """Return all SMILES of a split. Raises `RecipeError` if there is no such split."""
         ...
 
     def name(self, split: str, number: int) -> str:
-        """What to call the string ``number``, from 0, of a split in messages."""
+        """Return the name that messages use for the string with index ``number``, from 0, of a split."""
         ...
 
     def note(self, split: str) -> str:
-        """What part of a public set the split is; empty for all of it."""
+        """Describe which part of a public data set the split is; empty if it is all of it."""
         ...
 
     def skipped(self) -> Mapping[str, Sequence[str]]:
-        """What the source itself left out: reason -> names."""
+        """Return the inputs that the source itself left out: reason -> names."""
         ...
 
 
 class Public:
-    """What the sources of public data have in common: all of a split is used, unless they say otherwise."""
+    """Base class of the sources of public data. By default it uses all molecules of a split."""
 
     def name(self, split: str, number: int) -> str:
         return f"molecule {number + 1} of {split}"
@@ -112,7 +113,7 @@ _REASONS = {
     "length": "longer than every training molecule",
     "selfies": "that SELFIES cannot write",
 }
-"""Why molecules are left out, by the kind of `Unfit`; they follow a number."""
+"""Reasons for leaving out molecules, by the kind of `Unfit`. In messages they follow a count."""
 
 
 def of_source(
@@ -123,11 +124,11 @@ def of_source(
     n: int | None,
     view: View | None = None,
 ) -> Molecules:
-    """The first ``n`` molecules (all, when None) of a split, with the vocabulary of the whole training split.
+    """Return the first ``n`` molecules (all if None) of a split, with the vocabulary of the whole training split.
 
-    Molecules that SELFIES cannot write, and those of another split with a symbol or a length that the training split
-    lacks, are left out; ``skipped`` names them. Means and standard deviations of properties are those of the first
-    ``n`` training molecules.
+    It leaves out molecules that SELFIES cannot represent, and molecules of the other splits that have a symbol that is
+    not in the training split or that are longer than its longest molecule; ``skipped`` names them. The means and
+    standard deviations of the properties are those of the first ``n`` training molecules.
     """
     if n is not None and n < 1:
         raise RecipeError(f"n: {n} must be at least 1")
@@ -159,7 +160,7 @@ def _values(strings: Sequence[str], names: Sequence[Property]) -> Tensor:
 
 @functools.lru_cache(maxsize=8)
 def _fitted(source: Source, tokeniser: Tokeniser) -> tuple[tuple[str, ...], int]:
-    """The vocabulary of the training split and the most tokens of a string in it."""
+    """Return the vocabulary of the training split and its maximum number of tokens per string."""
     strings = source.strings("train")
     if tokeniser == "selfies":
         selfies_words.library()
@@ -170,7 +171,10 @@ def _fitted(source: Source, tokeniser: Tokeniser) -> tuple[tuple[str, ...], int]
 
 @functools.lru_cache(maxsize=8)
 def _usable(source: Source, split: str, codec: Strings) -> tuple[Sequence[str], TokenRows | None, dict[str, list[str]]]:
-    """The strings of a split that are rows of the codec, encoded if they are all, and the names of the others."""
+    """Return the strings of a split that the codec can represent, and the names of the others by reason.
+
+    The second result is the encoded strings if the codec can represent all of them, else None.
+    """
     strings = source.strings(split)
     encoded, bad = codec.encoded(strings)
     left_out: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""Public data sets: MOSES and QM9, from the folder that EBMSUITE_DATA names (see `ebmsuite_molecule.data.where`)."""
+"""The public data sets MOSES and QM9, read from the folder EBMSUITE_DATA (see `ebmsuite_molecule.data.where`)."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def moses(
     n: int | None = None,
     view: View | None = None,
 ) -> Molecules:
-    """MOSES: 1,574,663 train, 10,000 valid, 176,074 test molecules, and 176,225 whose scaffolds train has not.
+    """MOSES: 1,574,663 train, 10,000 valid, 176,074 test and 176,225 test_scaffolds molecules.
 
-    The source has no valid split: it is drawn from its 1,584,663 training molecules with a fixed seed. SMILES are
-    canonical, without charges and stereochemistry. ``properties`` are the condition, standardised; ``n`` takes the
-    first n molecules of the split.
-    ``view`` adds what a graph encoder looks at.
+    The scaffolds of test_scaffolds do not occur in train. The source has no valid split; it is drawn from the source's
+    1,584,663 training molecules with a fixed seed. SMILES are canonical, without charges and stereochemistry. The
+    standardised ``properties`` are the condition. ``n`` takes the first n molecules of the split. ``view`` adds the
+    input of a graph encoder.
     """
     files = tuple(public_file(f"moses.{part}.smi.gz") for part in _MOSES)
     return of_source(_Moses(files), split, tokeniser, properties, n, view)
@@ -49,11 +49,11 @@ def qm9(
     n: int | None = None,
     view: View | None = None,
 ) -> Molecules:
-    """QM9: molecules of at most 9 atoms C, N, O, F; 113,885 train, 10,000 valid, 10,000 test.
+    """QM9: molecules of at most 9 heavy atoms (C, N, O, F); 113,885 train, 10,000 valid, 10,000 test.
 
-    The source has no splits: they are drawn with a fixed seed. Its SMILES are not RDKit's canonical ones.
-    ``properties`` are the condition, standardised; ``n`` takes the first n molecules of the split.
-    ``view`` adds what a graph encoder looks at.
+    The source has no splits; they are drawn with a fixed seed. Its SMILES are not in RDKit's canonical form. The
+    standardised ``properties`` are the condition. ``n`` takes the first n molecules of the split. ``view`` adds the
+    input of a graph encoder.
     """
     file = public_file("qm9.smi.gz")
     if file is None:
@@ -84,7 +84,7 @@ class _Qm9(Public):
         if split not in SPLITS:
             raise RecipeError(f'split: "{split}" is not one of {", ".join(SPLITS)}')
         strings = strings_of(self.file)
-        # the source is sorted by size: the first n are to be like the rest
+        # the source is sorted by size; shuffle it so that the first n molecules are representative
         order = np.random.RandomState(SEED).permutation(len(strings)).tolist()
         valid, test = min(QM9_VALID, len(order) // 10), min(QM9_TEST, len(order) // 10)
         cut = {"valid": order[:valid], "test": order[valid : valid + test], "train": order[valid + test :]}
@@ -93,7 +93,7 @@ class _Qm9(Public):
 
 @functools.lru_cache(maxsize=1)
 def _carved(file: File) -> dict[str, list[str]]:
-    """The training strings without those that were drawn to be the valid split, and these, both in their order."""
+    """Split the source's training strings into "train" and a randomly drawn "valid", both in the source's order."""
     strings = strings_of(file)
     valid = min(MOSES_VALID, len(strings) // 10)
     drawn = np.zeros(len(strings), bool)

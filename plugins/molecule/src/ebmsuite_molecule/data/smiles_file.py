@@ -1,4 +1,4 @@
-"""The data set ``molecule/smiles-file``: a user's own molecules."""
+"""The data set ``molecule/smiles-file``: molecules from a user's file."""
 
 from __future__ import annotations
 
@@ -31,24 +31,23 @@ def smiles_file(
     seed: int = 0,
     column: str | int | None = None,
 ) -> Molecules:
-    """The molecules of a .smi, .txt, .csv or .tsv file (or .gz of it), one per line.
+    """The molecules of a .smi, .txt, .csv or .tsv file, or one of these as .gz, one per line.
 
-    ``column`` is the column of SMILES, by its heading or its number from 1; without it, the column whose heading is a
-    usual one (smiles, canonical_smiles, ...), or else the first (`ebmsuite_molecule.lines`).
+    ``column`` is the SMILES column, by heading or by number from 1. The default is the column with a common heading
+    (smiles, canonical_smiles, ...), or else the first (`ebmsuite_molecule.lines`).
 
-    A tenth is valid and a tenth test, drawn with ``seed``; lines with the same molecule, by its canonical form, belong
-    to the same split, and all of them are used. Lines that are no molecule are a `DataError` with their numbers and
-    reasons; with ``invalid: skip`` the others are used, and ``skipped`` names these. If nearly all lines are no
-    molecules the column is the wrong one, and that is a `DataError` in either case. ``properties`` are the condition,
-    standardised; ``n`` takes the first n molecules of the split.
-    ``view`` adds what a graph encoder looks at.
+    The valid and test splits each get a tenth of the molecules, drawn with ``seed``. Lines with the same canonical form
+    belong to the same split, and all of them are used. Invalid lines raise `DataError` with line numbers and reasons;
+    with ``invalid: skip``, they are left out and ``skipped`` names them. If nearly all lines are invalid, the column is
+    probably wrong, and `DataError` is raised in either case. The standardised ``properties`` are the condition. ``n``
+    takes the first n molecules of the split. ``view`` adds the input of a graph encoder.
     """
     file = File.at(find(path).absolute())
     return of_source(_Own(file, invalid, seed, column), split, tokeniser, properties, n, view)
 
 
 class _Checked(NamedTuple):
-    """The lines of a file that are molecules: numbers, SMILES, canonical forms. And the numbers of the others."""
+    """Numbers, SMILES and canonical forms of the valid lines of a file, and the numbers of the invalid lines."""
 
     numbers: Sequence[int]
     smiles: Sequence[str]
@@ -82,11 +81,11 @@ class _Own:
 
 @functools.lru_cache(maxsize=8)
 def _cut(own: _Own, split: str) -> tuple[list[int], list[str]]:
-    """Numbers and SMILES of the lines of a split, in the order of the draw."""
+    """Return the numbers and SMILES of the lines of a split, in random order."""
     if split not in SPLITS:
         raise RecipeError(f'split: "{split}" is not one of {", ".join(SPLITS)}')
     numbers, smiles, forms, _ = own.checked()
-    which: dict[str, int] = {}  # canonical form -> number of the molecule, in the order of the file
+    which: dict[str, int] = {}  # canonical form -> index of the molecule, in the order of the file
     molecule = np.array([which.setdefault(form, len(which)) for form in forms])
     n = len(which)
     if n < 3:

@@ -1,6 +1,6 @@
-"""Where public data sets lie on this machine.
+"""Locations of the public data sets on this machine.
 
-``EBMSUITE_DATA`` names a folder with, one SMILES per line::
+``EBMSUITE_DATA`` names a folder with these files, which have one SMILES per line::
 
     molecule/zinc250k.train.smi.gz   molecule/zinc250k.valid.smi.gz   molecule/zinc250k.test.smi.gz
     molecule/moses.train.smi.gz      molecule/moses.test.smi.gz       molecule/moses.test_scaffolds.smi.gz
@@ -22,7 +22,7 @@ __all__ = ["File", "missing", "public_file", "strings_of"]
 
 
 class File(NamedTuple):
-    """A file as it is now: what was made of it is out of date when it has changed."""
+    """A file and its modification time in nanoseconds: a cache key that expires when the file changes."""
 
     path: Path
     changed: int
@@ -33,14 +33,14 @@ class File(NamedTuple):
 
 
 def public_file(name: str) -> File | None:
-    """The file molecule/NAME below EBMSUITE_DATA, or None. A name of no folder is a `DataError`."""
+    """Return the file molecule/NAME in EBMSUITE_DATA, or None. Raises `DataError` if EBMSUITE_DATA is not a folder."""
     folder = data_folder()
     path = None if folder is None else folder / "molecule" / name
     return File.at(path) if path is not None and path.is_file() else None
 
 
 def missing(name: str, dataset: str) -> MissingData:
-    """The error that says where a file must lie."""
+    """Return the error that says where to put a missing file."""
     named = os.environ.get("EBMSUITE_DATA")
     where = f"the folder {named} (EBMSUITE_DATA)" if named else "a folder that EBMSUITE_DATA names"
     return MissingData(
@@ -50,7 +50,7 @@ def missing(name: str, dataset: str) -> MissingData:
 
 @functools.lru_cache(maxsize=8)
 def strings_of(file: File) -> tuple[str, ...]:
-    """The lines of a .gz, kept from call to call. `DataError` when it cannot be read or a line is no one word."""
+    """Return the lines of a .gz file; cached. Raises `DataError` if it is unreadable or a line is not a single word."""
     lines = rows_of(text_of(file.path, "ascii"))
     whole = "".join(lines)
     if "" in lines or whole.split() != [whole]:

@@ -1,4 +1,4 @@
-"""ZINC250k: the whole where EBMSUITE_DATA has it, else the part that comes with the package."""
+"""ZINC250k: the full data set if EBMSUITE_DATA has it, else the part that comes with the package."""
 
 from __future__ import annotations
 
@@ -32,11 +32,10 @@ def zinc250k(
 ) -> Molecules:
     """ZINC250k: drug-like molecules, at most 38 heavy atoms; 220,010 train, 24,445 valid, 5,000 test.
 
-    Where EBMSUITE_DATA has no molecule/zinc250k.*, or with ``embedded``, 50,000 / 5,000 / 5,000 of them that come
-    with the package; where it has some of the three files and lacks others, a `DataError`. Its SMILES are RDKit's
-    canonical ones but for 2 in 100. ``properties`` are the condition, standardised; ``n`` takes the first n molecules
-    of the split.
-    ``view`` adds what a graph encoder looks at.
+    With ``embedded``, or if EBMSUITE_DATA has no molecule/zinc250k.*, the splits are the 50,000 / 5,000 / 5,000
+    molecules that come with the package. Raises `DataError` if EBMSUITE_DATA has only some of the three files. 98% of
+    the SMILES are in RDKit's canonical form. The standardised ``properties`` are the condition. ``n`` takes the first n
+    molecules of the split. ``view`` adds the input of a graph encoder.
     """
     source = _Zinc(() if embedded else _files())
     return of_source(source, split, tokeniser, properties, n, view)
@@ -45,7 +44,7 @@ def zinc250k(
 @dataclass(frozen=True)
 class _Zinc(Public):
     files: tuple[File, ...]
-    """Of train, valid and test; none for the embedded part."""
+    """The files of train, valid and test; empty for the embedded part."""
 
     def strings(self, split: str) -> Sequence[str]:
         if split not in SPLITS:
@@ -59,7 +58,7 @@ class _Zinc(Public):
 
 
 def _files() -> tuple[File, ...]:
-    """Those of train, valid and test; none where none is there."""
+    """Return the files of train, valid and test; empty if none of them exists."""
     found = {name: public_file(name) for name in (f"zinc250k.{part}.smi.gz" for part in SPLITS)}
     files = tuple(file for file in found.values() if file is not None)
     if files and len(files) < len(SPLITS):
@@ -73,7 +72,7 @@ def _files() -> tuple[File, ...]:
 
 @functools.cache
 def _embedded() -> list[list[str]]:
-    """Strings of train, valid and test."""
-    # see tools/make_zinc.py
+    """Return the strings of train, valid and test that come with the package."""
+    # tools/make_zinc.py writes this file
     content = importlib.resources.files(__package__).joinpath("zinc250k.txt.xz").read_bytes()
     return [rows_of(part) for part in lzma.decompress(content).decode("ascii").split("\n\n")]

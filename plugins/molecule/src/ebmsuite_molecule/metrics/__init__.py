@@ -1,4 +1,4 @@
-"""Scores of sets of molecules: validity, distances from held-out molecules, and what they stand beside."""
+"""Metrics of sets of molecules: validity, distances to held-out molecules, and baselines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ChemNet, the net of the Frechet ChemNet distance: a reader of SMILES trained to predict bioactivities."""
+"""ChemNet, the network of the Frechet ChemNet distance: trained on SMILES to predict bioactivities."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _BATCH = 256
 
 
 class ChemNet(Extractor):
-    """Features [B, 512] of molecules (Preuer et al. 2018), by the package fcd_torch, which carries the weights.
+    """Extract features [B, 512] of molecules (Preuer et al. 2018) with the package fcd_torch, which has the weights.
 
-    `PluginError` when the package is not installed.
+    Raises `PluginError` if the package is not installed.
     """
 
     id = "chemnet"
@@ -32,21 +32,21 @@ class ChemNet(Extractor):
         self._codec: Any = None
 
     def prepare(self, data: Mapping[str, Dataset]) -> None:
-        """Remember how tokens are read."""
+        """Store the codec that decodes tokens."""
         self._codec = strings_codec(split_of(data, "train").codec)
 
     def protocol(self) -> Mapping[str, Any]:
         return {"package": "fcd_torch", "weights": "ChemNet v0.13"}
 
     def __call__(self, x: Tensor) -> Features:
-        """Of rows of tokens [B, L] that are molecules."""
+        """Return the features of rows of tokens [B, L] that are valid molecules."""
         if self._codec is None:
             raise ValueError("prepare() comes before the first call: it tells which codec reads the tokens")
         return Features(self.of_strings(self._codec.decode(x)).to(x.device), None)
 
     @torch.no_grad()
     def of_strings(self, strings: Sequence[str]) -> Tensor:
-        """Features float32 [N, 512], on the CPU, of canonical SMILES."""
+        """Return the features of canonical SMILES, float32 [N, 512] on the CPU."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         net = self._net.to(device)
         found = []
@@ -58,7 +58,7 @@ class ChemNet(Extractor):
 
 
 def installed() -> bool:
-    """Is there a ChemNet on this machine?"""
+    """Return whether ChemNet is installed."""
     try:
         _net()
     except PluginError:
@@ -68,7 +68,7 @@ def installed() -> bool:
 
 @functools.cache
 def _net() -> tuple[Any, Any]:
-    """The net, and what turns strings into its input."""
+    """Return the network and the class that converts strings to its input."""
     try:
         from fcd_torch import FCD
         from fcd_torch.utils import SmilesDataset

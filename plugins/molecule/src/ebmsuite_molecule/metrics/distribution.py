@@ -1,4 +1,4 @@
-"""How far a set of molecules is from held-out molecules, by the definitions of MOSES (Polykovskiy et al. 2020)."""
+"""Distances of generated molecules to held-out molecules, as defined by MOSES (Polykovskiy et al. 2020)."""
 
 from __future__ import annotations
 
@@ -33,21 +33,22 @@ __all__ = ["Distribution", "Group"]
 Group = Literal["fcd", "neighbours", "fragments", "scaffolds", "diversity", "properties"]
 
 _STAND_IN = "C"
-"""Methane: what a set without molecules is taken for."""
+"""Methane, the substitute for a set with too few valid molecules."""
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """Valid molecules among ``n`` strings against those of ``set`` (``most`` of them, the same always).
+    """Compare the valid molecules among ``n`` strings with a fixed subset of at most ``most`` molecules of ``set``.
 
-    ``fcd``: Frechet ChemNet distance (absent where fcd_torch is not installed), lower is better. ``snn``: mean
-    similarity, by Tanimoto, to the nearest held-out molecule. ``fragments`` and ``scaffolds``: cosine of the counts of
-    BRICS fragments and of Bemis-Murcko scaffolds of two rings or more. ``diversity``: 1 - mean similarity of samples.
-    ``logp``, ``qed``, ``sa``, ``weight``: Wasserstein-1 distances, in the unit of each. ``groups`` are computed in
-    their order, "properties" being the last four.
+    ``fcd``: Frechet ChemNet distance, lower is better; absent if fcd_torch is not installed. ``snn``: mean Tanimoto
+    similarity to the nearest held-out molecule. ``fragments`` and ``scaffolds``: cosine similarity of the counts of
+    BRICS fragments and of Bemis-Murcko scaffolds with at least two rings. ``diversity``: 1 - mean similarity of the
+    samples. ``logp``, ``qed``, ``sa``, ``weight``: Wasserstein-1 distances, each in the unit of the property.
+    ``groups`` are computed in the given order; "properties" is the last four.
 
-    All are of valid molecules alone, repeated ones included: read them beside the validity. Where fewer than two are
-    valid, two of methane stand in for them, which is far from anything, and the protocol says so.
+    All scores use only the valid molecules, including repetitions, so read them together with the validity. If fewer
+    than two molecules are valid, two molecules of methane replace them, which gives poor scores, and the protocol
+    records this.
     """
 
     set: Split = "test"
@@ -82,7 +83,7 @@ class Distribution:
 
 
 class _Set:
-    """Molecules, and what is computed of them when it is asked for."""
+    """A set of molecules whose features are computed on first use."""
 
     def __init__(self, forms: Sequence[str]) -> None:
         self.forms = forms
@@ -105,7 +106,7 @@ class _Set:
 
     @functools.cached_property
     def values(self) -> NDArray[np.float64]:
-        """[N, 4], the properties in their order."""
+        """The properties [N, 4], in the order of `chemistry.PROPERTIES`."""
         return np.array([values for _, _, _, values in self._anatomy])
 
     @functools.cached_property
@@ -115,7 +116,7 @@ class _Set:
 
 @functools.lru_cache(maxsize=4)
 def _of_held_out(strings: tuple[str, ...]) -> _Set:
-    """The reference is the same from model to model, and from one evaluation to the next."""
+    """Return the reference set; cached, because all models and evaluations use the same one."""
     return _Set(workers.each("canonical", strings))
 
 

@@ -1,4 +1,4 @@
-"""Whose molecules a metric judges: those of a model, held-out ones, or those of a model that learned little."""
+"""The molecules that a metric evaluates: samples of a model, held-out molecules, or samples of an n-gram baseline."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ __all__ = [
 ]
 
 Of = Literal["samples", "held-out", "n-gram"]
-"""``samples`` of the model; ``held-out`` molecules, the best that a model can do up to chance; ``n-gram``, samples
-of an n-gram model of the training tokens (see `ebmsuite.evaluation.ngram`)."""
+"""``samples``: of the model. ``held-out``: held-out molecules, the best result that a model can reach up to sampling
+error. ``n-gram``: samples of an n-gram model of the training tokens (see `ebmsuite.evaluation.ngram`)."""
 
 Split = Literal["train", "valid", "test", "test_scaffolds"]
 
 ORDER = 6
-"""Of the n-gram model: five tokens decide the next."""
+"""Order of the n-gram model: each token depends on the five before it."""
 
 
 class Sampler(Protocol):
-    """What a metric needs of a model: rows of tokens [n, L] and the codec that reads them."""
+    """The interface that metrics need from a model: samples as rows of tokens [n, L], and their codec."""
 
     @property
     def codec(self) -> Codec | None: ...
@@ -48,10 +48,10 @@ class Sampler(Protocol):
 
 
 def drawn(model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int, of: Of, against: str) -> list[str]:
-    """``n`` strings, drawn in one go; those that were cut off end in `ebmsuite.tokens.CUT`.
+    """Draw ``n`` strings in one call. Strings that were cut off end in `ebmsuite.tokens.CUT`.
 
-    Held-out molecules can be fewer.
-    They are those of "valid", or of "test" where "valid" is the reference ``against`` itself.
+    Held-out molecules come from "valid", or from "test" if the reference ``against`` is "valid". There are fewer than
+    ``n`` if the split is smaller.
     """
     if n < 1:
         raise UserError(f"at least one sample is needed, got n = {n}")
@@ -69,14 +69,14 @@ def drawn(model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: 
 
 
 def strings_codec(codec: Codec | None) -> Strings:
-    """The codec of molecules, or `UserError`."""
+    """Return the codec if it is one of molecules. Raises `UserError` otherwise."""
     if not isinstance(codec, Strings):
         raise UserError("metrics of molecules judge rows of tokens with the codec molecule/strings")
     return codec
 
 
 def split_of(data: Mapping[str, Dataset], name: str) -> Molecules:
-    """The split ``name``, or a `UserError` when there is none or it is not of molecules."""
+    """Return the split ``name``. Raises `UserError` if it does not exist or does not contain molecules."""
     dataset = dataset_of(data, name)
     if not isinstance(dataset, Molecules):
         raise UserError(f"metrics of molecules need a data set of molecules, not {type(dataset).__name__}")
@@ -84,7 +84,7 @@ def split_of(data: Mapping[str, Dataset], name: str) -> Molecules:
 
 
 def facts_of_data(dataset: Molecules) -> dict[str, Any]:
-    """What every score says of the data set that samples are compared with: which part it is, what was left out."""
+    """Return what every score reports on the reference data: the part of the source, and what was left out."""
     facts: dict[str, Any] = {"data": dataset.note} if dataset.note else {}
     if dataset.skipped:
         facts["left_out"] = {reason: len(names) for reason, names in dataset.skipped.items()}
@@ -92,12 +92,12 @@ def facts_of_data(dataset: Molecules) -> dict[str, Any]:
 
 
 def fixed_part(strings: list[str], n: int) -> list[str]:
-    """All strings when they are no more than ``n``, else ``n`` of them, the same always."""
+    """Return all strings if there are at most ``n``, else a fixed random subset of ``n``."""
     return [strings[i] for i in fixed_subset(strings, n).tolist()]
 
 
 def facts_of(model: Sampler, of: Of, strings: Sequence[str]) -> dict[str, Any]:
-    """What every score says of the strings that were judged."""
+    """Return what every score reports about the evaluated strings."""
     facts: dict[str, Any] = {"of": of, "n_samples": len(strings), "truncated": truncated(strings)}
     if of == "n-gram":
         facts["order"] = ORDER

@@ -1,4 +1,4 @@
-"""How many samples are molecules, how many different ones, and how many that the training set has not."""
+"""Validity, uniqueness and novelty: how many samples are valid, distinct, and absent from the training set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Counted", "Validity", "counted", "training_forms"]
 
 @dataclass(frozen=True)
 class Counted:
-    """Generated strings by what they are; ``forms`` are the canonical SMILES, "" for what is no molecule."""
+    """Counts of generated strings. ``forms`` are their canonical SMILES, "" for an invalid string."""
 
     forms: tuple[str, ...]
     empty: int
@@ -38,13 +38,13 @@ class Counted:
 
 @dataclass(frozen=True)
 class Validity:
-    """``validity``, ``uniqueness``, ``novelty`` of ``n`` strings drawn in one go, and their ``length`` in characters.
+    """``validity``, ``uniqueness`` and ``novelty`` of ``n`` strings drawn in one call, and ``length`` in characters.
 
-    Validity without check is molecules / generated (`ebmsuite_molecule.chemistry.parse`). The empty string, strings
-    with dummy atoms and strings that were cut off before their end (``truncated`` in the protocol) are no molecules.
-    Uniqueness is different / valid and novelty the share of the different ones that are not in the training set,
-    both by RDKit's canonical SMILES with stereochemistry (MOSES); where there is nothing to count they are 0.
-    Intervals are Wilson's at 95%; that of uniqueness, which falls as n grows, is of this n.
+    Validity without check is valid / generated (`ebmsuite_molecule.chemistry.parse`). The empty string, strings with
+    dummy atoms and strings that were cut off before their end (``truncated`` in the protocol) are invalid. Uniqueness
+    is distinct / valid. Novelty is the fraction of the distinct molecules that are not in the training set. Both
+    compare RDKit's canonical SMILES with stereochemistry (MOSES), and both are 0 if the denominator is 0. Intervals are
+    Wilson's at 95%. Uniqueness decreases as n grows, so its interval holds only for this n.
     """
 
     of: Of = "samples"
@@ -72,7 +72,7 @@ class Validity:
         def share(metric: str, k: int, total: int, **more: float) -> Score:
             return Score(k / total if total else 0.0, *wilson(k, total), {"metric": metric, **facts, **more})
 
-        # with a check, strings that are no molecule are drawn again
+        # sampling with a check redraws invalid strings
         draws = {"draws_a_molecule": found.generated / found.valid} if found.valid else {}
         return {
             "validity": share("validity without check", found.valid, found.generated, **draws),
@@ -87,12 +87,12 @@ class Validity:
 
 
 def counted(strings: Sequence[str], known: Set[str]) -> Counted:
-    """Count strings; ``known`` are the canonical SMILES of the training set."""
+    """Count valid, distinct and novel strings. ``known`` are the canonical SMILES of the training set."""
     forms = workers.each("canonical", strings)
     distinct = {form for form in forms if form}
     return Counted(tuple(forms), sum(not s for s in strings), len(distinct), len(distinct - known))
 
 
 def training_forms(strings: Sequence[str]) -> frozenset[str]:
-    """The canonical SMILES of the training molecules; computed once, as it takes 0.3 ms each."""
+    """Return the canonical SMILES of the training molecules; cached, because each takes 0.3 ms."""
     return frozenset(workers.each("canonical", strings, remember=True)) - {""}

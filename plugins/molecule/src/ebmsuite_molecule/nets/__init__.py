@@ -1,1 +1,1 @@
-"""Nets on strings: decoders, encoders, densities, and an energy with a head for properties."""
+"""Networks for molecules: a graph encoder, and an energy with a regression head for properties."""

@@ -1,4 +1,4 @@
-"""An encoder of molecules as graphs: q(z | x) by message passing."""
+"""Message-passing encoder q(z | x) of molecules as graphs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["MessagePassing", "graph_encoder"]
 
 ATOM = (119, 9, 11, 12, 9, 5, 8, 2, 2)
 BOND = (22, 6, 2)
-"""Numbers of values of the features of `torch_geometric.utils.from_smiles`."""
+"""Number of values of each atom and bond feature of `torch_geometric.utils.from_smiles`."""
 
 
 class MessagePassing(nn.Module):
     """GINE convolutions (Hu et al., ICLR 2020) over atoms and bonds, then sum and maximum over the atoms.
 
-    What it looks at is a view of `ebmsuite_molecule.data.graphs`: atoms [B, N, 9], bonds [B, M, 3] between
-    ``ends`` [B, M, 2], -1 where there are no more.
+    The input is a view of `ebmsuite_molecule.data.graphs`: ``atoms`` [B, N, 9], ``bonds`` [B, M, 3] and the atoms of
+    each bond, ``ends`` [B, M, 2], padded with -1.
     """
 
     def __init__(self, width: int, depth: int, out: int) -> None:
@@ -41,7 +41,7 @@ class MessagePassing(nn.Module):
         here, tied = atoms[..., 0] >= 0, bonds[..., 0] >= 0
         h = _embedded(self.atoms, atoms[here])
         edges = _embedded(self.bonds, bonds[tied])
-        number = here.flatten().cumsum(0).view(here.shape) - 1  # of every atom among all
+        number = here.flatten().cumsum(0).view(here.shape) - 1  # index of every atom among all atoms of the batch
         first = number.gather(1, ends[..., 0].clamp(min=0))[tied]
         second = number.gather(1, ends[..., 1].clamp(min=0))[tied]
         between = torch.stack([first, second])
@@ -55,10 +55,10 @@ class MessagePassing(nn.Module):
 
 
 def _embedded(tables: nn.ModuleList, features: Tensor) -> Tensor:
-    """The sum of the embeddings of features [N, F], one table each."""
+    """Return the sum of the embeddings of features [N, F], with one table per feature."""
     return torch.stack([table(features[:, i]) for i, table in enumerate(tables)]).sum(0)
 
 
 def graph_encoder(event: Space, latent: Space, width: int = 128, depth: int = 4) -> Encoder:
-    """q(z | x) by message passing over atoms and bonds: the data set needs ``view: graph``."""
+    """Build a message-passing encoder q(z | x) over atoms and bonds. The data set needs ``view: graph``."""
     return Encoder(MessagePassing(width, depth, 2 * latent.size), latent)

@@ -1,4 +1,4 @@
-"""An energy on the latent vector that knows properties of the molecule."""
+"""Latent energy that also models the properties of the molecule."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ __all__ = ["PropertyEnergy", "property_energy"]
 
 
 class PropertyEnergy(Energy):
-    """E(z, y) = E(z) + |r(z) - y|^2 / (2 sd^2): p(z, y) = p(z) N(y; r(z), sd^2), so E(z) is the marginal's.
+    """Joint energy E(z, y) = E(z) + |r(z) - y|^2 / (2 sd^2) of latent vector and properties.
 
-    ``y`` [B, P] are properties in units of the training set's deviations; a NaN is one that is not known, or not asked
-    for. ``regression`` gives r.
+    The density is p(z, y) = p(z) N(y; r(z), sd^2), so E(z) is the energy of the marginal p(z). ``regression`` computes
+    r. ``y`` [B, P] are properties standardised with the training set's mean and sd. NaN marks a property that is
+    unknown or unconstrained.
     """
 
     def __init__(self, prior: Energy, regression: nn.Module, sd: float) -> None:
@@ -29,7 +30,7 @@ class PropertyEnergy(Energy):
         if condition is None:
             return energy
         expected: Tensor = self.regression(x)
-        if not isinstance(condition, Tensor) or condition.shape != expected.shape:  # it would be broadcast
+        if not isinstance(condition, Tensor) or condition.shape != expected.shape:  # a wrong shape would be broadcast
             got = list(condition.shape) if isinstance(condition, Tensor) else type(condition).__name__
             raise UserError(
                 f"the condition of molecule/property is one row of {expected.shape[1]} properties per molecule, "
@@ -49,7 +50,7 @@ def property_energy(
     head_width: int = 50,
     sd: float = 0.3,
 ) -> PropertyEnergy:
-    """An MLP energy and an MLP regression on a latent vector."""
+    """Build a property energy from an MLP energy and an MLP regression on the latent vector."""
     prior = mlp_energy(event, width, depth, activation, reference_sd)
     regression = mlp([event.size, head_width, head_width, condition.size], "relu")
     return PropertyEnergy(prior, nn.Sequential(nn.Flatten(), regression), sd)

@@ -1,1 +1,1 @@
-"""Uses of a trained model of molecules, one file a task. Each is called with (model, inputs, out, rng)."""
+"""Tasks for a trained model of molecules, one file per task. Each task is called with (model, inputs, out, rng)."""

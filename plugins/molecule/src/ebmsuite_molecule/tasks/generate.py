@@ -1,4 +1,4 @@
-"""Samples as files."""
+"""The task ``molecule/generate``: write samples to a file."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _ROUNDS = 100
 
 @dataclass(frozen=True)
 class Generate:
-    """``n`` samples, in the format that the ending of ``out`` names (see the codec).
+    """Write ``n`` samples in the format given by the ending of ``out`` (see the codec).
 
-    With ``check``, strings that are no molecules are drawn again: ``n`` molecules, in canonical form. Strings that were
-    cut off before their end are no molecules; without ``check`` they are written with a mark at the end.
+    With ``check``, invalid strings are redrawn until there are ``n`` molecules, which are written in canonical form.
+    Strings that were cut off before their end are invalid; without ``check`` they are written with a mark at the end.
     """
 
     n: int = 100

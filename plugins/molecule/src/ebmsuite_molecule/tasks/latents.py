@@ -1,4 +1,4 @@
-"""What the tasks on latent vectors share."""
+"""Functions shared by the tasks that use latent vectors."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 __all__ = ["batch_of", "generator_of", "likeliest", "log_probability"]
 
 ROWS = 256
-"""Molecules decoded at once."""
+"""Number of molecules decoded at once."""
 
 
 def generator_of(model: Model) -> SequenceGenerator:
-    """The decoder of a model with a latent vector, or `UserError`."""
+    """Return the decoder of a model with a latent vector. Raises `UserError` if there is none."""
     found = model.players.get("generator")
     if not isinstance(found, SequenceGenerator):
         raise UserError(
@@ -35,19 +35,19 @@ def generator_of(model: Model) -> SequenceGenerator:
 
 
 def batch_of(model: Model, x: Tensor, codec: Strings) -> Batch:
-    """Rows of tokens [B, L] as the model's encoder is used to see them."""
+    """Build a batch from rows of tokens [B, L], with the view that the model's encoder was trained on."""
     spec = next(iter(model.recipe.data.values()))
     view = graphs(codec.decode(x)) if spec.get("view") == "graph" else None
     return Batch(x, view=view).to(model.device)
 
 
 def likeliest(model: Model, z: Tensor, codec: Strings) -> list[str]:
-    """The SMILES that the decoder finds likeliest, token by token."""
+    """Decode latent vectors greedily: each token is the most likely one given those before it."""
     generator = generator_of(model)
     return [s for part in torch.split(z, ROWS) for s in codec.decode(generator.likeliest(part))]
 
 
 def log_probability(model: Model, x: Tensor, codec: Strings, rng: torch.Generator, draws: int) -> Marginal:
-    """log p(x) of rows of tokens, by importance sampling."""
+    """Estimate log p(x) of rows of tokens by importance sampling."""
     prior, posterior = model.phase("prior"), model.phase("posterior")
     return marginal.log_probability(prior, posterior, batch_of(model, x, codec), model.trainer.infer, rng, draws)

@@ -1,4 +1,4 @@
-"""Molecules of a property that no training molecule has: gradual distribution shifting (Kong et al., UAI 2023)."""
+"""Property optimisation beyond the training data by gradual distribution shifting (Kong et al., UAI 2023)."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ __all__ = ["Optimise"]
 
 @dataclass(frozen=True)
 class Optimise:
-    """Raise (or, with ``lower``, lower) ``property`` round by round.
+    """Increase (or, with ``lower``, decrease) ``property`` in rounds of sampling and training.
 
-    In a round ``n`` strings are drawn given a value ``shift`` training deviations beyond the mean of those that the
-    model learned from last; RDKit says what they are worth, the best ``keep`` of all so far are what it learns from
-    next, by ``steps`` learning steps at ``lr_factor`` of its last learning rates. It stops after ``rounds``, or when
-    three in a row find no better mean of the best. Lengths stay within those of the training set: a property that
-    grows with length is not won by length alone. The run itself is left as it is.
+    Each round draws ``n`` strings conditioned on a target value: the mean of the molecules of the last training set
+    plus ``shift`` training standard deviations. RDKit computes their values. The model then trains on the best ``keep``
+    molecules of all rounds so far, for ``steps`` steps at ``lr_factor`` times its last learning rates. Optimisation
+    stops after ``rounds`` rounds, or after three consecutive rounds that do not improve the mean of the best. Molecules
+    longer than the longest training molecule are discarded, so that length alone cannot raise a property. The run's
+    checkpoint does not change.
 
-    ``out`` is a .csv of the best: the molecule, its value, the round that drew it.
+    ``out`` is a .csv of the best molecules, their values and the rounds that drew them.
     """
 
     property: Property
@@ -72,7 +73,7 @@ class Optimise:
             drawn, cut = drawn + len(strings), cut + truncated(strings)
             forms = workers.each("canonical", strings)
             new = [f for f in dict.fromkeys(forms) if f and f not in found]
-            _, unfit = codec.encoded(new)  # longer than any training molecule, or with a symbol that none has
+            _, unfit = codec.encoded(new)  # longer than every training molecule, or with a symbol that none of them has
             new = [f for i, f in enumerate(new) if i not in unfit]
             for form, value in zip(new, workers.each(self.property, new), strict=True):
                 found[form] = (value, number)

@@ -1,4 +1,4 @@
-"""What the tasks on molecules share."""
+"""Functions shared by the tasks on molecules."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ __all__ = ["facts_of", "molecules", "no_input", "similarity"]
 
 
 def molecules(model: Model, inputs: Path | None, n: int, task: str) -> tuple[Tensor, int]:
-    """The first ``n`` molecules of a file as rows of tokens [n, L] on the model's device, and how many it has.
+    """Return the first ``n`` molecules of a file as tokens [n, L] on the model's device, and their total number.
 
-    Raises `UserError` when no input is given, and what the codec raises of a file.
+    Raises `UserError` if there is no input, and the errors of `Strings.read`.
     """
     if n < 1:
         raise UserError(f"n: at least 1, got {n}")
@@ -38,21 +38,21 @@ def molecules(model: Model, inputs: Path | None, n: int, task: str) -> tuple[Ten
 
 
 def no_input(inputs: Path | None, task: str) -> None:
-    """`UserError` when a task that draws by itself is given a file."""
+    """Raise `UserError` if a task that takes no input gets an input file."""
     if inputs is not None:
         raise UserError(f"{task} takes no input: it draws molecules from the model; leave out {inputs}")
 
 
 def similarity(one: str, other: str) -> float:
-    """Tanimoto similarity of the Morgan fingerprints of two molecules, 0 to 1."""
+    """Return the Tanimoto similarity, 0 to 1, of the Morgan fingerprints of two molecules."""
     a, b = (bit_rows([on or []]) for on in workers.each("bits", [one, other]))
     return float(tanimoto(a, b))
 
 
 def facts_of(strings: Sequence[str], model: Model) -> Facts:
-    """How many strings were cut off, are molecules, are different, and are new to the training set if it is here."""
+    """Count truncated, valid, distinct and, if the training set is available, novel strings."""
     known: frozenset[str] | None = None
-    with suppress(DataError):  # not on this machine, or not the data that the model learned from
+    with suppress(DataError):  # the data are not on this machine, or are not the training data of the model
         known = training_forms(split_of(model.data, "train").strings)
     found = counted(strings, known or frozenset())
     facts: Facts = {

@@ -1,4 +1,4 @@
-"""Molecules and what the model makes of their latent vectors."""
+"""Tasks that encode molecules as latent vectors and decode them: reconstruction and interpolation."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["Interpolate", "Reconstruct"]
 
 @dataclass(frozen=True)
 class Reconstruct:
-    """The first ``n`` molecules of a file, each through a draw of z given it, to a .csv.
+    """Reconstruct the first ``n`` molecules x of a file from one draw of z given x each, and write a .csv.
 
-    Columns: the molecule, its reconstruction (the likeliest token by token), whether both are the same molecule, and
-    their Tanimoto similarity (Morgan fingerprints), empty where the reconstruction is no molecule.
+    Its columns are the molecule, its reconstruction (decoded greedily), whether both are the same molecule, and their
+    Tanimoto similarity (Morgan fingerprints), which is empty if the reconstruction is invalid.
     """
 
     n: int = 100
@@ -58,9 +58,10 @@ class Reconstruct:
 
 @dataclass(frozen=True)
 class Interpolate:
-    """From the first molecule of a file to the second, in ``steps`` steps along a line between their latent vectors.
+    """Interpolate from the first to the second molecule of a file, in ``steps`` steps between their latent vectors.
 
-    ``out`` is what the codec writes: .smi, .csv, .png, ... At each point the likeliest string, token by token.
+    The points lie on a straight line in latent space; each is decoded greedily. ``out`` has a format that the codec
+    writes: .smi, .csv, .png, ...
     """
 
     steps: int = 8

@@ -1,4 +1,4 @@
-"""How likely a model holds molecules to be."""
+"""The task ``molecule/score``: log-likelihoods of molecules."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = ["Score"]
 
 @dataclass(frozen=True)
 class Score:
-    """log p(x) of the first ``n`` molecules of a file, in nats, to a .csv, by ``draws`` (256) importance draws each.
+    """Write log p(x), in nats, of the first ``n`` molecules of a file to a .csv.
 
-    The string is scored as it is written: a molecule has many SMILES, and this is the probability of one. ``ess`` says
-    how many draws count; where it is near 1 the number is too low by nats (`ebmsuite.sampling.importance`). log Z of
-    the prior is by annealed importance sampling. A model without a latent vector gives its exact log p(x) and takes no
-    ``draws``.
+    Each estimate uses ``draws`` (default 256) importance samples. A molecule has many SMILES; the score is the
+    log-probability of the string in the file. ``ess`` is the effective sample size; if it is near 1, the estimate is
+    too low by nats (`ebmsuite.sampling.importance`). Annealed importance sampling estimates log Z of the prior. A model
+    without a latent vector computes its exact log p(x) and does not accept ``draws``.
     """
 
     n: int = 100
