@@ -475,7 +475,7 @@ def test_the_contrast_makes_the_energy_that_of_the_data() -> None:
         (DSM_EXAMPLE, TOLD, "trainer.sigma: leave it out; the noise-conditional energy"),
         (DSM_EXAMPLE | {"trainer": {"name": "dsm", "low": 0.1, "high": 1.0}}, TOLD, "trainer.low: leave it out"),
         (DSM_EXAMPLE | {"trainer": {"name": "dsm"}}, "log.every=1", "trainer.sigma: give the noise level"),
-        (MLE_EXAMPLE, TOLD, 'players.energy: "mlp-levels" is noise-conditional, and the trainer "mle"'),
+        (MLE_EXAMPLE, TOLD, 'players.energy: "mlp-levels" is noise-conditional, but the trainer "mle"'),
         (DSM_EXAMPLE | {"data": LABELLED}, TOLD, 'players.energy: "mlp-levels" takes no condition'),
         (
             DSM_EXAMPLE,

@@ -279,7 +279,7 @@ def test_what_cannot_be_estimated_says_why() -> None:
         reverse(energy, Uniform(event), kernel, energy.draw(50, 1), sigmoidal(5), rng())
     x = energy.draw(10, 1)
     clamped = Clamped(energy)
-    with pytest.raises(ValueError, match="holds some"):
+    with pytest.raises(ValueError, match="keeps some fixed"):
         forward(clamped, base, kernel, 10, sigmoidal(5), rng(), (x, x > 0, None))
     with pytest.raises(ValueError, match="1 chain"):
         forward(energy, base, kernel, 1, sigmoidal(5), rng())
