@@ -179,10 +179,10 @@ def test_files(tmp_path: Path) -> None:
     codec.write(x, tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
     for text, message in (
-        ("1,2\n\n1,2,3\n", r"x\.csv: row 3 has 3 numbers, a point here has 2"),
-        ("1,2\n1,two\n", r'x\.csv: row 2, "1,two", is not 2 finite numbers'),
+        ("1,2\n\n1,2,3\n", r"x\.csv: row 3 has 3 numbers, but a point has 2"),
+        ("1,2\n1,two\n", r'x\.csv: row 2 must be 2 finite numbers, got "1,two"'),
         ("1,nan\n", r"x\.csv: row 1"),
-        ("\n", r"x\.csv: holds no point"),
+        ("\n", r"x\.csv: the file contains no points"),
     ):
         (tmp_path / "x.csv").write_text(text)
         with pytest.raises(DataError, match=message):
@@ -192,7 +192,7 @@ def test_files(tmp_path: Path) -> None:
             codec.read(tmp_path / path)
     with pytest.raises(DataError, match="are written as"):
         codec.write(x, tmp_path / "x.jpg")
-    with pytest.raises(DataError, match=r"points here are \[N, 2\]"):
+    with pytest.raises(DataError, match=r"points must be \[N, 2\]"):
         codec.write(torch.zeros(3, 5), tmp_path / "x.csv")
     with pytest.raises(DataError, match="two coordinates"):
         PointFiles(columns=1).write(torch.zeros(3, 1), tmp_path / "y.png")
@@ -244,7 +244,7 @@ def test_the_divergence_of_the_truth_is_zero_and_of_another_normal_is_known() ->
 
 
 def test_what_a_grid_cannot_do_is_said() -> None:
-    with pytest.raises(UserError, match=r"in the plane; these events are \[3\]"):
+    with pytest.raises(UserError, match=r"in the plane; events must be \[2\], got \[3\]"):
         Divergence()(Truth(Funnel(dim=3)), {"test": Points(Funnel(dim=3), 10, "test")}, rng(), 10)
     unknown = Points(Rings(), 50, "test")
     del unknown.density
@@ -344,7 +344,7 @@ def test_points_with_labels_and_hidden_coordinates() -> None:
     few = Points(eight_gaussians(classes=2), 300, labelled=10)
     assert torch.bincount(few.labels).tolist() == [5, 5]
     assert len(Points(eight_gaussians(classes=2), 300, "test", labelled=10)) == 300
-    with pytest.raises(RecipeError, match="as many of each of 2 classes, got 7"):
+    with pytest.raises(RecipeError, match="must be a multiple of the 2 classes, got 7"):
         Points(eight_gaussians(classes=2), 300, labelled=7)
     with pytest.raises(RecipeError, match="no classes"):
         Points(Rings(), 300, labels=True)

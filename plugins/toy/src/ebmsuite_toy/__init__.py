@@ -1,4 +1,4 @@
-"""The toy domain: densities that are known exactly, so that whatever is learned can be compared with the truth.
+"""The toy domain: exactly known densities, so that learned models can be compared with the truth.
 
-A plugin like any other, in the suite's own wheel: nothing of the suite imports it.
+This is an ordinary plugin that ships in the suite's wheel; no other module of the suite imports it.
 """

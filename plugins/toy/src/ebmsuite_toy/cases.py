@@ -1,4 +1,4 @@
-"""The rows of the toy suite: every method on a density that is known."""
+"""The rows of the toy suite: every method on a known density."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ __all__ = [
 def _case(
     name: str, recipe: str, metric: str, bar: float | None, n: int, note: str, how: Mapping[str, Any] = {}, **facts: Any
 ) -> Case:
-    """Three seeds, whatever the budget; the bar is that of "quick"; ``how`` are settings of the metric."""
+    """A case with three seeds at every budget and a bar at "quick"; ``how`` are settings of the metric."""
     facts = {"better": "lower", "n": {"quick": n, "full": n}, "seeds": {"quick": 3, "full": 3}, **facts}
     bars = {} if bar is None else {"quick": bar}
     return Case(f"toy/{name}", f"toy/{recipe}", {"name": f"toy/{metric}", **how}, bar=bars, note=note, **facts)
@@ -61,7 +61,7 @@ def _nats(recipe: str, bar: float | None, note: str = "", metric: str = "diverge
 
 
 def _samples(recipe: str, bar: float | None, note: str = "", n: int = 5000, **facts: Any) -> Case:
-    """Sliced Wasserstein distance, beside that of as many training events: what a perfect model would score."""
+    """Sliced Wasserstein distance, with that of equally many training events, the score of a perfect model."""
     floor = {"real against real": {"of": "held-out"}}
     return _case(f"{recipe}-samples", recipe, "samples", bar, n, note, baselines=floor, **facts)
 
@@ -105,11 +105,11 @@ PYRAMID = _case(
 # contrast, scores and recovery
 NCE = _nats("nce", 0.02, "log Z learned")
 FCE = _nats("fce", 0.05, "a flow for the noise, both learned", needs=_package("zuko"))
-DSM = _nats("dsm", 0.05, "the noise of matching is itself a part of the divergence")
+DSM = _nats("dsm", 0.05, "the divergence includes the noise of the matching")
 RECOVERY = _samples("recovery", 0.1, "six levels")
 COOPERATIVE_RECOVERY = _samples("cooperative-recovery", 0.1, "six levels, chains from a generator")
 ENERGY_MATCHING = _samples("energy-matching", 0.12, "optimal-transport flow, then contrast", needs=_package("scipy"))
-ENERGY_MATCHING_KL = _nats("energy-matching", 0.1, "of exp(-V / eps), near which it ends", needs=_package("scipy"))
+ENERGY_MATCHING_KL = _nats("energy-matching", 0.1, "of exp(-V / eps), approximately", needs=_package("scipy"))
 
 # generators and cooperation
 ABP = _nats("abp", 1.2, "a generator of a normal latent vector", "latent-divergence")
@@ -130,12 +130,12 @@ VAE = _nats("vae", None, "the generator of toy/latent, its latent vector normal"
 LATENT = _nats("latent", 0.6, "an energy on the latent vector", "latent-divergence")
 LATENT_SCORE = _nats("latent-dsm", 0.4, "the same by scores of what an auto-encoder infers", "latent-divergence")
 JOINT_VAE = _nats("joint-vae", 0.8, "the same with an energy of events and latent vectors", "latent-divergence")
-SYMBOL_VECTOR = _told("symbol-vector-accuracy", "symbol-vector", 0.95, "two labels a class, and 10,000 events without")
+SYMBOL_VECTOR = _told("symbol-vector-accuracy", "symbol-vector", 0.95, "two labels per class, 10,000 unlabelled events")
 BOTTLENECK = _told(
     "symbol-vector-bottleneck", "symbol-vector", 0.95, "with the information bottleneck",
     settings={"trainer.information_weight": 0.5},
 )  # fmt: skip
 LABELS_ALONE = _told(
-    "symbol-vector-labels-alone", "symbol-vector", None, "with nothing but the events that have labels",
+    "symbol-vector-labels-alone", "symbol-vector", None, "learned from the labelled events alone",
     settings={"data.data": {"name": "toy/points", "density": {"name": "toy/embedded"}, "labelled": 16}},
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The codec ``toy/points``: points to .csv and .png, and .csv to points."""
+"""The codec ``toy/points``: it reads points from .csv and writes .csv and .png."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class PointFiles:
 
     def __post_init__(self) -> None:
         if self.columns < 1:
-            raise RecipeError(f"columns: a point has at least one coordinate, got {self.columns}")
+            raise RecipeError(f"columns: a point needs at least one coordinate, got {self.columns}")
 
     def read(self, path: Path) -> Batch:
         """The points of a .csv file: x float32 [N, columns], index 0..N-1.
 
-        One point a row, coordinates separated by commas, no header; blank rows are left out. Anything else is a
-        `DataError` that names the file and the row (1 is the first line).
+        The file has one point per row, with coordinates separated by commas, and no header; blank rows are skipped.
+        Anything else raises a `DataError` that names the file and the row (1 is the first line).
         """
         path = Path(path)
         if path.suffix.lower() != ".csv":
@@ -44,29 +44,29 @@ class PointFiles:
             raise DataError(f"{path}: not a readable text file ({error})") from error
         rows = [self._row(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
         if not rows:
-            raise DataError(f"{path}: holds no point")
+            raise DataError(f"{path}: the file contains no points")
         return Batch(torch.tensor(rows, dtype=torch.float32), index=torch.arange(len(rows)))
 
     def _row(self, path: Path, number: int, line: str) -> list[float]:
         cells = line.split(",")
         if len(cells) != self.columns:
-            raise DataError(f"{path}: row {number} has {len(cells)} numbers, a point here has {self.columns}")
+            raise DataError(f"{path}: row {number} has {len(cells)} numbers, but a point has {self.columns}")
         try:
             row = [float(cell) for cell in cells]
         except ValueError:
             row = [math.nan]
         if not all(map(math.isfinite, row)):
-            raise DataError(f'{path}: row {number}, "{line.strip()}", is not {self.columns} finite numbers')
+            raise DataError(f'{path}: row {number} must be {self.columns} finite numbers, got "{line.strip()}"')
         return row
 
     def write(self, x: Tensor, path: Path) -> None:
-        """Write points x [N, columns]: .csv, one a row; .png, the first two coordinates as a scatter plot.
+        """Write points x [N, columns]: to .csv, one per row; to .png, the first two coordinates as a scatter plot.
 
-        The file is complete or absent. Another ending is a `DataError`.
+        The file is written completely or not at all. Another suffix raises `DataError`.
         """
         path = Path(path)
         if x.dim() != 2 or x.shape[1] != self.columns or not len(x):
-            raise DataError(f"{path}: points here are [N, {self.columns}] with N > 0, not {list(x.shape)}")
+            raise DataError(f"{path}: points must be [N, {self.columns}] with N > 0, got {list(x.shape)}")
         if path.suffix.lower() == ".csv":
             write_text(path, "".join(",".join(f"{v:.9g}" for v in row) + "\n" for row in x.tolist()))
         elif path.suffix.lower() == ".png":
@@ -79,7 +79,7 @@ class PointFiles:
         from matplotlib.figure import Figure
 
         if self.columns < 2:
-            raise DataError(f"{path}: a picture needs two coordinates, these points have one; write a .csv")
+            raise DataError(f"{path}: a picture needs two coordinates, but these points have one; write a .csv")
         figure = Figure(figsize=(6, 6), layout="constrained")
         axes = figure.subplots()
         axes.scatter(x[:, 0], x[:, 1], s=min(120.0, 3 + 4000 / len(x)), color="#1f5f99", alpha=0.6, linewidths=0)

@@ -1,4 +1,4 @@
-"""The data set ``toy/points``: draws of a density that is known."""
+"""The data set ``toy/points``: draws of a known density."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SEEDS = {"train": 0, "valid": 1, "test": 2}
 
 
 class Points(InMemory):
-    """``n`` fixed draws a split from ``density``, float32 [n, *event]. The density stays at hand, as ``.density``.
+    """``n`` fixed draws per split from ``density``, float32 [n, *event]. The density is the attribute ``.density``.
 
-    With ``labels`` the class of a draw is its condition; with ``labelled`` only so many, an equal number of every
-    class, are there in training, and with ``few`` only so many events at all. ``hidden`` is the share of coordinates,
-    at random, that a batch does not show: their true values are in ``.truth``.
+    With ``labels`` the class of a draw is its condition. With ``labelled`` the training split has only that many
+    events, the same number per class; with ``few`` it has only that many events. ``hidden`` is the fraction of
+    coordinates, chosen at random, that batches hide; their true values are in ``.truth``.
     """
 
     def __init__(
@@ -40,9 +40,9 @@ class Points(InMemory):
         if n < 1:
             raise RecipeError(f"n: at least one point is needed, got {n}")
         if few is not None and not 1 <= few <= n:
-            raise RecipeError(f"few: at least one point, and at most n = {n}, got {few}")
+            raise RecipeError(f"few: must be from 1 to n = {n}, got {few}")
         if not 0 <= hidden < 1:
-            raise RecipeError(f"hidden: a share of at least 0 and below 1, got {hidden:g}")
+            raise RecipeError(f"hidden: must be at least 0 and below 1, got {hidden:g}")
         self.density = density
         rng = torch.Generator().manual_seed(SEEDS[split])
         y, classes = None, None
@@ -52,7 +52,7 @@ class Points(InMemory):
             x = density.sample(n, rng)
         if labels or labelled is not None:
             if y is None or not isinstance(density, Labelled):
-                raise RecipeError("labels: this density has no classes; a mixture has")
+                raise RecipeError("labels: this density has no classes; use one that has, such as a mixture")
             classes = density.classes
             if labelled is not None and split == "train":
                 these = _few(y, labelled, classes)
@@ -66,13 +66,13 @@ class Points(InMemory):
 
     @property
     def truth(self) -> torch.Tensor:
-        """The events with nothing hidden, [n, dim]."""
+        """The events without hidden coordinates, [n, dim]."""
         return self.x
 
 
 def _few(y: torch.Tensor, labelled: int, classes: int) -> torch.Tensor:
-    """Numbers of the first examples of every class, as many of each."""
+    """Numbers of the first examples of every class, the same number per class."""
     each, left = divmod(labelled, classes)
     if left or each < 1:
-        raise RecipeError(f"labelled: as many of each of {classes} classes, got {labelled}")
+        raise RecipeError(f"labelled: must be a multiple of the {classes} classes, got {labelled}")
     return torch.cat([(y == c).nonzero().flatten()[:each] for c in range(classes)])

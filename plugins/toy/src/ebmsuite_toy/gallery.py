@@ -1,4 +1,4 @@
-"""One picture of an evaluation of toys: a panel a recipe, samples over data."""
+"""One picture of an evaluation of the toy recipes: one panel per recipe, with samples over data."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ SAMPLES = 1500
 
 
 def gallery(suite: Suite, file: Path) -> Path | None:
-    """Draw the first run of every toy recipe of the suite; None when there is none.
+    """Draw the first run of every toy recipe of the suite to ``file``; return None if there is no toy recipe.
 
-    Samples (blue) over the density of the data where events are points of the plane, over data (grey) in the first two
-    coordinates where they have more; of signals, a few of each, the samples below.
+    For points of the plane a panel shows samples (blue) over the density of the data; for points of more dimensions,
+    samples over data (grey) in the first two coordinates; for signals, a few data above a few samples.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -83,7 +83,7 @@ def _panel(axes: Axes, model: Model) -> None:
         axes.scatter(data[:, 0], data[:, 1], s=3, color=GREY, alpha=0.6, linewidths=0)
     if condition is None:
         axes.scatter(samples[:, 0], samples[:, 1], s=3, color=BLUE, alpha=0.6, linewidths=0)
-    else:  # a colour a class
+    else:  # one colour per class
         for label in condition.unique().tolist():
             of_it = samples[condition == label]
             axes.scatter(of_it[:, 0], of_it[:, 1], s=3, color=CLASSES[label % len(CLASSES)], alpha=0.6, linewidths=0)

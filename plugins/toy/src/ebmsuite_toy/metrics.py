@@ -1,4 +1,4 @@
-"""Metrics against the truth: the densities of the toy data are known."""
+"""Metrics that compare models with the known densities of the toy data."""
 
 from __future__ import annotations
 
@@ -28,16 +28,18 @@ Split = Literal["valid", "test"]
 
 @dataclass(frozen=True)
 class Divergence:
-    """``kl``: KL(data || model) = mean of log p_data(x) - log p_model(x) over ``n`` held-out x, in nats; and
-    ``log-likelihood``, the mean of log p_model(x), which is all there is where the data's density is not known. Where
-    x has a label that the energy is given, both are of p(x | label). ``log-z``, where the model has learned its
-    normalising constant, is how far it is from the sum.
+    """KL divergence and log-likelihood of a model of points in the plane, in nats.
 
-    p_model = exp(-E / T) / Z, at the temperature T at which the chains of ``phase`` sample (1 for None, or when the
-    model learned without chains); Z is a sum over ``grid`` x ``grid`` cells, a square wider by half than the data: the
-    events must be points of the plane. "edge" in the protocol is the model's mass in the outermost twentieth; where it
-    is not small there is more beyond, and the model is worse than the numbers say. low and high are 1.96 standard
-    errors away. No sample is drawn.
+    ``kl`` is KL(data || model), the mean of log p_data(x) - log p_model(x) over ``n`` held-out x; it needs the density
+    of the data. ``log-likelihood`` is the mean of log p_model(x). If x has a label, which the energy gets as its
+    condition, both are of p(x | label). If the model has learned its normalising constant, ``log-z`` is the error of
+    its logarithm.
+
+    p_model = exp(-E / T) / Z, at the temperature T at which the chains of ``phase`` sample (1 for None, or if the
+    model learned without chains). Z is a sum over ``grid`` x ``grid`` cells of a square that is wider by half than the
+    data. "edge" in the protocol is the fraction of the model's mass in the outer frame, a twentieth of the side wide;
+    if it is not small, the model has mass outside the square and is worse than the scores say. low and high are 1.96
+    standard errors from the value. No samples are drawn.
     """
 
     set: Split = "test"
@@ -84,7 +86,7 @@ def _given(density: Density, label: int | None) -> Density:
 
 
 def _of_class(functions: Mapping[Any, Any], x: Tensor, which: Tensor) -> Tensor:
-    """The function of its class, of every row."""
+    """The values [B] of the function of each row's class."""
     values = torch.zeros(len(x), dtype=torch.float64)
     for label, function in functions.items():
         of_it = which == (label or 0)
@@ -94,11 +96,11 @@ def _of_class(functions: Mapping[Any, Any], x: Tensor, which: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class LatentDivergence:
-    """``kl``: KL(data || model) of a model with a latent vector in the plane, in nats, over ``n`` held-out x.
+    """``kl``: KL(data || model) of a model with a two-dimensional latent vector, in nats, over ``n`` held-out x.
 
-    log p(x) = log sum_z p(z) p(x | z) with z on ``grid`` x ``grid`` cells over [-side, side]^2; p(z) is exp(-E(z)) / Z
-    of the energy of the phase "prior", or the generator's own density where there is none. Exact while cells are fine:
-    their width must be small beside the sd of the observation noise, and it is given in the protocol.
+    log p(x) = log sum_z p(z) p(x | z) with z on ``grid`` x ``grid`` cells over [-side, side]^2. p(z) is exp(-E(z)) / Z
+    with the energy of the phase "prior", or the generator's latent density if there is no such phase. The sum is exact
+    if the width of a cell, which the protocol gives, is small compared with the sd of the observation noise.
     """
 
     set: Split = "test"
@@ -125,7 +127,7 @@ class LatentDivergence:
         ours = torch.cat(parts) - size * (math.log(sd) + math.log(2 * math.pi) / 2)
         density = getattr(data[self.set], "density", None)
         if not isinstance(density, Density):
-            raise UserError("toy/latent-divergence: the density of these data is not known")
+            raise UserError("toy/latent-divergence: the density of these data is unknown; use data with a density")
         true = density.log_prob(x.double()).cpu()
         facts = facts_of(model, "model", len(x), data[self.set]) | {
             "split": self.set, "unit": "nats", "grid of z": str(where),
@@ -138,16 +140,18 @@ class LatentDivergence:
 
 @dataclass(frozen=True)
 class Samples:
-    """Distances of ``n`` samples from ``n`` held-out events: ``sliced``, sliced Wasserstein-2 over ``directions``
-    directions in the unit of the data, and ``mmd``, MMD^2 with Gaussian kernels. Where the data's density is known,
-    ``surprise``: E[-log p_data] of samples less that of the held-out events, in nats. It sees what lies between modes,
-    of which the distances see little; it does not see modes that are left out.
+    """Distances between ``n`` samples and ``n`` held-out events.
 
-    ``of`` "held-out" puts training events in the place of samples: the floor, which a perfect model is at; it is in
-    the protocol of every score. Where events have labels samples are drawn for the held-out events' own.
+    ``sliced`` is the sliced Wasserstein-2 distance over ``directions`` directions, in the unit of the data. ``mmd`` is
+    MMD^2 with Gaussian kernels. If the density of the data is known, ``surprise`` is E[-log p_data] of samples minus
+    that of the held-out events, in nats. It detects samples between modes, to which the distances are insensitive; it
+    does not detect missing modes.
 
-    With ``window`` sliced is that of all windows of so many positions, in the place of whole events, and there is no
-    mmd: what a model of patches is to get right. Its floor is at the training events' own windows, over and over.
+    ``of`` "held-out" replaces the samples by training events. This gives the floor, the score of a perfect model, which
+    is in the protocol of every score. If events have labels, samples are drawn for the labels of the held-out events.
+
+    With ``window``, which suits models of patches, ``sliced`` compares all windows of that many positions instead of
+    whole events, and there is no ``mmd``. Its floor uses the windows of the training events, repeated as needed.
     """
 
     set: Split = "test"
@@ -160,7 +164,7 @@ class Samples:
         real, n = held_out.x, len(held_out)
         fresh = first(split_of(data, "train"), n).x
         if len(fresh) < n and self.window is None:
-            raise UserError(f"toy/samples: a floor needs {n} training events, there are {len(fresh)}")
+            raise UserError(f"toy/samples: the floor needs {n} training events, but there are {len(fresh)}")
         if self.of == "model":
             condition = None if held_out.condition is None else held_out.condition.to(model.device)
             drawn = model.sample(n, rng=rng, condition=condition).cpu()
@@ -196,12 +200,11 @@ class Samples:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Difference between the statistics of ``n`` samples and of held-out events, for an energy that has ``statistics``.
+    """Relative error of the statistics of ``n`` samples, for an energy with a method ``statistics``.
 
-    sum |mean of held-out events - mean of n samples| / sum |mean of held-out events| (`ebmsuite.nets.frame.Frame`).
-
-    ``of`` "held-out" puts training events in the place of samples: the floor; "noise", "reference" in older
-    recipes, draws of N(0, 1).
+    The score is sum |mean of held-out events - mean of n samples| / sum |mean of held-out events|, over all statistics
+    (`ebmsuite.nets.frame.Frame`). ``of`` "held-out" replaces the samples by training events, which gives the floor;
+    "noise" (in older recipes "reference") replaces them by draws of N(0, 1).
     """
 
     set: Split = "test"
@@ -226,7 +229,7 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The share of ``n`` held-out events whose label the model tells, from the stream that has labels."""
+    """The fraction of ``n`` held-out events, from the stream with labels, that the model classifies correctly."""
 
     set: Split = "test"
 
@@ -247,11 +250,11 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Recovery:
-    """Root mean squared error of hidden coordinates of ``n`` held-out events, the mean of ``draws`` draws being the
-    guess; in the unit of the data.
+    """Root mean squared error of the hidden coordinates of ``n`` held-out events, in the unit of the data.
 
-    ``of`` "mean" guesses the training mean of what is known, "best" E[hidden | known] of the true density, which no
-    guess beats; both are in the protocol.
+    The estimate of the model is the mean of ``draws`` draws. ``of`` "mean" evaluates the training mean of the known
+    coordinates instead, and "best" evaluates E[hidden | known] under the true density, the best possible estimate. Both
+    are in the protocol.
     """
 
     set: Split = "test"
@@ -262,7 +265,9 @@ class Recovery:
         dataset: Any = data[self.set]
         batch = first(dataset, n)
         if batch.known is None or not hasattr(dataset.density, "expected"):
-            raise UserError("toy/recovery: events with hidden coordinates of a density that knows what to expect")
+            raise UserError(
+                "toy/recovery: the data need hidden coordinates, and a density with a method expected, as toy/embedded"
+            )
         truth, hidden = dataset.truth[: len(batch)], ~batch.known
         train = first(split_of(data, "train"))
         assert train.known is not None

@@ -1,4 +1,4 @@
-"""The papers that these components come from."""
+"""The papers of the toy components."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ PAPERS: Mapping[str, str] = {
     ),
     "neal2003": "Neal. Slice Sampling. Annals of Statistics 2003",
 }
-"""Key -> authors, title, venue and year."""
+"""Authors, title, venue and year, by key."""

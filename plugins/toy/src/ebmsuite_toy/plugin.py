@@ -32,7 +32,7 @@ SMOOTH = [
     Component("toy/moved", AT + "Moved", "another density, bent, turned and shifted by a map that is known"),
     Component("toy/ill-conditioned", AT + "IllConditioned", "a Gaussian of very unequal widths, of any dimension"),
 ]
-"""Known densities are energies too: for what samples, or compares itself with, an energy that is not learned."""
+"""Known densities are energies too, for sampling from energies that are not learned and for comparisons with them."""
 
 
 @hookimpl

@@ -28,12 +28,12 @@ GREY, BLUE, RED = "#b9bec6", "#1f6aa5", "#c8443c"
 
 @dataclass(frozen=True)
 class Picture:
-    """``picture.png``: four looks at a model of points in the plane.
+    """``picture.png``: four panels of a model of points in the plane.
 
-    The data's density where it is known (else the data); the model's, exp(-E / T) / Z on ``grid`` x ``grid`` cells,
-    in the same colours; ``n`` samples over the data; and ``chains`` chains of ``phase`` over the contours of E, from
-    where fresh ones start (hollow) to where they are after ``steps`` steps (filled; None: those of the phase).
-    T is the temperature of the chains.
+    The panels show the density of the data if it is known (otherwise the data); the density of the model,
+    exp(-E / T) / Z on ``grid`` x ``grid`` cells, in the same colours; ``n`` samples over the data; and ``chains`` new
+    chains of ``phase`` over the contours of E, from their starts (hollow) to their ends after ``steps`` steps (filled;
+    None: the steps of the phase). T is the temperature of the chains.
     """
 
     grid: int = 240
@@ -48,7 +48,7 @@ class Picture:
         phase, dataset = model.phase(self.phase), model.data["train"]
         data = first(dataset).x
         shown = Grid.around(data, self.grid, margin=0.08)
-        # normalised over the metric's wider square: what the model has outside the picture is not forgotten
+        # normalise over the metric's wider square, to include the mass of the model outside the picture
         log_p = log_density(model, Grid.around(data, self.grid), temperature(phase))
         on_shown = log_p(shown.points())
         energy, p = -on_shown, on_shown.exp()
@@ -85,7 +85,7 @@ class Picture:
 
 
 def paths(phase: Phase, chains: int, steps: int, rng: torch.Generator, moments: int = 200) -> Tensor:
-    """Fresh chains on their way, [moments + 1 at most, chains, 2], the start first, on the CPU."""
+    """The paths of new chains, [at most moments + 1, chains, 2], starting with their starts, on the CPU."""
     start = phase.chains.start(chains, rng)
     seen, every = [start.x.cpu()], max(1, steps // moments)
 
@@ -113,7 +113,7 @@ def _shade(axes: Axes, p: Tensor, grid: Grid, top: float) -> None:
 
     colours = LinearSegmentedColormap.from_list("density", SHADES)
     image = p.view(grid.n, grid.n).numpy()
-    # square roots, such that a faint mode is seen beside a strong one
+    # square roots keep a faint mode visible next to a strong one
     axes.imshow(image, origin="lower", extent=grid.extent(), cmap=colours, norm=PowerNorm(0.5, 0, top))
 
 
@@ -122,7 +122,7 @@ def _dots(axes: Axes, x: Tensor, colour: str) -> None:
 
 
 def _contours(axes: Axes, energy: Tensor, grid: Grid) -> None:
-    # between two contours lies a tenth of the picture, whatever the range of the energy; the lower, the darker
+    # each band between contours covers a tenth of the picture, for any range of energies; lower is darker
     levels = np.unique(torch.quantile(energy, torch.linspace(0, 1, 11, dtype=energy.dtype)).numpy())
     shades = [str(0.72 + 0.26 * i / len(levels)) for i in range(len(levels) - 1)]
     axes.contourf(energy.view(grid.n, grid.n).numpy(), levels, extent=grid.extent(), colors=shades)

@@ -1,4 +1,4 @@
-"""The task ``toy/log-density``: a user's points under the model."""
+"""The task ``toy/log-density``: log-densities of a user's points under the model."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["LogDensityOfPoints"]
 
 @dataclass(frozen=True)
 class LogDensityOfPoints:
-    """For every point of a file (``inputs``, as the codec reads it) a row of its coordinates, E and log p, to a .csv.
+    """Write a .csv with one row of coordinates, E and log p per point of a file (``inputs``, as the codec reads it).
 
-    log p = -E / T - log Z in nats, at the temperature of ``phase``, Z over ``grid`` x ``grid`` cells about the
-    training data.
+    log p = -E / T - log Z in nats, at the temperature of ``phase``, with Z summed over ``grid`` x ``grid`` cells around
+    the training data.
     """
 
     grid: int = 300

@@ -1,4 +1,4 @@
-"""The metric ``toy/translation``: from one domain to another, of which no pairs were seen."""
+"""The metric ``toy/translation``: translation between two domains that was learned without pairs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ __all__ = ["Translation"]
 
 @dataclass(frozen=True)
 class Translation:
-    """``n`` held-out events of domain a as events of domain b.
+    """Scores of translations of ``n`` held-out events from domain a to domain b.
 
-    ``sliced``: sliced Wasserstein-2 of the translations from held-out events of b; the floor, in the protocol, is that
-    of training events. ``cycle``: root mean squared error of what comes back by both translators. ``map``: that of the
-    translations against the known map, where b's density has one; "guess", in the protocol, is what events of b at
-    random would score. Translations are revised by the energy where ``revise``; the way back is by translators alone.
+    ``sliced`` is the sliced Wasserstein-2 distance between the translations and held-out events of b; "floor" in the
+    protocol is that of training events of b. ``cycle`` is the root mean squared error after translation by both
+    translators to b and back. ``map`` is the root mean squared error of the translations against the known map, if the
+    density of b has one; "guess" in the protocol is the error of random events of b. With ``revise`` the energy revises
+    the translations, except in ``cycle``.
     """
 
     set: Split = "test"
@@ -41,7 +42,8 @@ class Translation:
         fresh = first(split_of(model.streams["b"], "train"), len(a)).x
         if not len(a) == len(b) == len(fresh):
             raise UserError(
-                f"toy/translation: {len(a)} events of a, {len(b)} of b and {len(fresh)} in training: not as many"
+                f"toy/translation: needs equal numbers of events, got {len(a)} of a, {len(b)} of b and {len(fresh)} of "
+                "b in training"
             )
         on = a.to(model.device)
         made = trainer.translate(on, rng, "b", self.revise).cpu()

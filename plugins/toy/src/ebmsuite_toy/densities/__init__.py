@@ -1,4 +1,4 @@
-"""Densities that are normalised and drawn from exactly, mostly in the plane."""
+"""Normalised densities with exact sampling, mostly in the plane."""
 
 from ebmsuite_toy.densities.checkerboard import Checkerboard
 from ebmsuite_toy.densities.embedded import Embedded

@@ -18,7 +18,8 @@ __all__ = ["Checkerboard"]
 class Checkerboard(Density):
     """Uniform on the even squares of a board of ``squares`` x ``squares`` on [-width/2, width/2]^2.
 
-    log p is -inf elsewhere and has no gradient anywhere: data and starts, but no energy for gradient samplers.
+    log p is -inf elsewhere, and its gradient is zero: use it for data and starts, not as an energy for gradient
+    samplers.
     """
 
     def __init__(self, squares: int = 4, width: float = 4.0, event: Space | None = None) -> None:
@@ -29,11 +30,11 @@ class Checkerboard(Density):
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
         even = torch.arange((self.squares**2 + 1) // 2, device=rng.device) * 2
-        if self.squares % 2 == 0:  # rows of even length: every second row begins with an odd square
+        if self.squares % 2 == 0:  # rows of even length: every second row starts with an odd square
             even = even + (even // self.squares) % 2
         square = even[torch.randint(len(even), (n,), generator=rng, device=rng.device)]
         inside = torch.rand((n, 2), generator=rng, device=rng.device, dtype=torch.float64)
-        inside = inside.clamp(1e-6, 1 - 1e-6)  # so that float32 rounds no draw over the border
+        inside = inside.clamp(1e-6, 1 - 1e-6)  # keeps float32 from rounding a draw across the border
         corner = torch.stack([square // self.squares, square % self.squares], 1)
         return single((corner + inside) * (self.width / self.squares) - self.width / 2)
 

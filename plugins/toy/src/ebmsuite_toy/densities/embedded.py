@@ -1,4 +1,4 @@
-"""A mixture in the plane, seen through a known generator: what models with a latent vector are judged by."""
+"""A mixture in the plane behind a known generator, to evaluate models with a latent vector."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ebmsuite_toy.densities.parts import Labelled, positive, single, vectors
 __all__ = ["Embedded"]
 
 CELLS = 160
-"""Cells a side of the grid over z: its sums agree with those of twice as many to 1e-6 nats at the defaults."""
+"""Cells per side of the grid over z. At the defaults its sums agree with those of twice as many to 1e-6 nats."""
 ROWS = 500
-"""Events looked at together: it bounds the memory."""
+"""Number of events that are evaluated together, to bound the memory."""
 
 
 class Embedded(Labelled):
     """x = g(z) + e in ``dim`` dimensions: z from ``modes`` Gaussians on a circle, e ~ N(0, sd^2 I).
 
-    g is a fixed curved surface, g(z) = A tanh(B z) with random A and B that the ``seed`` draws. Densities and
-    conditionals are sums over a grid of z, exact to rounding. A mode is a class.
+    g is a fixed curved surface, g(z) = A tanh(B z), with A and B drawn at random from ``seed``. Densities and
+    conditionals are sums over a grid of z, exact up to rounding. Each mode is a class.
     """
 
     cells: Tensor
@@ -47,7 +47,7 @@ class Embedded(Labelled):
         middles = (torch.arange(CELLS, dtype=torch.float64) + 0.5) * side - side * CELLS / 2
         z = torch.cartesian_prod(middles, middles)
         log_p = self.latent.log_prob(z) + 2 * math.log(side)
-        kept = log_p > -30  # e^-30 of the mass: cells that count for nothing
+        kept = log_p > -30  # cells with less than e^-30 of the mass are negligible
         self.register_buffer("cells", z[kept], persistent=False)
         self.register_buffer("at", self.mean(z[kept]), persistent=False)
         self.register_buffer("log_p", log_p[kept], persistent=False)
@@ -57,7 +57,7 @@ class Embedded(Labelled):
         return self.latent.classes
 
     def mean(self, z: Tensor) -> Tensor:
-        """g(z), float64 [B, dim], of z [B, 2]."""
+        """g(z), float64 [B, dim], for z [B, 2]."""
         value: Tensor = torch.tanh(z.double() @ self.get_buffer("inner")) @ self.get_buffer("outer")
         return value
 
@@ -71,14 +71,14 @@ class Embedded(Labelled):
         return self._joint(x, torch.ones_like(x, dtype=torch.bool), lambda log_w: log_w.logsumexp(1)).to(x.dtype)
 
     def expected(self, x: Tensor, known: Tensor) -> Tensor:
-        """E[x | the known coordinates], [B, dim]: the best guess of what is hidden, in squared error."""
+        """E[x | the known coordinates], [B, dim]: the estimate of hidden coordinates with the least squared error."""
         mean = self._joint(x, known, lambda log_w: log_w.softmax(1) @ self.at)
         return torch.where(known, x, mean.to(x.dtype))
 
     def _joint(self, x: Tensor, known: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
         parts = []
         for part, seen in zip(torch.split(x.double(), ROWS), torch.split(known, ROWS), strict=True):
-            # sum over known coordinates of (x - g)^2, as products: [B, cells]
+            # sum over known coordinates of (x - g)^2, by matrix products: [B, cells]
             w = seen.double()
             squares = (w * part.square()).sum(1, keepdim=True) - 2 * (w * part) @ self.at.T + w @ self.at.square().T
             log_sd = math.log(self.sd) + math.log(2 * math.pi) / 2

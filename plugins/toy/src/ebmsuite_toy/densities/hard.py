@@ -1,4 +1,4 @@
-"""Densities that are hard to sample: a funnel, a banana, and a Gaussian of very unequal widths."""
+"""Densities that are hard to sample: a funnel, a banana, and a Gaussian with very unequal variances."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["Banana", "Funnel", "IllConditioned"]
 
 
 class Funnel(Density):
-    """Neal's funnel (Slice sampling, 2003, sec. 8): v = x_0 ~ N(0, ``sd``^2), and the others N(0, e^v) given v.
+    """Neal's funnel (Slice sampling, 2003, sec. 8): v = x_0 ~ N(0, ``sd``^2), and the others are N(0, e^v) given v.
 
-    Neal's has ``dim`` 10. No step size serves both its mouth and its neck.
+    Neal's has ``dim`` 10. No single step size suits both its mouth and its neck.
     """
 
     def __init__(self, dim: int = 2, sd: float = 3.0, event: Space | None = None) -> None:
         super().__init__()
         positive(sd=sd)
         if dim < 2:
-            raise RecipeError(f"dim: a funnel has v and at least one other coordinate, got {dim}")
+            raise RecipeError(f"dim: a funnel needs v and at least one other coordinate, got {dim}")
         self.event, self.sd = vectors(dim, event), sd
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
@@ -38,10 +38,10 @@ class Funnel(Density):
 
 
 class Banana(Density):
-    """A bent Gaussian (Haario, Saksman, Tamminen, 1999): x_0 ~ N(0, ``length``^2) and, given it,
-    x_1 ~ N(``bend`` (x_0^2 - ``length``^2), ``width``^2).
+    """A bent Gaussian (Haario, Saksman, Tamminen, 1999).
 
-    Theirs is length 10, width 1, bend -0.03.
+    x_0 ~ N(0, ``length``^2) and, given x_0, x_1 ~ N(``bend`` (x_0^2 - ``length``^2), ``width``^2). The paper has length
+    10, width 1 and bend -0.03.
     """
 
     def __init__(self, length: float = 2.0, width: float = 0.5, bend: float = 0.3, event: Space | None = None) -> None:
@@ -64,11 +64,11 @@ class Banana(Density):
 
 
 class IllConditioned(Density):
-    """A Gaussian of mean 0 whose variances fall geometrically from 1 to 1 / ``condition_number``.
+    """A Gaussian with mean 0 whose variances fall geometrically from 1 to 1 / ``condition_number``.
 
-    Along the axes, or ``rotated``: reflected such that the widest direction is (1, ..., 1), and no scale a
-    coordinate can mend it. A step that the narrowest direction allows takes sqrt(condition_number) times as many
-    to cross the widest.
+    Its principal axes are the coordinate axes or, if ``rotated``, their reflection that makes (1, ..., 1) the widest
+    direction; scaling each coordinate then does not help. With a step size that suits the narrowest direction, a chain
+    needs sqrt(condition_number) times as many steps to cross the widest.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class IllConditioned(Density):
         return self.condition_number ** (-part / 2)
 
     def _turn(self, x: Tensor) -> Tensor:
-        """x reflected: the first axis to the diagonal and the diagonal to the first axis."""
+        """Reflect x: the first axis becomes the diagonal, and the diagonal becomes the first axis."""
         if not self.rotated:
             return x
         normal = -torch.ones_like(x[0]) / self.event.size**0.5

@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians: on a circle, and along two arcs."""
+"""Mixtures of Gaussians: on a circle, along two arcs, and at five asymmetric points."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Mixture", "constellation", "eight_gaussians", "two_moons"]
 class Mixture(Labelled):
     """(1/K) sum_k N(x; means[k], sd^2 I), with ``means`` [K, D].
 
-    ``labels`` [K], of 0..C-1, say which class a mode is of; unless given each is its own.
+    ``labels`` [K] give the class 0..C-1 of each mode; by default each mode is a class.
     """
 
     means: Tensor
@@ -27,7 +27,7 @@ class Mixture(Labelled):
         super().__init__()
         positive(sd=sd)
         self.event, self.sd = vectors(means.shape[1], event), sd
-        # they move with the module, but are no weights: the settings say it all
+        # not persistent: they follow the module's device, and the settings determine them
         self.register_buffer("means", means.double(), persistent=False)
         self.register_buffer("labels", torch.arange(len(means)) if labels is None else labels, persistent=False)
 
@@ -45,7 +45,7 @@ class Mixture(Labelled):
 
     def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
         count, dim = self.means.shape
-        # [K, B], the batch innermost: two numbers a row leave nothing to vectorise over
+        # [K, B] with the batch innermost, because two coordinates per row are too few to vectorise over
         away = (x.T[:, None] - self.means.to(x).T[:, :, None]).square().sum(0) / (2 * self.sd**2)
         constant = math.log(count) + dim * (math.log(self.sd) + math.log(2 * math.pi) / 2)
         return torch.logsumexp(-away, 0) - constant
@@ -54,9 +54,9 @@ class Mixture(Labelled):
 def eight_gaussians(
     radius: float = 1.0, sd: float = 0.15, modes: int = 8, classes: int | None = None, event: Space | None = None
 ) -> Mixture:
-    """Gaussians evenly on a circle, the first at angle 0. Defaults: Nijkamp et al., AAAI 2020 (code, gmm).
+    """Gaussians evenly spaced on a circle, the first at angle 0. Defaults: Nijkamp et al., AAAI 2020 (code, gmm).
 
-    The ``classes`` (as many as modes unless said) alternate around the circle.
+    The ``classes`` (default: one per mode) alternate around the circle.
     """
     positive(radius=radius, modes=modes, classes=modes if classes is None else classes)
     which = torch.arange(modes)
@@ -66,10 +66,10 @@ def eight_gaussians(
 
 
 def two_moons(sd: float = 0.1, radius: float = 1.0, modes: int = 64, event: Space | None = None) -> Mixture:
-    """Two half circles that reach into one another: ``modes`` Gaussians evenly along each.
+    """Two interleaved half circles, each of ``modes`` evenly spaced Gaussians. Each moon is a class.
 
-    A moon is a class. Exact for what it is, a mixture. It is within rounding of the integral along the arcs while the
-    modes are no more than ``sd`` apart.
+    The density is that of the mixture. It equals the integral along the arcs up to rounding if neighbouring modes are
+    at most ``sd`` apart.
     """
     positive(radius=radius, modes=modes)
     angle = math.pi / modes * (torch.arange(modes, dtype=torch.float64) + 0.5)
@@ -81,7 +81,7 @@ def two_moons(sd: float = 0.1, radius: float = 1.0, modes: int = 64, event: Spac
 
 
 def constellation(sd: float = 0.4, event: Space | None = None) -> Mixture:
-    """Five Gaussians of unequal weights, 1 to 4 of eleven parts, at places without symmetry."""
+    """Five Gaussians with unequal weights, 1/11 to 4/11, at points without symmetry."""
     places = torch.tensor([[-3.0, -2.0], [-1.5, 2.5], [2.0, 3.0], [3.0, -0.5], [0.5, -2.5]], dtype=torch.float64)
     which = torch.arange(5).repeat_interleave(torch.tensor([1, 4, 2, 3, 1]))
     return Mixture(places[which], sd, event, which)

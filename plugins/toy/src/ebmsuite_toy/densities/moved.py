@@ -1,4 +1,4 @@
-"""A density seen through a known map of the plane."""
+"""A density transformed by a known map of the plane."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["Moved"]
 
 
 class Moved(Density):
-    """The density of x = scale R(angle) (y_0 + bend y_1^2, y_1) + shift, y being of ``density``.
+    """The density of x = scale R(angle) (y_0 + bend y_1^2, y_1) + shift, with y from ``density``.
 
-    ``angle`` is in degrees. What a translator between the two domains is to find is `map`.
+    ``angle`` is in degrees. `map` is the true translation between the two domains.
     """
 
     def __init__(
@@ -38,13 +38,13 @@ class Moved(Density):
         self.register_buffer("rotation", torch.tensor([[c, -s], [s, c]], dtype=torch.float64), persistent=False)
 
     def map(self, y: Tensor) -> Tensor:
-        """Where points y [B, 2] of the first domain are in this one."""
+        """Map points y [B, 2] of the first domain to this one."""
         bent = torch.stack([y[:, 0] + self.bend * y[:, 1].square(), y[:, 1]], 1)
         moved: Tensor = self.factor * bent @ self.get_buffer("rotation").to(y).T + y.new_tensor(self.shift)
         return moved
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        # of the same seed, the draws of both would be pairs
+        # a new seed: with the same seed, the draws of both domains would be pairs
         seed = torch.randint(2**62, (1,), generator=rng, device=rng.device)
         own = torch.Generator(rng.device).manual_seed(int(seed))
         return single(self.map(self.density.sample(n, own).double()))

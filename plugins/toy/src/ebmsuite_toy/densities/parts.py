@@ -1,4 +1,4 @@
-"""What the densities share."""
+"""Helpers that the densities share."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Labelled(Density):
 
     @property
     def classes(self) -> int:
-        """How many classes there are."""
+        """Number of classes."""
         raise NotImplementedError(f"{type(self).__name__} defines no classes")
 
     def draw(self, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -31,25 +31,25 @@ class Labelled(Density):
         return self.draw(n, rng)[0]
 
     def given(self, label: int) -> Density:
-        """p(x | y)."""
+        """The density p(x | y) of one class."""
         raise NotImplementedError(f"{type(self).__name__} defines no given")
 
 
 def vectors(dim: int, event: Space | None) -> Space:
     """The space of vectors [dim].
 
-    A density knows its dimension itself, since a data set has no event before it is drawn. Where there is an
-    event, in a phase or a player, it must be the same (`RecipeError`).
+    A density sets its dimension itself, because a data set has no event space before it is drawn. If there is an event
+    space, in a phase or a player, it must have the same shape; otherwise this raises `RecipeError`.
     """
     if dim < 1:
-        raise RecipeError(f"dim: a density has at least one dimension, got {dim}")
+        raise RecipeError(f"dim: a density needs at least one dimension, got {dim}")
     if event is not None and event.shape != (dim,):
-        raise RecipeError(f"this density is one of vectors [{dim}], and the events are {list(event.shape)}")
+        raise RecipeError(f"this density is for vectors [{dim}], but the events are {list(event.shape)}")
     return Space((dim,))
 
 
 def positive(**values: float) -> None:
-    """`RecipeError` that names the first setting that is not above 0."""
+    """Raise a `RecipeError` that names the first setting that is not above 0, if any."""
     for name, value in values.items():
         if not value > 0:
             raise RecipeError(f"{name}: must be above 0, got {value:g}")
@@ -62,5 +62,5 @@ def log_normal(x: Tensor, sd: Tensor | float) -> Tensor:
 
 
 def single(x: Tensor) -> Tensor:
-    """Draws are made in float64, where tails and borders are exact, and given in the default precision."""
+    """Convert draws to the default precision. They are made in float64, where tails and borders are exact."""
     return x.to(torch.get_default_dtype())

@@ -19,11 +19,11 @@ INNERMOST = 1e-6
 
 
 class Rings(Density):
-    """Circles of radius ``spacing``, 2 ``spacing``, ... of equal weight, their radii spread by ``sd``.
+    """Rings of radius ``spacing``, 2 ``spacing``, ... with equal weight and radial standard deviation ``sd``.
 
     p(x) = 1 / (2 pi r) (1/K) sum_k N(r; k spacing, sd^2) / P(N > 0), r = |x|. The defaults are the rings of Nijkamp
-    et al., AAAI 2020, in the units of their code, whose plots have 1 / (2 pi k spacing) in the place of the
-    exact 1 / (2 pi r).
+    et al., AAAI 2020, in the units of their code. Their plots use 1 / (2 pi k spacing) instead of the exact
+    1 / (2 pi r).
     """
 
     def __init__(self, rings: int = 4, spacing: float = 1.0, sd: float = 0.15, event: Space | None = None) -> None:
@@ -47,10 +47,10 @@ class Rings(Density):
 
 
 class Pinwheel(Density):
-    """Arms that bend: radius N(``radius``, ``sd``^2) above 0, and given it an angle N(arm + turn, ``width``^2).
+    """Bent arms: radius N(``radius``, ``sd``^2) truncated to r > 0, and angle N(arm + turn, ``width``^2) given r.
 
-    The arms are at 2 pi k / ``arms`` with equal weight, the turn is ``twist`` r / ``radius`` (radians), the normal
-    is wrapped around the circle. p(x) = p(r) p(angle | r) / r.
+    The arms are at 2 pi k / ``arms`` with equal weight; the turn is ``twist`` r / ``radius`` (radians). The normal of
+    the angle is wrapped around the circle. p(x) = p(r) p(angle | r) / r.
     """
 
     def __init__(
@@ -75,10 +75,10 @@ class Pinwheel(Density):
 
     def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
         r, angle = _to_polar(x)
-        # all arms and all turns of the circle together are a normal wrapped with period 2 pi / arms
+        # all arms, each wrapped around the circle, sum to a normal wrapped with period 2 pi / arms
         period = 2 * math.pi / self.arms
         away = torch.remainder(angle - self.twist * r / self.radius + period / 2, period) - period / 2
-        turns = math.ceil(8 * self.width / period) + 1  # beyond 8 sd there is nothing
+        turns = math.ceil(8 * self.width / period) + 1  # beyond 8 sd the mass is negligible
         wraps = period * torch.arange(-turns, turns + 1, dtype=x.dtype, device=x.device)
         log_angle = torch.logsumexp(log_normal(away[:, None] + wraps, self.width), 1) - math.log(self.arms)
         above = r.new_tensor(self.radius / self.sd)
@@ -88,7 +88,7 @@ class Pinwheel(Density):
 
 
 def _to_polar(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Radius and angle [B] of x [B, 2]; points within INNERMOST count as (INNERMOST, 0), with no gradient."""
+    """Radius and angle [B] of x [B, 2]. Points within INNERMOST are treated as (INNERMOST, 0), without gradient."""
     centre = x.square().sum(1, keepdim=True) < INNERMOST**2
     x = torch.where(centre, x.new_tensor([INNERMOST, 0.0]), x)
     return x.square().sum(1).sqrt(), torch.atan2(x[:, 1], x[:, 0])
@@ -99,7 +99,7 @@ def _from_polar(r: Tensor, angle: Tensor) -> Tensor:
 
 
 def _positive_normal(mean: Tensor, sd: float, rng: torch.Generator) -> Tensor:
-    """Draws of N(mean, sd^2) given that they are above 0, float64 [B]: the inverse of the distribution function."""
+    """Draws of N(mean, sd^2) truncated to values above 0, float64 [B], by the inverse distribution function."""
     u = 1 - torch.rand(mean.shape, generator=rng, device=rng.device, dtype=torch.float64)  # in (0, 1]
     mean = mean.double()
     draws: Tensor = mean - sd * torch.special.ndtri(u * torch.special.ndtr(mean / sd))

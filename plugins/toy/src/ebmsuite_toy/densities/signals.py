@@ -1,4 +1,4 @@
-"""Signals with one axis: stationary Gaussian processes on a circle, each of a band of frequencies."""
+"""One-dimensional signals: stationary Gaussian processes on a circle, each with a band of frequencies."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["Signals"]
 
 
 class Signals(Labelled):
-    """Events [1, length], each of one of the ``wavelengths`` (its class), in samples.
+    """Signals [1, length], each with one of the ``wavelengths`` (in samples), which is its class.
 
-    The spectrum of class c is a Gaussian bump at frequency length / wavelength, ``width`` frequencies wide, over white
-    noise of sd ``floor``; the variance is 1. Covariances are circulant, so that log-densities are exact sums over
-    frequencies.
+    The spectrum of class c is a Gaussian bump at frequency length / wavelength with an sd of ``width`` frequencies,
+    plus white noise of sd ``floor``; the variance of a signal is 1. Covariances are circulant, so log-densities are
+    exact sums over frequencies.
     """
 
     spectra: Tensor
@@ -36,16 +36,16 @@ class Signals(Labelled):
         super().__init__()
         positive(width=width, floor=floor)
         if length < 4 or length % 2:
-            raise RecipeError(f"length: an even number of samples, at least 4, got {length}")
+            raise RecipeError(f"length: must be even and at least 4 samples, got {length}")
         if not wavelengths or min(wavelengths) < 2:
-            raise RecipeError(f"wavelengths: of 2 samples or more, got {list(wavelengths)}")
+            raise RecipeError(f"wavelengths: must be at least 2 samples, got {list(wavelengths)}")
         self.event, self.length = Space((1, length)), length
         if event is not None and event.shape != self.event.shape:
-            raise RecipeError(f"this density is one of signals [1, {length}], and the events are {list(event.shape)}")
+            raise RecipeError(f"this density is for signals [1, {length}], but the events are {list(event.shape)}")
         frequency = torch.arange(length // 2 + 1, dtype=torch.float64)
         at = length / torch.tensor(wavelengths, dtype=torch.float64)
         bump = torch.exp(-(frequency - at[:, None]).square() / (2 * width**2))
-        # frequencies between 0 and the highest stand for two
+        # frequencies between 0 and the highest count twice: each has a real and an imaginary part
         twice = torch.full_like(frequency, 2.0)
         twice[0] = twice[-1] = 1.0
         bump = bump * (1 - floor**2) * length / (bump * twice).sum(1, keepdim=True)
