@@ -138,7 +138,7 @@ def wide_covariance(vectors: Tensor) -> Tensor:
 
 def test_a_density_knows_its_dimension() -> None:
     assert Rings(event=Space((2,))).event == Space((2,))
-    with pytest.raises(RecipeError, match=r"vectors \[2\], and the events are \[3\]"):
+    with pytest.raises(RecipeError, match=r"vectors \[2\], but the events are \[3\]"):
         Rings(event=Space((3,)))
     with pytest.raises(RecipeError, match=r"vectors \[10\]"):
         Funnel(dim=10, event=Space((2,)))
@@ -249,7 +249,7 @@ def test_what_a_grid_cannot_do_is_said() -> None:
     unknown = Points(Rings(), 50, "test")
     del unknown.density
     assert set(Divergence(grid=50)(Truth(Rings()), {"test": unknown}, rng(), 10)) == {"log-likelihood"}
-    with pytest.raises(UserError, match="sample no density"):
+    with pytest.raises(UserError, match="have no temperature"):
         temperature(Phase(Rings(), Langevin(gradient_weight=1, noise_scale=0), Noise(Rings()), 1))
 
 
