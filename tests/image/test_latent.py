@@ -275,7 +275,7 @@ def test_the_ratio_is_of_the_least_noise_and_the_most(model: Model, pixel_run: P
     assert usual(told) == "ratio"
     assert usual(model) == "posterior"
     assert usual(load(pixel_run)) == "energy"
-    with pytest.raises(UserError, match=r"levels: .* has no energy that is told the noise"):
+    with pytest.raises(UserError, match=r"levels: .* has no noise-conditional energy"):
         decide(model, batch, generator(1), "energy", levels=(0.5, 1.0))
     of_pictures = load(pixel_run)
     energy = mlp_levels(Space(tuple(batch.x.shape[1:])), 0.2, 1.5, width=8)
@@ -283,7 +283,7 @@ def test_the_ratio_is_of_the_least_noise_and_the_most(model: Model, pixel_run: P
     both = [energy(batch.x, torch.full((len(batch),), sigma)).detach() for sigma in (0.2, 1.5)]
     torch.testing.assert_close(decide(of_pictures, batch, generator(), "ratio")["score"], both[0] - both[1])
     for plain in (model, load(pixel_run)):
-        with pytest.raises(UserError, match='"ratio" needs an energy that is told the noise'):
+        with pytest.raises(UserError, match='"ratio" needs a noise-conditional energy'):
             decide(plain, batch, generator(), "ratio")
 
 

@@ -66,7 +66,7 @@ def decide(
     batch, levels = _without_labels(model, batch).to(model.device), levels_of(model, levels)
     if decision == "ratio" and levels is None:
         raise UserError(
-            f'{model.recipe.recipe}: the score "ratio" needs an energy that is told the noise, as mlp-levels'
+            f'{model.recipe.recipe}: the score "ratio" needs a noise-conditional energy, such as mlp-levels'
         )
     if not model.has_latent:
         return _finite(_of_events(model, batch, decision, levels))
@@ -103,7 +103,7 @@ def levels_of(model: Model, levels: Levels) -> Levels:
     energy = model.players.get("energy")
     if not isinstance(energy, NoiseConditional):
         if levels is not None:
-            raise UserError(f"levels: {model.recipe.recipe} has no energy that is told the noise, as mlp-levels")
+            raise UserError(f"levels: {model.recipe.recipe} has no noise-conditional energy, such as mlp-levels")
         return None
     low, high = levels or (energy.low, energy.high)
     if not energy.low <= low < high <= energy.high:
