@@ -13,13 +13,15 @@ import torch
 from ebmsuite.builtin.examples import INCOMPLETE_EXAMPLE, MLE_EXAMPLE
 from ebmsuite.cli import main
 from ebmsuite.dataset import InMemory, digest_of
-from ebmsuite.errors import DataError, UserError
+from ebmsuite.errors import DataError, PluginError, UserError
 from ebmsuite.experiment import provenance
-from ebmsuite.experiment.run import read_log
+from ebmsuite.experiment.run import Run, read_log
 from ebmsuite.experiment.scoring import score
 from ebmsuite.experiment.train import train
+from ebmsuite.hookspecs import hookimpl
 from ebmsuite.model import load
 from ebmsuite.plugins.conformance import same_end
+from ebmsuite.plugins.discovery import Plugins
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.plugins.testing import watched_by
 
@@ -104,6 +106,34 @@ def test_chains_of_examples_are_never_given_to_others(tmp_path: Path) -> None:
     train(None, "data.data.n=200", "budget.steps=8", resume=run, allow_changed_data=True)
     chains = load(run).phases["recovered"].chains
     assert chains.x.shape[0] == 200  # started afresh, one per new example
+
+
+@pytest.mark.parametrize("change", ["data.data.n=200", "data.data.hidden=0.2"])
+def test_a_kill_after_an_accepted_change_gives_no_example_the_chain_of_another(change: str, tmp_path: Path) -> None:
+    class Killed(Exception):
+        pass
+
+    class Kill:
+        @hookimpl
+        def ebm_step_end(self, run: Run, step: int) -> None:
+            if step == 6:  # between the checkpoints of steps 4 and 8
+                raise Killed
+
+    run = train(INCOMPLETE_EXAMPLE, *QUIET, "budget.steps=4", out=tmp_path / "run")
+    registry = Registry(Plugins())
+    registry.plugins.load_all()
+    registry.plugins.add(Kill(), "kill")
+    with pytest.raises(PluginError, match="Killed"):
+        train(None, change, "budget.steps=8", resume=run, allow_changed_data=True, registry=registry)
+    load(run)  # the newest checkpoint has the chains of the old examples, and the model can be used
+    train(None, "budget.steps=8", resume=run)
+    killed = load(run)
+
+    whole = train(INCOMPLETE_EXAMPLE, *QUIET, "budget.steps=4", out=tmp_path / "whole")
+    train(None, change, "budget.steps=8", resume=whole, allow_changed_data=True)
+    assert torch.equal(killed.phases["recovered"].chains.x, load(whole).phases["recovered"].chains.x)
+    assert [r["step"] for r in read_log(run / "metrics.jsonl") if r.get("event") == "data"] == [4]
+    same_end(run, whole)
 
 
 @pytest.mark.parametrize("change", ["negative.chains.size=128", "negative.chains.size=32"])

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ebmsuite.errors import DataError, UserError
+from ebmsuite.experiment import provenance
 from ebmsuite.experiment.build import Experiment
 from ebmsuite.experiment.recipe import Recipe
 from ebmsuite.experiment.run import Run, RunState, read_log
@@ -123,10 +124,11 @@ class Checkpoints:
             if later > step:
                 self._delete(later)
 
-    def load(self, path: Path, run: Run, same_examples: bool = True) -> RunState:
+    def load(self, path: Path, run: Run, examples_changed: bool = False) -> RunState:
         """Restore a run from a checkpoint. Does not change metrics.jsonl.
 
-        If the data do not have the ``same_examples`` as the checkpoint, chains that belong to single examples restart.
+        If the examples have changed since the checkpoint, now or at an earlier resume, chains that belong to single
+        examples restart.
         """
         state, ranks = _read_state(path), run.ranks
         if state.world != ranks.world:
@@ -135,14 +137,17 @@ class Checkpoints:
                 f"resume with --devices {state.world}"
             )
         trainer = run.experiment.trainer
-        self.load_model(path, run.experiment, same_examples)
+        self.load_model(path, run.experiment, examples_changed)
         trainer.players.restore_optimisers(_load(path / "optimisers.safetensors"))
         _restore_generators(run, _load(path / f"generators-{ranks.rank}.safetensors"))
         run.take(state)
         return state
 
-    def load_model(self, path: Path, experiment: Experiment, same_examples: bool = True) -> int:
+    def load_model(self, path: Path, experiment: Experiment, examples_changed: bool = False) -> int:
         """Restore the weights, the chains and the state of the trainer; return the step."""
+        step = _read_state(path).step
+        changes = provenance.read(self.root.parent).get("changed", [])
+        examples_changed = examples_changed or any(change["step"] >= step for change in changes)
         players = experiment.trainer.players
         _load_nets(dict(players.items()), path / "players.safetensors")
         _load_nets(players.ema, path / "ema.safetensors")
@@ -151,11 +156,10 @@ class Checkpoints:
         for name, phase in experiment.trainer.phases.items():
             own = {k[len(name) + 1 :]: v for k, v in chains.items() if k.startswith(name + ".")}
             try:
-                phase.chains.restore(own if same_examples or not phase.chains.per_example else {}, experiment.device)
+                phase.chains.restore({} if examples_changed and phase.chains.per_example else own, experiment.device)
             except DataError as error:
                 raise DataError(f"{path}, phases.{name}.chains: {error}") from error
         experiment.trainer.restore(_load(path / "trainer.safetensors"))
-        step = _read_state(path).step
         experiment.at(step)
         return step
 

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.errors import DataError
+from ebmsuite.experiment import provenance
 from ebmsuite.experiment.build import Experiment
 from ebmsuite.experiment.recipe import Recipe, plugins_of
 from ebmsuite.files import write_text, writing
@@ -173,18 +174,23 @@ class Run:
             with self.log_path.open("rb+") as file:
                 content = file.read(length)
                 whole = content.rfind(b"\n") + 1
-                if len(content) < length or whole < len(
-                    content
-                ):  # truncate() must not fill a file that is too short with NUL
+                # truncate() would fill a file that is too short with NUL
+                if len(content) < length or whole < len(content):
                     log.warning(
                         "%s: its whole rows end at byte %d, but the checkpoint recorded %d; the rows between are lost",
                         self.log_path, whole, length,
                     )  # fmt: skip
                 file.truncate(whole)
-        kept = self.history() if self.disabled else []
-        for row in self.disabled.values():  # the hooks stay disabled in the repeated steps
+        # hooks stay disabled in the repeated steps, and changes of the data stay changes
+        lasting = [*self.disabled.values(), *self._data_changes()]
+        kept = self.history() if lasting else []
+        for row in lasting:
             if row not in kept:
                 self.append(row)
+
+    def _data_changes(self) -> list[Mapping[str, Any]]:
+        stored = self.folder / provenance.FILE
+        return list(provenance.read(self.folder).get("changed", [])) if stored.exists() else []
 
     def state(self, scheduled: bool) -> RunState:
         """The state to save. Moves the ``pending`` rows to the host."""

@@ -141,17 +141,16 @@ def _begin(run: Run, data: Mapping[str, Any], changes: Sequence[str], resume: bo
     ranks.wait()
     state = None
     if resume and checkpoint_steps(checkpoints.root):
-        state = checkpoints.load(newest(folder), run, same_examples=not changes)
+        state = checkpoints.load(newest(folder), run, examples_changed=bool(changes))
         run.take_routes()
     if ranks.main:
-        run.cut_log(state.log_bytes if state is not None else 0)
         if changes:
             event = {"step": run.step, "event": "data", "reason": "; ".join(changes)}
             data = {**data, "changed": [*provenance.read(folder).get("changed", []), event]}
-            run.append(event)
             log.warning("step %d: resumed with changed data: %s", run.step, event["reason"])
         if changes or not resume or not (folder / provenance.FILE).exists():
             write_text(folder / provenance.FILE, json.dumps(data, indent=1))
+        run.cut_log(state.log_bytes if state is not None else 0)
         write_text(folder / "recipe.yaml", run.recipe.as_yaml())  # last, because this file makes the folder a run
     ranks.wait()
     return run
