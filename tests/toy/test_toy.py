@@ -247,7 +247,7 @@ def test_what_a_grid_cannot_do_is_said() -> None:
     unknown = Points(Rings(), 50, "test")
     del unknown.density
     assert set(Divergence(grid=50)(Truth(Rings()), {"test": unknown}, rng(), 10)) == {"log-likelihood"}
-    with pytest.raises(UserError, match="sample no density"):
+    with pytest.raises(UserError, match="have no temperature"):
         temperature(Phase(Rings(), Langevin(gradient_weight=1, noise_scale=0), Noise(Rings()), 1))
 
 
