@@ -136,7 +136,7 @@ def wide_covariance(vectors: Tensor) -> Tensor:
 
 def test_a_density_knows_its_dimension() -> None:
     assert Rings(event=Space((2,))).event == Space((2,))
-    with pytest.raises(RecipeError, match=r"vectors \[2\], and the events are \[3\]"):
+    with pytest.raises(RecipeError, match=r"vectors \[2\], but the events are \[3\]"):
         Rings(event=Space((3,)))
     with pytest.raises(RecipeError, match=r"vectors \[10\]"):
         Funnel(dim=10, event=Space((2,)))
