@@ -422,8 +422,8 @@ def test_one_sub_folder_named_like_a_split_is_a_class(tmp_path: Path, name: str)
     parts = [Folder(tmp_path, split) for split in ("train", "valid", "test")]
     assert sum(map(len, parts)) == 90
     assert (
-        parts[0].note
-        == f'{len(parts[0])} of 90 pictures, by their names; the sub-folder "{name}" is not taken as a split'
+        parts[0].note == f"{len(parts[0])} of 90 pictures are in the split train, chosen by their names; "
+        f'the sub-folder "{name}" is not taken as a split'
     )
     assert {path.parent.name for path in parts[0].files.paths} == {name, "bus", "car"}
 

@@ -88,7 +88,7 @@ def test_apply_reads_the_pictures_that_training_reads(tmp_path: Path) -> None:
     given, learned = Pixels((8, 8), 3).inputs(tmp_path), Folder(tmp_path)
     assert len(given.names) == len(given.x) == 23
     assert given.names[:4] == ("0.png", "1.png", "2.png", "sub0/0.JPG")
-    assert learned.note.endswith("of 23 pictures, by their names")
+    assert learned.note.endswith("of 23 pictures are in the split train, chosen by their names")
     assert set(learned.files.found.printable) <= set(given.names)
     expected = {"hidden": ["sub0/.hidden.png"], "with an ending that is not read": ["x.md"]}
     assert given.skipped == learned.skipped == expected

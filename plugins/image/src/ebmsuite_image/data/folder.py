@@ -90,7 +90,7 @@ def _split(found: Found, split: str) -> tuple[Found, str]:
             f"{folder}: none of its {n} pictures falls into the split {split}; add pictures, or divide them among "
             "sub-folders train, valid and test"
         )
-    note = f"{len(chosen.names):,} of {n:,} pictures, by their names"
+    note = f"{len(chosen.names):,} of {n:,} pictures are in the split {split}, chosen by their names"
     return chosen, note + "".join(f'; the sub-folder "{top}" is not taken as a split' for top in named.values())
 
 
