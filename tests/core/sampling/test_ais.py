@@ -281,7 +281,7 @@ def test_what_cannot_be_estimated_says_why() -> None:
     clamped = Clamped(energy)
     with pytest.raises(ValueError, match="keeps some fixed"):
         forward(clamped, base, kernel, 10, sigmoidal(5), rng(), (x, x > 0, None))
-    with pytest.raises(ValueError, match="1 chain"):
+    with pytest.raises(ValueError, match="at least 2 chains are needed, got 1"):
         forward(energy, base, kernel, 1, sigmoidal(5), rng())
 
     class Broken(Energy):
