@@ -44,6 +44,9 @@ def test_train_and_resume(capsys, tmp_path) -> None:
     assert "seed: 5" in (run / "recipe.yaml").read_text()
     code, _, err = ebm(capsys, "train", "--resume", str(run), "--quiet")
     assert (code, err) == (0, "")
+    code, _, err = ebm(capsys, "train", "--resume", str(run))
+    assert code == 0
+    assert "all 6 steps are done; add budget.steps=N" in err
 
 
 def test_sample_writes_what_the_ending_says(capsys, trained, tmp_path) -> None:

@@ -40,6 +40,9 @@ class Progress:
             highlight=False,
             soft_wrap=True,
         )
+        if run.step >= total:
+            done = f"all {total} steps are done; add budget.steps=N to --resume to train longer"
+            self.console.print(done, highlight=False, markup=False, soft_wrap=True)
         for name, stream in provenance.read(run.folder).get("streams", {}).items():
             self.console.print(provenance.line(f"data.{name}", stream), highlight=False, markup=False, soft_wrap=True)
         if self.console.is_terminal:

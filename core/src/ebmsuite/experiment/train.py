@@ -144,8 +144,6 @@ def _begin(run: Run, data: Mapping[str, Any], changes: Sequence[str], resume: bo
         state = checkpoints.load(newest(folder), run, examples_changed=bool(changes))
         run.take_routes()
     if ranks.main:
-        if resume and run.step >= run.recipe.budget.steps:
-            log.warning("%s has all its %d steps; add budget.steps=N to train it longer", folder, run.step)
         if changes:
             event = {"step": run.step, "event": "data", "reason": "; ".join(changes)}
             data = {**data, "changed": [*provenance.read(folder).get("changed", []), event]}
