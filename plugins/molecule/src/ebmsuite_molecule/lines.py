@@ -11,15 +11,14 @@ a file without a heading, the first.
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ebmsuite.errors import DataError
+from ebmsuite.files import read_text
 from ebmsuite.tokens import short
 from ebmsuite_molecule import chemistry, selfies_words, workers
 
@@ -33,7 +32,6 @@ __all__ = [
     "complaint",
     "lines_of",
     "rows_of",
-    "text_of",
     "wrong_column",
 ]
 
@@ -91,7 +89,7 @@ def lines_of(path: Path, column: str | int | None = None) -> Table:
     """
     path = Path(path)
     quoted = _ending(path) in (".csv", ".tsv")
-    text = text_of(path)
+    text = read_text(path, "molecules")
     separator = _separator(text, _separators(path, text, quoted), column, quoted)
     numbers, rows = _quoted(path, text, separator) if quoted else _unquoted(path, text)
     if not rows:
@@ -164,56 +162,12 @@ def wrong_column(table: Table, bad: int) -> bool:
 # -- text ----------------------------------------------------------------------------------------------------
 
 
-def text_of(path: Path, encoding: str = "utf-8-sig") -> str:
-    """Read the text of a file, decompressed if it is a .gz, with all line endings converted to \\n.
-
-    Raises `DataError`, which names the file and, if known, the line, if the file cannot be read, is not text or is
-    empty.
-    """
-    if path.is_dir():
-        raise DataError(f"{path}: a folder, not a file")
-    if not path.is_file():
-        raise DataError(f"{path}: there is no such file")
-    try:
-        content = path.read_bytes()
-        if path.suffix.lower() == ".gz":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path}: it cannot be read ({error}); the file is damaged or incomplete") from error
-    if content.startswith(b"\x1f\x8b"):
-        raise DataError(f"{path}: it cannot be read as text: its content is gzip; let the name end in .gz")
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{path}: it cannot be read: its text is UTF-16; save it as UTF-8")
-    if b"\0" in content:
-        at = _line(content, content.index(b"\0"))
-        raise DataError(f"{path}, line {at}: it cannot be read as text: a byte 0; save it as UTF-8 text")
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        at, byte = _line(content, error.start), content[error.start]
-        wanted = "ASCII" if encoding == "ascii" else "UTF-8"
-        raise DataError(
-            f"{path}, line {at}: it cannot be read: the byte {byte:#04x} is not {wanted}; save it as {wanted} text"
-        ) from error
-    text = text.replace("\r\n", "\n")
-    if "\n" not in text:
-        text = text.replace("\r", "\n")
-    if not text.strip():
-        raise DataError(f"{path}: no molecules in it; it is empty")
-    return text
-
-
 def rows_of(text: str) -> list[str]:
     """Split text into lines at \\n only, without the line endings and without blank lines at the end."""
     lines = text.split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
     return lines
-
-
-def _line(content: bytes, at: int) -> int:
-    before = content[:at].replace(b"\r\n", b"\n")
-    return (before.count(b"\n") or before.count(b"\r")) + 1
 
 
 def _ending(path: Path) -> str:

@@ -16,19 +16,17 @@ the cache (`ebmsuite.files.cache_folder`) if EBMSUITE_DATA is not set. EBMSUITE_
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ebmsuite.errors import DataError, MissingData
+from ebmsuite import files
+from ebmsuite.errors import DataError
 from ebmsuite.files import cache_folder, data_folder
 
 __all__ = ["download", "npz_arrays", "npz_file", "torchvision_folder"]
@@ -89,35 +87,8 @@ def _arrays(path: Path, *keys: str) -> list[npt.NDArray[Any]]:
 
 
 def download(name: str, contents: str, fetch: Callable[[Path], object]) -> None:
-    """Download data set ``name`` with ``fetch`` into a temporary folder, and move the files to `torchvision_folder`.
-
-    An interrupted download leaves nothing behind. If two processes download at the same time, the files of one are
-    discarded. Errors: `MissingData`, which asks for ``contents`` instead, when the download fails.
-    """
-    root = torchvision_folder()
-    try:
-        if os.environ.get("EBMSUITE_OFFLINE", "0") not in ("", "0"):
-            raise OSError("EBMSUITE_OFFLINE is set")
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{name}.", dir=root) as aside:
-            fetch(Path(aside))
-            for entry in Path(aside).iterdir():
-                _move(entry, root / entry.name)
-    except (OSError, RuntimeError, HTTPException, EOFError) as error:
-        folder = data_folder()
-        where = f"the folder {folder} (EBMSUITE_DATA)" if folder else "a folder that EBMSUITE_DATA names"
-        raise MissingData(
-            f"data set image/{name} is not on this machine and cannot be downloaded ({_line(error)}): "
-            f"put {contents} into {where}"
-        ) from error
-
-
-def _move(source: Path, target: Path) -> None:
-    try:
-        os.replace(source, target)
-    except OSError:
-        if not target.exists():  # else another process has just put it there
-            raise
+    """Download data set ``name`` with ``fetch`` into `torchvision_folder`; see `ebmsuite.files.download`."""
+    files.download(f"image/{name}", torchvision_folder(), contents, fetch)
 
 
 def _line(error: BaseException) -> str:

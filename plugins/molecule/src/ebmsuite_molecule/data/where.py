@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ebmsuite.errors import DataError, MissingData
-from ebmsuite.files import data_folder
-from ebmsuite_molecule.lines import rows_of, text_of
+from ebmsuite.files import data_folder, read_text
+from ebmsuite_molecule.lines import rows_of
 
 __all__ = ["File", "missing", "public_file", "strings_of"]
 
@@ -51,7 +51,7 @@ def missing(name: str, dataset: str) -> MissingData:
 @functools.lru_cache(maxsize=8)
 def strings_of(file: File) -> tuple[str, ...]:
     """Return the lines of a .gz file; cached. Raises `DataError` if it is unreadable or a line is not a single word."""
-    lines = rows_of(text_of(file.path, "ascii"))
+    lines = rows_of(read_text(file.path, "molecules", "ascii"))
     whole = "".join(lines)
     if "" in lines or whole.split() != [whole]:
         number, line = next((i, line) for i, line in enumerate(lines, 1) if line.split() != [line])

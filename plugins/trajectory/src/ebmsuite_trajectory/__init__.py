@@ -1,0 +1,1 @@
+"""Trajectories: forecasting of pedestrians with latent energies, and inverse optimal control."""

@@ -1,0 +1,59 @@
+"""The data set of windows of tracks, and its augmentation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from ebmsuite.dataset import Dataset, digest_of
+from ebmsuite.space import Batch, Space
+from ebmsuite_trajectory.codec import TrackCodec, rotate
+from ebmsuite_trajectory.tracks import Windows
+
+__all__ = ["TrackWindows"]
+
+
+class TrackWindows(Dataset):
+    """Windows of tracks: x is the future [predicted, 2], the condition is ``{"past": [observed, 2]}``.
+
+    The encoder input is ``{"past", "future"}``. With ``flip``, half of the examples are mirrored across their first
+    axis; with ``turn``, examples are rotated by a random angle. Both are drawn anew per example and epoch. A batch in
+    evaluation (seed 0) is not changed.
+    """
+
+    def __init__(self, windows: Windows, codec: TrackCodec, flip: bool = False, turn: bool = False) -> None:
+        self.windows, self.codec, self.flip, self.turn = windows, codec, flip, turn
+        self.all = codec.batch(windows)
+        self.event = Space((codec.predicted, 2))
+        self.condition = {"past": Space((codec.observed, 2))}
+        self.note = windows.note
+        self.skipped: Mapping[str, Sequence[str]] = windows.skipped
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def digest(self) -> str:
+        """A digest of all windows."""
+        return digest_of(self.all.x, self.all.condition["past"])
+
+    def batch(self, index: Tensor, seeds: Tensor) -> Batch:
+        x, past = self.all.x[index], self.all.condition["past"][index]
+        assert self.all.meta is not None
+        meta = {name: values[index.numpy()] for name, values in self.all.meta.items()}
+        if self.flip or self.turn:
+            x, past = self._augmented(x, past, seeds)
+            meta = None  # the coordinates of the recording no longer apply
+        return Batch(x, {"past": past}, index, view={"past": past, "future": x}, meta=meta)
+
+    def _augmented(self, x: Tensor, past: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
+        u = seeded_uniform(seeds, (2,))
+        changes = (seeds != 0)[:, None, None]
+        both = torch.cat([past, x], 1)
+        if self.flip:
+            both = torch.where(changes & (u[:, :1, None] < 0.5), both * both.new_tensor([1.0, -1.0]), both)
+        if self.turn:
+            both = torch.where(changes, rotate(both, 2 * math.pi * u[:, 1]), both)
+        return both[:, past.shape[1] :], both[:, : past.shape[1]]

@@ -1,0 +1,61 @@
+"""Renderers: sampled futures beside the true ones, and sampled paths on the road."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from ebmsuite.dataset import fixed_subset, split_of
+from ebmsuite.files import replacing
+from ebmsuite_trajectory.codec import TrackCodec
+from ebmsuite_trajectory.controls import ControlCodec
+from ebmsuite_trajectory.drawing import draw_lanes, draw_overlay
+
+if TYPE_CHECKING:
+    from ebmsuite.model import Model
+
+__all__ = ["Overlay", "Paths"]
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """``k`` futures (red) of ``n`` agents of the split ``against``, with their past (grey) and true future (blue)."""
+
+    against: Literal["train", "valid", "test"] = "valid"
+    k: int = 20
+
+    def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
+        dataset, codec = split_of(model.data, self.against), model.codec_as(TrackCodec)
+        index = fixed_subset(dataset, n)
+        batch = dataset.batch(index, torch.zeros_like(index))
+        futures = model.sample_for(batch, self.k, rng).cpu()
+        world = codec.world(futures.flatten(0, 1), batch.repeat_interleave(self.k)).unflatten(0, (len(batch), self.k))
+        picture = draw_overlay(codec.world(batch.condition["past"], batch), world, codec.world(batch.x, batch))
+        path = folder / "futures.png"
+        with replacing(path) as aside:
+            picture.save(aside)
+        return [path]
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Paths sampled in ``n`` scenes of the split ``against`` (right), beside those of the experts (left)."""
+
+    against: Literal["train", "valid", "test"] = "valid"
+
+    def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
+        from PIL import Image
+
+        dataset, codec = split_of(model.data, self.against), model.codec_as(ControlCodec)
+        index = fixed_subset(dataset, n)
+        batch = dataset.batch(index, torch.zeros_like(index))
+        drawn = model.sample_for(batch, 1, rng)[:, 0].cpu()
+        columns = [draw_lanes(codec.states(x, batch.condition), batch.condition) for x in (batch.x, drawn)]
+        sheet = torch.cat([torch.cat(list(column)) for column in columns], 1)
+        path = folder / "paths.png"
+        with replacing(path) as aside:
+            Image.fromarray(sheet.numpy()).save(aside)
+        return [path]

@@ -1,0 +1,1 @@
+"""Tasks: what to do with a trained model and your own tracks."""
