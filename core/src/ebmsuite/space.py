@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -71,6 +72,8 @@ class Batch:
 
     ``x`` [B, *event] holds the events, ``condition`` is a tree, ``index`` [B] holds the example numbers. ``known`` is a
     boolean tensor like x, True where observed. ``view`` is another representation of the same examples, for an encoder.
+    ``meta`` holds facts that no network sees, such as a name or a frame number: arrays with one entry per row, on the
+    host. ``truth`` is a tree of hidden values for metrics; trainers never read it.
     """
 
     x: Tensor
@@ -78,6 +81,8 @@ class Batch:
     index: Tensor | None = None
     known: Tensor | None = None
     view: Tree = None
+    meta: Mapping[str, np.ndarray] | None = None
+    truth: Tree = None
 
     def __len__(self) -> int:
         return self.x.shape[0]
@@ -89,19 +94,26 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
-        return self._each(lambda v: v.to(device, non_blocking=True))
+        return self._each(lambda v: v.to(device, non_blocking=True), lambda v: v)
 
     def parts(self, size: int) -> Iterator[Batch]:
         """Its rows in order, as batches of at most ``size``."""
         for i in range(0, len(self), size):
-            yield self._each(lambda v, i=i: v[i : i + size])
+            yield self.rows(slice(i, i + size))
+
+    def rows(self, which: slice | Tensor) -> Batch:
+        """These rows of the batch. A tensor of row numbers must be on the device of the batch."""
+        entries = which if isinstance(which, slice) else which.cpu().numpy()
+        return self._each(lambda v: v[which], lambda v: v[entries])
 
     def repeat_interleave(self, times: int) -> Batch:
         """Every row ``times`` times, one after the other."""
-        return self._each(lambda v: v.repeat_interleave(times, 0))
+        return self._each(lambda v: v.repeat_interleave(times, 0), lambda v: v.repeat(times, 0))
 
-    def _each(self, function: Callable[..., Tensor]) -> Batch:
-        return Batch(**{f.name: tree_map(function, getattr(self, f.name)) for f in dataclasses.fields(self)})
+    def _each(self, function: Callable[..., Tensor], of_meta: Callable[[np.ndarray], np.ndarray]) -> Batch:
+        trees = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "meta"}
+        meta = None if self.meta is None else {k: of_meta(v) for k, v in self.meta.items()}
+        return Batch(meta=meta, **{name: tree_map(function, tree) for name, tree in trees.items()})
 
 
 TIME_EMBEDDING = Space((8,), (-1.0, 1.0))
