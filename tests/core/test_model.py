@@ -251,11 +251,12 @@ def test_samples_of_latent_vectors_are_decoded_with_their_condition(tmp_path) ->
 
 
 def test_temperature_is_for_discrete_events(latent: Model, tmp_path) -> None:
+    mle = trained(MLE_EXAMPLE, tmp_path)
     for use in (
         lambda **how: latent.sample(3, **how),
         lambda **how: latent.decode(torch.zeros(3, 2), generator(), **how),
         lambda **how: latent.sample_for(Batch(torch.empty(3, 0)), 2, generator(), **how),
-        lambda **how: trained(MLE_EXAMPLE, tmp_path).sample(3, **how),
+        lambda **how: mle.sample(3, **how),
     ):
         for how in ({"temperature": 0.5}, {"likeliest": True}):
             with pytest.raises(UserError, match="temperature and likeliest are for a generator that draws discrete"):
