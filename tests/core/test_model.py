@@ -288,7 +288,7 @@ def test_rows_of_a_batch_keep_their_facts() -> None:
     assert twice.truth.tolist() == [0, 0, 10, 10, 20, 20]
     parts = list(batch.parts(2))
     assert [p.meta["frame"].tolist() for p in parts] == [[[1, 2], [3, 4]], [[5, 6]]]
-    chosen = batch.rows(torch.tensor([2, 0]))
+    chosen = batch.take(torch.tensor([2, 0]))
     assert (chosen.meta["name"].tolist(), chosen.condition["c"].tolist(), len(chosen)) == (["c", "a"], [2, 0], 2)
     assert next(Batch(torch.zeros(2)).parts(1)).meta is None
 

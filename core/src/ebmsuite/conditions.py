@@ -92,16 +92,16 @@ def from_file(model: Model, path: Path, n: int | None = None) -> Conditions:
         raise DataError(f"{shown}: there is no such file or folder")
     if path.suffix.lower() in TENSORS:
         condition = _as_tree(model.condition, _leaves(path), shown)
-        batch = Batch(torch.empty(_rows(condition, model.condition, shown), 0), condition)
+        batch = Batch(torch.empty(_rows(condition, shown), 0), condition)
     else:
         batch = _by_codec(model, path)
     total = len(batch)
     try:
-        model._check_condition(batch.condition, total)
+        model._checked(batch.condition, total)
     except UserError as error:
         raise DataError(f"{shown}: {error}") from error
     if n is not None and n < total:
-        batch = batch.rows(fixed_subset(range(total), n))
+        batch = batch.take(fixed_subset(range(total), n))
     return Conditions(batch, f"{len(batch):,} of {total:,} rows of {shown}")
 
 
@@ -159,7 +159,7 @@ def _as_tree(space: ConditionSpace, leaves: dict[str, Tensor], shown: str) -> Tr
     spaces = _spaces(space)
     if len(spaces) == 1 and len(leaves) == 1 and (spaces.keys() <= {""} or leaves.keys() <= {""}):
         leaves = dict(zip(spaces, leaves.values(), strict=True))
-    missing = [name for name, leaf in spaces.items() if name not in leaves and not getattr(leaf, "optional", False)]
+    missing = [name for name, leaf in spaces.items() if name not in leaves and not leaf.optional]
     unknown = [name for name in leaves if name not in spaces]
     if missing or unknown:
         words = [f"{w} {', '.join(names)}" for w, names in (("missing", missing), ("unknown", unknown)) if names]
@@ -190,28 +190,13 @@ def _mapped(function: Callable[[str, Space], Any], space: ConditionSpace, path: 
     return None if space is None else function(path, space)
 
 
-def _rows(condition: Tree, space: ConditionSpace, shown: str) -> int:
-    """The number of rows of a condition. Raises a `DataError` for a leaf that does not fit its space or the others."""
-    leaves = {path.removeprefix("."): leaf for path, leaf in flatten(condition).items()}
-    for name, of in _spaces(space).items():
-        if name in leaves and (misfit := _misfit(of, leaves[name])):
-            raise DataError(f"{shown}: {name or 'the condition'} does not fit the model: {misfit}")
-    counts = {name: len(leaf) if leaf.dim() else 0 for name, leaf in leaves.items()}
+def _rows(condition: Tree, shown: str) -> int:
+    """The number of rows of a condition. Raises a `DataError` if there is none, or if arrays have different numbers."""
+    counts = {path.removeprefix("."): len(leaf) if leaf.dim() else 0 for path, leaf in flatten(condition).items()}
     if len(set(counts.values())) > 1:
         said = ", ".join(f"{name} has {count}" for name, count in counts.items())
         raise DataError(f"{shown}: every array must have the same number of rows, but {said}")
     rows = next(iter(counts.values()), 0)
     if rows == 0:
-        raise DataError(f"{shown}: the file has no rows")
+        raise DataError(f"{shown}: the file has no rows; the first dimension of every array is the row")
     return rows
-
-
-def _misfit(space: Space, leaf: Tensor) -> str:
-    if misfit := space.misfit(leaf):
-        return misfit
-    kind = str(leaf.dtype).removeprefix("torch.")
-    if space.kind in ("real", "one-hot") and not leaf.is_floating_point():
-        return f"the values are {kind}, they must be real numbers (float32)"
-    if space.kind in ("label", "tokens") and leaf.dtype == torch.bool:
-        return f"the values are {kind}, they must be whole numbers (int64)"
-    return ""
