@@ -65,7 +65,7 @@ class Columns:
         x = self.standardised(table.values)
         return Batch(x, index=torch.arange(len(x))), table.skipped
 
-    def write(self, x: Tensor, path: Path) -> None:
+    def write(self, x: Tensor, path: Path, batch: Batch | None = None) -> None:
         """Write events x [N, D] in the units of the files: .csv with a header, or .npz (x, feature_names).
 
         The file is written atomically. Raises `DataError` for another ending.

@@ -110,7 +110,7 @@ class Pixels:
         known = ", ".join((*ENDINGS, *_ARRAYS))
         raise DataError(f'{shown}: pictures are not read from "{path.suffix}" files, but from {known} or a folder')
 
-    def write(self, x: Tensor, path: Path) -> None:
+    def write(self, x: Tensor, path: Path, batch: Batch | None = None) -> None:
         """Write pictures x [N, C, H, W] in [-1, 1], in the format given by the ending of ``path``.
 
         ``.png``: the picture, or a contact sheet of several; ``.npy``: the floats; ``.safetensors``: the floats as

@@ -96,7 +96,7 @@ class Strings(TokenCodec):
             raise DataError(complaint(table, bad, mend))
         return Batch(encoded.padded(), index=torch.arange(len(strings)))
 
-    def write(self, x: Tensor, path: Path) -> None:
+    def write(self, x: Tensor, path: Path, batch: Batch | None = None) -> None:
         """Write rows of tokens [N, L] as SMILES, one per line (.smi, .txt, .csv with a heading), or as a picture.
 
         .png and .svg files show a grid of the molecules. Invalid strings are written unchanged to text files; a picture

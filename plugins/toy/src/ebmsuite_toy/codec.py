@@ -59,7 +59,7 @@ class PointFiles:
             raise DataError(f'{path}: row {number} must be {self.columns} finite numbers, got "{line.strip()}"')
         return row
 
-    def write(self, x: Tensor, path: Path) -> None:
+    def write(self, x: Tensor, path: Path, batch: Batch | None = None) -> None:
         """Write points x [N, columns]: to .csv, one per row; to .png, the first two coordinates as a scatter plot.
 
         The file is written completely or not at all. Another suffix raises `DataError`.
