@@ -1,8 +1,9 @@
 """The networks of LB-EBM (Pang, Zhao, Xie, Wu, CVPR 2021): a latent belief, a plan of four steps, and the future.
 
-Widths are the published ones. Differences from the published code: every player has its own encoder of the past, because
-the players of the suite share no parameters (the energy used the generator's, detached); there is no social pooling,
-which the published ETH-UCY models do not use either; float32 instead of float64.
+Widths are the published ones. Differences from the published code: generator and encoder have an encoder of the past
+each, because the players of the suite share no parameters, and the energy is core's ``mlp`` of z and the past itself (16
+numbers, as many as the published detached features); there is no social pooling, which the published ETH-UCY models do
+not use either; float32 instead of float64.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from ebmsuite.density import Density, Encoder, Gaussian, event_sum
-from ebmsuite.energy import Tilted, full_precision, in_precision
+from ebmsuite.energy import full_precision, in_precision
 from ebmsuite.errors import RecipeError
 from ebmsuite.generator import Generator
 from ebmsuite.nets.mlp import mlp
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
 
-__all__ = ["PlanGenerator", "belief_energy", "goals_of", "plan_encoder", "plan_generator"]
+__all__ = ["PlanGenerator", "goals_of", "plan_encoder", "plan_generator"]
 
 FEATURES = 16
 """Numbers that the past, and the plan, are encoded to."""
@@ -139,23 +140,3 @@ def plan_encoder(event: Space, latent: Space, condition: dict[str, Space], width
         goals_of(event.fixed[0]),
     )
     return Encoder(net, latent)
-
-
-class _Belief(nn.Module):
-    def __init__(self, past: nn.Module, head: nn.Module) -> None:
-        super().__init__()
-        self.past, self.head = past, head
-
-    def forward(self, z: Tensor, condition: Tree = None) -> Tensor:
-        seen = self.past(condition["past"].flatten(1))
-        value: Tensor = self.head(torch.cat([z.flatten(1), seen], 1))
-        return value.squeeze(1)
-
-
-def belief_energy(
-    event: Space, condition: dict[str, Space], width: int = 200, past_width: int = 512, reference_sd: float = 2.0
-) -> Tilted:
-    """The energy of a belief z given the past: two hidden layers of ``width`` GELU units, tilting N(0, reference_sd^2)."""
-    past = mlp([_past(condition).size, past_width, past_width // 2, FEATURES], "relu")
-    head = mlp([event.size + FEATURES, width, width, 1], "gelu")
-    return Tilted(_Belief(past, head), Gaussian(event, sd=reference_sd))

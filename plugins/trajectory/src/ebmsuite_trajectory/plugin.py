@@ -45,12 +45,6 @@ def ebm_codecs() -> list[Component]:
 def ebm_energies() -> list[Component]:
     return [
         Component(
-            "trajectory/belief",
-            "ebmsuite_trajectory.nets:belief_energy",
-            "energy of a latent belief about an agent's plan, given its past",
-            "pang2021",
-        ),
-        Component(
             "trajectory/controls",
             "ebmsuite_trajectory.controls:controls_energy",
             "cost of a control sequence under known dynamics",
@@ -151,4 +145,27 @@ def ebm_recipes() -> list[Component]:
             "weights of a quadratic cost with linear dynamics, a problem with an exact solution",
             "xu2022",
         ),
+    ]
+
+
+@hookimpl
+def ebm_cases() -> list[Component]:
+    at = "ebmsuite_trajectory.cases:"
+    scores = {
+        "ade": "best-of-20 average displacement",
+        "fde": "best-of-20 final displacement",
+        "ade-selected": "average displacement of the future selected by its plan",
+        "fde-selected": "final displacement of the future selected by its plan",
+        "kde-nll": "negative log-density of the true future",
+        "miss-rate": "share of windows with a final displacement above 2 m",
+        "calibration": "calibration of the final position",
+    }
+    places = ("zara", "eth", "hotel", "univ", "zara1", "zara2", "all", "without-eth")
+    return [
+        Component(f"trajectory/{place}-{score}", f"{at}{place}-{score}", f"{place}: {what}", "pang2021")
+        for score, what in scores.items()
+        for place in places
+    ] + [
+        Component("trajectory/linear-weights", at + "linear-weights", "angle of weights, exact problem", "xu2022"),
+        Component("trajectory/lanes-weights", at + "lanes-weights", "angle of weights among obstacles", "xu2022"),
     ]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.dataset import Dataset, digest_of
+from ebmsuite.seeded import seeded_uniform
 from ebmsuite.space import Batch, Space
 from ebmsuite_trajectory.codec import TrackCodec, rotate
 from ebmsuite_trajectory.tracks import Windows
