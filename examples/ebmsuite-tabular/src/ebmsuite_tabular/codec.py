@@ -68,7 +68,8 @@ class Columns:
     def write(self, x: Tensor, path: Path, batch: Batch | None = None) -> None:
         """Write events x [N, D] in the units of the files: .csv with a header, or .npz (x, feature_names).
 
-        A .csv has a further column for each entry of the ``meta`` of ``batch``. The file is written atomically. Raises `DataError` for another ending.
+        A .csv has a further column for each entry of the ``meta`` of ``batch``. The file is written
+        atomically. Raises `DataError` for another ending.
         """
         path, values = Path(path), self.original(x)
         if path.suffix.lower() == ".csv":
