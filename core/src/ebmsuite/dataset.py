@@ -44,8 +44,11 @@ class Codec(Protocol):
         """Every event in a file or folder. A bad file or row raises `DataError` that names it."""
         ...
 
-    def write(self, x: Tensor, path: Path) -> None:
-        """Write events in the format given by the suffix of ``path``."""
+    def write(self, x: Tensor, path: Path, batch: Batch | None = None) -> None:
+        """Write events in the format given by the suffix of ``path``.
+
+        ``batch`` has the condition and the ``meta`` of the same rows, if there are any; its ``x`` may be empty.
+        """
         ...
 
 

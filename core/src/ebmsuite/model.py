@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -21,30 +20,20 @@ from ebmsuite.experiment.checkpoints import Checkpoints, newest
 from ebmsuite.experiment.recipe import Recipe, read_stored
 from ebmsuite.files import printable, replacing
 from ebmsuite.learning import Trainer
+from ebmsuite.memory import rows_at_once
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.sampling import Phase
 from ebmsuite.scores import Score
 from ebmsuite.space import Batch, ConditionSpace, Space, condition_misfit
-from ebmsuite.tree import Tree, to_host, tree_map
+from ebmsuite.tree import Tree, flatten, to_host, tree_map
 from ebmsuite.values import conform, plain
 
-__all__ = ["Facts", "Metric", "Model", "Renderer", "Task", "apply", "load", "rows_at_once"]
+__all__ = ["Facts", "Metric", "Model", "Renderer", "Task", "apply", "load"]
 
 C = TypeVar("C")
 
 Facts: TypeAlias = dict[str, float | int | str]
 """Facts about what a task did, by name. The command line prints them."""
-
-ROWS, NUMBERS = 250, 3_072_000
-"""Limits per batch: the number of rows, and of numbers in their events (250 images of 3x64x64)."""
-
-
-def rows_at_once(event: Sequence[int | None]) -> int:
-    """The number of events of this shape that are inferred or decoded at once, which limits the memory used.
-
-    A variable length (None) counts as 1.
-    """
-    return max(1, min(ROWS, NUMBERS // max(1, math.prod(n or 1 for n in event))))
 
 
 class Model:
@@ -76,17 +65,52 @@ class Model:
         """A new random generator with this seed on the model's device."""
         return torch.Generator(self.device).manual_seed(seed)
 
-    def sample(self, n: int, seed: int = 0, condition: Tree = None, rng: torch.Generator | None = None) -> Tensor:
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        condition: Tree = None,
+        rng: torch.Generator | None = None,
+        temperature: float = 1.0,
+        likeliest: bool = False,
+    ) -> Tensor:
         """Draw ``n`` events [n, *event] with the sampling method of the model, on the model's device.
 
-        ``rng``, if given, replaces the generator made from ``seed``. Samples from two seeds are independent. Errors:
-        `UserError` when the condition does not fit the model or ``n``, or when a sample is not finite.
+        ``rng``, if given, replaces the generator made from ``seed``. Samples from two seeds are independent.
+        ``temperature`` and ``likeliest`` are those of `decode`; latent vectors are always drawn at temperature 1.
+        Errors: `UserError` when the condition does not fit the model or ``n``, when a sample is not finite, or as in
+        `decode`.
         """
         condition = self._checked(condition, n)
-        x: Tensor = self.trainer.sample(n, rng or self.generator(seed), condition)
+        rng = rng or self.generator(seed)
+        x: Tensor
+        if self._how(temperature, likeliest):
+            z = self.trainer.sample_latent(n, rng, condition)
+            x = self.decode(z, rng, condition, temperature, likeliest)
+        else:
+            x = self.trainer.sample(n, rng, condition)
         if not torch.isfinite(x).all():
             raise UserError(f"{self.recipe.recipe}: the chains end at values that are not finite (step {self.step})")
         return x
+
+    def sample_for(
+        self, batch: Batch, k: int, rng: torch.Generator, temperature: float = 1.0, likeliest: bool = False
+    ) -> Tensor:
+        """Draw ``k`` independent events per row of ``batch``, given the row's condition: [B, k, *event].
+
+        Only the condition of the batch is read. `sample` draws the rows in parts (`rows_at_once`). Errors: `UserError`
+        as in `sample`, or when ``k`` is below 1.
+        """
+        if k < 1:
+            raise UserError(
+                f"{self.recipe.recipe}: k, the number of samples per condition, must be at least 1, got {k}"
+            )
+        given = Batch(torch.empty(len(batch), 0), batch.condition).to(self.device).repeat_interleave(k)
+        self._checked(given.condition, len(given))
+        parts = given.parts(self.rows_at_once(self.event.shape))
+        x = [self.sample(len(p), 0, p.condition, rng, temperature, likeliest) for p in parts]
+        drawn = torch.cat(x)
+        return drawn.view(len(batch), k, *drawn.shape[1:])
 
     @torch.no_grad()
     def energy(self, x: Tensor, condition: Tree = None, player: str = "energy") -> Tensor:
@@ -137,6 +161,10 @@ class Model:
             return False
         return "energy" not in self.players or bool(self.recipe.players["energy"]["of"] == "latent")
 
+    def rows_at_once(self, event: Sequence[int | None]) -> int:
+        """The number of events of this shape that the players infer or decode at once, which limits the memory."""
+        return rows_at_once(event, *self.players.values())
+
     @torch.no_grad()
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
         """Infer one latent vector z per event, [B, *latent], with the method of the model.
@@ -144,7 +172,7 @@ class Model:
         The batch is processed in parts (`rows_at_once`). Errors: `UserError` when the model does not infer latent
         vectors, or a chain ends at a value that is not finite.
         """
-        parts = batch.to(self.device).parts(rows_at_once(batch.x.shape[1:]))
+        parts = batch.to(self.device).parts(self.rows_at_once(batch.x.shape[1:]))
         z = torch.cat([self.trainer.infer(part, rng) for part in parts])
         if not torch.isfinite(z).all():
             raise UserError(
@@ -154,26 +182,48 @@ class Model:
         return z
 
     @torch.no_grad()
-    def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
+    def decode(
+        self,
+        z: Tensor,
+        rng: torch.Generator,
+        condition: Tree = None,
+        temperature: float = 1.0,
+        likeliest: bool = False,
+    ) -> Tensor:
         """Decode latent vectors z [B, *latent] to events [B, *event] with the generator.
 
-        The batch is processed in parts (`rows_at_once`). Errors: `UserError` when the model has no generator.
+        A generator of discrete events draws them at ``temperature``, or returns the likeliest with ``likeliest``. The
+        batch is processed in parts (`rows_at_once`). Errors: `UserError` when the model has no generator, or when
+        ``temperature`` or ``likeliest`` is set for a model whose events are not drawn by a generator.
         """
-        parts = Batch(z, condition).to(self.device).parts(rows_at_once(self.event.shape))
-        return torch.cat([self.trainer.decode(part.x, rng, part.condition) for part in parts])
+        how = self._how(temperature, likeliest)
+        parts = Batch(z, condition).to(self.device).parts(self.rows_at_once(self.event.shape))
+        return torch.cat([self.trainer.decode(part.x, rng, part.condition, **how) for part in parts])
+
+    def _how(self, temperature: float, likeliest: bool) -> dict[str, Any]:
+        """The arguments of the generator's `decode` that differ from its defaults."""
+        if temperature == 1 and not likeliest:
+            return {}
+        if likeliest and temperature != 1:
+            raise UserError("temperature: leave it out for the likeliest event, which is the same at every temperature")
+        if not self.has_latent or not self.players["generator"].draws_events:
+            raise UserError(
+                f"{self.recipe.recipe}: temperature and likeliest are for a generator that draws discrete events, "
+                "such as a decoder of sequences; this model has none"
+            )
+        return {"temperature": temperature, "likeliest": likeliest}
 
     def sample_latent(self, n: int, rng: torch.Generator, condition: Tree = None, steps: int | None = None) -> Tensor:
-        """Draw ``n`` latent vectors [n, *latent] from the phase "prior", or else from the generator's own density.
+        """Draw ``n`` latent vectors [n, *latent] with the method of the model (`Trainer.sample_latent`).
 
-        ``steps`` is the length of the chains; None means that of the phase. Errors: `UserError` when the model is not a
-        model of latent vectors (`has_latent`), or when ``steps`` is given and there is no phase "prior".
+        ``steps`` draws them from chains of this length of the phase "prior" instead. Errors: `UserError` when the model
+        is not a model of latent vectors (`has_latent`), or when ``steps`` is given and there is no phase "prior".
         """
         if not self.has_latent:
             raise UserError(f"{self.recipe.recipe}: this is not a model of latent vectors")
-        if steps is not None or "prior" in self.phases:
+        if steps is not None:
             return self.phase("prior").sample(n, rng, condition, steps=steps)
-        z: Tensor = self.players["generator"].latent.sample(n, rng, condition)
-        return z
+        return self.trainer.sample_latent(n, rng, condition)
 
     def as_events(self, x: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
         """Convert states of this model's chains to events: decode latent vectors, and return events unchanged.
@@ -199,19 +249,24 @@ class Model:
             "phases": plain(self.recipe.phases),
         }
 
-    def write(self, x: Tensor, path: str | Path) -> None:
-        """Write events: raw numbers for .safetensors and .npy, else in a format of the domain's codec."""
+    def write(self, x: Tensor, path: str | Path, batch: Batch | None = None) -> None:
+        """Write events: raw numbers for .safetensors and .npy, else in a format of the domain's codec.
+
+        ``batch`` has the condition and the ``meta`` of the same rows, for formats that keep them. A .safetensors file
+        keeps the condition: the tensor "condition", or "condition.PATH" per leaf of a tree.
+        """
         path = Path(path)
         if path.suffix == ".npy":
             with replacing(path) as aside:
                 np.save(aside, x.detach().cpu().numpy(), allow_pickle=False)
         elif path.suffix == ".safetensors":
             with replacing(path) as aside:
-                save_file({"x": to_host(x)}, aside)
+                given = {} if batch is None else flatten(batch.condition, "condition")
+                save_file({k: to_host(v) for k, v in {"x": x, **given}.items()}, aside)
         elif self.codec is None:
             raise DataError(f"{path}: these events can be written as .safetensors or .npy")
         else:
-            self.codec.write(x, path)
+            self.codec.write(x, path, batch)
 
 
 def load(

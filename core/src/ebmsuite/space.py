@@ -70,6 +70,8 @@ class Space:
         if not fits:
             wanted = ", ".join("length" if n is None else str(n) for n in self.shape)
             return f"the shape is {list(x.shape)}, it must be [{', '.join(filter(None, ['rows', wanted]))}]"
+        if self.kind in ("real", "one-hot") and not x.is_floating_point():
+            return f"the values are {str(x.dtype).removeprefix('torch.')}, they must be real numbers (float32)"
         if self.kind in ("label", "tokens"):
             if x.is_floating_point() or x.dtype == torch.bool:
                 return f"the values are {str(x.dtype).removeprefix('torch.')}, they must be whole numbers (int64)"
@@ -174,9 +176,10 @@ class Batch:
         """The same batch on another device; ``meta`` stays on the host."""
         return self._each(lambda v: v.to(device, non_blocking=True), lambda v: v)
 
-    def take(self, rows: slice) -> Batch:
-        """These rows."""
-        return self._each(lambda v: v[rows], lambda v: v[rows])
+    def take(self, rows: slice | Tensor) -> Batch:
+        """These rows: a slice, or row numbers on the device of the batch."""
+        of_meta = rows if isinstance(rows, slice) else rows.cpu().numpy()
+        return self._each(lambda v: v[rows], lambda v: v[of_meta])
 
     def parts(self, size: int) -> Iterator[Batch]:
         """Its rows in order, as batches of at most ``size``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import os
@@ -18,7 +19,7 @@ import torch
 from safetensors.torch import load_file
 
 from ebmsuite.dataset import Dataset
-from ebmsuite.errors import Interrupted, MissingData
+from ebmsuite.errors import Interrupted, MissingData, PluginError
 from ebmsuite.experiment.build import Experiment
 from ebmsuite.experiment.checkpoints import newest
 from ebmsuite.experiment.recipe import WATCH, Recipe, read_recipe
@@ -149,6 +150,8 @@ def _resolves(registry: Registry, kind: str, component: Component) -> None:
     if kind == "case":
         import_target(component.target)
         return
+    if kind == "codec":
+        _writes_with_a_batch(component.name, registry.resolve(kind, component.name))
     if kind == "sampler":
         target = registry.resolve(kind, component.name)
         for key in ("continuous", "adjusted"):
@@ -160,6 +163,19 @@ def _resolves(registry: Registry, kind: str, component: Component) -> None:
                 isinstance(plain_default, int | float | str | bool | list | dict | type(None)),
                 f"the default of {parameter.name} cannot be written in a recipe: {parameter.default!r}",
             )
+
+
+def _writes_with_a_batch(name: str, codec: Any) -> None:
+    """Raise a `PluginError` for a codec whose ``write`` takes events and path only, as codecs once did."""
+    signature = inspect.signature(codec.write)
+    try:
+        signature.bind("self", "x", "path", "batch")
+        signature.bind("self", "x", "path")
+    except TypeError as error:
+        raise PluginError(
+            f'codec "{name}": write{signature} must be write(self, x, path, batch=None); the batch has the condition '
+            "and the meta of the rows of x"
+        ) from error
 
 
 def _is_described(registry: Registry, plugin: str, component: Component) -> None:
