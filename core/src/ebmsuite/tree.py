@@ -24,18 +24,29 @@ def tree_map(function: Callable[..., Tensor], tree: Tree, *others: Tree) -> Tree
 
     Raises `DataError` if the trees have different structures.
     """
-    if any(_node(other) != _node(tree) for other in others):
+    try:
+        return _map(function, tree, *others)
+    except _Different:
         raise DataError(
             "the conditions of some rows have the structure "
             + ", those of others ".join(dict.fromkeys(map(structure, (tree, *others))))
             + "; rows that are used together must have the same leaves: use a mask for values that some rows lack"
-        )
+        ) from None
+
+
+class _Different(Exception):
+    pass
+
+
+def _map(function: Callable[..., Tensor], tree: Tree, *others: Tree) -> Tree:
+    if any(_node(other) != _node(tree) for other in others):
+        raise _Different
     if tree is None:
         return None
     if isinstance(tree, dict):
-        return {k: tree_map(function, v, *(o[k] for o in others)) for k, v in tree.items()}
+        return {k: _map(function, v, *(o[k] for o in others)) for k, v in tree.items()}
     if isinstance(tree, tuple):
-        return tuple(tree_map(function, v, *(o[i] for o in others)) for i, v in enumerate(tree))
+        return tuple(_map(function, v, *(o[i] for o in others)) for i, v in enumerate(tree))
     if isinstance(tree, Tensor):
         return function(tree, *others)
     raise TypeError(f"a condition is made of tensors, dicts, tuples and None, not {type(tree).__name__}")

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from ebmsuite.dataset import first
+from ebmsuite.errors import UserError
 from ebmsuite.evaluation.report import write_report
 from ebmsuite.experiment.train import train
 from ebmsuite.model import load
@@ -35,6 +37,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
+import numpy as np
 import torch
 from torch import Tensor, nn
 from ebmsuite.dataset import Dataset, InMemory
@@ -196,7 +199,8 @@ class Waves(Plugin):
 
     @hookimpl
     def ebm_datasets(self):
-        return [Component("waves/tones", "page_waves:Tones", "tones")]
+        at = "page_waves:"
+        return [Component("waves/tones", at + "Tones", "tones"), Component("waves/patients", at + "Patients", "blood")]
 
     @hookimpl
     def ebm_energies(self):
@@ -208,7 +212,11 @@ class Waves(Plugin):
 
     @hookimpl
     def ebm_recipes(self):
-        return [Component("waves/first", "page_recipes:waves.yaml", "tones")]
+        at = "page_recipes:"
+        return [
+            Component("waves/first", at + "waves.yaml", "tones"),
+            Component("waves/patients", at + "patients.yaml", "blood values given a tree"),
+        ]
 """
 
 WAVES_RECIPE = """
@@ -227,17 +235,35 @@ watch: [{name: progress, enabled: false}]
 """
 
 
+PATIENTS_RECIPE = """
+data: {data: {name: waves/patients}}
+players: {energy: {name: mlp, width: 16, depth: 1, reference_sd: 1.0}}
+trainer: {name: mle}
+phases:
+  negative:
+    chains: {name: buffer, size: 64, density: {name: gaussian}}
+    sampler: {name: langevin, step_size: 0.1}
+    steps: 5
+optimisers: {energy: {name: adam, lr: 1.0e-3}}
+budget: {steps: 6, batch: 16}
+"""
+
+
 def write_plugins(folder: Path) -> None:
     """The two plugins as modules on the path of Python, with the metadata that an installer leaves."""
     recipes = folder / "page_recipes"
     recipes.mkdir()
     (recipes / "__init__.py").touch()
-    for name, text in (("ising", ISING_RECIPE), ("words", WORDS_RECIPE), ("waves", WAVES_RECIPE)):
-        recipe = f"recipe: {'waves' if name == 'waves' else 'ising'}/{'first' if name != 'words' else name}\n"
-        (recipes / f"{name}.yaml").write_text(recipe + text)
+    for name, file, text in (
+        ("ising/first", "ising", ISING_RECIPE),
+        ("ising/words", "words", WORDS_RECIPE),
+        ("waves/first", "waves", WAVES_RECIPE),
+        ("waves/patients", "patients", PATIENTS_RECIPE),
+    ):
+        (recipes / f"{file}.yaml").write_text(f"recipe: {name}\n{text}")
     own = block("class Words(InMemory)") + WORDS + block("class Flips:") + block("class HeldOutEnergy:")
     (folder / "page_ising.py").write_text(HEAD + ISING + own)
-    (folder / "page_waves.py").write_text(HEAD + WAVES)
+    (folder / "page_waves.py").write_text(HEAD + WAVES + block("class Patients(InMemory)"))
     (folder / "page_ising_plugin.py").write_text(ISING_PLUGIN)
     (folder / "page_waves_plugin.py").write_text(WAVES_PLUGIN)
     info = folder / "page_plugins-1.0.dist-info"
@@ -280,6 +306,17 @@ def test_one_hot_words_are_sampled_by_gibbs_with_gradients(registry, tmp_path) -
     x = model.sample(7)
     assert x.shape == (7, 5, 3)
     assert torch.equal(x.sum(-1), torch.ones(7, 5))
+
+
+def test_a_model_of_patients_takes_their_tree_of_conditions(registry, tmp_path) -> None:
+    run = train("waves/patients", watched_by(), out=tmp_path / "run", registry=registry)
+    model = load(run, registry=registry)
+    batch = first(model.data["test"], 7)
+    assert model.sample(7, condition=batch.condition).shape == (7, 2)
+    assert batch.meta["file"][6] == "test/6.csv"
+    with pytest.raises(UserError, match=r"condition\.there: the values are int64, they must be booleans"):
+        model.sample(7, condition={**batch.condition, "there": batch.condition["there"].long()})
+    assert "condition.sex: label, 2 classes (female, male)" in write_report(run).read_text()
 
 
 def test_sounds_are_in_the_report(registry, tmp_path) -> None:

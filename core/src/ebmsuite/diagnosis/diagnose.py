@@ -29,6 +29,8 @@ from ebmsuite.tree import cat, take
 
 __all__ = ["diagnose"]
 
+SHORTEST = 8
+"""The number of steps of the longest chains from which R-hat can be computed."""
 EXAMPLES = 1000
 """The number of training and of held-out examples that the chains are compared with."""
 
@@ -85,6 +87,11 @@ def measure(
     times = sorted({1, *times})
     name = _phase_name(model, phase)
     drawn, rng = model.phase(name), model.generator(seed)
+    if times[-1] * drawn.steps < SHORTEST:
+        raise UserError(
+            f"the longest chains have {times[-1] * drawn.steps} steps and the diagnosis needs at least {SHORTEST}; "
+            "increase --times"
+        )
     given = chosen(model, split, condition, chains)
     latent = model.trainer.draws[name].space == "latent"
     event = model.players["generator"].latent.event if latent else model.event

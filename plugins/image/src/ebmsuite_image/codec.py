@@ -115,7 +115,8 @@ class Pixels:
 
         ``.png``: the picture, or a contact sheet of several; ``.npy``: the floats; ``.safetensors``: the floats as
         tensor "x"; no ending: a folder of 0000.png, 0001.png, ... A file is written completely or not at all. Only PNG
-        clamps values outside [-1, 1]. Any other ending is a `DataError`.
+        clamps values outside [-1, 1]. Any other ending is a `DataError`. ``batch`` is not used, because these files
+        hold pictures only.
         """
         path = Path(path)
         if x.dim() != 4 or x.shape[0] == 0 or x.shape[1] not in (1, 3):
