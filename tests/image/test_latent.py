@@ -29,7 +29,7 @@ from ebmsuite.plugins.testing import watched_by
 from ebmsuite.space import Batch, Space
 from ebmsuite.tasks.anomaly import decide, usual
 from ebmsuite_image.anomaly import smooth
-from ebmsuite_image.codec import Pixels, grid
+from ebmsuite_image.codec import Pixels
 from ebmsuite_image.data.anomaly import digits_anomaly, mnist_anomaly
 from ebmsuite_image.generators.deconv import TABLES, deconv, encoder
 from ebmsuite_image.metrics import Anomaly as AnomalyMetric

@@ -20,7 +20,7 @@ from ebmsuite.errors import DataError, RecipeError, UserError
 from ebmsuite.sampling import Buffer, Chains, Data, Langevin, Noise, Phase, Start
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
-from ebmsuite_image.codec import Pixels, grid
+from ebmsuite_image.codec import Pixels
 from ebmsuite_image.render import Film, Grid, Pictures
 from ebmsuite_image.tasks.generate import Generate
 from ebmsuite_image.tasks.inpaint import Inpaint

@@ -21,6 +21,7 @@ from ebmsuite.experiment.checkpoints import Checkpoints, newest
 from ebmsuite.experiment.recipe import Recipe, read_stored
 from ebmsuite.files import printable, replacing
 from ebmsuite.learning import Trainer
+from ebmsuite.pictures.events import drawn_by, write_events
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.sampling import Phase
 from ebmsuite.scores import Score
@@ -205,7 +206,10 @@ class Model:
         }
 
     def write(self, x: Tensor, path: str | Path) -> None:
-        """Write events: raw numbers for .safetensors and .npy, else in a format of the domain's codec."""
+        """Write events: raw numbers for .safetensors and .npy, pictures (.png, .gif, ...), or a format of the codec.
+
+        Pictures are sheets if the codec has a method ``show``, and films if it has ``frames``.
+        """
         path = Path(path)
         if path.suffix == ".npy":
             with replacing(path) as aside:
@@ -213,6 +217,8 @@ class Model:
         elif path.suffix == ".safetensors":
             with replacing(path) as aside:
                 save_file({"x": to_host(x)}, aside)
+        elif drawn_by(self.codec, path.suffix.lower()):
+            write_events(self.codec, x, path)
         elif self.codec is None:
             raise DataError(f"{path}: these events can be written as .safetensors or .npy")
         else:
