@@ -119,12 +119,12 @@ class Pixels:
         clamps values outside [-1, 1]. Any other ending is a `DataError`.
         """
         path = Path(path)
-        if len(x) == 0:
-            raise DataError(f"{path}: there are no pictures to write")
-        shown, x = self.show(x), x.detach().to("cpu", torch.float32).contiguous()
+        if x.dim() != 4 or x.shape[0] == 0 or x.shape[1] not in (1, 3):
+            raise DataError(f"{path}: pictures are [N, 1 or 3, height, width] with N > 0, not {list(x.shape)}")
+        x = x.detach().to("cpu", torch.float32).contiguous()
         ending = path.suffix.lower()
         if ending == ".png":
-            write_png(sheet(shown), path)
+            write_png(sheet(self.show(x)), path)
         elif ending == ".npy":
             with replacing(path) as aside, aside.open("wb") as file:
                 np.save(file, x.numpy(), allow_pickle=False)
@@ -136,7 +136,7 @@ class Pixels:
                 raise DataError(f"{path}: this folder holds files already; name a new or empty one")
             path.mkdir(parents=True, exist_ok=True)
             digits = max(4, len(str(len(x) - 1)))
-            for i, picture in enumerate(shown.numpy()):
+            for i, picture in enumerate(self.show(x).numpy()):
                 write_png(picture, path / f"{i:0{digits}}.png")
         else:
             known = ".png, .npy, .safetensors or no ending (a folder of PNGs)"
