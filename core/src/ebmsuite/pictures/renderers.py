@@ -16,13 +16,13 @@ from ebmsuite.model import Model
 from ebmsuite.pictures.chains import Spacing, film, start_of, strip
 from ebmsuite.pictures.events import check_drawable, draw, write_events
 from ebmsuite.pictures.files import write_film, write_png
+from ebmsuite.pictures.given import conditions, labels
 from ebmsuite.pictures.neighbours import beside_nearest
 from ebmsuite.pictures.sheets import sheet
 from ebmsuite.scores import Extractor
-from ebmsuite.space import Batch, Space
+from ebmsuite.space import Batch
 from ebmsuite.tasks.film import follow
 from ebmsuite.tasks.infer import reconstruct
-from ebmsuite.tree import Tree
 
 __all__ = ["Chain", "Neighbours", "Pictures", "PriorChains", "Reconstructions", "Samples"]
 
@@ -42,13 +42,15 @@ class Samples:
 
     def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
         check_drawable(model.codec, "samples")
-        condition = _conditions(model, self.given, n)
+        captions: list[str] | None = None
+        if self.captions == "energy" and model.has_latent:
+            raise UserError('samples: captions="energy" needs an energy of events; this model has latent vectors')
+        condition = conditions(model, self.given, n, "samples")
+        if self.captions == "label":
+            captions = labels(model.condition, condition, "samples")
         x = model.sample(n, rng=rng, condition=condition)
-        captions = None
         if self.captions == "energy":
             captions = [f"{energy:.4g}" for energy in model.energy(x, condition).tolist()]
-        elif self.captions == "label":
-            captions = _labels(model.condition, condition)
         paths = [folder / "samples.png"]
         write_png(sheet(draw(model.codec, x, Batch(x, condition)), self.columns, captions=captions), paths[0])
         if isinstance(model.codec, Films):
@@ -67,7 +69,7 @@ class Chain:
     ``film.png`` has one row per chain and ``frames`` columns, from the start on the left to the sample on the right.
     ``spacing`` of the columns in time is "even", or "geometric": closer together at the start of the chain.
     ``film.gif`` (or another ``format``: .webp has all colours, .mp4 needs the package av) shows a grid of the same
-    chains at four times as many evenly spaced moments. It pauses on the last frame.
+    chains at four times as many evenly spaced moments. It pauses on the last frame. ``given`` is that of `Samples`.
     """
 
     frames: int = 12
@@ -75,9 +77,11 @@ class Chain:
     phase: str | None = None
     spacing: Spacing = "even"
     format: Literal["gif", "webp", "mp4"] = "gif"
+    given: Split | None = None
 
     def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
-        made = film(model, rng, "chain", self.frames, 4 * self.frames, self.chains, self.phase, self.spacing)
+        condition = conditions(model, self.given, self.chains, "chain")
+        made = film(model, rng, "chain", self.frames, 4 * self.frames, self.chains, self.phase, self.spacing, condition)
         paths = [folder / "film.png", folder / f"film.{self.format}"]
         write_png(strip(made.columns), paths[0])
         write_film([sheet(cells) for cells in made.moments], paths[1])
@@ -103,17 +107,19 @@ class Neighbours:
     """Writes ``neighbours.png``: n samples, each to the left of its ``nearest`` training examples and their distances.
 
     Distances are Euclidean, between ``features`` or, when None, between the events. The search covers all training
-    examples, or a fixed subset of ``among`` of them. A row shows ``groups`` samples.
+    examples, or a fixed subset of ``among`` of them. A row shows ``groups`` samples. ``given`` is that of `Samples`.
     """
 
     nearest: int = 3
     groups: int = 2
     among: int | None = None
     features: Extractor | None = None
+    given: Split | None = None
 
     def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
         check_drawable(model.codec, "neighbours")
-        path, batch = folder / "neighbours.png", Batch(model.sample(n, rng=rng))
+        path, condition = folder / "neighbours.png", conditions(model, self.given, n, "neighbours")
+        batch = Batch(model.sample(n, rng=rng, condition=condition), condition)
         picture, _ = beside_nearest(model, batch, self.nearest, self.groups, "train", self.among, self.features)
         write_png(picture, path)
         return [path]
@@ -166,27 +172,6 @@ class PriorChains:
         seen = follow(phase, start_of(phase, self.chains, rng, "prior-chains"), rng, columns, model.device)
         write_png(strip([draw(model.codec, model.as_events(seen[t], rng)) for t in columns]), path)
         return [path]
-
-
-def _conditions(model: Model, given: Split | None, n: int) -> Tree:
-    """The conditions of ``n`` examples of a split; None if ``given`` is None."""
-    if given is None:
-        return None
-    dataset = split_of(model.data, given)
-    if len(dataset) < n:
-        raise UserError(f'samples: there are {len(dataset)} conditions in "{given}" for n = {n} samples; lower n')
-    index = fixed_subset(dataset, n)
-    batch = dataset.batch(index, torch.zeros_like(index)).to(model.device)
-    if batch.condition is None:
-        raise UserError(f'samples: given="{given}", but the examples of this data set have no condition')
-    return batch.condition
-
-
-def _labels(space: object, condition: Tree) -> list[str]:
-    if not isinstance(space, Space) or space.kind != "label" or not isinstance(condition, Tensor):
-        raise UserError('samples: captions="label" needs a model whose condition is a label, and given="test"')
-    names = getattr(space, "names", None)
-    return [names[label] if names else str(label) for label in condition.tolist()]
 
 
 def _filled(row: Tensor, columns: int) -> Tensor:

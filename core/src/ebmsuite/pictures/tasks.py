@@ -18,6 +18,7 @@ from ebmsuite.model import Facts, Model
 from ebmsuite.pictures.chains import Spacing, film, strip
 from ebmsuite.pictures.events import check_drawable, draw
 from ebmsuite.pictures.files import FILMS, write_film, write_png
+from ebmsuite.pictures.given import conditions
 from ebmsuite.pictures.neighbours import beside_nearest
 from ebmsuite.pictures.sheets import sheet
 from ebmsuite.sampling import Langevin
@@ -61,13 +62,15 @@ class Film:
     """Films ``chains`` chains of a phase from their start to their end at ``frames`` moments.
 
     A .png has one row per chain and one column per moment; a .gif, .webp or .mp4 shows all chains at once. ``phase``
-    and ``spacing`` are those of the renderer ``chain``; ``spacing`` also applies to films.
+    and ``spacing`` are those of the renderer ``chain``; ``spacing`` also applies to films. A conditional model gets the
+    conditions of examples of ``given``, a fixed random subset; when None, it gets none.
     """
 
     frames: int = 48
     chains: int = 16
     phase: str | None = None
     spacing: Spacing = "even"
+    given: Split | None = None
 
     def __post_init__(self) -> None:
         at_least(2, "film", frames=self.frames)
@@ -77,7 +80,8 @@ class Film:
         path = output(out, (".png", *FILMS), "film")
         if inputs is not None:
             raise UserError("film shows new chains of the model: leave out the input")
-        made = film(model, rng, "film", self.frames, 2, self.chains, self.phase, self.spacing)
+        condition = conditions(model, self.given, self.chains, "film")
+        made = film(model, rng, "film", self.frames, 2, self.chains, self.phase, self.spacing, condition)
         _write(made.columns, path)
         return {"chains": self.chains, "frames": len(made.columns)}
 
@@ -236,6 +240,7 @@ class Neighbours(Reads):
     among: int | None = None
     set: Split = "train"
     features: Extractor | None = None
+    given: Split | None = None
 
     def __post_init__(self) -> None:
         at_least(1, "neighbours", n=self.n, nearest=self.nearest, groups=self.groups, among=self.among)
@@ -245,7 +250,8 @@ class Neighbours(Reads):
         check_drawable(model.codec, "neighbours")
         facts: Facts = {"samples": self.n}
         if inputs is None:
-            batch = Batch(model.sample(self.n, rng=rng))
+            condition = conditions(model, self.given, self.n, "neighbours")
+            batch = Batch(model.sample(self.n, rng=rng, condition=condition), condition)
         else:
             batch, facts = self.read(model, inputs, "neighbours", self.n)
         picture, found = beside_nearest(model, batch, self.nearest, self.groups, self.set, self.among, self.features)
