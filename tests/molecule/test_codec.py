@@ -12,6 +12,9 @@ from PIL import Image
 
 from ebmsuite.dataset import Codec
 from ebmsuite.errors import DataError, PluginError, RecipeError
+from ebmsuite.pictures.events import draw
+from ebmsuite.plugins import conformance
+from ebmsuite.space import Batch
 from ebmsuite.values import conform, plain
 from ebmsuite_molecule import selfies_words
 from ebmsuite_molecule.chemistry import parse
@@ -281,6 +284,21 @@ def test_what_is_written_is_read_again(ending: str, tmp_path: Path) -> None:
     x = CODEC.encode(["CCO", "c1ccccc1", "CN"])
     CODEC.write(x, tmp_path / f"out{ending}")
     assert torch.equal(CODEC.read(tmp_path / f"out{ending}").x, x)
+
+
+def test_molecules_are_drawn_one_by_one() -> None:
+    x = CODEC.encode(["CCO", "c1ccccc1", "CCO"])
+    drawn = draw(CODEC, x)
+    assert drawn.shape == (3, 150, 180, 3)
+    assert torch.equal(drawn[0], drawn[2])
+    assert not torch.equal(drawn[0], drawn[1])
+    assert torch.equal(drawn[1:2], draw(CODEC, x[1:2]))
+    red = (drawn[0, ..., 0] > 200) & (drawn[0, ..., 1:].amax(-1) < 60)  # the oxygen
+    assert red.any()
+    broken = draw(CODEC, x[:1, :1])  # cut off before its end: no molecule
+    assert broken.shape == (1, 150, 180, 3)
+    assert (broken < 255).any()
+    conformance._pictures_are_sound(CODEC, Batch(x))
 
 
 def test_pictures_of_molecules_and_of_none(tmp_path: Path) -> None:
