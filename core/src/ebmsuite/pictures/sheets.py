@@ -54,13 +54,14 @@ def sheet(cells: Tensor, columns: int | None = None, pad: int = 2, captions: Seq
 def captioned(cells: Tensor, captions: Sequence[str], above: bool = False) -> Tensor:
     """Add a line of text below each picture, or above it: uint8 [N, H + `LINE`, W', ...].
 
-    W' is W, or the width of the widest caption if that is larger; pictures and captions are centred.
+    W' is W, or 4 more than the width of the widest caption if that is larger; pictures and captions are centred. The
+    font is Pillow's default, which has no letters outside ASCII and shows boxes in their place.
     """
     if len(captions) != len(cells):
         raise ValueError(f"{len(captions)} captions for {len(cells)} pictures")
     lines = [_line(caption) for caption in captions]
     n, height, width, *colours = cells.shape
-    whole = max(width, *(line.shape[1] for line in lines))
+    whole = max(width, *(line.shape[1] + 4 for line in lines))
     made = cells.new_full((n, height + LINE, whole, *colours), 255)
     at, under = (LINE, 0) if above else (0, height)
     left = (whole - width) // 2
