@@ -15,6 +15,8 @@ from safetensors.torch import load_file
 
 from ebmsuite.dataset import Codec
 from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.plugins import conformance
+from ebmsuite.space import Batch
 from ebmsuite.values import conform, plain
 from ebmsuite_image.augment import Flip, Shift
 from ebmsuite_image.codec import Pixels, from_uint8, to_uint8
@@ -86,6 +88,7 @@ def test_pictures_are_shown_as_their_bytes() -> None:
     assert torch.equal(codec.show(from_uint8(bytes_)), bytes_.permute(0, 2, 3, 1))
     assert torch.equal(codec.show(from_uint8(bytes_[:, :1])), bytes_[:, 0])
     assert codec.show(torch.full((1, 1, 1, 2), torch.nan)).tolist() == [[[0, 0]]]
+    conformance._pictures_are_sound(codec, Batch(from_uint8(bytes_)))
     for shape in ((2, 2, 4, 4), (4, 4)):
         with pytest.raises(DataError, match=r"pictures are \[N, 1 or 3, height, width\], not"):
             codec.show(torch.zeros(shape))

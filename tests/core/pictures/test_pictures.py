@@ -24,6 +24,7 @@ from ebmsuite.pictures.sheets import captioned, sheet, titled
 from ebmsuite.plugins import conformance
 from ebmsuite.plugins.testing import watched_by
 from ebmsuite.space import Batch
+from ebmsuite.tokens import Tokenised, TokenRows
 
 SHORT_RUN: dict[str, Any] = {
     **MLE_EXAMPLE,
@@ -265,6 +266,13 @@ def test_a_copy_is_its_own_neighbour(which: str, tmp_path: Path, request: pytest
     left = (body.shape[1] - (2 * (width + 2) + 16)) // 2 + 8
     np.testing.assert_array_equal(body[8 : 8 + cells.shape[1], left : left + width], cells[0])
     np.testing.assert_array_equal(body[8 : 8 + cells.shape[1], left + width + 2 : left + 2 * width + 2], cells[1])
+
+
+def test_rows_of_tokens_have_no_euclidean_distance() -> None:
+    x = torch.tensor([[2, 3, 1]])
+    rows = Tokenised(TokenRows.of([[2, 3, 1], [2, 1]]), 4)
+    with pytest.raises(UserError, match="rows of tokens have no Euclidean distance; set features to an extractor"):
+        neighbours(x, rows, 1)
 
 
 def test_samples_beside_their_neighbours(curves: Model, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def _pictures(r: LongRun, model: Model, d: Diagnosis) -> str:
 def _width(file: Path) -> int:
     """The width at which a picture of chains is shown: several fit beside each other, and details stay visible."""
     with pillow().open(file) as opened:
-        return min(360, max(140, opened.width // 2))
+        return min(360, max(140, int(opened.width) // 2))
 
 
 # -- figures -------------------------------------------------------------------------------------------------------
