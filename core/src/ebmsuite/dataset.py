@@ -20,8 +20,10 @@ from ebmsuite.tree import Tree, flatten, take
 __all__ = [
     "Codec",
     "Dataset",
+    "Films",
     "InMemory",
     "NormalSamples",
+    "Shows",
     "Stream",
     "digest_of",
     "first",
@@ -49,6 +51,29 @@ class Codec(Protocol):
 
         ``batch`` has the condition and the ``meta`` of the same rows, if there are any; its ``x`` may be empty.
         """
+        ...
+
+
+@runtime_checkable
+class Shows(Protocol):
+    """A codec that can draw events. The suite then makes sheets, films of chains and comparisons of them."""
+
+    def show(self, x: Tensor, batch: Batch | None = None) -> Tensor:
+        """Draw events x [N, *event], on the CPU: uint8 [N, H, W] (grey) or [N, H, W, 3] (RGB), 255 is white.
+
+        Row i of the result depends on row i only, and equal rows give equal pictures. x can be the state of a chain, so
+        values can be outside of the space of events, infinite or NaN. ``batch``, if given, has the condition and the
+        meta of the same rows.
+        """
+        ...
+
+
+@runtime_checkable
+class Films(Shows, Protocol):
+    """A codec of events that move, or that are seen from all sides: it can also draw an event as a film."""
+
+    def frames(self, x: Tensor) -> Tensor:
+        """Draw events x [N, *event], on the CPU, at T moments or angles: uint8 [N, T, H, W] or [N, T, H, W, 3]."""
         ...
 
 

@@ -21,6 +21,7 @@ from ebmsuite.experiment.recipe import Recipe, read_stored
 from ebmsuite.files import printable, replacing
 from ebmsuite.learning import Trainer
 from ebmsuite.memory import rows_at_once
+from ebmsuite.pictures.events import drawn_by, write_events
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.sampling import Phase
 from ebmsuite.scores import Score
@@ -250,10 +251,11 @@ class Model:
         }
 
     def write(self, x: Tensor, path: str | Path, batch: Batch | None = None) -> None:
-        """Write events: raw numbers for .safetensors and .npy, else in a format of the domain's codec.
+        """Write events: raw numbers for .safetensors and .npy, pictures (.png, .gif, ...), or a format of the codec.
 
-        ``batch`` has the condition and the ``meta`` of the same rows, for formats that keep them. A .safetensors file
-        keeps the condition: the tensor "condition", or "condition.PATH" per leaf of a tree.
+        Pictures are sheets if the codec has a method ``show``, and films if it has ``frames``. ``batch`` has the
+        condition and the ``meta`` of the same rows, for formats that keep them. A .safetensors file keeps the
+        condition: the tensor "condition", or "condition.PATH" per leaf of a tree.
         """
         path = Path(path)
         if path.suffix == ".npy":
@@ -263,6 +265,8 @@ class Model:
             with replacing(path) as aside:
                 given = {} if batch is None else flatten(batch.condition, "condition")
                 save_file({k: to_host(v) for k, v in {"x": x, **given}.items()}, aside)
+        elif drawn_by(self.codec, path.suffix.lower()):
+            write_events(self.codec, x, path, batch=batch)
         elif self.codec is None:
             raise DataError(f"{path}: these events can be written as .safetensors or .npy")
         else:

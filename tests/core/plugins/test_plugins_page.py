@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from ebmsuite.dataset import first
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.report import write_report
 from ebmsuite.experiment.train import train
-from ebmsuite.model import load
+from ebmsuite.model import apply, load
 from ebmsuite.plugins import conformance
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.plugins.testing import entry_point, isolated_plugins, watched_by
@@ -43,6 +44,7 @@ from torch import Tensor, nn
 from ebmsuite.dataset import Dataset, InMemory
 from ebmsuite.density import Categorical, Density, Gaussian
 from ebmsuite.energy import Tilted
+from ebmsuite.errors import DataError
 from ebmsuite.model import Model
 from ebmsuite.scores import Score
 from ebmsuite.space import Batch, Space
@@ -154,7 +156,7 @@ class Tones(Dataset):
     '''Sines of 32 samples; even numbers are louder.'''
 
     def __init__(self, split: Literal["train", "valid", "test"] = "train") -> None:
-        self.event = Space((1, 32), range=(-1.0, 1.0))
+        self.event, self.codec = Space((1, 32), range=(-1.0, 1.0)), Curves()
         self.first = 100 * ["train", "valid", "test"].index(split)
         self.note = "100 of 300 tones"
         self.skipped = {"not a .wav file": ["readme.txt"]}
@@ -201,6 +203,10 @@ class Waves(Plugin):
     def ebm_datasets(self):
         at = "page_waves:"
         return [Component("waves/tones", at + "Tones", "tones"), Component("waves/patients", at + "Patients", "blood")]
+
+    @hookimpl
+    def ebm_codecs(self):
+        return [Component("waves/curves", "page_waves:Curves", "signals as curves")]
 
     @hookimpl
     def ebm_energies(self):
@@ -263,7 +269,8 @@ def write_plugins(folder: Path) -> None:
         (recipes / f"{file}.yaml").write_text(f"recipe: {name}\n{text}")
     own = block("class Words(InMemory)") + WORDS + block("class Flips:") + block("class HeldOutEnergy:")
     (folder / "page_ising.py").write_text(HEAD + ISING + own)
-    (folder / "page_waves.py").write_text(HEAD + WAVES + block("class Patients(InMemory)"))
+    waves = block("class Curves:") + WAVES + block("class Patients(InMemory)")
+    (folder / "page_waves.py").write_text(HEAD + waves)
     (folder / "page_ising_plugin.py").write_text(ISING_PLUGIN)
     (folder / "page_waves_plugin.py").write_text(WAVES_PLUGIN)
     info = folder / "page_plugins-1.0.dist-info"
@@ -326,6 +333,29 @@ def test_sounds_are_in_the_report(registry, tmp_path) -> None:
     assert 'src="samples/step-00000006/tone%201.wav"' in page
     assert '<a href="samples/step-00000006/tones.csv">' in page
     assert "data: 100 examples (100 of 300 tones); skipped 1 not a .wav file (readme.txt)" in page
+
+
+def test_a_method_that_draws_gives_all_pictures(registry, tmp_path) -> None:
+    """Signals as curves: sheets, films, neighbours and interpolations without further code of the plugin."""
+    render = "render=[{name: pictures, n: 6}, {name: neighbours, n: 4}]"
+    chains = "phases.negative.chains={name: noise, density: {name: uniform}}"
+    run = train("waves/first", render, chains, watched_by("log"), out=tmp_path / "run", registry=registry)
+    made = run / "samples" / "step-00000006"
+    assert {p.name for p in made.iterdir()} == {"samples.png", "film.png", "film.gif", "neighbours.png"}
+    assert write_report(run).read_text().count("<img") == 4
+    model = load(run, registry=registry)
+    apply(model, "film", out=tmp_path / "film.webp", registry=registry)
+    apply(model, "interpolate", out=tmp_path / "between.png", registry=registry, settings={"pairs": 2, "points": 5})
+    with Image.open(tmp_path / "between.png") as sheet:
+        assert sheet.size == (5 * 34 + 2, 2 * 35 + 2)
+    x = model.sample(3)
+    model.write(x, tmp_path / "x.png")
+    with Image.open(tmp_path / "x.png") as sheet:
+        assert sheet.size == (2 * 34 + 2, 2 * 35 + 2)
+    drawn = model.codec.show(torch.tensor([[[-1.0, -1.0, 1.0, 1.0]]]))[0]
+    # each column is black where the curve is: at the bottom, along the jump, at the top
+    assert [(drawn[:, i] == 0).nonzero().flatten().tolist() for i in (0, 1, 3)] == [[32], [32], [0]]
+    assert (drawn[:, 2] == 0).all()
 
 
 def test_a_sampler_that_declares_too_little_is_named(registry, tmp_path) -> None:

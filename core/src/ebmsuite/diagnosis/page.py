@@ -16,6 +16,7 @@ from ebmsuite.errors import DataError
 from ebmsuite.evaluation.report import inline_svg, page, picture
 from ebmsuite.files import write_text
 from ebmsuite.model import Model
+from ebmsuite.pictures.files import pillow
 from ebmsuite.space import Batch
 from ebmsuite.tree import take
 
@@ -91,8 +92,14 @@ def _pictures(r: LongRun, model: Model, d: Diagnosis) -> str:
             except DataError:
                 return ""
             caption = "start" if m.times == 0 else f"{m.times}x = {m.steps} steps"
-            figures.append(picture(file, caption, 140))
+            figures.append(picture(file, caption, _width(file)))
     return f"<p>Chains {r.label}:</p><div class=row>{''.join(figures)}</div>"
+
+
+def _width(file: Path) -> int:
+    """The width at which a picture of chains is shown: several fit beside each other, and details stay visible."""
+    with pillow().open(file) as opened:
+        return min(360, max(140, int(opened.width) // 2))
 
 
 # -- figures -------------------------------------------------------------------------------------------------------

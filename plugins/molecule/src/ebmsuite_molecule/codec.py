@@ -17,7 +17,7 @@ from ebmsuite.space import Batch
 from ebmsuite.tokens import CUT, TokenCodec, Unfit, short
 from ebmsuite_molecule import selfies_words, tokens, workers
 from ebmsuite_molecule.chemistry import Property
-from ebmsuite_molecule.drawing import write_grid
+from ebmsuite_molecule.drawing import pixels, write_grid
 from ebmsuite_molecule.lines import WRONG_COLUMN, bad_lines, canonical_forms, complaint, lines_of, wrong_column
 from ebmsuite_molecule.tokens import Encoded, Tokeniser
 
@@ -104,6 +104,10 @@ class Strings(TokenCodec):
         has a further column for each entry of the ``meta`` of ``batch``.
         """
         self.write_strings(self.decode(x), path, None if batch is None else batch.meta)
+
+    def show(self, x: Tensor, batch: Batch | None = None) -> Tensor:
+        """Draw rows of tokens [N, L] as structural formulas: uint8 [N, H, W, 3] (`ebmsuite_molecule.drawing.CELL`)."""
+        return torch.from_numpy(pixels(self.decode(x)))
 
     def write_strings(self, strings: Sequence[str], path: Path, meta: Mapping[str, Any] | None = None) -> None:
         """Write SMILES in the same formats as `write`. ``meta`` holds an array per further column."""
