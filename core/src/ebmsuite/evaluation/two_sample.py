@@ -1,7 +1,8 @@
 """Comparisons of samples with reference examples by nothing but their distances.
 
 A metric computes distance matrices with any distance (`pairwise`), and this module turns them into scores. S are the N
-samples, R the M reference examples; ``ss`` [N, N], ``sr`` [N, M] and ``rr`` [M, M] are the distances within and between.
+samples, R the M reference examples; ``ss`` [N, N], ``sr`` [N, M] and ``rr`` [M, M] are the distances within and
+between them.
 
 =====================================  ==============================================================================
 `nearest_neighbour_accuracy` (1-NNA)   can a nearest-neighbour classifier tell samples from references? ideal: 0.5
@@ -88,8 +89,8 @@ def nearest_neighbour_accuracy(ss: Tensor, sr: Tensor, rr: Tensor) -> Score:
     """Leave-one-out accuracy of the 1-nearest-neighbour classifier of samples against references (1-NNA), in [0, 1].
 
     (Lopez-Paz, Oquab, ICLR 2017; for point clouds Yang et al., ICCV 2019.) About 0.5, exactly (N - 1) / (2 N - 1), if
-    both sets follow one distribution, and 1 if they are separated. **Values below 0.5 are bad as well**: examples of one
-    set are copies of, or unusually near to, those of the other set. Exact copies of the references score 0.
+    both sets follow one distribution, and 1 if they are separated. **Values below 0.5 are bad as well**: examples of
+    one set are copies of, or unusually near to, those of the other set. Exact copies of the references score 0.
 
     If several neighbours are equally near, the vote is the share of them that belong to the own set. A fixed order
     would favour one set. A reference that is copied twice therefore counts a half for each copy, so that a set of
@@ -136,7 +137,7 @@ def coverage(sr: Tensor) -> Score:
     """
     _check(sr)
     index, _ = closest(sr)
-    covered = len(index.unique())
+    covered = len(set(index.tolist()))
     low, high = _wilson(covered / sr.shape[1], sr.shape[1])
     facts = {"nearest_references": covered, "interval": "95 %, Wilson, over references"}
     return Score(covered / sr.shape[1], low, high, _facts(sr) | facts)

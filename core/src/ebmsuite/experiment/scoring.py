@@ -11,14 +11,26 @@ from typing import Any
 
 import torch
 
+from ebmsuite.dataset import Dataset
 from ebmsuite.errors import RecipeError
+from ebmsuite.experiment.launch import StopAtOnce, StopSignals
 from ebmsuite.experiment.run import Run
 from ebmsuite.files import writing
 from ebmsuite.model import Model
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.scores import Score
 
-__all__ = ["due", "render", "score", "score_all", "score_and_render"]
+__all__ = ["due", "prepare", "render", "score", "score_all", "score_and_render"]
+
+
+def prepare(component: object, data: Mapping[str, Dataset]) -> None:
+    """Let a metric or renderer train or load what it needs, such as a judge, before learning and not after it.
+
+    Calls its method ``prepare(data)`` (see `ebmsuite.model.Metric`), if it has one.
+    """
+    own = getattr(component, "prepare", None)
+    if own is not None:
+        own(data)
 
 
 def score(model: Model, spec: Mapping[str, Any], data: Any, registry: Registry, seed: int) -> dict[str, Score]:
@@ -43,27 +55,32 @@ def due(run: Run) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
     return [m for m in run.recipe.metrics if now(m)], [r for r in run.recipe.render if now(r)]
 
 
-def score_and_render(run: Run) -> None:
-    """Compute the scores and pictures that are scheduled for this step, on rank 0."""
+def score_and_render(run: Run, signals: StopSignals) -> None:
+    """Compute the scores and pictures that are scheduled for this step, on rank 0.
+
+    A signal stops the computation, which changes no state of the run: ``run.evaluated`` is then False.
+    """
     metrics, renderers = due(run)
+    done = True
     if run.ranks.main:
-        if renderers:
-            render(run, renderers)
-        if metrics:
-            score_all(run, metrics)
-    run.evaluated = True
-    if metrics or renderers:
-        run.ranks.wait()
+        try:
+            if renderers:
+                render(run, renderers, signals)
+            if metrics:
+                score_all(run, metrics, signals)
+        except StopAtOnce:
+            done = False
+    run.evaluated = run.ranks.from_main(done) if metrics or renderers else True
 
 
 def _seed(run: Run, name: str) -> int:
     return zlib.crc32(f"{run.recipe.seed}/{run.step}/{name}".encode())
 
 
-def score_all(run: Run, metrics: Sequence[Mapping[str, Any]]) -> None:
+def score_all(run: Run, metrics: Sequence[Mapping[str, Any]], signals: StopSignals) -> None:
     """Score the current model with ``metrics``, log the scores and call the hooks."""
     scores: dict[str, Score] = {}
-    with _as_model(run) as model:
+    with _as_model(run) as model, signals.at_once():
         for spec in metrics:
             scores |= score(model, spec, model.data, run.registry, _seed(run, spec["label"] or spec["name"]))
     best = run.recipe.checkpoint.best
@@ -73,12 +90,12 @@ def score_all(run: Run, metrics: Sequence[Mapping[str, Any]]) -> None:
     run.registry.plugins.call("ebm_evaluated", run=run, step=run.step, scores=scores)
 
 
-def render(run: Run, renderers: Sequence[Mapping[str, Any]]) -> None:
+def render(run: Run, renderers: Sequence[Mapping[str, Any]], signals: StopSignals) -> None:
     """Render pictures of the current model and call the hooks."""
     folder = run.folder / "samples" / f"step-{run.step:08d}"
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
-    with writing(folder), _as_model(run) as model:
+    with writing(folder), _as_model(run) as model, signals.at_once():
         for spec in renderers:
             renderer = run.registry.build("renderer", spec)
             files += renderer(model, folder, model.generator(_seed(run, spec["name"])), spec["n"])

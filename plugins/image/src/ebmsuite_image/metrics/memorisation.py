@@ -46,6 +46,10 @@ class NearestNeighbours:
     among: int | None = None
     of: Of = "model"
 
+    def prepare(self, data: Mapping[str, Dataset]) -> None:
+        """Train or load the extractor."""
+        (self.features or PlainPixels()).prepare(data)
+
     def __call__(self, model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Score:
         if self.set == "train":
             raise UserError('set: examples of "train" are not unseen; compare with "valid" or "test"')

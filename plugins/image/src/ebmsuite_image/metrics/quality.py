@@ -26,14 +26,24 @@ Data = Mapping[str, Dataset]
 
 
 @dataclass(frozen=True)
-class Fid:
+class _OfFeatures:
+    """A metric of the features of an extractor."""
+
+    features: Extractor
+
+    def prepare(self, data: Data) -> None:
+        """Train or load the extractor."""
+        self.features.prepare(data)
+
+
+@dataclass(frozen=True)
+class Fid(_OfFeatures):
     """Frechet distance between ``n`` samples and ``n`` examples of ``set`` (Heusel et al. 2017); lower is better.
 
     The estimate is biased upwards by O(1/n): compare only values with the same n. Published values use 50,000 samples
     and mostly the training set (``set: train``).
     """
 
-    features: Extractor
     set: Split = "test"
     of: Of = "model"
 
@@ -42,14 +52,13 @@ class Fid:
 
 
 @dataclass(frozen=True)
-class Kid:
+class Kid(_OfFeatures):
     """Kernel distance between samples and ``set`` (Binkowski et al. 2018), unbiased for any n; lower is better.
 
     Low and high are the mean minus and plus one sd over ``subsets`` pairs of subsets. A subset has ``size`` rows, or
     half of the smaller set if that is less, because subsets equal to the whole set would not vary.
     """
 
-    features: Extractor
     set: Split = "test"
     subsets: int = 100
     size: int = 1000
@@ -61,14 +70,13 @@ class Kid:
 
 
 @dataclass(frozen=True)
-class InceptionScore:
+class InceptionScore(_OfFeatures):
     """Inception score of ``n`` samples (Salimans et al. 2016) for the extractor's classes; higher is better.
 
     Low and high are the mean minus and plus one sd over ``splits`` parts. The score uses no reference. Published values
     use 50,000 samples; fewer samples give a lower score.
     """
 
-    features: Extractor
     splits: int = 10
     of: Of = "model"
 
@@ -77,10 +85,9 @@ class InceptionScore:
 
 
 @dataclass(frozen=True)
-class PrecisionRecall:
+class PrecisionRecall(_OfFeatures):
     """``precision`` and ``recall`` from ``k`` nearest neighbours (Kynkaanniemi et al. 2019), both in [0, 1]."""
 
-    features: Extractor
     set: Split = "test"
     k: int = 3
     of: Of = "model"
@@ -90,14 +97,13 @@ class PrecisionRecall:
 
 
 @dataclass(frozen=True)
-class Quality:
+class Quality(_OfFeatures):
     """Computes ``fid``, ``kid``, ``precision``, ``recall`` and ``is`` from one set of samples.
 
     ``is`` is omitted when the extractor has no classes. The settings are those of `Fid`, `Kid`, `PrecisionRecall` and
     `InceptionScore`.
     """
 
-    features: Extractor
     set: Split = "test"
     k: int = 3
     subsets: int = 100
