@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from ebmsuite_probe.trainers import MeanDistance
 from safetensors.torch import load_file
 
 from ebmsuite.builtin.examples import MLE_EXAMPLE
@@ -27,7 +28,6 @@ from ebmsuite.model import load
 from ebmsuite.plugins.conformance import interrupted_run, on_two_processes, same_end
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.plugins.testing import watched_by
-from ebmsuite_probe.trainers import MeanDistance
 
 registry = Registry()
 registry.plugins.load_all()

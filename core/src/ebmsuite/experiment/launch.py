@@ -25,7 +25,17 @@ from ebmsuite.errors import Interrupted, RecipeError, UserError
 from ebmsuite.experiment.recipe import Recipe
 from ebmsuite.files import writing
 
-__all__ = ["LEFT_OVER", "Place", "StopAtOnce", "StopSignals", "check", "place", "start_processes", "stop_signals", "waiting"]
+__all__ = [
+    "LEFT_OVER",
+    "Place",
+    "StopAtOnce",
+    "StopSignals",
+    "check",
+    "place",
+    "start_processes",
+    "stop_signals",
+    "waiting",
+]
 
 PAIRS = (
     ("RANK", "WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
