@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,15 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from ebmsuite.builtin.examples import MLE_EXAMPLE
+from ebmsuite.dataset import NormalSamples
 from ebmsuite.errors import DataError
 from ebmsuite.evaluation.judges import Judge, judge
+from ebmsuite.evaluation.wording import words
+from ebmsuite.experiment.train import train
 from ebmsuite.files import locked
+from ebmsuite.model import load
+from ebmsuite.plugins.testing import watched_by
 
 
 @pytest.fixture
@@ -154,3 +161,32 @@ def test_a_folder_that_cannot_be_written_is_named_before_training(cache: Path) -
     assert fit.learned == 0
     with pytest.raises(DataError, match="cannot be written"), locked(cache / "below" / "x"):
         pass
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "evaluation.md"
+HEAD = """
+import torch
+from collections.abc import Mapping
+from dataclasses import dataclass
+from torch import nn
+from torch.nn import functional as F
+"""
+
+
+def test_the_metric_of_the_page_works(cache: Path, tmp_path: Path) -> None:
+    made: dict[str, Any] = {"__name__": __name__}
+    for block in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
+        exec(HEAD + block, made)  # our own page
+    data = {split: NormalSamples(split, n=500, dim=2, labels=True) for split in ("train", "test")}
+    metric = made["ClassShare"](steps=100)
+    metric.prepare(data)
+    (file,) = cache.parent.rglob("*.safetensors")
+    before = file.stat().st_mtime_ns
+    model = load(train({**MLE_EXAMPLE, "budget": {"steps": 0, "batch": 4}}, watched_by(), out=tmp_path / "run"))
+    model.sample = lambda n, rng: torch.tensor([[3.0, 0.0], [2.0, 1.0], [1.0, 1.0], [-2.0, 0.0]])  # type: ignore[method-assign]
+    score = metric(model, data, model.generator(0), 4)
+    assert score.value == 3 / 4
+    assert score.protocol["judge"]["test_accuracy"] > 0.95
+    assert re.search(r"judge mine/classifier-\w{8} \(test accuracy 0\.9", words(score.protocol))
+    assert file.stat().st_mtime_ns == before
+    assert made["AVERAGE"].of == ("trajectory/eth-ade", "trajectory/hotel-ade", "trajectory/univ-ade")
