@@ -108,6 +108,7 @@ def test_the_recipe_of_the_page_passes_the_kit(isolated_plugins, monkeypatch) ->
 
 
 BAD_EXAMPLES = """
+from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.hookspecs import Component, hookimpl
 
 ebm_api = 1
