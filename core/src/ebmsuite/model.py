@@ -242,8 +242,7 @@ def load(
 class Metric(Protocol):
     """A component registered under `ebm_metrics`: it computes scores. Its fields are its settings.
 
-    A metric that needs a judge, an extractor or other files also has a method ``prepare(data)``, with ``data`` as
-    below. It is called before learning, so that missing files are reported then, and must be cheap when called again.
+    A metric that needs packages, weights or a trained extractor may also define `ebmsuite.scores.Prepared.prepare`.
     """
 
     def __call__(

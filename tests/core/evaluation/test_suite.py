@@ -8,6 +8,7 @@ import statistics
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -297,6 +298,8 @@ def test_names_that_select_nothing(scenes: Any) -> None:
         evaluate("nowhere/at-all", registry=registry)
     with pytest.raises(UnknownName, match=r'no plugin "nowhere" is installed'):
         evaluate("nowhere", registry=registry)
+    with pytest.raises(PluginError, match="is registered as a case, but it is neither a Case nor a Mean"):
+        evaluate("scenes", registry=scenes(*SCENES, SimpleNamespace(name="scenes/odd")))
     with pytest.raises(PluginError, match=r'scenes/average: its case "scenes/near" is not registered'):
         evaluate("scenes", registry=scenes(*SCENES[1:], MEAN))
 

@@ -20,13 +20,13 @@ from ebmsuite.experiment.build import Splits
 from ebmsuite.experiment.checkpoints import checkpoint_steps
 from ebmsuite.experiment.recipe import Recipe, fill_metric, read_recipe, read_stored
 from ebmsuite.experiment.run import read_log
-from ebmsuite.experiment.scoring import prepare, score
+from ebmsuite.experiment.scoring import score
 from ebmsuite.experiment.train import train
 from ebmsuite.files import write_text
 from ebmsuite.model import load
 from ebmsuite.plugins.registry import Registry, import_target
 from ebmsuite.progress import hide, progress, remaining
-from ebmsuite.scores import Case, Difference, Mean, Row, Score, Status, Suite
+from ebmsuite.scores import Case, Difference, Mean, Prepared, Row, Score, Status, Suite
 from ebmsuite.values import plain
 
 __all__ = ["evaluate"]
@@ -93,6 +93,11 @@ def _selected(name: str, registry: Registry) -> tuple[list[Case], list[Mean]]:
             if domain not in registry.plugins.names():
                 raise unknown from error
     known = [import_target(c.target) for _, c in registry.list("case", domain=domain)]
+    for found in known:
+        if not isinstance(found, Case | Mean):
+            raise PluginError(
+                f'plugin "{domain}": {found!r} is registered as a case, but it is neither a Case nor a Mean'
+            )
     cases = {c.name: c for c in known if isinstance(c, Case)}
     means = {m.name: m for m in known if isinstance(m, Mean)}
     for mean in means.values():
@@ -212,7 +217,8 @@ class _Scorer:
                 return run
         if not case.last:  # otherwise the metric belongs to the recipe, and training prepares it
             metric = self.registry.build("metric", self._spec(case))
-            prepare(metric, Splits(next(iter(recipe.data.values())), self.registry))
+            if isinstance(metric, Prepared):
+                metric.prepare(Splits(next(iter(recipe.data.values())), self.registry))
         if begun:
             return train(resume=run, registry=self.registry)
         return train(plain(recipe), out=run, registry=self.registry)

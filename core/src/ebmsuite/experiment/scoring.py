@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 
-from ebmsuite.dataset import Dataset
 from ebmsuite.errors import RecipeError
 from ebmsuite.experiment.launch import StopAtOnce, StopSignals
 from ebmsuite.experiment.run import Run
@@ -20,17 +19,7 @@ from ebmsuite.model import Model
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.scores import Score
 
-__all__ = ["due", "prepare", "render", "score", "score_all", "score_and_render"]
-
-
-def prepare(component: object, data: Mapping[str, Dataset]) -> None:
-    """Let a metric or renderer train or load what it needs, such as a judge, before learning and not after it.
-
-    Calls its method ``prepare(data)`` (see `ebmsuite.model.Metric`), if it has one.
-    """
-    own = getattr(component, "prepare", None)
-    if own is not None:
-        own(data)
+__all__ = ["due", "render", "score", "score_all", "score_and_render"]
 
 
 def score(model: Model, spec: Mapping[str, Any], data: Any, registry: Registry, seed: int) -> dict[str, Score]:

@@ -27,10 +27,10 @@ from ebmsuite.experiment.lock import lock
 from ebmsuite.experiment.loop import fit
 from ebmsuite.experiment.recipe import Recipe, read_recipe, read_stored
 from ebmsuite.experiment.run import Run
-from ebmsuite.experiment.scoring import prepare
 from ebmsuite.files import full_disk, write_text, writing
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.ranks import Ranks
+from ebmsuite.scores import Prepared
 
 __all__ = ["new_folder", "train"]
 
@@ -89,8 +89,8 @@ def _train_here(
     for kind, specs in (("metric", recipe.metrics), ("renderer", recipe.render)):
         for spec in specs:  # report missing packages and weights now, not after the last step
             made = registry.build(kind, spec)
-            if ranks.main:
-                prepare(made, next(iter(experiment.splits.values())))
+            if ranks.main and isinstance(made, Prepared):
+                made.prepare(next(iter(experiment.splits.values())))
     ranks.wait()  # all processes have checked that the folder is free, or that the data are those of the run
     held = None
     if ranks.main:

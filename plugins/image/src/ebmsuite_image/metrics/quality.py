@@ -18,7 +18,7 @@ from ebmsuite.evaluation.distances import frechet, inception_score, kernel_dista
 from ebmsuite.evaluation.protocol import Sampler, Split
 from ebmsuite.scores import Extractor, Score
 from ebmsuite_image.metrics.baselines import Of
-from ebmsuite_image.metrics.passes import Seen, look, look_at_samples
+from ebmsuite_image.metrics.passes import OfFeatures, Seen, look, look_at_samples
 
 __all__ = ["Fid", "InceptionScore", "Kid", "PrecisionRecall", "Quality"]
 
@@ -26,24 +26,14 @@ Data = Mapping[str, Dataset]
 
 
 @dataclass(frozen=True)
-class _OfFeatures:
-    """A metric of the features of an extractor."""
-
-    features: Extractor
-
-    def prepare(self, data: Data) -> None:
-        """Train or load the extractor."""
-        self.features.prepare(data)
-
-
-@dataclass(frozen=True)
-class Fid(_OfFeatures):
+class Fid(OfFeatures):
     """Frechet distance between ``n`` samples and ``n`` examples of ``set`` (Heusel et al. 2017); lower is better.
 
     The estimate is biased upwards by O(1/n): compare only values with the same n. Published values use 50,000 samples
     and mostly the training set (``set: train``).
     """
 
+    features: Extractor
     set: Split = "test"
     of: Of = "model"
 
@@ -52,13 +42,14 @@ class Fid(_OfFeatures):
 
 
 @dataclass(frozen=True)
-class Kid(_OfFeatures):
+class Kid(OfFeatures):
     """Kernel distance between samples and ``set`` (Binkowski et al. 2018), unbiased for any n; lower is better.
 
     Low and high are the mean minus and plus one sd over ``subsets`` pairs of subsets. A subset has ``size`` rows, or
     half of the smaller set if that is less, because subsets equal to the whole set would not vary.
     """
 
+    features: Extractor
     set: Split = "test"
     subsets: int = 100
     size: int = 1000
@@ -70,13 +61,14 @@ class Kid(_OfFeatures):
 
 
 @dataclass(frozen=True)
-class InceptionScore(_OfFeatures):
+class InceptionScore(OfFeatures):
     """Inception score of ``n`` samples (Salimans et al. 2016) for the extractor's classes; higher is better.
 
     Low and high are the mean minus and plus one sd over ``splits`` parts. The score uses no reference. Published values
     use 50,000 samples; fewer samples give a lower score.
     """
 
+    features: Extractor
     splits: int = 10
     of: Of = "model"
 
@@ -85,9 +77,10 @@ class InceptionScore(_OfFeatures):
 
 
 @dataclass(frozen=True)
-class PrecisionRecall(_OfFeatures):
+class PrecisionRecall(OfFeatures):
     """``precision`` and ``recall`` from ``k`` nearest neighbours (Kynkaanniemi et al. 2019), both in [0, 1]."""
 
+    features: Extractor
     set: Split = "test"
     k: int = 3
     of: Of = "model"
@@ -97,13 +90,14 @@ class PrecisionRecall(_OfFeatures):
 
 
 @dataclass(frozen=True)
-class Quality(_OfFeatures):
+class Quality(OfFeatures):
     """Computes ``fid``, ``kid``, ``precision``, ``recall`` and ``is`` from one set of samples.
 
     ``is`` is omitted when the extractor has no classes. The settings are those of `Fid`, `Kid`, `PrecisionRecall` and
     `InceptionScore`.
     """
 
+    features: Extractor
     set: Split = "test"
     k: int = 3
     subsets: int = 100
