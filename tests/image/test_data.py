@@ -71,7 +71,7 @@ def test_digits_are_balanced_and_in_range(split: str, n: int) -> None:
     assert isinstance(dataset, Dataset)
     assert (len(dataset), dataset.event.shape, dataset.event.range) == (n, (1, 28, 28), (-1.0, 1.0))
     assert dataset.condition is not None
-    assert (dataset.condition.kind, dataset.condition.classes, dataset.condition.shape) == ("label", 10, ())
+    assert dataset.condition == Space((), kind="label", classes=10, names=tuple("0123456789"))
     batch = dataset.batch(torch.arange(n), torch.zeros(n, dtype=torch.int64))
     assert batch.x.dtype == torch.float32
     assert (float(batch.x.min()), float(batch.x.max())) == (-1, 1)

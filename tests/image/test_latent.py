@@ -24,18 +24,19 @@ from ebmsuite.experiment.recipe import fill_metric, read_recipe
 from ebmsuite.experiment.train import train
 from ebmsuite.model import Model, load
 from ebmsuite.nets.mlp import mlp_levels
+from ebmsuite.pictures.renderers import Chain, PriorChains, Reconstructions, Samples
+from ebmsuite.pictures.sheets import sheet
 from ebmsuite.plugins.registry import Registry, import_target
 from ebmsuite.plugins.testing import watched_by
 from ebmsuite.space import Batch, Space
 from ebmsuite.tasks.anomaly import decide, usual
 from ebmsuite_image.anomaly import smooth
-from ebmsuite_image.codec import Pixels, grid
+from ebmsuite_image.codec import Pixels
 from ebmsuite_image.data.anomaly import digits_anomaly, mnist_anomaly
 from ebmsuite_image.generators.deconv import TABLES, deconv, encoder
 from ebmsuite_image.metrics import Anomaly as AnomalyMetric
 from ebmsuite_image.metrics import Mse
 from ebmsuite_image.raster import to_uint8
-from ebmsuite_image.render import Film, Grid, PriorChains, Reconstructions
 from ebmsuite_image.tasks.anomaly import Anomaly as AnomalyTask
 from ebmsuite_image.tasks.generate import Generate
 from ebmsuite_image.tasks.interpolate import Interpolate
@@ -46,6 +47,10 @@ MNIST = Path(os.environ.get("EBMSUITE_DATA", "")) / "image" / "mnist.npz"
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def grid(x: Tensor, columns: int | None = None) -> np.ndarray[Any, Any]:
+    return sheet(Pixels((28, 28), 1).show(x), columns)
 
 
 # -- generators ----------------------------------------------------------------------------------------------
@@ -476,7 +481,7 @@ def test_interpolate_between_latent_vectors(model: Model, vae_run: Path, folder:
     assert facts == {"pairs": 2, "points": 2, "between": "pictures", "pictures": 4, "of": 5}
     assert Interpolate(pairs=1)(load(vae_run), None, tmp_path / "vae.png", generator())["pairs"] == 1
     alone = folder / "a.png"
-    with pytest.raises(UserError, match="one picture; interpolate goes between two"):
+    with pytest.raises(UserError, match="it holds one; interpolate goes between two pictures"):
         Interpolate()(model, alone, tmp_path / "no.png", generator())
 
 
@@ -488,35 +493,35 @@ def test_generate_with_other_steps(model: Model, tmp_path: Path) -> None:
 
 def test_prior_chains_are_shown_short_and_long(model: Model, vae_run: Path, pixel_run: Path, tmp_path: Path) -> None:
     PriorChains(chains=2, lengths=(0, 1, 10))(model, tmp_path, generator(3), 1)
-    sheet = np.array(Image.open(tmp_path / "prior-chains.png"))
-    assert sheet.shape == (2 * 30 + 2, 3 * 30 + 2)
+    picture = np.array(Image.open(tmp_path / "prior-chains.png"))
+    assert picture.shape == (2 * 30 + 2, 3 * 30 + 2)
     short = model.decode(model.phases["prior"].sample(2, generator(3)), generator())
     long = model.decode(model.phases["prior"].sample(2, generator(3), steps=40), generator())
-    np.testing.assert_array_equal(sheet[2:30, 32:60], grid(short[:1]))
-    np.testing.assert_array_equal(sheet[32:60, 62:90], grid(long[1:]))
+    np.testing.assert_array_equal(picture[2:30, 32:60], grid(short[:1]))
+    np.testing.assert_array_equal(picture[32:60, 62:90], grid(long[1:]))
     with pytest.raises(UserError, match='has no phase "prior"'):
         PriorChains()(load(vae_run), tmp_path, generator(), 1)
-    with pytest.raises(UserError, match="image/film shows its own"):
+    with pytest.raises(UserError, match="the renderer chain shows its own"):
         PriorChains()(load(pixel_run), tmp_path, generator(), 1)
 
 
 def test_film_of_latent_chains(model: Model, tmp_path: Path) -> None:
-    strip, _ = Film(frames=3, chains=2)(model, tmp_path, generator(3), 1)
+    strip, _ = Chain(frames=3, chains=2)(model, tmp_path, generator(3), 1)
     ends = model.decode(model.phases["prior"].sample(2, generator(3)), generator())
     np.testing.assert_array_equal(np.array(Image.open(strip))[2:30, 62:90], grid(ends[:1]))
-    with pytest.raises(UserError, match="belong to given pictures; image/reconstructions shows"):
-        Film(phase="posterior")(model, tmp_path, generator(), 1)
+    with pytest.raises(UserError, match="belong to given events; the renderer reconstructions shows"):
+        Chain(phase="posterior")(model, tmp_path, generator(), 1)
 
 
 def test_reconstructions_stand_below_the_pictures(model: Model, vae_run: Path, pixel_run: Path, tmp_path: Path) -> None:
     Reconstructions(columns=4)(model, tmp_path, generator(3), 6)
-    sheet = np.array(Image.open(tmp_path / "reconstructions.png"))
-    assert sheet.shape == (4 * 30 + 2, 4 * 30 + 2)  # 4 and 2, each above their reconstructions
-    assert (sheet[62:90, 62:90] == 255).all()
+    picture = np.array(Image.open(tmp_path / "reconstructions.png"))
+    assert picture.shape == (4 * 30 + 2, 4 * 30 + 2)  # 4 and 2, each above their reconstructions
+    assert (picture[62:90, 62:90] == 255).all()
     for path in (vae_run, pixel_run):
         trained = load(path)
         if "generator" in trained.players:
-            Grid()(trained, tmp_path, generator(), 4)
+            Samples()(trained, tmp_path, generator(), 4)
             Reconstructions()(trained, tmp_path, generator(), 4)
         else:
             with pytest.raises(UserError, match="this needs a model with a generator"):

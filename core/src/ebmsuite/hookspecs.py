@@ -116,7 +116,7 @@ class Plugin:
     def ebm_energies(self) -> Sequence[Component]:
         """Energies E(x, condition) -> [B]; a lower energy is more probable.
 
-        A target takes ``event: Space`` (and ``condition: Space | None`` when it is conditional) in addition to its
+        A target takes ``event: Space`` (and ``condition: ConditionSpace`` when it is conditional) in addition to its
         own settings. It returns an `ebmsuite.energy.Energy`; most are ``Tilted(net, reference)``.
         """
         raise NotImplementedError

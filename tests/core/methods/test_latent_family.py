@@ -212,6 +212,7 @@ def test_an_energy_of_latent_vectors_is_told_the_noise_too(tmp_path: Path) -> No
     for level in levels[1:]:
         z = phase.refine(Start(z, torch.full((5,), level)), again)
     clean = z - 0.2**2 * target_of(energy, z).value_and_grad(z)[1]
+    torch.testing.assert_close(model.sample_latent(5, rng(7)), clean, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(model.sample(5, rng=rng(7)), model.trainer.decode(clean, rng()), rtol=1e-4, atol=1e-4)
     with pytest.raises(UserError, match="the model is unconditional; it takes no condition"):
         model.sample(5, condition=torch.ones(5))

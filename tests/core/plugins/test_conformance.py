@@ -26,6 +26,29 @@ def test_the_core_conforms() -> None:
     assert {o.state for o in outcomes} == {"ok"}, [o for o in outcomes if o.state != "ok"]
 
 
+@pytest.mark.parametrize(
+    ("write", "fits"),
+    [
+        (lambda self, x, path, batch=None: None, True),
+        (lambda self, x, path, *more, **named: None, True),
+        (lambda self, x, path: None, False),
+        (lambda self, x, path, batch: None, False),
+        (lambda self, x, path, *, batch=None: None, False),
+    ],
+)
+def test_a_codec_writes_with_the_batch_of_its_events(write, fits: bool) -> None:
+    """`write(x, path)` of older codecs is refused in one line, as a plugin's fault."""
+    codec = type("Old", (), {"write": write})
+    kit = conformance._Kit()
+    kit.check("codec old", lambda: conformance._writes_with_a_batch("old", codec))
+    (outcome,) = kit.outcomes
+    assert outcome.state == ("ok" if fits else "failed")
+    if not fits:
+        assert outcome.detail.startswith('PluginError: codec "old": write(self, x, path')
+        assert "must be write(self, x, path, batch=None)" in outcome.detail
+        assert "\n" not in outcome.detail
+
+
 @pytest.mark.slow
 def test_the_kit_finds_what_is_wrong(monkeypatch) -> None:
     """A heavy plugin module, an energy that looks at other rows, a metric that is not zero on identical sets."""

@@ -43,7 +43,19 @@ def ebm_energies():
 
 @hookimpl
 def ebm_datasets():
-    return [Component("probe/words", "ebmsuite_probe.words:Words", "random words of three letters, one-hot")]
+    return [
+        Component("probe/words", "ebmsuite_probe.words:Words", "random words of three letters, one-hot"),
+        Component("probe/drawn", "ebmsuite_probe.pictures:Drawn", "normal samples that can be drawn"),
+    ]
+
+
+@hookimpl
+def ebm_codecs():
+    at = "ebmsuite_probe.pictures:"
+    return [
+        Component("probe/drawing", at + "Drawing", "draws signals and pictures"),
+        Component("probe/moving", at + "Moving", "draws signals and pictures that move"),
+    ]
 
 
 @hookimpl

@@ -362,6 +362,42 @@ def ebm_datasets() -> list[Component]:
 
 
 @hookimpl
+def ebm_tasks() -> list[Component]:
+    at = "ebmsuite.pictures.tasks:"
+    return [
+        Component("film", at + "Film", "film chains from noise to sample"),
+        Component(
+            "interpolate",
+            at + "Interpolate",
+            "draw interpolations between chain starts or latent vectors",
+            "nijkamp2019",
+        ),
+        Component(
+            "neighbours", at + "Neighbours", "draw samples or your events beside their nearest training examples"
+        ),
+        Component(
+            "reconstruct",
+            at + "Reconstruct",
+            "draw your events beside their reconstructions by a chain or by the generator",
+            "nijkamp2019",
+        ),
+    ]
+
+
+@hookimpl
+def ebm_renderers() -> list[Component]:
+    at = "ebmsuite.pictures.renderers:"
+    return [
+        Component("chain", at + "Chain", "chains from noise to sample, as a strip and a film"),
+        Component("neighbours", at + "Neighbours", "samples beside their nearest training examples"),
+        Component("pictures", at + "Pictures", "a sheet of samples and a film of chains"),
+        Component("prior-chains", at + "PriorChains", "short and long chains of latent vectors, decoded to events"),
+        Component("reconstructions", at + "Reconstructions", "held-out events above their reconstructions"),
+        Component("samples", at + "Samples", "a sheet of samples"),
+    ]
+
+
+@hookimpl
 def ebm_callbacks() -> list[Component]:
     at = "ebmsuite.callbacks."
     return [

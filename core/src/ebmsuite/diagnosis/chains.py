@@ -13,6 +13,7 @@ from ebmsuite.density import event_sum
 from ebmsuite.energy import Energy
 from ebmsuite.errors import UserError
 from ebmsuite.sampling import MALA, Langevin, Phase, Start, run, target_of, tempered
+from ebmsuite.tree import Tree
 
 __all__ = ["LongRun", "Moment", "Step", "energy_distance", "long_run", "one_step", "quantities"]
 
@@ -46,6 +47,8 @@ class LongRun:
     """[records, B, quantities], evenly spaced over all steps."""
     acceptance: float | None
     """Mean acceptance probability; None if the sampler is not adjusted."""
+    condition: Tree = None
+    """The condition of the chains."""
 
     @property
     def where(self) -> str:
@@ -101,7 +104,9 @@ def long_run(
         return Moment(times, steps, x, energy, energy_distance(x, test), nearest(x, train) / usual)
 
     moments = tuple(moment(steps, m) for steps, m in sorted({0: 0, **wanted}.items()))
-    return LongRun(name, moments, torch.stack(rows), float(torch.stack(rates).mean()) if rates else None)
+    return LongRun(
+        name, moments, torch.stack(rows), float(torch.stack(rates).mean()) if rates else None, start.condition
+    )
 
 
 def quantities(x: Tensor) -> Tensor:

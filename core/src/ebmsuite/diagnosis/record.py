@@ -54,6 +54,8 @@ class Diagnosis:
     volume: Volume | None
     no_volume: str = ""
     """The reason why ``volume`` is None."""
+    conditions: str = ""
+    """The source of the conditions of the chains, if the user chose one."""
 
     @property
     def fresh(self) -> LongRun | None:

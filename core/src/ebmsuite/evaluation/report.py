@@ -31,6 +31,8 @@ VIDEOS = (".mp4", ".webm")
 SOUNDS = (".wav", ".mp3", ".ogg", ".flac", ".m4a")
 LINKS = 100
 """The number of files of the last samples that are listed individually."""
+EMBEDDED = 4 * 2**20
+"""The largest picture that is part of the page, in bytes; the page refers to the files of larger ones."""
 
 __all__ = ["inline_svg", "markdown", "page", "picture", "write_report", "write_suite"]
 
@@ -100,7 +102,7 @@ def _shown(file: Path, folder: Path, step: int) -> str:
     """The HTML that shows or plays a sample file; empty for formats that a browser cannot show."""
     kind, caption = file.suffix.lower(), f"{printable(file.name)}, step {step:,}"
     if kind in PICTURES and file.is_file():
-        return picture(file, caption)
+        return picture(file, caption, address=_address(file, folder))
     if kind in (*VIDEOS, *SOUNDS) and file.is_file():
         tag = "video controls loop" if kind in VIDEOS else "audio controls"
         return (
@@ -118,14 +120,20 @@ def _link(file: Path, folder: Path) -> str:
     return f'<a href="{_address(file, folder)}">{html.escape(printable(file.name))}</a>'
 
 
-def picture(file: Path, caption: str, width: int | None = None) -> str:
-    """The HTML of an embedded picture, ``width`` pixels wide (default for bitmaps: an integer multiple of the size)."""
+def picture(file: Path, caption: str, width: int | None = None, address: str = "") -> str:
+    """The HTML of a picture, ``width`` pixels wide (default for bitmaps: an integer multiple of the size).
+
+    The picture is part of the page, unless it has more than `EMBEDDED` bytes and an ``address``, to which the page then
+    refers.
+    """
     content = file.read_bytes()
     width = width or _width(content)
     size = f' width="{width}"' if width else ""
+    source = address
+    if not address or len(content) <= EMBEDDED:
+        source = f"data:{PICTURES[file.suffix.lower()]};base64,{base64.b64encode(content).decode()}"
     return (
-        f'<figure><img alt="{html.escape(printable(file.stem))}"{size} '
-        f'src="data:{PICTURES[file.suffix.lower()]};base64,{base64.b64encode(content).decode()}">'
+        f'<figure><img alt="{html.escape(printable(file.stem))}"{size} src="{source}">'
         f"<figcaption class=quiet>{html.escape(caption)}</figcaption></figure>"
     )
 
@@ -141,10 +149,11 @@ def _width(content: bytes) -> int | None:
 
 def _data(folder: Path) -> list[str]:
     try:
-        streams = provenance.read(folder).get("streams", {})
+        data = provenance.read(folder)
     except DataError as error:
         return [f"<h2>Data</h2><p class=quiet>{html.escape(str(error))}</p>"]
-    lines = [f"<li>{html.escape(provenance.line(name, stream))}" for name, stream in streams.items()]
+    said = [provenance.line(name, stream) for name, stream in data.get("streams", {}).items()]
+    lines = [f"<li>{html.escape(line)}" for line in [*said, *provenance.condition_lines(data["condition"])]]
     return ["<h2>Data</h2><ul>", *lines, "</ul>"] if lines else []
 
 

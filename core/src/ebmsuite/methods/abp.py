@@ -50,10 +50,6 @@ class AlternatingBackpropagation(Trainer):
         }
 
     @torch.no_grad()
-    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        return self.decode(self.players["generator"].latent.sample(n, rng, condition), rng, condition)
-
-    @torch.no_grad()
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
         return self.phases["posterior"].sample(len(batch), rng, self._observed(batch), steps=self.cold)
 

@@ -14,7 +14,6 @@ from ebmsuite.generator import Posterior
 from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, sides
 from ebmsuite.sampling import Proposal, Start
 from ebmsuite.space import Batch
-from ebmsuite.tree import Tree
 
 __all__ = ["LatentPrior"]
 
@@ -88,10 +87,6 @@ class LatentPrior(Trainer):
             "moved/posterior": (posterior.x - posterior.start.x).square().mean().sqrt(),
             **logs,
         }
-
-    @torch.no_grad()
-    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        return self.decode(self.phases["prior"].sample(n, rng, condition), rng, condition)
 
     @torch.no_grad()
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:

@@ -69,5 +69,5 @@ class LatentScoreMatching(VariationalAutoencoder):
         return self.matching.step(t, {"data": Batch(z, data.condition)}, rng)
 
     @torch.no_grad()
-    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        return self.decode(self.matching.sample(n, rng, condition), rng, condition)
+    def sample_latent(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        return self.matching.sample(n, rng, condition)

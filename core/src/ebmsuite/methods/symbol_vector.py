@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -88,10 +88,9 @@ class SymbolVector(Trainer):
         logits: Tensor = self.players["energy"].logits(self.players["encoder"].moments(x)[0])
         return logits.log_softmax(1)
 
-    @torch.no_grad()
-    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """Samples of p(x), or of p(x | y) given labels [n]."""
-        return self.decode(self.phases["prior"].sample(n, rng, condition), rng)
+    def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None, **how: Any) -> Tensor:
+        """One event per latent vector. The generator takes no label: z holds what x shares with it."""
+        return super().decode(z, rng, **how)
 
     @torch.no_grad()
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:

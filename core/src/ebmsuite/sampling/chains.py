@@ -199,7 +199,9 @@ class Buffer(Chains):
         return Start(self.x[slots], take(self.condition, slots))
 
     def state(self) -> dict[str, Tensor]:
-        return {} if self.x is None else {"x": self.x, **flatten(self.condition, "condition")}
+        if self.x is None:
+            return {}
+        return {"x": self.x, **flatten(self.condition, "condition", none=self.x.new_zeros(self.size, 0))}
 
     def restore(self, state: Mapping[str, Tensor], device: torch.device) -> None:
         sizes = {len(v) for v in state.values()}

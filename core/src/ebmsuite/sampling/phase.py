@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.energy import Energy, warn_if_rounded
+from ebmsuite.memory import chunk_size
 from ebmsuite.progress import progress
 from ebmsuite.sampling.chains import Chains, Start
 from ebmsuite.sampling.fast import FastPath
@@ -18,7 +19,7 @@ from ebmsuite.schedule import Schedule, at
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
-__all__ = ["Draw", "Phase", "chunk_size", "in_mode"]
+__all__ = ["Draw", "Phase", "in_mode"]
 
 Each = Callable[[int, Any, Any], None]
 
@@ -101,7 +102,7 @@ class Phase:
         """
         start = self.chains.start(n, rng, None, condition, proposal)
         steps = self.sampling_steps if steps is None else steps
-        return self.refine(start, rng, steps, each, batch or chunk_size(start.x))
+        return self.refine(start, rng, steps, each, batch or chunk_size(start.x.shape[1:], self.energy))
 
     def refine(
         self,
@@ -149,11 +150,6 @@ class Phase:
         if self.sampler.adjusted and info is not None and not learning:
             warn_if_rounded(info.energy.detach(), f"the Metropolis test of {type(self.sampler).__name__}")
         return x, None if info is None else info.energy.detach()
-
-
-def chunk_size(x: Tensor) -> int:
-    """Number of events like those of x [B, *event] to run at once: 250 for 28x28 pictures, scaled by the event size."""
-    return max(1, 196_608 // max(1, x[0].numel()))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch import Tensor
 from ebmsuite.density import event_sum
 from ebmsuite.energy import Energy, JointEnergy, NoiseConditional
 from ebmsuite.errors import UserError
-from ebmsuite.model import Model, rows_at_once
+from ebmsuite.model import Model
 from ebmsuite.space import Batch
 from ebmsuite.tasks.infer import infer, normal_generator
 
@@ -127,7 +127,7 @@ def _of_events(model: Model, batch: Batch, decision: Decision, levels: Levels) -
         )
     if not isinstance(energy, Energy):
         raise UserError(f"{model.recipe.recipe}: a score needs an energy, of events or of a latent vector")
-    parts = [_of_energy(energy, part.x, levels) for part in batch.parts(rows_at_once(batch.x.shape[1:]))]
+    parts = [_of_energy(energy, part.x, levels) for part in batch.parts(model.rows_at_once(batch.x.shape[1:]))]
     terms = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     return {"score": terms[decision], **terms}
 

@@ -12,16 +12,17 @@ import numpy as np
 import safetensors
 import safetensors.torch
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.files import printable, replacing
+from ebmsuite.pictures.files import write_png
+from ebmsuite.pictures.sheets import sheet
 from ebmsuite.space import Batch
 from ebmsuite_image.folders import Skipped, find
-from ebmsuite_image.raster import ENDINGS, decode, fit, from_uint8, grid, recolour, to_uint8
+from ebmsuite_image.raster import ENDINGS, decode, fit, from_uint8, recolour, to_uint8
 
-__all__ = ["Inputs", "Pixels", "Scale", "decode", "fit", "from_uint8", "grid", "to_uint8"]
+__all__ = ["Inputs", "Pixels", "Scale", "decode", "fit", "from_uint8", "to_uint8"]
 
 Scale: TypeAlias = Literal["unit", "signed"]
 """The interval from black to white in an array of floats: "unit" is [0, 1], "signed" is [-1, 1]."""
@@ -110,12 +111,13 @@ class Pixels:
         known = ", ".join((*ENDINGS, *_ARRAYS))
         raise DataError(f'{shown}: pictures are not read from "{path.suffix}" files, but from {known} or a folder')
 
-    def write(self, x: Tensor, path: Path) -> None:
+    def write(self, x: Tensor, path: Path, batch: Batch | None = None) -> None:
         """Write pictures x [N, C, H, W] in [-1, 1], in the format given by the ending of ``path``.
 
         ``.png``: the picture, or a contact sheet of several; ``.npy``: the floats; ``.safetensors``: the floats as
         tensor "x"; no ending: a folder of 0000.png, 0001.png, ... A file is written completely or not at all. Only PNG
-        clamps values outside [-1, 1]. Any other ending is a `DataError`.
+        clamps values outside [-1, 1]. Any other ending is a `DataError`. ``batch`` is not used, because these files
+        hold pictures only.
         """
         path = Path(path)
         if x.dim() != 4 or x.shape[0] == 0 or x.shape[1] not in (1, 3):
@@ -123,7 +125,7 @@ class Pixels:
         x = x.detach().to("cpu", torch.float32).contiguous()
         ending = path.suffix.lower()
         if ending == ".png":
-            _write_png(x, path)
+            write_png(sheet(self.show(x)), path)
         elif ending == ".npy":
             with replacing(path) as aside, aside.open("wb") as file:
                 np.save(file, x.numpy(), allow_pickle=False)
@@ -135,11 +137,18 @@ class Pixels:
                 raise DataError(f"{path}: this folder holds files already; name a new or empty one")
             path.mkdir(parents=True, exist_ok=True)
             digits = max(4, len(str(len(x) - 1)))
-            for i in range(len(x)):
-                _write_png(x[i : i + 1], path / f"{i:0{digits}}.png")
+            for i, picture in enumerate(self.show(x).numpy()):
+                write_png(picture, path / f"{i:0{digits}}.png")
         else:
             known = ".png, .npy, .safetensors or no ending (a folder of PNGs)"
             raise DataError(f'{path}: pictures cannot be written as "{path.suffix}"; use {known}')
+
+    def show(self, x: Tensor, batch: Batch | None = None) -> Tensor:
+        """Pictures x [N, C, H, W] in [-1, 1] as bytes: uint8 [N, H, W] if C is 1, else [N, H, W, 3] (`to_uint8`)."""
+        if x.dim() != 4 or x.shape[1] not in (1, 3):
+            raise DataError(f"pictures are [N, 1 or 3, height, width], not {list(x.shape)}")
+        pixels = to_uint8(x).cpu()
+        return pixels[:, 0] if x.shape[1] == 1 else pixels.permute(0, 2, 3, 1)
 
     def _picture(self, path: Path) -> Tensor:
         return from_uint8(fit(decode(path, self.channels)[None], self.size))
@@ -232,8 +241,3 @@ def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
 
 def _dtype(x: Tensor) -> str:
     return str(x.dtype).removeprefix("torch.")
-
-
-def _write_png(x: Tensor, path: Path) -> None:
-    with replacing(path) as aside:
-        Image.fromarray(grid(x)).save(aside, format="PNG")

@@ -168,10 +168,10 @@ def ebm_tasks() -> list[Component]:
 
 @hookimpl
 def ebm_renderers() -> list[Component]:
-    at = "ebmsuite_image.render:"
+    at = "ebmsuite.pictures.renderers:"
     return [
-        Component("image/grid", at + "Grid", "a grid of samples"),
-        Component("image/film", at + "Film", "chains from noise to sample, as a strip and a GIF"),
+        Component("image/grid", at + "Samples", "a grid of samples"),
+        Component("image/film", at + "Chain", "chains from noise to sample, as a strip and a GIF"),
         Component("image/reconstructions", at + "Reconstructions", "held-out images beside their reconstructions"),
         Component(
             "image/prior-chains", at + "PriorChains", "short and long chains of latent vectors, decoded to images"

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from ebmsuite.errors import RecipeError
 from ebmsuite_image.data.digits import Digits
-from ebmsuite_image.data.pictures import Pictures, check_split
+from ebmsuite_image.data.pictures import DIGITS, Pictures, check_split
 from ebmsuite_image.data.public import HELD_OUT, MNIST, load
 from ebmsuite_image.folders import Skipped
 
@@ -53,7 +53,7 @@ class Anomaly(Pictures):
         self, part: Part, held_out: int, protocol: Protocol, note: str, conditional: bool, skipped: Skipped
     ) -> None:
         images, digits = part
-        super().__init__(images, digits, 10, conditional, note=note, skipped=skipped)
+        super().__init__(images, digits, 10, conditional, note=note, skipped=skipped, names=DIGITS)
         self.anomalous = digits == held_out
         self.held_out, self.protocol = held_out, protocol
 

@@ -11,11 +11,13 @@ from torch import Tensor
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.files import output
 from ebmsuite.model import Facts, Model
+from ebmsuite.pictures.events import draw
+from ebmsuite.pictures.files import write_png
+from ebmsuite.pictures.sheets import sheet
 from ebmsuite.tasks.checks import at_least, finite
 from ebmsuite.tasks.fill import fill
-from ebmsuite_image.codec import Scale, grid
+from ebmsuite_image.codec import Scale
 from ebmsuite_image.raster import decode
-from ebmsuite_image.render import write_png
 from ebmsuite_image.tasks.parts import check_event, pictures
 
 __all__ = ["Inpaint"]
@@ -52,7 +54,7 @@ class Inpaint:
         made = finite(fill(phase, x, ~hole, rng, self.steps), "inpaint")
         low, high = model.event.range or (-1.0, 1.0)
         grey = torch.where(hole, (low + high) / 2, x)
-        write_png(grid(torch.cat([grey, made, x]), len(x)), path)
+        write_png(sheet(draw(model.codec, torch.cat([grey, made, x])), len(x)), path)
         return given.facts | {
             "mse_in_hole": (made - x)[hole].square().mean().item(),
             "hole": hole.float().mean().item(),

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from torch import Tensor
 
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.files import printable
 from ebmsuite.model import Facts, Model
+from ebmsuite.pictures.tasks import Reads
+from ebmsuite.space import Batch
 from ebmsuite_image.codec import Pixels, Scale
 from ebmsuite_image.folders import told
 
-__all__ = ["Given", "check_event", "pictures"]
+__all__ = ["Given", "ReadsPictures", "check_event", "pictures"]
 
 
 @dataclass(frozen=True)
@@ -50,3 +53,14 @@ def check_event(model: Model, task: str) -> None:
     shape = model.event.shape
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise UserError(f"{task} needs a model of pictures [1 or 3, height, width]; the events of this one are {shape}")
+
+
+class ReadsPictures(Reads):
+    """Reads the pictures of core's tasks, with the setting ``scale`` for arrays of floats."""
+
+    what: ClassVar[str] = "pictures"
+    scale: Scale | None
+
+    def read(self, model: Model, inputs: Path | None, task: str, n: int | None = None) -> tuple[Batch, Facts]:
+        given = pictures(model, inputs, task, n, self.scale)
+        return Batch(given.x), given.facts
