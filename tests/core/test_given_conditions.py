@@ -81,7 +81,7 @@ def test_what_has_no_conditions_is_said(tmp_path: Path) -> None:
     np.save(tmp_path / "c.npy", np.zeros((2, 1)))
     for give in (lambda m: from_split(m, "test"), lambda m: from_file(m, tmp_path / "c.npy")):
         with pytest.raises(
-            UserError, match="some/recipe: the model is unconditional; leave out --from and --condition"
+            UserError, match="some/recipe: the model is unconditional; leave out --from, --condition and given"
         ):
             give(model_for(None, data))
     with pytest.raises(UserError, match="two sources of conditions"):

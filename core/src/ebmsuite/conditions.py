@@ -108,7 +108,7 @@ def from_file(model: Model, path: Path, n: int | None = None) -> Conditions:
 def _check_conditional(model: Model) -> None:
     own = any(role.condition is not None for role in model.trainer.roles.values())
     if model.condition is None and not own:
-        raise UserError(f"{model.recipe.recipe}: the model is unconditional; leave out --from and --condition")
+        raise UserError(f"{model.recipe.recipe}: the model is unconditional; leave out --from, --condition and given")
 
 
 def _by_codec(model: Model, path: Path) -> Batch:

@@ -266,7 +266,7 @@ class Model:
                 given = {} if batch is None else flatten(batch.condition, "condition")
                 save_file({k: to_host(v) for k, v in {"x": x, **given}.items()}, aside)
         elif drawn_by(self.codec, path.suffix.lower()):
-            write_events(self.codec, x, path, batch)
+            write_events(self.codec, x, path, batch=batch)
         elif self.codec is None:
             raise DataError(f"{path}: these events can be written as .safetensors or .npy")
         else:

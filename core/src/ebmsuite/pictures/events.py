@@ -46,10 +46,15 @@ def drawn_by(codec: Codec | None, ending: str) -> bool:
     return isinstance(codec, Shows) if ending == ".png" else ending in FILMS and isinstance(codec, Films)
 
 
-def write_events(codec: Codec | None, x: Tensor, path: Path, columns: int | None = None) -> None:
-    """Draw events x [N, *event] to a file: a sheet (.png), or a sheet of films that all play at once (`FILMS`)."""
+def write_events(
+    codec: Codec | None, x: Tensor, path: Path, columns: int | None = None, batch: Batch | None = None
+) -> None:
+    """Draw events x [N, *event] to a file: a sheet (.png), or a sheet of films that all play at once (`FILMS`).
+
+    ``batch`` is that of the same rows.
+    """
     if path.suffix.lower() == ".png":
-        write_png(sheet(draw(codec, x), columns), path)
+        write_png(sheet(draw(codec, x, batch), columns), path)
     elif isinstance(codec, Films):
         films = film_events(codec, x)
         write_film([sheet(films[:, t], columns) for t in range(films.shape[1])], path)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from ebmsuite.dataset import fixed_subset, split_of
+from ebmsuite.conditions import from_split
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.protocol import Split
 from ebmsuite.model import Model
@@ -22,19 +21,14 @@ def conditions(model: Model, given: Split | None, n: int, what: str) -> Tree:
     """
     if given is None:
         return None
-    dataset = split_of(model.data, given)
-    if len(dataset) < n:
-        raise UserError(f'{what}: there are {len(dataset)} conditions in "{given}" for n = {n} events; lower n')
-    index = fixed_subset(dataset, n)
-    batch = dataset.batch(index, torch.zeros_like(index)).to(model.device)
-    if batch.condition is None:
-        raise UserError(f'{what}: given is "{given}", but these examples have no condition')
-    return batch.condition
+    found = from_split(model, given, n).batch.to(model.device)
+    if len(found) < n:
+        raise UserError(f'{what}: there are {len(found)} conditions in "{given}" for n = {n} events; lower n')
+    return found.condition
 
 
 def labels(space: object, condition: Tree, what: str) -> list[str]:
     """The class names of labels [N], or their numbers if the space has no names. `UserError` for other conditions."""
     if not isinstance(space, Space) or space.kind != "label" or not isinstance(condition, Tensor):
         raise UserError(f'{what}: captions="label" needs a model whose condition is a label, and given="test"')
-    names = getattr(space, "names", None)
-    return [names[label] if names else str(label) for label in condition.tolist()]
+    return [space.names[label] if space.names else str(label) for label in condition.tolist()]
