@@ -60,7 +60,9 @@ def test_whitening_and_back() -> None:
     codec = data.codec
     assert isinstance(codec, ControlCodec)
     batch = data.batch(torch.arange(50), torch.zeros(50).long())
-    torch.testing.assert_close(codec.whitening.controls(batch.x, batch.condition), data.controls[:50], atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        codec.whitening.controls(batch.x, batch.condition), data.controls[:50], atol=1e-4, rtol=0
+    )
     whole = lanes("train", "linear").x.flatten(1).double()
     torch.testing.assert_close(whole.T.cov(), torch.eye(40).double(), atol=0.03, rtol=0)
     with pytest.raises(DataError, match="too few to whiten"):

@@ -215,7 +215,10 @@ class Plugin:
 
     @hookspec
     def ebm_cases(self) -> Sequence[Component]:
-        """Rows of the evaluation suite (`ebmsuite.scores.Case`): a recipe, a metric, a published value."""
+        """Rows of the evaluation suite (`ebmsuite.scores.Case`): a recipe, a metric, a published value.
+
+        A target may also be a `ebmsuite.scores.Mean` over such rows.
+        """
         raise NotImplementedError
 
     @hookspec

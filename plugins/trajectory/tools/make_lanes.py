@@ -73,17 +73,25 @@ def main() -> None:
     target = target_of(Known(white), x, many)
     hmc, _ = warm_up(HMC(0.3, leapfrog=10), target, x, 150, rng)
     kept: list[Tensor] = []
-    state, info = run(hmc, target, x, STEPS, rng, lambda i, s, _: kept.append(statistics(white.controls(s.x, many), many)))
+    state, info = run(
+        hmc, target, x, STEPS, rng, lambda i, s, _: kept.append(statistics(white.controls(s.x, many), many))
+    )
     draws = torch.stack(kept[STEPS // 4 :], 1).view(200, chains, -1, kept[0].shape[1])
     worst = torch.stack([rhat(d) for d in draws]), torch.stack([ess_bulk(d) for d in draws])
     print(f"main: step size {hmc.step_size:.3f}, acceptance {float(info.acceptance.mean()):.2f}")
     absent = torch.cat([torch.zeros(200, 6, dtype=torch.bool), ~check["present"]], 1)
     r, ess = worst[0].masked_fill(absent, 1.0), worst[1].masked_fill(absent, torch.inf)
-    print(f"R-hat: mean {float(r[~absent].mean()):.3f}, 99 % {float(r[~absent].quantile(0.99)):.3f}, largest {float(r.max()):.3f}")
-    print(f"effective samples of {chains * len(kept[STEPS // 4 :])}: smallest {float(ess.min()):.0f}, median {float(ess[~absent].median()):.0f}")
+    print(
+        f"R-hat: mean {float(r[~absent].mean()):.3f}, 99 % {float(r[~absent].quantile(0.99)):.3f}, largest {float(r.max()):.3f}"
+    )
+    print(
+        f"effective samples of {chains * len(kept[STEPS // 4 :])}: smallest {float(ess.min()):.0f}, median {float(ess[~absent].median()):.0f}"
+    )
     side = draws[..., 6:]
     both = ((side > check["obstacles"][:, None, None, :, 1]).float().mean((1, 2)) - 0.5).abs() < 0.45
-    print(f"obstacles passed on both sides in at least 5 % of draws: {float(both[check['present']].float().mean()):.2f}")
+    print(
+        f"obstacles passed on both sides in at least 5 % of draws: {float(both[check['present']].float().mean()):.2f}"
+    )
 
     x = torch.randn((len(scene["speed"]), ROAD.steps, 2), generator=rng)
     state, info = run(hmc, target_of(Known(white), x, scene), x, STEPS, rng)

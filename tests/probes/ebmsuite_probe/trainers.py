@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -36,11 +37,14 @@ class Cooperative(Trainer):
 
 @dataclass(frozen=True)
 class MeanDistance:
-    """Distance between the means of n samples and of the test data."""
+    """Distance between the means of n samples and of the test data. It takes ``seconds``."""
+
+    seconds: float = 0.0
 
     def __call__(self, model, data, rng, n):
         from ebmsuite.scores import Score
 
+        time.sleep(self.seconds)
         test = data["test"].x
         return Score(float((model.sample(n, rng=rng).mean(0) - test.mean(0)).norm()), protocol={"n": n})
 

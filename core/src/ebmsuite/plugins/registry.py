@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ebmsuite.errors import PluginError, RecipeError, UnknownName
+from ebmsuite.errors import PluginError, Problems, RecipeError, UnknownName
 from ebmsuite.hookspecs import KINDS, Component
 from ebmsuite.plugins.discovery import CORE, FIRST_PARTY, Plugins, installed
 from ebmsuite.values import conform, plain
@@ -158,26 +158,31 @@ class Registry:
     def fill(self, kind: str, spec: Any, where: str, extras: Mapping[str, Parameter] | None = None) -> Any:
         """Check a spec ``{name: ..., setting: value}`` and add the defaults, also in nested components.
 
-        ``extras`` are allowed keys in addition to the settings. Raises a `RecipeError` that names ``where.key``.
+        ``extras`` are allowed keys in addition to the settings. Raises a `RecipeError` that names ``where.key``, of all
+        settings that are wrong.
         """
         if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
             raise RecipeError(f"{where} must be {{name: <{kind}>, ...}}, got {spec!r}")
         own = self.parameters(kind, spec["name"])
         allowed = {**own, **(extras or {})}
+        problems = Problems()
         for key in spec:
-            if key != "name" and key not in allowed:
-                close = difflib.get_close_matches(str(key), [*allowed, "name"], n=1)
-                hint = f"did you mean {where}.{close[0]}?" if close else f"its settings are: {', '.join(allowed)}"
-                raise RecipeError(f'{where}.{key}: {kind} "{spec["name"]}" has no such setting; {hint}')
+            with problems.noting():
+                if key != "name" and key not in allowed:
+                    close = difflib.get_close_matches(str(key), [*allowed, "name"], n=1)
+                    hint = f"did you mean {where}.{close[0]}?" if close else f"its settings are: {', '.join(allowed)}"
+                    raise RecipeError(f'{where}.{key}: {kind} "{spec["name"]}" has no such setting; {hint}')
         filled: dict[str, Any] = {"name": spec["name"]}
         for key, parameter in allowed.items():
-            value = spec.get(key, parameter.default)
-            if value is REQUIRED:
-                raise RecipeError(f'{where}.{key}: {kind} "{spec["name"]}" needs a value for {key}')
-            if parameter.kind and value is not None:
-                filled[key] = self.fill(parameter.kind, value, f"{where}.{key}")
-            else:
-                filled[key] = conform(value, parameter.hint, f"{where}.{key}")
+            with problems.noting():
+                value = spec.get(key, parameter.default)
+                if value is REQUIRED:
+                    raise RecipeError(f'{where}.{key}: {kind} "{spec["name"]}" needs a value for {key}')
+                if parameter.kind and value is not None:
+                    filled[key] = self.fill(parameter.kind, value, f"{where}.{key}")
+                else:
+                    filled[key] = conform(value, parameter.hint, f"{where}.{key}")
+        problems.report()
         return filled
 
     def outline(self, kind: str, spec: Any, extras: Mapping[str, Parameter] | None = None) -> Any:

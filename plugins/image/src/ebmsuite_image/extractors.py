@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from ebmsuite.dataset import Dataset, split_of
 from ebmsuite.errors import MissingData, UserError
 from ebmsuite.scores import Extractor, Features
-from ebmsuite_image.classifier import cached, labelled
+from ebmsuite_image.classifier import trained
 from ebmsuite_image.inception import find_weights, load_inception
-from ebmsuite_image.raster import from_uint8, recolour, to_uint8
+from ebmsuite_image.raster import recolour, to_uint8
 
 __all__ = ["DigitClassifier", "EfficientNetLite0", "InceptionV3"]
 
@@ -58,7 +58,7 @@ class DigitClassifier(_Net):
 
     It is for digits and other small pictures, on which nets trained on photographs work poorly. ``steps`` is the
     number of training steps: 2,000 take 9 s on one core and reach an accuracy of 98.4 % on the embedded digits. The
-    trained net is cached (`ebmsuite_image.classifier.cached`). Its id ends in the first digits of a hash of data and
+    net is trained once and kept (`ebmsuite.evaluation.judges`). Its id ends in the first digits of a hash of data and
     settings, so scores on different data have different names.
 
     Errors: `UserError` from `prepare` when the training or test set has no labels.
@@ -70,27 +70,17 @@ class DigitClassifier(_Net):
         self._facts: dict[str, Any] = {}
 
     def prepare(self, data: Mapping[str, Dataset]) -> None:
-        """Train the classifier or read it from the cache, and measure its accuracy on ``data["test"]``."""
+        """Train the classifier or read it from the cache. Its accuracy on ``data["test"]`` is stated with scores."""
         train = split_of(data, "train")
         if train is self._train:
             return
-        images, labels = labelled(train, "train")
-        self._net, key = cached(images, labels, self.steps)
-        self.id, self._train = f"cnn64-{key[:8]}", train
-        self._facts = {"size": list(images.shape[2:]), "resize": "none", "test_accuracy": None}
-        if "test" in data:
-            images, labels = labelled(data["test"], "test")
-            logits = torch.cat([self._logits(part) for part in torch.split(images, 1000)])
-            self._facts["test_accuracy"] = float((logits.argmax(1) == labels).double().mean())
+        judge = trained(data, self.steps)
+        self._net, self._train, self.id = judge.net, train, f"cnn64-{judge.key[:8]}"
+        self._facts = {"size": list(train.event.fixed[1:]), "resize": "none", **judge.quality}
 
     def protocol(self) -> Mapping[str, Any]:
         """Picture size, resize filter, and test accuracy (None when there is no test set)."""
         return {"id": self.id, **self._facts, "steps": self.steps}
-
-    def _logits(self, images: Tensor) -> Tensor:
-        logits = self(from_uint8(images)).logits
-        assert logits is not None  # _Net always gives logits
-        return logits
 
     def _load(self) -> nn.Module:
         raise RuntimeError("the classifier is learnt from data: call prepare(data) before it is used")

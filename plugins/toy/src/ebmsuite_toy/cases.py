@@ -127,7 +127,10 @@ CYCLE = _case(
 
 # energies of a latent vector
 VAE = _nats("vae", None, "the generator of toy/latent, its latent vector normal", "latent-divergence")
-LATENT = _nats("latent", 0.6, "an energy on the latent vector", "latent-divergence")
+LATENT = _nats(
+    "latent", 0.6, "an energy on the latent vector", "latent-divergence", baselines={"VAE": {"recipe": "toy/vae"}},
+    margins={"quick": {"VAE": 2.0}},
+)  # fmt: skip
 LATENT_SCORE = _nats("latent-dsm", 0.4, "the same by scores of what an auto-encoder infers", "latent-divergence")
 JOINT_VAE = _nats("joint-vae", 0.8, "the same with an energy of events and latent vectors", "latent-divergence")
 SYMBOL_VECTOR = _told("symbol-vector-accuracy", "symbol-vector", 0.95, "two labels per class, 10,000 unlabelled events")

@@ -49,7 +49,9 @@ class TrackCodec:
 
     def __post_init__(self) -> None:
         if self.observed < 2 or self.predicted < 1:
-            raise RecipeError(f"observed: at least 2 steps, predicted: at least 1, got {self.observed}, {self.predicted}")
+            raise RecipeError(
+                f"observed: at least 2 steps, predicted: at least 1, got {self.observed}, {self.predicted}"
+            )
         if self.scale <= 0 or self.still < 0 or self.seconds <= 0:
             raise RecipeError("scale and seconds must be above 0, and still must not be negative")
 

@@ -127,7 +127,11 @@ class ControlCodec:
             return
         motion, scene = self.motion, batch.condition
         values = torch.cat([self.states(x, scene), self.whitening.controls(x, scene)], -1)
-        rows = [(n, t, *(f"{v:.5g}" for v in at)) for n, track in enumerate(values.tolist()) for t, at in enumerate(track, 1)]
+        rows = [
+            (n, t, *(f"{v:.5g}" for v in at))
+            for n, track in enumerate(values.tolist())
+            for t, at in enumerate(track, 1)
+        ]
         write_csv(path, ("sample", "step", *motion.states, *motion.controls), rows)
 
     def show(self, x: Tensor, batch: Batch | None = None) -> Tensor:

@@ -43,8 +43,8 @@ Feature = Callable[[Tensor, Tensor, Mapping[str, Tensor], Dynamics], Tensor]
 FEATURES: Mapping[str, Feature] = {
     "lane": lambda states, controls, scene, dynamics: states[..., 1].square(),
     "speed": lambda states, controls, scene, dynamics: (
-        (_velocity(states, dynamics)[0] - scene["speed"][:, None]).square()
-    ),
+        _velocity(states, dynamics)[0] - scene["speed"][:, None]
+    ).square(),
     "drift": lambda states, controls, scene, dynamics: _velocity(states, dynamics)[1].square(),
     "acceleration": lambda states, controls, scene, dynamics: controls[..., 0].square(),
     "turning": lambda states, controls, scene, dynamics: controls[..., 1].square(),

@@ -16,9 +16,7 @@ PAPERS: Mapping[str, str] = {
         "Graphs. ICCV 2019"
     ),
     "lerner2007": "Lerner, Chrysanthou, Lischinski. Crowds by Example. Eurographics 2007",
-    "pang2021": (
-        "Pang, Zhao, Xie, Wu. Trajectory Prediction with Latent Belief Energy-Based Model. CVPR 2021"
-    ),
+    "pang2021": ("Pang, Zhao, Xie, Wu. Trajectory Prediction with Latent Belief Energy-Based Model. CVPR 2021"),
     "pellegrini2009": (
         "Pellegrini, Ess, Schindler, Van Gool. You'll Never Walk Alone: Modeling Social Behavior for Multi-Target "
         "Tracking. ICCV 2009"

@@ -277,7 +277,9 @@ def cut_windows(tracks: Tracks, length: int, gaps: Gaps = "cross", stride: int =
     without = np.setdiff1d(np.unique(tracks.agent), np.unique(tracks.agent[starts]))
     skipped = {k: list(v) for k, v in tracks.skipped.items()}
     if len(without):
-        skipped[f"agent of {tracks.name} seen in fewer than {length} successive frames"] = [f"agent {a}" for a in without]
+        skipped[f"agent of {tracks.name} seen in fewer than {length} successive frames"] = [
+            f"agent {a}" for a in without
+        ]
     note = f"{tracks.name}: {len(tracks.frame):,} rows, {len(index):,} windows of {length} frames, {tracks.frame_step} apart"
     names = np.full(len(index), tracks.name)
     return Windows(tracks.xy[index], names, tracks.agent[index[:, 0]], tracks.frame[index], note, skipped)

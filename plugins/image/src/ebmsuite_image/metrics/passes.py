@@ -16,7 +16,17 @@ from ebmsuite.scores import Extractor, Features, Score
 from ebmsuite_image.metrics.baselines import Of, baseline
 from ebmsuite_image.metrics.examples import pictures, signed
 
-__all__ = ["Seen", "draw", "features_of", "look", "look_at_samples", "protocol_of"]
+__all__ = ["OfFeatures", "Seen", "draw", "features_of", "look", "look_at_samples", "protocol_of"]
+
+
+class OfFeatures:
+    """A metric whose setting ``features`` is an extractor, which is prepared before training starts."""
+
+    features: Extractor | None
+
+    def prepare(self, data: Mapping[str, Dataset]) -> None:
+        if self.features is not None:
+            self.features.prepare(data)
 
 
 @dataclass(frozen=True)

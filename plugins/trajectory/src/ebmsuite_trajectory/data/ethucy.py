@@ -41,13 +41,25 @@ class Recording(NamedTuple):
 
 
 RECORDINGS: dict[str, Recording] = {
-    "biwi_eth": Recording(10240, "eth/test/biwi_eth", "cf8d3fd342a15f409ebc2a1fc76b91a0f06390bd21f1e11410f3859331ab082b"),
-    "biwi_hotel": Recording(14400, "hotel/test/biwi_hotel", "9caa771bb9153d6b809dd0916b6f86761b641e6bbb15e766c1de3133fbbb7fcf"),
-    "crowds_zara01": Recording(7110, "zara1/test/crowds_zara01", "1147a1962a09abfb86f28c6cddcac862e095a0cf129b3016385b69eacdd09d85"),
-    "crowds_zara02": Recording(8420, "zara2/test/crowds_zara02", "8a649d0f8c9ae75c87c4d23a85f892786b0aa30266e996c7be03e69dafff22ff"),
+    "biwi_eth": Recording(
+        10240, "eth/test/biwi_eth", "cf8d3fd342a15f409ebc2a1fc76b91a0f06390bd21f1e11410f3859331ab082b"
+    ),
+    "biwi_hotel": Recording(
+        14400, "hotel/test/biwi_hotel", "9caa771bb9153d6b809dd0916b6f86761b641e6bbb15e766c1de3133fbbb7fcf"
+    ),
+    "crowds_zara01": Recording(
+        7110, "zara1/test/crowds_zara01", "1147a1962a09abfb86f28c6cddcac862e095a0cf129b3016385b69eacdd09d85"
+    ),
+    "crowds_zara02": Recording(
+        8420, "zara2/test/crowds_zara02", "8a649d0f8c9ae75c87c4d23a85f892786b0aa30266e996c7be03e69dafff22ff"
+    ),
     "crowds_zara03": Recording(6030, "", "16b3e899932c4baacd07f45013d5b921f90bc5a29eb2b0fe42f4d7c904ac3108"),
-    "students001": Recording(3550, "univ/test/students001", "a6d87f278d94136fe39b8be91555487a29ac77259ae403b9dba2d5c18caf7b5b"),
-    "students003": Recording(4320, "univ/test/students003", "e25798b660634330aa89f8bb259425de720e84d0873902726c1d1f4ccff21d6c"),
+    "students001": Recording(
+        3550, "univ/test/students001", "a6d87f278d94136fe39b8be91555487a29ac77259ae403b9dba2d5c18caf7b5b"
+    ),
+    "students003": Recording(
+        4320, "univ/test/students003", "e25798b660634330aa89f8bb259425de720e84d0873902726c1d1f4ccff21d6c"
+    ),
     "uni_examples": Recording(5940, "", "61f432c0ab3070ed0ef150fbeabcd7baf839cab5495a46e6105bd747f0a092a7"),
 }
 

@@ -148,7 +148,9 @@ def lanes(split: Literal["train", "valid", "test"] = "train", world: Literal["ro
 def codec_of(world: World, controls: Tensor, scene: Scene) -> ControlCodec:
     """The codec fitted to experts: feature scales, whitening, and the true weights of the scaled features."""
     dynamics = DYNAMICS[world.dynamics](dt=world.dt)
-    sums = features_of(tuple(world.weights), dynamics.rollout(scene["state"], controls), controls, scene, dynamics).sum(1)
+    sums = features_of(tuple(world.weights), dynamics.rollout(scene["state"], controls), controls, scene, dynamics).sum(
+        1
+    )
     scales = tuple(float(f"{s:.7g}") for s in sums.double().std(0).tolist())
     white = Whitening.fit(controls, scene)
     weights = tuple(w * s for w, s in zip(world.weights.values(), scales, strict=True))

@@ -59,4 +59,6 @@ def tracks_file(
     low, high = (tracks.frame.min() + part * (tracks.frame.max() - tracks.frame.min()) for part in bounds[split])
     windows = cut_windows(tracks.between(low, high), length, gaps)
     train = split == "train"
-    return TrackWindows(replace(windows, note=f"{split} by time: {windows.note}"), codec, flip and train, turn and train)
+    return TrackWindows(
+        replace(windows, note=f"{split} by time: {windows.note}"), codec, flip and train, turn and train
+    )
