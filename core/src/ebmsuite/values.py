@@ -79,7 +79,11 @@ def _dataclass(value: Mapping[str, Any], hint: Any, where: str) -> Any:
         missing = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
         if missing and name not in value:
             raise RecipeError(f"{where}.{name}: a value is needed")
-    return hint(**{k: conform(v, hints[k], f"{where}.{k}") for k, v in value.items()})
+    settings = {k: conform(v, hints[k], f"{where}.{k}") for k, v in value.items()}
+    try:
+        return hint(**settings)
+    except ValueError as error:  # values that contradict each other
+        raise RecipeError(f"{where}: {error}") from error
 
 
 def _name(hint: Any) -> str:

@@ -30,6 +30,7 @@ from ebmsuite.builtin.examples import (
     TRIANGLE_EXAMPLE,
     VAE_EXAMPLE,
     VARIATIONAL_EXAMPLE,
+    VARIATIONAL_LATENT_EXAMPLE,
 )
 from ebmsuite.builtin.papers import PAPERS
 from ebmsuite.hookspecs import Component, hookimpl
@@ -231,6 +232,13 @@ def ebm_trainers() -> list[Component]:
             "latent-space energy-based prior: short-run chains for posterior and prior",
             "pang2020",
             example=LATENT_EXAMPLE,
+        ),
+        Component(
+            "variational-latent",
+            "ebmsuite.methods.variational_latent:VariationalLatent",
+            "latent-space energy-based prior beside a variational auto-encoder: an encoder instead of posterior chains",
+            "pang2021",
+            example=VARIATIONAL_LATENT_EXAMPLE,
         ),
         Component(
             "vae",

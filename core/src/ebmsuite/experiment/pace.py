@@ -200,7 +200,7 @@ def passes(run: Run) -> list[Pass]:
         if isinstance(net, NormalGenerator):
             offer(partial(_learn, net, partial(net, vector(), batch.condition)))
         elif isinstance(net, Encoder):
-            offer(partial(_learn, net, partial(net.moments, batch.encoder_input)))
+            offer(partial(_learn, net, partial(net.moments, net.sees(batch))))
     return found
 
 
