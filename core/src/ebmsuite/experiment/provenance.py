@@ -12,7 +12,7 @@ from ebmsuite.errors import DataError
 from ebmsuite.space import ConditionSpace
 from ebmsuite.values import plain
 
-__all__ = ["FILE", "changes", "compare", "describe", "describe_stream", "differences", "line", "read"]
+__all__ = ["FILE", "changes", "compare", "describe", "describe_stream", "difference", "differences", "line", "read"]
 
 FILE = "data.json"
 NAMES = 5
@@ -100,6 +100,12 @@ def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list
         for change in changes(f"data.{name}", before[name], stream)
     ]
     return spaces, examples
+
+
+def difference(stored: Any, now: Any) -> str:
+    """The first difference between two values as `plain` gives them, in words; empty if there is none."""
+    now = json.loads(json.dumps(plain(now)))
+    return "" if _same(stored, now) else _shown(stored, now)
 
 
 def changes(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -86,8 +86,8 @@ class LatentPrior(Trainer):
                 losses["encoder"] = (energies + encoder.log_prob(proposed.z, encoder.sees(data))).mean()
         logs = self.players.update(losses)
         return {
-            **({} if proposed is None else proposed.use(generator.latent)),
             **sides(plus, minus),
+            **({} if proposed is None else proposed.use(generator.latent)),
             "z/posterior": posterior.x.square().mean().sqrt(),
             "z/prior": prior.x.square().mean().sqrt(),
             "moved/posterior": (posterior.x - posterior.start.x).square().mean().sqrt(),

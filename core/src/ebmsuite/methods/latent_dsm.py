@@ -68,7 +68,7 @@ class LatentScoreMatching(VariationalAutoencoder):
         with torch.no_grad(), in_mode(encoder, train=False):
             drawn = infer(encoder, data, rng)
         logs = self.matching.step(t, {"data": Batch(drawn.z, data.condition)}, rng)
-        return {**drawn.use(self.players["generator"].latent), **logs}
+        return {**logs, **drawn.use(self.players["generator"].latent)}
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:

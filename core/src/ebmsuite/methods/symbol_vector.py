@@ -80,8 +80,8 @@ class SymbolVector(Trainer):
         losses = {"energy": (plus - minus).mean() + coupling, "encoder": bound + coupling, "generator": bound}
         logs = self.players.update(losses)
         return {
-            **drawn.use(generator.latent),
             **sides(plus, minus),
+            **drawn.use(generator.latent),
             "told": told.detach(),
             "information": information.detach(),
             "z/prior": prior.x.square().mean().sqrt(),

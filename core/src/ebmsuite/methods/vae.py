@@ -62,7 +62,7 @@ class VariationalAutoencoder(Autoencoder):
         loss = (value_at(self.kl_weight, t) * kl - reconstruction).mean()
         logs = self.players.update({"generator": loss, "encoder": loss})
         seen = {"reconstruction": -reconstruction.detach().mean(), "kl": kl.detach().mean()}
-        return {**drawn.use(generator.latent), **seen, **logs}
+        return {**seen, **drawn.use(generator.latent), **logs}
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:

@@ -24,9 +24,9 @@ ROWS = 500
 class Embedded(Labelled):
     """x = g(z) + e in ``dim`` dimensions: z from ``modes`` Gaussians on a circle, e ~ N(0, sd^2 I).
 
-    g is a fixed curved surface, g(z) = A tanh(B z), with A and B drawn at random from ``seed``; if not ``curved``, it is
-    the plane g(z) = A B z. Densities and conditionals are sums over a grid of z, exact up to rounding. Each mode is a
-    class.
+    g is a fixed curved surface, g(z) = A tanh(B z), with A and B drawn at random from ``seed``. If not ``curved``, it
+    is the plane g(z) = A B z. Densities and conditionals are sums over a grid of z, exact up to rounding. Each mode is
+    a class.
     """
 
     cells: Tensor
