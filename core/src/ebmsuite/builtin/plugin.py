@@ -30,6 +30,7 @@ from ebmsuite.builtin.examples import (
     TRIANGLE_EXAMPLE,
     VAE_EXAMPLE,
     VARIATIONAL_EXAMPLE,
+    VARIATIONAL_LATENT_EXAMPLE,
 )
 from ebmsuite.builtin.papers import PAPERS
 from ebmsuite.hookspecs import Component, hookimpl
@@ -67,6 +68,7 @@ def ebm_energies() -> list[Component]:
         Component("grids", "ebmsuite.nets.grids:Grids", "one energy per grid, for several grids", "gao2018"),
         Component("patches", "ebmsuite.nets.mlp:patches", "sum of a score over all windows of an event", "zheng2021"),
         Component("quadratic", "ebmsuite.nets.mlp:Quadratic", "Gaussian in exponential-family form"),
+        Component("trained", "ebmsuite.nets.trained:trained_energy", "an energy from another run"),
         Component("constant", "ebmsuite.nets.mlp:Constant", "a single learned number, for a normalising constant"),
     ]
 
@@ -100,6 +102,9 @@ def ebm_densities() -> list[Component]:
             "LSTM language model of tokens, without a latent vector",
         ),
         Component("gru-encoder", sequences + "encoders:gru_encoder", "bidirectional GRU encoder q(z | tokens), normal"),
+        Component(
+            "trained", "ebmsuite.nets.trained:trained_density", "a density, such as an encoder, from another run"
+        ),
         Component("conv-encoder", sequences + "encoders:conv_encoder", "convolutional encoder q(z | tokens), normal"),
     ]
 
@@ -110,6 +115,7 @@ def ebm_generators() -> list[Component]:
     return [
         Component("mlp", "ebmsuite.nets.mlp:mlp_generator", "multilayer perceptron from a normal latent vector"),
         Component("lstm", at + "lstm", "LSTM decoder of tokens that reads z at every token", "pang2020"),
+        Component("trained", "ebmsuite.nets.trained:trained_generator", "a generator from another run"),
         Component("transformer", at + "transformer", "causal Transformer decoder of tokens with z as its prefix"),
     ]
 
@@ -231,6 +237,13 @@ def ebm_trainers() -> list[Component]:
             "latent-space energy-based prior: short-run chains for posterior and prior",
             "pang2020",
             example=LATENT_EXAMPLE,
+        ),
+        Component(
+            "variational-latent",
+            "ebmsuite.methods.variational_latent:VariationalLatent",
+            "latent-space energy-based prior beside a variational auto-encoder: an encoder instead of posterior chains",
+            "pang2021",
+            example=VARIATIONAL_LATENT_EXAMPLE,
         ),
         Component(
             "vae",

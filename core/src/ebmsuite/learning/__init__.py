@@ -1,6 +1,7 @@
 """Learning: players (the nets and their optimisers) and trainers (how they are updated)."""
 
+from ebmsuite.learning.latents import Inferred, infer
 from ebmsuite.learning.players import Optimiser, Players
 from ebmsuite.learning.trainer import Draws, Logs, Role, Spaces, Trainer
 
-__all__ = ["Draws", "Logs", "Optimiser", "Players", "Role", "Spaces", "Trainer"]
+__all__ = ["Draws", "Inferred", "Logs", "Optimiser", "Players", "Role", "Spaces", "Trainer", "infer"]
