@@ -111,10 +111,10 @@ def test_costs_need_their_data() -> None:
     data = lanes("valid", "linear")
     with pytest.raises(RecipeError, match="needs data with the codec trajectory/controls"):
         controls_energy(data.event, None, data.condition)
+    assert isinstance(data.codec, ControlCodec)
+    lane_only = replace(data.codec, features=("lane",), scales=(1.0,))
     with pytest.raises(RecipeError, match="needs the features acceleration and turning"):
-        codec = data.codec
-        assert isinstance(codec, ControlCodec)
-        controls_energy(data.event, replace(codec, features=("lane",), scales=(1.0,)), data.condition, cost="neural")
+        controls_energy(data.event, lane_only, data.condition, cost="neural")
 
 
 def test_neural_costs_are_at_least_the_effort() -> None:

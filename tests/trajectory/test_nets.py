@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -31,7 +33,7 @@ def test_published_sizes() -> None:
         return sum(p.numel() for p in net.parameters())
 
     def layers(*sizes: int) -> int:
-        return sum(a * b + b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        return sum(a * b + b for a, b in pairwise(sizes))
 
     past, plan = layers(16, 512, 256, 16), layers(8, 256, 128, 16)
     generator = past + plan + layers(32, 1024, 512, 1024, 8) + layers(32, 1024, 512, 256, 24)

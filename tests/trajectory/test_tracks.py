@@ -28,7 +28,10 @@ def write(folder: Path, text: str, name: str = "tracks.txt") -> Path:
     ("name", "text"),
     [
         ("four.txt", ROWS),
-        ("named.csv", "y,x,ped_id,frame\n" + "".join(f"{2.0 * a},{a + 0.5 * t},{a},{10 * t}\n" for t in range(25) for a in (1, 2))),
+        (
+            "named.csv",
+            "y,x,ped_id,frame\n" + "".join(f"{2 * a},{a + t / 2},{a},{10 * t}\n" for a in (1, 2) for t in range(25)),
+        ),
         ("semicolons.csv", "Frame ID;Track-ID;X;Y\n" + ROWS.replace("\t", ";")),
         ("obsmat.txt", "".join(f"{10 * t} {a}.0 {a + 0.5 * t} 0 {2.0 * a} 0 0 0\n" for t in range(25) for a in (1, 2))),
         ("windows.txt", ROWS.replace("\n", "\r\n")),
@@ -47,7 +50,7 @@ def test_columns_can_be_named_and_numbered(tmp_path: Path) -> None:
     path = write(tmp_path, "id,when,a,b\n7,0,1.0,2.0\n7,1,1.5,2.0\n", "odd.csv")
     assert read_tracks(path, columns="when id a b").xy.tolist() == [[1.0, 2.0], [1.5, 2.0]]
     assert read_tracks(path, columns="2 1 3 4").agent.tolist() == ["7", "7"]
-    with pytest.raises(DataError, match='no column "c" .it has: id, when, a, b'):
+    with pytest.raises(DataError, match=r'no column "c" \(it has: id, when, a, b\)'):
         read_tracks(path, columns="when id a c")
 
 

@@ -28,5 +28,4 @@ def random_constant_velocity(
     noise = torch.randn((2, len(past), k), generator=rng, device=rng.device, dtype=past.dtype)
     angle, factor = noise[0] * math.radians(angle_sd), (noise[1] * log_speed_sd).exp()
     straight = constant_velocity(past, steps) - past[:, -1:]
-    moved = straight.repeat_interleave(k, 0) * factor.flatten()[:, None, None]
-    return past[:, None, -1:] + rotate(moved, angle.flatten()).unflatten(0, (len(past), k))
+    return past[:, None, -1:] + rotate(straight[:, None] * factor[..., None, None], angle)

@@ -1,4 +1,4 @@
-"""The evaluation suite of trajectories: published values, baselines without learning, and the ablation of the energy."""
+"""The evaluation suite: published values, baselines without learning, and the ablation of the energy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The codec ``trajectory/tracks``: converts files of tracks to windows in a frame of reference of their own, and back."""
+"""The codec ``trajectory/tracks``: from files of tracks to windows in their own frame of reference, and back."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class TrackCodec:
         return Batch(here[1], {"past": here[0]}, torch.arange(len(past)), meta=meta)
 
     def angles(self, past: Tensor) -> Tensor:
-        """The heading of each agent in radians [N]; 0 for agents that stand still. ``past`` [N, observed, 2] in metres."""
+        """The heading of each agent in radians [N] (0 if it stands still) from ``past`` [N, observed, 2] in metres."""
         moved = past[:, -1] - past[:, 0]
         way = past[:, -1] - past[:, -2] if self.heading == "last" else moved
         angle = torch.atan2(way[:, 1], way[:, 0])
@@ -90,11 +90,13 @@ class TrackCodec:
         return x / self.scale
 
     def world(self, x: Tensor, batch: Batch) -> Tensor:
-        """Events or pasts [N, steps, 2] in metres, in the coordinates of the recording. The batch needs ``meta``."""
+        """Events or pasts [N, ..., steps, 2] of N windows, in metres, in the coordinates of the recording."""
         if batch.meta is None:
             raise UserError("these events have no origin: the coordinates of the recording are not known")
         origin, angle = (torch.as_tensor(batch.meta[k], dtype=torch.float64) for k in ("origin", "angle"))
-        return rotate(self.metres(x.detach().cpu().double()), angle) + origin[:, None]
+        between = [1] * (x.dim() - 3)
+        turned = rotate(self.metres(x.detach().cpu().double()), angle.view(-1, *between))
+        return turned + origin.view(-1, *between, 1, 2)
 
     # -- files -----------------------------------------------------------------------------------------------
 
@@ -122,7 +124,8 @@ class TrackCodec:
             rows = [(n, step + 1, *at) for n, track in enumerate(xy.tolist()) for step, at in enumerate(track)]
             write_csv(path, ("sample", "step", "x", "y"), rows)
             return
-        meta, seen, rows = batch.meta, {}, []
+        meta, rows = batch.meta, []
+        seen: dict[tuple[str, str, int], int] = {}
         for n, track in enumerate(self.world(x, batch).tolist()):
             recording, agent, frame, step = (meta[k][n] for k in ("recording", "agent", "frame", "frame_step"))
             sample = seen[recording, agent, frame] = seen.get((recording, agent, frame), -1) + 1
@@ -139,6 +142,6 @@ class TrackCodec:
 
 
 def rotate(xy: Tensor, angle: Tensor) -> Tensor:
-    """Rotate positions [N, steps, 2] by ``angle`` [N] radians, counter-clockwise, about the origin."""
-    cos, sin = angle.cos()[:, None], angle.sin()[:, None]
+    """Rotate positions [..., steps, 2] by ``angle`` [...] radians, counter-clockwise, about the origin."""
+    cos, sin = angle.cos()[..., None], angle.sin()[..., None]
     return torch.stack([cos * xy[..., 0] - sin * xy[..., 1], sin * xy[..., 0] + cos * xy[..., 1]], -1)

@@ -38,7 +38,7 @@ class Whitening:
     """u = A (1, scene) + L x: controls from whitened coordinates x ~ (0, I).
 
     A is the least-squares regression of the experts' controls on their scenes, L the Cholesky factor of the covariance
-    of the **residuals**. Whitening by the covariance of the controls themselves would leave the variation between scenes
+    of the *residuals*. Whitening by the covariance of the controls themselves would leave the variation between scenes
     in the condition number: 22 instead of 1.7 on a linear-quadratic problem.
     """
 
@@ -55,7 +55,7 @@ class Whitening:
         numbers = torch.cat([torch.ones_like(numbers[:, :1]), numbers], 1)
         if len(u) < 2 * u.shape[1] + numbers.shape[1]:
             raise DataError(f"{len(u)} experts are too few to whiten {u.shape[1]} controls")
-        weights = torch.linalg.lstsq(numbers, u, driver="gelsd").solution
+        weights: Tensor = torch.linalg.lstsq(numbers, u, driver="gelsd").solution
         residuals = u - numbers @ weights
         covariance = residuals.T @ residuals / (len(u) - numbers.shape[1])
         root = torch.linalg.cholesky(covariance)
@@ -63,19 +63,21 @@ class Whitening:
 
     def controls(self, x: Tensor, scene: Mapping[str, Tensor]) -> Tensor:
         """Controls [B, T, C] of whitened coordinates x [B, T, C]."""
-        return (self._mean(scene, x) + x.flatten(1) @ x.new_tensor(self.root).T).view_as(x)
+        u: Tensor = self._mean(scene, x) + x.flatten(1) @ x.new_tensor(self.root).T
+        return u.view_as(x)
 
     def whiten(self, controls: Tensor, scene: Mapping[str, Tensor]) -> Tensor:
         """Whitened coordinates [B, T, C] of controls [B, T, C]."""
         u = controls.flatten(1).double()
         offset = u - self._mean(scene, u)
-        x = torch.linalg.solve_triangular(u.new_tensor(self.root), offset.T, upper=False).T
+        x: Tensor = torch.linalg.solve_triangular(u.new_tensor(self.root), offset.T, upper=False).T
         return x.to(controls.dtype).view_as(controls)
 
     def _mean(self, scene: Mapping[str, Tensor], like: Tensor) -> Tensor:
         numbers = scene_numbers(scene).to(like)
         regression = like.new_tensor(self.regression)
-        return regression[:, 0] + numbers @ regression[:, 1:].T
+        mean: Tensor = regression[:, 0] + numbers @ regression[:, 1:].T
+        return mean
 
 
 def _rows(matrix: Tensor) -> Rows:
@@ -102,8 +104,7 @@ class ControlCodec:
 
     @property
     def motion(self) -> Dynamics:
-        dynamics: Dynamics = DYNAMICS[self.dynamics](dt=self.dt)
-        return dynamics
+        return DYNAMICS[self.dynamics](dt=self.dt)
 
     @property
     def whitening(self) -> Whitening:

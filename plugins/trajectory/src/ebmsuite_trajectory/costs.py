@@ -96,8 +96,8 @@ class LinearCost(Cost):
 class NeuralCost(Cost):
     """A net of the features per step, summed over time, on top of quadratic costs of the controls.
 
-    C = sum_t f(phi_t / s) + weight sum_t |u_t|^2 / s_u. The second term keeps exp(-C) normalisable, because f is bounded
-    by a saturating output (softplus of an MLP is at least 0).
+    C = sum_t f(log(1 + T phi_t / s)) + sum_t |u_t|^2 / s_u. The second term keeps exp(-C) normalisable, because f, the
+    softplus of an MLP, is at least 0.
     """
 
     def __init__(
@@ -114,5 +114,5 @@ class NeuralCost(Cost):
 
     def forward(self, states: Tensor, controls: Tensor, scene: Mapping[str, Any]) -> Tensor:
         scaled = features_of(self.names, states, controls, scene, self.dynamics) / self.scales
-        cost = nn.functional.softplus(self.net((states.shape[1] * scaled).sqrt().nan_to_num(0.0))).squeeze(-1)
+        cost = nn.functional.softplus(self.net((states.shape[1] * scaled).log1p())).squeeze(-1)
         return cost.sum(1) + scaled[..., self.effort].sum((1, 2))

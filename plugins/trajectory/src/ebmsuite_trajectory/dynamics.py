@@ -7,6 +7,7 @@ Xu et al. (ICRA 2022): positions and headings of step t are those of step t-1 pl
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -23,7 +24,10 @@ class Dynamics(Protocol):
     """Names and units of the S numbers of a state. The first two are the position in metres."""
     controls: ClassVar[tuple[str, ...]]
     """Names and units of the C numbers of a control."""
-    dt: float
+
+    @property
+    def dt(self) -> float:
+        """Seconds per step."""
 
     def rollout(self, start: Tensor, controls: Tensor) -> Tensor: ...
 
@@ -113,4 +117,4 @@ def _planar(
     return torch.stack([easts, norths, headings, speeds], -1)
 
 
-DYNAMICS = {"point-mass": PointMass, "unicycle": Unicycle, "bicycle": Bicycle}
+DYNAMICS: Mapping[str, Callable[..., Dynamics]] = {"point-mass": PointMass, "unicycle": Unicycle, "bicycle": Bicycle}

@@ -1,7 +1,7 @@
 """The networks of LB-EBM (Pang, Zhao, Xie, Wu, CVPR 2021): a latent belief, a plan of four steps, and the future.
 
-Widths are the published ones. Differences from the published code: generator and encoder have an encoder of the past
-each, because the players of the suite share no parameters, and the energy is core's ``mlp`` of z and the past itself (16
+Widths are the published ones. Differences from the published code: generator and encoder each have an encoder of the
+past, because the players of the suite share no parameters; the energy is core's ``mlp`` of z and the past itself (16
 numbers, as many as the published detached features); there is no social pooling, which the published ETH-UCY models do
 not use either; float32 instead of float64.
 """
@@ -81,7 +81,7 @@ class PlanGenerator(Generator):
         return torch.stack(parts).sum(0)
 
     def draw(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        mean = self(z, condition)[1]
+        mean: Tensor = self(z, condition)[1]
         return mean + self.sd * torch.randn(mean.shape, generator=rng, device=mean.device, dtype=mean.dtype)
 
     def decode(

@@ -16,7 +16,7 @@ PAPERS: Mapping[str, str] = {
         "Graphs. ICCV 2019"
     ),
     "lerner2007": "Lerner, Chrysanthou, Lischinski. Crowds by Example. Eurographics 2007",
-    "pang2021": ("Pang, Zhao, Xie, Wu. Trajectory Prediction with Latent Belief Energy-Based Model. CVPR 2021"),
+    "pang2021": "Pang, Zhao, Xie, Wu. Trajectory Prediction with Latent Belief Energy-Based Model. CVPR 2021",
     "pellegrini2009": (
         "Pellegrini, Ess, Schindler, Van Gool. You'll Never Walk Alone: Modeling Social Behavior for Multi-Target "
         "Tracking. ICCV 2009"
@@ -26,7 +26,8 @@ PAPERS: Mapping[str, str] = {
         "Prediction. RA-L 2020"
     ),
     "sohn2015": (
-        "Sohn, Lee, Yan. Learning Structured Output Representation Using Deep Conditional Generative Models. NeurIPS 2015"
+        "Sohn, Lee, Yan. Learning Structured Output Representation Using Deep Conditional Generative Models. "
+        "NeurIPS 2015"
     ),
     "xu2022": "Xu, Xie, Zhao, Baker, Zhao, Wu. Energy-Based Continuous Inverse Optimal Control. IEEE TNNLS 2022",
 }

@@ -32,8 +32,8 @@ class Overlay:
         index = fixed_subset(dataset, n)
         batch = dataset.batch(index, torch.zeros_like(index))
         futures = model.sample_for(batch, self.k, rng).cpu()
-        world = codec.world(futures.flatten(0, 1), batch.repeat_interleave(self.k)).unflatten(0, (len(batch), self.k))
-        picture = draw_overlay(codec.world(batch.condition["past"], batch), world, codec.world(batch.x, batch))
+        past, drawn, truth = (codec.world(x, batch) for x in (batch.condition["past"], futures, batch.x))
+        picture = draw_overlay(past, drawn, truth)
         path = folder / "futures.png"
         with replacing(path) as aside:
             picture.save(aside)

@@ -33,7 +33,9 @@ Texts: TypeAlias = npt.NDArray[np.str_]
 
 HEADINGS: Mapping[str, tuple[str, ...]] = {
     "frame": ("frame", "frame_id", "frameid", "frame_number", "timestep", "step", "t"),
-    "agent": ("agent", "agent_id", "id", "ped", "ped_id", "pedestrian", "pedestrian_id", "track", "track_id", "vehicle_id"),
+    "agent": (
+        "agent", "agent_id", "id", "ped", "ped_id", "pedestrian", "pedestrian_id", "track", "track_id", "vehicle_id",
+    ),
     "x": ("x", "x_m", "pos_x", "x_pos", "x_est", "local_x"),
     "y": ("y", "y_m", "pos_y", "y_pos", "y_est", "local_y"),
 }  # fmt: skip
@@ -107,9 +109,14 @@ def read_tracks(
     first: dict[tuple[int, str], int] = {}
     for number, cells in rows:
         row, why = _row(cells, at)
-        if row is not None and (before := first.setdefault(row[:2], number)) != number:
-            row, why = None, f"a second position of agent {row[1]} at frame {row[0]}, after line {before}"
-        if row is None:
+        if row is not None:
+            before = first.setdefault((row[0], row[1]), number)
+            why = (
+                ""
+                if before == number
+                else f"a second position of agent {row[1]} at frame {row[0]}, after line {before}"
+            )
+        if row is None or why:
             bad.setdefault(why, []).append(f"line {number}")
         else:
             good.append(row)
@@ -258,8 +265,14 @@ class Windows:
         for part in parts:
             for why, names in part.skipped.items():
                 skipped.setdefault(why, []).extend(names)
-        joined = (np.concatenate([getattr(p, name) for p in parts]) for name in ("xy", "recording", "agent", "frame"))
-        return Windows(*joined, "; ".join(p.note for p in parts if p.note), skipped)
+        return Windows(
+            np.concatenate([p.xy for p in parts]),
+            np.concatenate([p.recording for p in parts]),
+            np.concatenate([p.agent for p in parts]),
+            np.concatenate([p.frame for p in parts]),
+            "; ".join(p.note for p in parts if p.note),
+            skipped,
+        )
 
 
 def cut_windows(tracks: Tracks, length: int, gaps: Gaps = "cross", stride: int = 1) -> Windows:
@@ -280,7 +293,8 @@ def cut_windows(tracks: Tracks, length: int, gaps: Gaps = "cross", stride: int =
         skipped[f"agent of {tracks.name} seen in fewer than {length} successive frames"] = [
             f"agent {a}" for a in without
         ]
-    note = f"{tracks.name}: {len(tracks.frame):,} rows, {len(index):,} windows of {length} frames, {tracks.frame_step} apart"
+    rows, step = f"{len(tracks.frame):,} rows", f"{length} frames, {tracks.frame_step} apart"
+    note = f"{tracks.name}: {rows}, {len(index):,} windows of {step}"
     names = np.full(len(index), tracks.name)
     return Windows(tracks.xy[index], names, tracks.agent[index[:, 0]], tracks.frame[index], note, skipped)
 
@@ -318,4 +332,5 @@ def _starts(tracks: Tracks, length: int, gaps: Gaps) -> Numbers:
     joined = (tracks.agent[1:] == tracks.agent[:-1]) & (np.diff(rank) == 1)
     breaks = np.concatenate([[0], np.cumsum(~joined)])
     starts = np.arange(n - length + 1)
-    return starts[breaks[starts] == breaks[starts + length - 1]]
+    found: Numbers = starts[breaks[starts] == breaks[starts + length - 1]]
+    return found

@@ -1,11 +1,12 @@
 """The data sets of lanes: scenes with known costs, and experts drawn from exp(-cost).
 
-Experts that minimise the cost would have no finite maximum-likelihood weights; these are exact draws in the linear world
-and draws of long, checked Hamiltonian chains in the world with obstacles.
+Experts that minimise the cost would have no finite maximum-likelihood weights. These are exact draws in the linear
+world, and draws of long, checked Hamiltonian chains in the world with obstacles.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib.resources
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,22 +74,22 @@ def linear_normal(world: World, scene: Scene) -> tuple[Tensor, Tensor]:
     """Mean [N, T * 2] and covariance [T * 2, T * 2] of the controls of the linear world, in float64.
 
     The cost is quadratic in the controls with a Hessian H that no scene changes: the mean is -H^-1 g(scene), where g is
-    the gradient at zero controls, and the covariance is H^-1.
+    the gradient at zero controls, and the covariance is H^-1. The rows of H are differences of gradients.
     """
     if world.dynamics != "point-mass" or world.obstacles:
         raise RecipeError("only the linear world has a normal distribution of controls")
     scene = {k: v.double() if v.is_floating_point() else v for k, v in scene.items()}
-    n, size = len(scene["speed"]), world.steps * 2
 
-    def cost(u: Tensor, scene: Scene) -> Tensor:
-        return raw_cost(world, u.view(-1, world.steps, 2), scene)
+    def gradient(u: Tensor, scene: Scene) -> Tensor:
+        u = u.requires_grad_()
+        return torch.autograd.grad(raw_cost(world, u.view(len(u), -1, 2), scene).sum(), u)[0]
 
-    zero = torch.zeros(n, size, dtype=torch.float64, requires_grad=True)
-    (gradient,) = torch.autograd.grad(cost(zero, scene).sum(), zero)
-    one = {k: v[:1] for k, v in scene.items()}
-    hessian = torch.autograd.functional.hessian(lambda u: cost(u[None], one).sum(), torch.zeros(size).double())
-    covariance = torch.linalg.inv(hessian)
-    return -gradient.detach() @ covariance, covariance
+    size = world.steps * 2
+    at_zero = gradient(torch.zeros(len(scene["speed"]), size, dtype=torch.float64), scene)
+    first = {k: v[:1].expand(size, *v.shape[1:]) for k, v in scene.items()}
+    hessian = gradient(torch.eye(size, dtype=torch.float64), first) - at_zero[0]
+    covariance: Tensor = torch.linalg.inv(hessian)
+    return -at_zero @ covariance, covariance
 
 
 def raw_cost(world: World, controls: Tensor, scene: Scene) -> Tensor:
@@ -132,25 +133,30 @@ def lanes(split: Literal["train", "valid", "test"] = "train", world: Literal["ro
     """Experts on a road with known costs: 2,000 train, 200 valid and 200 test scenes of 20 steps of 0.2 s.
 
     ``world: road``: a unicycle among up to two standing obstacles; the experts come with the package and were drawn by
-    Hamiltonian Monte Carlo (``tools/make_lanes.py`` states its checks). ``world: linear``: a point mass without obstacles,
-    whose experts are exact draws from a normal distribution.
+    Hamiltonian Monte Carlo (``tools/make_lanes.py`` states its checks). ``world: linear``: a point mass without
+    obstacles, whose experts are exact draws from a normal distribution.
     """
     if split not in SIZES:
         raise RecipeError(f'split: "{split}" is not one of {", ".join(SIZES)}')
-    known = {"road": ROAD, "linear": LINEAR}[world]
-    controls, scene = _road() if world == "road" else _linear()
+    controls, scene, codec = _experts(world)
     first = {"train": 0, "valid": SIZES["train"], "test": SIZES["train"] + SIZES["valid"]}[split]
     part = slice(first, first + SIZES[split])
-    codec = codec_of(known, controls[: SIZES["train"]], {k: v[: SIZES["train"]] for k, v in scene.items()})
     return Scenes(controls[part], {k: v[part] for k, v in scene.items()}, codec, f"{world} world, {split}")
+
+
+@functools.cache
+def _experts(world: Literal["road", "linear"]) -> tuple[Tensor, dict[str, Tensor], ControlCodec]:
+    """All experts, their scenes, and the codec fitted to those of the training split."""
+    controls, scene = _road() if world == "road" else _linear()
+    known, train = {"road": ROAD, "linear": LINEAR}[world], slice(SIZES["train"])
+    return controls, scene, codec_of(known, controls[train], {k: v[train] for k, v in scene.items()})
 
 
 def codec_of(world: World, controls: Tensor, scene: Scene) -> ControlCodec:
     """The codec fitted to experts: feature scales, whitening, and the true weights of the scaled features."""
     dynamics = DYNAMICS[world.dynamics](dt=world.dt)
-    sums = features_of(tuple(world.weights), dynamics.rollout(scene["state"], controls), controls, scene, dynamics).sum(
-        1
-    )
+    states = dynamics.rollout(scene["state"], controls)
+    sums = features_of(tuple(world.weights), states, controls, scene, dynamics).sum(1)
     scales = tuple(float(f"{s:.7g}") for s in sums.double().std(0).tolist())
     white = Whitening.fit(controls, scene)
     weights = tuple(w * s for w, s in zip(world.weights.values(), scales, strict=True))

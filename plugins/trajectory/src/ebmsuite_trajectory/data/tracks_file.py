@@ -34,12 +34,12 @@ def tracks_file(
     turn: bool = False,
     invalid: Literal["error", "skip"] = "error",
 ) -> Dataset:
-    """Windows of the tracks in a .csv, .tsv or .txt file with one row per agent and frame (`ebmsuite_trajectory.tracks`).
+    """Windows of the tracks in a .csv, .tsv or .txt file with one row per agent and frame (`read_tracks`).
 
     ``units`` are those of the file. ``seconds`` is the time between successive frames. The file is split by time: its
-    first 80 % of frames train, the next 10 % valid, the last 10 % test; no window crosses a boundary. Invalid rows raise
-    `DataError`, or are left out and reported with ``invalid: skip``. The other settings are those of `TrackCodec` and
-    `TrackWindows`.
+    first 80 % of frames train, the next 10 % valid, the last 10 % test; no window crosses a boundary. Invalid rows
+    raise `DataError`, or are left out and reported with ``invalid: skip``. The other settings are those of `TrackCodec`
+    and `TrackWindows`.
     """
     bounds = {"train": (0.0, 0.8), "valid": (0.8, 0.9), "test": (0.9, 1.01)}
     if split not in bounds:

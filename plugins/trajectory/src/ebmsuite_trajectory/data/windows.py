@@ -41,10 +41,9 @@ class TrackWindows(Dataset):
         return digest_of(self.all.x, self.all.condition["past"])
 
     def batch(self, index: Tensor, seeds: Tensor) -> Batch:
-        x, past = self.all.x[index], self.all.condition["past"][index]
-        assert self.all.meta is not None
-        meta = {name: values[index.numpy()] for name, values in self.all.meta.items()}
-        if self.flip or self.turn:
+        part = self.all.take(index)
+        x, past, meta = part.x, part.condition["past"], part.meta
+        if (self.flip or self.turn) and bool((seeds != 0).any()):
             x, past = self._augmented(x, past, seeds)
             meta = None  # the coordinates of the recording no longer apply
         return Batch(x, {"past": past}, index, view={"past": past, "future": x}, meta=meta)

@@ -80,9 +80,10 @@ class Forecast:
         if not isinstance(codec, TrackCodec):
             raise UserError("trajectory/forecast evaluates data with the codec trajectory/tracks")
         index = fixed_subset(dataset, n)
-        agents, drawn = [], []
+        drawn: list[dict[str, Tensor]] = []
         for _ in range(self.repeats):
-            parts, agents = [], []
+            agents: list[str] = []
+            parts = []
             for part in torch.split(index, 512):
                 batch = dataset.batch(part, torch.zeros_like(part))
                 assert batch.meta is not None
@@ -128,7 +129,8 @@ def scores_of(samples: Tensor, truth: Tensor, straight: Tensor) -> dict[str, Ten
     """Displacement errors per window [B] of futures [B, k, steps, 2] in metres."""
 
     def plan(x: Tensor, y: Tree) -> Tensor:
-        return (x[:, GOALS] - y[:, GOALS]).square().sum((-1, -2))
+        distance: Tensor = (x[:, GOALS] - y[:, GOALS]).square().sum((-1, -2))
+        return distance
 
     average = best_of(samples, truth, lambda x, y: (x - y).norm(dim=-1).mean(-1))
     final = best_of(samples, truth, lambda x, y: (x - y)[:, -1].norm(dim=-1))

@@ -23,9 +23,10 @@ __all__ = ["Weights", "angle"]
 class Weights:
     """How near the learned weights of a linear cost are to the known ones of the data.
 
-    ``angle`` is the angle in degrees between learned and true weights, each times the standard deviation over experts of
-    its feature (raw weights have different units). ``ratio`` is the length of the learned weights over that of the true
-    ones: 1 means that the experts' noise is matched too. ``of: equal`` evaluates equal weights, which learned nothing.
+    ``angle`` is the angle in degrees between learned and true weights, each times the standard deviation over experts
+    of its feature (raw weights have different units). ``ratio`` is the length of the learned weights over that of the
+    true ones: 1 means that the experts' noise is matched too. ``of: equal`` evaluates equal weights, which learned
+    nothing.
     """
 
     of: str = "model"

@@ -38,8 +38,6 @@ class Predict:
     invalid: Literal["error", "skip"] = "error"
 
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
-        from ebmsuite.space import Batch
-
         path, codec = output(out, ".csv", "predict"), model.codec_as(TrackCodec)
         if inputs is None:
             raise UserError("trajectory/predict needs a file of tracks: give one with --input")
@@ -59,9 +57,8 @@ class Predict:
         begun = time.perf_counter()
         futures = model.sample_for(batch, self.k, rng).cpu()
         seconds = time.perf_counter() - begun
-        flat: Batch = batch.repeat_interleave(self.k)
-        codec.write(futures.flatten(0, 1), path, flat)
-        world = codec.world(futures.flatten(0, 1), flat).unflatten(0, (len(batch), self.k))
+        codec.write(futures.flatten(0, 1), path, batch.repeat_interleave(self.k))
+        world = codec.world(futures, batch)
         past = codec.world(batch.condition["past"], batch)
         picture = path.with_suffix(".png")
         with replacing(picture) as aside:
