@@ -21,6 +21,7 @@ from ebmsuite.generator import Generator
 from ebmsuite.nets.mlp import mlp
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
+from ebmsuite_trajectory.baselines import constant_velocity
 
 __all__ = ["PlanGenerator", "goals_of", "plan_encoder", "plan_generator"]
 
@@ -47,19 +48,21 @@ class PlanGenerator(Generator):
     The log-likelihood of a future y is that of its plan (its positions at `goals_of` the steps) and that of all its
     positions, normal with standard deviations ``plan_sd`` and ``sd``, plus the agreement of the decoded plan with the
     decoded future, with ``agreement_sd`` (the three terms of the published loss). The first and third terms make the
-    sum an unnormalised log-likelihood. ``decode`` gives the mean future.
+    sum an unnormalised log-likelihood. ``decode`` gives the mean future. With ``residual``, plan and future are added to
+    the continuation of the last observed step, as not published: an agent that walks faster than all in training is
+    then predicted to walk on at its own speed.
     """
 
     passes_condition: ClassVar[bool] = True
 
     def __init__(
         self, past: nn.Module, plan: nn.Module, goals: nn.Module, future: nn.Module, latent: Density, steps: int,
-        plan_sd: float, sd: float, agreement_sd: float,
+        plan_sd: float, sd: float, agreement_sd: float, residual: bool,
     ) -> None:  # fmt: skip
         super().__init__(latent)
         self.past, self.plan, self.goals, self.future = past, plan, goals, future
         self.steps, self.at = steps, goals_of(steps)
-        self.plan_sd, self.sd, self.agreement_sd = plan_sd, sd, agreement_sd
+        self.plan_sd, self.sd, self.agreement_sd, self.residual = plan_sd, sd, agreement_sd, residual
 
     def forward(self, z: Tensor, condition: Tree = None) -> tuple[Tensor, Tensor]:
         """The decoded plan [B, 4, 2] and the mean of the future [B, steps, 2]."""
@@ -67,7 +70,11 @@ class PlanGenerator(Generator):
             seen = self.past(condition["past"].flatten(1))
             plan = self.plan(torch.cat([seen, z.flatten(1)], 1))
             future = self.future(torch.cat([seen, self.goals(plan)], 1))
-        return full_precision(plan).view(-1, 4, 2), full_precision(future).view(-1, self.steps, 2)
+        plan, future = full_precision(plan).view(-1, 4, 2), full_precision(future).view(-1, self.steps, 2)
+        if self.residual:
+            straight = constant_velocity(condition["past"], self.steps)
+            plan, future = plan + straight[:, self.at], future + straight
+        return plan, future
 
     def log_prob(self, x: Tensor, z: Tensor, condition: Tree = None) -> Tensor:
         plan, future = self(z, condition)
@@ -100,10 +107,12 @@ def plan_generator(
     sd: float = 0.34,
     agreement_sd: float = 0.2,
     latent_sd: float = 1.0,
+    residual: bool = False,
 ) -> PlanGenerator:
     """The generator of LB-EBM; ``width`` scales all layers (512 as published).
 
-    The standard deviations are in the units of the event. The defaults, in metres, are those of the published loss on
+    ``residual`` adds plan and future to constant velocity, which is not published. The standard deviations are in the
+    units of the event. The defaults, in metres, are those of the published loss on
     ETH-UCY: its weights of squared errors (2/8, 1/24 and 1/8 per number, positions times 60) divided by the weight of
     the KL divergence (0.5 times the batch of 70).
     """
@@ -113,7 +122,7 @@ def plan_generator(
         mlp([FEATURES + latent.size, 2 * w, w, 2 * w, 8], "relu"),
         mlp([8, w // 2, w // 4, FEATURES], "relu"),
         mlp([2 * FEATURES, 2 * w, w, w // 2, event.size], "relu"),
-        Gaussian(latent, sd=latent_sd), steps, plan_sd, sd, agreement_sd,
+        Gaussian(latent, sd=latent_sd), steps, plan_sd, sd, agreement_sd, residual,
     )  # fmt: skip
 
 

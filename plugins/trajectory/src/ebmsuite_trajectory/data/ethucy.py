@@ -74,14 +74,15 @@ def eth_ucy(
     scale: float = 1.0,
     flip: bool = False,
     turn: bool = False,
+    stretch: float = 0.0,
 ) -> Dataset:
     """ETH and UCY, leave-one-out by scene: train on the other recordings, test on all windows of ``scene``.
 
     Windows have 8 observed and 12 predicted positions, 0.4 s apart, and step over missing frames, as in the published
     loaders (Gupta et al., CVPR 2018). The validation split is the last part of each training recording, so it does not
     show the shift to another scene. This version of the ETH recording has 5,492 rows; numbers on the version with 8,908
-    rows cannot be compared. ``heading``, ``still`` and ``scale`` are those of `TrackCodec`; ``flip`` and ``turn``
-    augment the training split (`TrackWindows`).
+    rows cannot be compared. ``heading``, ``still`` and ``scale`` are those of `TrackCodec`; ``flip``, ``turn``
+    and ``stretch`` augment the training split (`TrackWindows`).
     """
     if scene not in SCENES:
         raise RecipeError(f'scene: "{scene}" is not one of {", ".join(SCENES)}')
@@ -91,7 +92,7 @@ def eth_ucy(
     windows = Windows.join([_windows(name, split, codec) for name in names])
     note = f"leave-one-out, scene {scene}, {split}: {windows.note}"
     train = split == "train"
-    return TrackWindows(replace(windows, note=note), codec, flip and train, turn and train)
+    return TrackWindows(replace(windows, note=note), codec, flip and train, turn and train, stretch * train)
 
 
 def _windows(name: str, split: Split, codec: TrackCodec) -> Windows:
@@ -143,6 +144,7 @@ def zara01(
     scale: float = 1.0,
     flip: bool = False,
     turn: bool = False,
+    stretch: float = 0.0,
 ) -> Dataset:
     """The embedded recording UCY zara01, split by time: its first 60 % train, the next 20 % valid, the last 20 % test.
 
@@ -158,7 +160,7 @@ def zara01(
     windows = cut_windows(tracks.between(low, high), codec.observed + codec.predicted, "cross")
     note = f"embedded recording, {split} by time: {windows.note}"
     train = split == "train"
-    return TrackWindows(replace(windows, note=note), codec, flip and train, turn and train)
+    return TrackWindows(replace(windows, note=note), codec, flip and train, turn and train, stretch * train)
 
 
 @functools.cache

@@ -32,6 +32,7 @@ def tracks_file(
     scale: float = 1.0,
     flip: bool = False,
     turn: bool = False,
+    stretch: float = 0.0,
     invalid: Literal["error", "skip"] = "error",
 ) -> Dataset:
     """Windows of the tracks in a .csv, .tsv or .txt file with one row per agent and frame (`read_tracks`).
@@ -60,5 +61,9 @@ def tracks_file(
     windows = cut_windows(tracks.between(low, high), length, gaps)
     train = split == "train"
     return TrackWindows(
-        replace(windows, note=f"{split} by time: {windows.note}"), codec, flip and train, turn and train
+        replace(windows, note=f"{split} by time: {windows.note}"),
+        codec,
+        flip and train,
+        turn and train,
+        stretch * train,
     )
