@@ -195,8 +195,9 @@ class Experiment:
 
     @property
     def routes(self) -> dict[str, dict[str, Route]]:
-        """The routes that the fast path of each phase has chosen so far."""
-        return {name: dict(phase.fast.routes) for name, phase in self.trainer.phases.items() if phase.fast.routes}
+        """The routes that the fast path of each phase has chosen so far and that a resumed run must take."""
+        paths = {name: phase.fast for name, phase in self.trainer.phases.items()}
+        return {name: dict(path.routes) for name, path in paths.items() if path.routes and path.settled}
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
