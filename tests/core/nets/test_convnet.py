@@ -140,8 +140,9 @@ def test_the_generator_makes_events_and_the_encoder_reads_them(shape, kernels, s
     )
     if strides != 2 and not isinstance(strides[1], int):
         kernels, strides = (kernels[0], 4), (strides[0], 2)
-    generator, encoder = deconvnet(Space(shape), LATENT, (8, 4), kernels, strides), convnet_encoder(
-        Space(shape), LATENT, (4, 8), kernels, strides
+    generator, encoder = (
+        deconvnet(Space(shape), LATENT, (8, 4), kernels, strides),
+        convnet_encoder(Space(shape), LATENT, (4, 8), kernels, strides),
     )
     x = generator(torch.randn(3, 5))
     assert x.shape == (3, *shape)
@@ -156,7 +157,10 @@ def test_the_generator_makes_events_and_the_encoder_reads_them(shape, kernels, s
     [
         (lambda: convnet(Space((3,))), r"convnet: events must be \[channels, 1 to 3 axes"),
         (lambda: convnet(Space((1, 2, 2, 2, 2))), r"convnet: events must be \[channels, 1 to 3 axes"),
-        (lambda: convnet(Space((1, 8)), (4, 4, 4, 4)), r"layer 4 has the kernel \[4\] and stride \[2\].*\[1\] positions"),
+        (
+            lambda: convnet(Space((1, 8)), (4, 4, 4, 4)),
+            r"layer 4 has the kernel \[4\] and stride \[2\].*\[1\] positions",
+        ),
         (lambda: convnet(Space((1, 8, 8)), (4, 4), (3, 3, 3)), r"convnet.kernels: 2 layers need 2 entries, got 3"),
         (lambda: convnet(Space((1, 8, 8)), (4,), 3, ((1, 1, 1),)), r"convnet.strides: give one number or 2"),
         (lambda: convnet(Space((1, 8, 8)), (4,), 3, 0), r"convnet.strides: .* at least 1"),
@@ -182,7 +186,7 @@ def test_initial_weights_have_the_given_size() -> None:
 def test_a_recipe_trains_and_loads_it(tmp_path: Path) -> None:
     run = train(
         MLE_EXAMPLE, "data.dim=[1, 6, 6, 6]", "budget.steps=2", "budget.batch=4", "negative.steps=2",
-        "players.energy={name: convnet, channels: [2, 3], kernels: [3, [2, 0, 0]], strides: 1, head: sum, activation: silu}",
+        "players.energy={name: convnet, channels: [2, 3], kernels: [3, [2, 0, 0]], strides: 1, head: sum}",
         out=tmp_path / "run", quiet=True,
     )  # fmt: skip
     assert load(run).sample(2, seed=0).shape == (2, 1, 6, 6, 6)

@@ -172,7 +172,7 @@ class Experiment:
             made: torch.optim.Optimizer = self.registry.build("optimiser", spec, params=params)
             return made
 
-        return Optimiser(make, spec["lr"], spec["clip"], spec["warm_up"], spec["ema"])
+        return Optimiser(make, spec["lr"], spec["clip"], spec["warm_up"], spec["ema"], spec["accumulate"])
 
     def _phase(self, name: str, spec: Mapping[str, Any], energy: Any, given: dict[str, Any]) -> Phase:
         try:

@@ -156,15 +156,16 @@ def take_layout(run: Run) -> None:
             raise ValueError(f"channels_last_3d is {last}")
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise DataError(
-            f"{path}: cannot be read ({type(error).__name__}: {error}); delete it to compute in torch's default layout: "
-            "the run can then resume, but its results will not match bit for bit"
+            f"{path}: cannot be read ({type(error).__name__}: {error}); delete it to compute in torch's default "
+            "layout: the run can then resume, but its results will not match bit for bit"
         ) from error
     _channels_last_3d(run, last)
 
 
 def _channels_last_3d(run: Run, last: bool) -> bool:
+    """Convert all nets. Whether there are any 3-D convolutions."""
     players = run.experiment.trainer.players
-    return any([channels_last_3d(net, last) for net in (*players.values(), *players.ema.values())])
+    return max(channels_last_3d(net, last) for net in (*players.values(), *players.ema.values()))
 
 
 def _compare(ways: Mapping[Any, Callable[[], object]], work: Sequence[Pass]) -> dict[Any, float]:

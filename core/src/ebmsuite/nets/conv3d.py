@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -24,8 +26,8 @@ def conv3d(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    stride: tuple[int, int, int] = (1, 1, 1),
-    padding: tuple[int, int, int] = (0, 0, 0),
+    stride: Sequence[int] = (1, 1, 1),
+    padding: Sequence[int] = (0, 0, 0),
 ) -> Tensor:
     """`torch.nn.functional.conv3d` of x [B, C, T, H, W] as one 2-D convolution.
 
@@ -35,8 +37,8 @@ def conv3d(
     frames = x.unfold(2, weight.shape[2], stride[0])  # [B, C, T', H, W, kernel]
     rows, times = len(x), frames.shape[2]
     stacked = frames.permute(0, 2, 1, 5, 3, 4).reshape(rows * times, -1, *x.shape[3:])
-    y = F.conv2d(stacked, weight.flatten(1, 2), bias, stride[1:], padding[1:])
-    return y.unflatten(0, (rows, times)).transpose(1, 2)
+    y = F.conv2d(stacked, weight.flatten(1, 2), bias, tuple(stride[1:]), tuple(padding[1:]))
+    return y.view(rows, times, *y.shape[1:]).transpose(1, 2)
 
 
 class Conv3d(nn.Conv3d):
@@ -48,8 +50,9 @@ class Conv3d(nn.Conv3d):
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         plain = self.groups == 1 and self.dilation == (1, 1, 1) and input.dim() == 5
         if isinstance(self.padding, str) or not plain or not folds(input, weight):
-            return super()._conv_forward(input, weight, bias)
-        padding = self.padding
+            direct: Tensor = super()._conv_forward(input, weight, bias)
+            return direct
+        padding: Sequence[int] = self.padding
         if self.padding_mode != "zeros":
             input = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
             padding = (0, 0, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -181,7 +181,7 @@ def xavier(net: nn.Sequential) -> nn.Sequential:
     """The net with the weights of its convolutions drawn from the Xavier normal distribution."""
     for module in net:
         if isinstance(module, (*CONVOLUTIONS, *TRANSPOSED)):
-            nn.init.xavier_normal_(module.weight)
+            nn.init.xavier_normal_(cast("Tensor", module.weight))
     return net
 
 

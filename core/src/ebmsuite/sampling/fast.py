@@ -53,10 +53,11 @@ class FastPath:
     """The routes of one energy, by the shapes of events and conditions (``routes``).
 
     All processes choose the route together at the first draw of learning; shapes that come later take the same route.
-    ``settled`` says whether the choice is a measurement: if a route failed to compile, as in a signal to the compiler,
-    chains run eagerly in this process and the next start of the run tries again. ``mode`` "auto" measures. The name of a route selects it and raises `RecipeError` if it does not work. ``draws`` is
-    the expected number of draws of the run, over which the cost of a compilation is spread. ``agree`` gives all
-    processes of a run the choice of the first.
+    ``mode`` "auto" measures. The name of a route selects it and raises `RecipeError` if it does not work. ``settled``
+    says whether the choice was measured. If a route failed to compile, for instance because a signal ended the
+    compiler, chains run eagerly in this process, and a resumed run tries again. ``draws`` is the expected number of
+    draws of the run, over which the cost of a compilation is spread. ``agree`` gives all processes of a run the choice
+    of the first.
     """
 
     def __init__(
