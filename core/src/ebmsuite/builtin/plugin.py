@@ -66,6 +66,18 @@ def ebm_energies() -> list[Component]:
         ),
         Component("grids", "ebmsuite.nets.grids:Grids", "one energy per grid, for several grids", "gao2018"),
         Component("patches", "ebmsuite.nets.mlp:patches", "sum of a score over all windows of an event", "zheng2021"),
+        Component(
+            "convnet",
+            "ebmsuite.nets.convnet:convnet",
+            "convolutional net on one to three axes: signals, images, clips, volumes",
+            "xie2016",
+        ),
+        Component(
+            "convnet-levels",
+            "ebmsuite.nets.convnet:convnet_levels",
+            "noise-conditional convolutional net on one to three axes",
+            "song2019",
+        ),
         Component("quadratic", "ebmsuite.nets.mlp:Quadratic", "Gaussian in exponential-family form"),
         Component("constant", "ebmsuite.nets.mlp:Constant", "a single learned number, for a normalising constant"),
     ]
@@ -84,6 +96,12 @@ def ebm_densities() -> list[Component]:
             "mlp-encoder",
             "ebmsuite.nets.mlp:mlp_encoder",
             "multilayer perceptron encoder q(z | event), normal",
+            "kingma2014",
+        ),
+        Component(
+            "convnet-encoder",
+            "ebmsuite.nets.convnet:convnet_encoder",
+            "convolutional encoder q(z | event) on one to three axes, normal",
             "kingma2014",
         ),
         Component(
@@ -109,6 +127,12 @@ def ebm_generators() -> list[Component]:
     at = "ebmsuite.nets.sequences.decoders:"
     return [
         Component("mlp", "ebmsuite.nets.mlp:mlp_generator", "multilayer perceptron from a normal latent vector"),
+        Component(
+            "deconvnet",
+            "ebmsuite.nets.convnet:deconvnet",
+            "transposed convolutions from a normal latent vector, on one to three axes",
+            "pang2020",
+        ),
         Component("lstm", at + "lstm", "LSTM decoder of tokens that reads z at every token", "pang2020"),
         Component("transformer", at + "transformer", "causal Transformer decoder of tokens with z as its prefix"),
     ]

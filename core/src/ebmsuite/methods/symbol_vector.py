@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ebmsuite.errors import RecipeError
-from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, sides
+from ebmsuite.learning.trainer import WATCHED_LATENT, Draws, Logs, Role, Trainer, sides
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
@@ -53,6 +53,7 @@ class SymbolVector(Trainer):
         "encoder": Role("density", condition=lambda s: None),
     }
     draws: ClassVar[Mapping[str, Draws]] = {"prior": Draws("latent")}
+    watched: ClassVar[Mapping[str, tuple[float, float]]] = {**WATCHED_LATENT, "z/data": (20.0, 10.0)}
     streams: ClassVar[tuple[str, ...]] = ("data", "labelled")
 
     def __post_init__(self) -> None:
