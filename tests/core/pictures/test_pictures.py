@@ -182,7 +182,7 @@ def test_samples_with_given_labels(tmp_path: Path) -> None:
         ebmsuite.apply(model, task, out=tmp_path / f"{task}.png", given="test")
     assert {"film.png", "film.gif", "neighbours.png"} <= {p.name for p in tmp_path.iterdir()}
     plain = load(train(SHORT_RUN, QUIET, "budget.steps=1", out=tmp_path / "plain", quiet=True))
-    with pytest.raises(UserError, match='the model is unconditional; leave out --from, --condition and given'):
+    with pytest.raises(UserError, match="the model is unconditional; leave out --from, --condition and given"):
         ebmsuite.apply(plain, "film", out=tmp_path / "no.png", given="test")
 
 

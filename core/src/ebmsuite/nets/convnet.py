@@ -13,8 +13,9 @@ from ebmsuite.density import Encoder, Gaussian
 from ebmsuite.energy import NoiseConditional, Tilted, full_precision
 from ebmsuite.errors import RecipeError
 from ebmsuite.generator import NormalGenerator
+from ebmsuite.nets.conditioning import numbers_of, width_of
 from ebmsuite.nets.conv3d import Conv3d
-from ebmsuite.nets.mlp import Activation, numbers_of, reference, width_of
+from ebmsuite.nets.mlp import Activation, reference
 from ebmsuite.nets.mlp import activation as activation_of
 from ebmsuite.space import TIME_EMBEDDING, ConditionSpace, Space
 from ebmsuite.tree import Tree
@@ -97,7 +98,7 @@ class Conditional(nn.Sequential):
         self.given = given
 
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
-        numbers = torch.cat([part.to(x) for part in numbers_of(condition, self.given)], 1)
+        numbers = numbers_of(condition, self.given, x)
         for layer in self:
             x = layer(x, numbers) if isinstance(layer, Shift) else layer(x)
         return x
