@@ -29,7 +29,7 @@ class Space:
 
     shape: tuple[int | None, ...]
     range: tuple[float, float] | None = None
-    kind: Literal["real", "one-hot", "label", "tokens"] = "real"
+    kind: Literal["real", "one-hot", "label", "tokens", "mask"] = "real"
     classes: int | None = None
     longest: int | None = None
 
@@ -61,7 +61,7 @@ class Space:
         return ""
 
 
-ConditionSpace: TypeAlias = Space | tuple["ConditionSpace", ...] | None
+ConditionSpace: TypeAlias = Space | dict[str, "ConditionSpace"] | tuple["ConditionSpace", ...] | None
 """The space of a condition: a tree with the structure of the condition."""
 
 
@@ -78,6 +78,7 @@ class Batch:
     index: Tensor | None = None
     known: Tensor | None = None
     view: Tree = None
+    truth: Tree = None
 
     def __len__(self) -> int:
         return self.x.shape[0]
@@ -90,6 +91,10 @@ class Batch:
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
         return self._each(lambda v: v.to(device, non_blocking=True))
+
+    def take(self, rows: slice | Tensor) -> Batch:
+        """These rows."""
+        return self._each(lambda v: v[rows])
 
     def parts(self, size: int) -> Iterator[Batch]:
         """Its rows in order, as batches of at most ``size``."""
