@@ -67,6 +67,16 @@ def ebm_energies() -> list[Component]:
         Component("grids", "ebmsuite.nets.grids:Grids", "one energy per grid, for several grids", "gao2018"),
         Component("patches", "ebmsuite.nets.mlp:patches", "sum of a score over all windows of an event", "zheng2021"),
         Component("quadratic", "ebmsuite.nets.mlp:Quadratic", "Gaussian in exponential-family form"),
+        Component(
+            "clamped",
+            "ebmsuite.energy:clamped",
+            "another energy, given the coordinates that the condition knows: recovery of hidden parts",
+        ),
+        Component(
+            "projected",
+            "ebmsuite.energy:projected",
+            "another energy, restricted to events with a given measurement: super-resolution",
+        ),
         Component("constant", "ebmsuite.nets.mlp:Constant", "a single learned number, for a normalising constant"),
     ]
 
@@ -76,6 +86,7 @@ def ebm_densities() -> list[Component]:
     sequences = "ebmsuite.nets.sequences."
     return [
         Component("gaussian", "ebmsuite.density:Gaussian", "N(mean, sd^2 I)"),
+        Component("samples", "ebmsuite.model:RunSamples", "the samples of a saved run"),
         Component("uniform", "ebmsuite.density:Uniform", "uniform on [low, high] in every coordinate"),
         Component(
             "diagonal", "ebmsuite.density:Diagonal", "normal distribution with learned means and standard deviations"
@@ -154,6 +165,13 @@ def ebm_chains() -> list[Component]:
     at = "ebmsuite.sampling.chains:"
     return [
         Component("noise", at + "Noise", "chains that start from a density every time: short-run MCMC", "nijkamp2019"),
+        Component("bank", at + "Bank", "chains that start from draws of a density that are made once and stored"),
+        Component(
+            "visible",
+            at + "Visible",
+            "chains that start from the visible part of events, the hidden part from a density or the mean",
+            "xie2018voxel",
+        ),
         Component("data", at + "Data", "chains that start at the examples: contrastive divergence", "hinton2002"),
         Component(
             "buffer",
@@ -161,7 +179,7 @@ def ebm_chains() -> list[Component]:
             "a bank of chains that continue: persistent contrastive divergence, replay",
             "du2019",
         ),
-        Component("memory", at + "Memory", "one chain per example, continued whenever the example returns", "han2017"),
+        Component("memory", at + "Memory", "chains per example, continued whenever the example returns", "han2017"),
         Component("proposal", at + "Proposal", "chains that start where the trainer proposes", "xie2018"),
     ]
 
@@ -358,7 +376,28 @@ def ebm_optimisers() -> list[Component]:
 
 @hookimpl
 def ebm_datasets() -> list[Component]:
-    return [Component("normal", "ebmsuite.dataset:NormalSamples", "draws from a Gaussian with known parameters")]
+    at = "ebmsuite.wrapped:"
+    return [
+        Component("normal", "ebmsuite.dataset:NormalSamples", "draws from a Gaussian with known parameters"),
+        Component("masked", at + "Masked", "another data set with a random part of each example hidden"),
+        Component("measured", at + "Measured", "another data set with a linear measurement of each example as condition"),
+    ]
+
+
+@hookimpl
+def ebm_masks() -> list[Component]:
+    at = "ebmsuite.masks:"
+    return [
+        Component("random", at + "Random", "hides coordinates independently of one another: salt-and-pepper"),
+        Component("region", at + "Region", "hides a block at a random place, for events of any number of axes"),
+        Component("half", at + "Half", "hides the first or the last part along an axis"),
+        Component("slices", at + "Slices", "hides whole slices of an axis, such as the frames of a clip"),
+    ]
+
+
+@hookimpl
+def ebm_constraints() -> list[Component]:
+    return [Component("pool", "ebmsuite.constraint:Pool", "means over blocks: the event at a lower resolution")]
 
 
 @hookimpl

@@ -363,8 +363,7 @@ class Memory(Chains):
     def __init__(
         self,
         density: Density | None = None,
-        *,
-        examples: int,
+        examples: int = 1,
         start: Chains | None = None,
         chains: int = 1,
         ranks: Ranks | None = None,
