@@ -24,8 +24,8 @@ from ebmsuite.learning import Trainer
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.sampling import Phase
 from ebmsuite.scores import Score
-from ebmsuite.space import Batch, Space
-from ebmsuite.tree import Tree, to_host
+from ebmsuite.space import Batch, ConditionSpace, Space, condition_misfit
+from ebmsuite.tree import Tree, to_host, tree_map
 from ebmsuite.values import conform, plain
 
 __all__ = ["Facts", "Metric", "Model", "Renderer", "Task", "apply", "load", "rows_at_once"]
@@ -61,7 +61,7 @@ class Model:
         self.phases: Mapping[str, Phase] = experiment.trainer.phases
         self.players: Mapping[str, Any] = experiment.trainer.players
         self.event: Space = experiment.event
-        self.condition: Space | None = experiment.condition
+        self.condition: ConditionSpace = experiment.condition
         self.codec: Codec | None = experiment.codec
         self.device: torch.device = experiment.device
         self.streams: Mapping[str, Mapping[str, Dataset]] = experiment.splits
@@ -82,7 +82,7 @@ class Model:
         ``rng``, if given, replaces the generator made from ``seed``. Samples from two seeds are independent. Errors:
         `UserError` when the condition does not fit the model or ``n``, or when a sample is not finite.
         """
-        self._check_condition(condition, n)
+        condition = self._checked(condition, n)
         x: Tensor = self.trainer.sample(n, rng or self.generator(seed), condition)
         if not torch.isfinite(x).all():
             raise UserError(f"{self.recipe.recipe}: the chains end at values that are not finite (step {self.step})")
@@ -104,25 +104,20 @@ class Model:
             what = "latent vectors" if of_latent else "events"
             raise UserError(f"{self.recipe.recipe}: these are not {what} of the model: {misfit}")
         if not energy.noise_conditional:  # otherwise the condition is a noise level
-            self._check_condition(condition, len(x))
+            condition = self._checked(condition, len(x))
         value: Tensor = energy(x.to(self.device), condition)
         warn_if_rounded(value, self.recipe.recipe)
         return value
 
-    def _check_condition(self, condition: Tree, n: int) -> None:
-        """Raise `UserError` for a condition that does not fit the model or ``n``."""
+    def _checked(self, condition: Tree, n: int) -> Tree:
+        """The condition on the model's device. `UserError` if it does not fit the model or ``n``."""
         own = any(role.condition is not None for role in self.trainer.roles.values())
-        if condition is None or own:  # a trainer that gives its players other conditions checks them itself
-            return
-        if self.condition is None:
-            raise UserError(f"{self.recipe.recipe}: the model is unconditional; it takes no condition")
-        if not isinstance(condition, Tensor):
-            raise UserError(f"{self.recipe.recipe}: the condition must be a tensor, not {type(condition).__name__}")
-        misfit = self.condition.misfit(condition)
-        if not misfit and len(condition) != n:
-            misfit = f"there are {len(condition)} rows for {n} events"
-        if misfit:
-            raise UserError(f"{self.recipe.recipe}: the condition does not fit the model: {misfit}")
+        if condition is not None and not own:  # a trainer that gives its players other conditions checks them itself
+            if self.condition is None:
+                raise UserError(f"{self.recipe.recipe}: the model is unconditional; it takes no condition")
+            if misfit := condition_misfit(self.condition, condition, n):
+                raise UserError(f"{self.recipe.recipe}: the condition does not fit the model: {misfit}")
+        return tree_map(lambda v: v.to(self.device), condition)
 
     def codec_as(self, kind: type[C]) -> C:
         """The model's codec, if it is of this kind. `UserError` if it is not, or if the model has no codec."""
@@ -230,7 +225,7 @@ def load(
     registry = registry or Registry()
     recipe = read_stored(folder, registry)
     data = provenance.read(folder)
-    spaces = {k: conform(data[k], Space, k) if data[k] else None for k in ("event", "condition")}
+    spaces = {"event": conform(data["event"], Space, "event"), "condition": provenance.space_of(data["condition"])}
     codec = registry.build("codec", registry.fill("codec", data["codec"], "codec")) if data["codec"] else None
     experiment = Experiment.without_data(recipe, registry, spaces, codec, data["examples"], device, data.get("streams"))
     step = Checkpoints(folder, recipe).load_model(newest(folder, checkpoint, recipe), experiment)

@@ -141,10 +141,11 @@ def _width(content: bytes) -> int | None:
 
 def _data(folder: Path) -> list[str]:
     try:
-        streams = provenance.read(folder).get("streams", {})
+        data = provenance.read(folder)
     except DataError as error:
         return [f"<h2>Data</h2><p class=quiet>{html.escape(str(error))}</p>"]
-    lines = [f"<li>{html.escape(provenance.line(name, stream))}" for name, stream in streams.items()]
+    said = [provenance.line(name, stream) for name, stream in data.get("streams", {}).items()]
+    lines = [f"<li>{html.escape(line)}" for line in [*said, *provenance.condition_lines(data["condition"])]]
     return ["<h2>Data</h2><ul>", *lines, "</ul>"] if lines else []
 
 

@@ -19,7 +19,7 @@ from ebmsuite.plugins.registry import Registry
 from ebmsuite.ranks import Ranks
 from ebmsuite.sampling import Phase
 from ebmsuite.sampling.fast import FastPath, Route, channels_last
-from ebmsuite.space import Space
+from ebmsuite.space import ConditionSpace, Space
 
 __all__ = ["Experiment", "Splits", "pick_device"]
 
@@ -84,7 +84,7 @@ class Experiment:
         recipe: Recipe,
         registry: Registry,
         event: Space,
-        condition: Space | None,
+        condition: ConditionSpace,
         codec: Codec | None,
         examples: int,
         device: torch.device,
@@ -97,6 +97,8 @@ class Experiment:
         spaces: dict[str, Any] = {"event": event, "condition": condition}
         if latent is not None:
             spaces["latent"] = latent
+        if codec is not None:
+            spaces["codec"] = codec
         torch.manual_seed(recipe.seed)
         trainer: Any = registry.resolve("trainer", recipe.trainer["name"])
         known = Spaces(event, condition, latent, recipe.trainer)
@@ -135,6 +137,7 @@ class Experiment:
         datasets: dict[str, Dataset] = {k: registry.build("dataset", spec) for k, spec in recipe.data.items()}
         first = next(iter(datasets.values()))
         checks.streams_agree(datasets)
+        checks.conditions_are_sound(datasets)
         condition = next((d.condition for d in datasets.values() if d.condition is not None), None)
         self = cls(recipe, registry, first.event, condition, first.codec, len(first), device, ranks)
         self.splits = {k: Splits(spec, registry) for k, spec in recipe.data.items()}
@@ -148,7 +151,7 @@ class Experiment:
         cls,
         recipe: Recipe,
         registry: Registry,
-        spaces: Mapping[str, Space | None],
+        spaces: Mapping[str, Any],
         codec: Codec | None,
         examples: int,
         device: str,
@@ -156,11 +159,9 @@ class Experiment:
     ) -> Experiment:
         """Build the experiment without its data, for use of a trained model.
 
-        ``spaces``, ``codec``, ``examples`` and ``streams`` come from the data.json of the run.
+        ``spaces`` (of "event" and "condition"), ``codec``, ``examples`` and ``streams`` come from the run's data.json.
         """
-        event = spaces["event"]
-        assert event is not None
-        self = cls(recipe, registry, event, spaces["condition"], codec, examples, pick_device(device))
+        self = cls(recipe, registry, spaces["event"], spaces["condition"], codec, examples, pick_device(device))
         first = next(iter(recipe.data))  # the codec is that of the first stream
         self.splits = {
             k: Splits(spec, registry, codec if k == first else None, (streams or {}).get(k))

@@ -23,7 +23,8 @@ __all__ = ["INJECTED", "REQUIRED", "Parameter", "Registry", "import_target"]
 INJECTED = {
     "event": "the Space of an event",
     "latent": "the Space of a latent vector",
-    "condition": "the Space of a condition, or None",
+    "condition": "the Space of a condition, a tree of Spaces, or None",
+    "codec": "the codec of the data, which must have one (`Dataset.codec`)",
     "examples": "the number of training examples",
     "ranks": "the processes of this run (`ebmsuite.experiment.run.Ranks`)",
     "params": "the parameters that an optimiser updates",

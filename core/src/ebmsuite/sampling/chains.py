@@ -155,7 +155,9 @@ class Bank(Chains):
         return Start(self.x[slots], take(self.condition, slots))
 
     def state(self) -> dict[str, Tensor]:
-        return {} if self.x is None else {"x": self.x, **flatten(self.condition, "condition")}
+        if self.x is None:
+            return {}
+        return {"x": self.x, **flatten(self.condition, "condition", none=self.x.new_zeros(self.size, 0))}
 
     def restore(self, state: Mapping[str, Tensor], device: torch.device) -> None:
         _check_size(state, self.size)
@@ -333,7 +335,8 @@ class Buffer(Chains):
     def state(self) -> dict[str, Tensor]:
         if self.x is None:
             return {}
-        return {k: v[: self.filled] for k, v in {"x": self.x, **flatten(self.condition, "condition")}.items()}
+        flat = {"x": self.x, **flatten(self.condition, "condition", none=self.x.new_zeros(self.size, 0))}
+        return {k: v[: self.filled] for k, v in flat.items()}
 
     def restore(self, state: Mapping[str, Tensor], device: torch.device) -> None:
         self.filled = len(state["x"]) if state else 0

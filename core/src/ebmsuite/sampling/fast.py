@@ -194,8 +194,11 @@ def channels_last(net: nn.Module) -> None:
 
 
 def _key(x: Tensor, condition: Tree) -> str:
-    """Device, dtype and shape of the events, and the shapes of the condition."""
-    shapes = ["x".join(map(str, v.shape)) for v in (x, *flatten(condition).values())]
+    """Device, dtype and shape of the events, and the shapes of the condition, with the keys of its dicts."""
+    shapes = ["x".join(map(str, x.shape))]
+    for path, v in flatten(condition).items():
+        keys = [part for part in path.split(".") if part and not part.startswith("#")]
+        shapes.append(" ".join([*keys, "x".join(map(str, v.shape))]))
     return f"{x.device.type} {str(x.dtype).removeprefix('torch.')} {' | '.join(shapes)}"
 
 

@@ -268,7 +268,7 @@ class Recovery:
             raise UserError(
                 "toy/recovery: the data need hidden coordinates, and a density with a method expected, as toy/embedded"
             )
-        truth, hidden = dataset.truth[: len(batch)], ~batch.known
+        truth, hidden = batch.truth, ~batch.known
         train = first(split_of(data, "train"))
         assert train.known is not None
         guesses = {"mean": (train.x.sum(0) / train.known.sum(0)).expand_as(truth)}
