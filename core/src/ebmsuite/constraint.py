@@ -71,7 +71,7 @@ class Pool(LinearConstraint):
     def measure(self, x: Tensor) -> Tensor:
         for axis, side in enumerate(self.sides(tuple(x.shape[1:])), 1):
             if side > 1:
-                x = x.unflatten(axis, (-1, side)).mean(axis + 1)
+                x = x.reshape(*x.shape[:axis], -1, side, *x.shape[axis + 1 :]).mean(axis + 1)
         return x
 
     def lift(self, b: Tensor, shape: tuple[int, ...]) -> Tensor:

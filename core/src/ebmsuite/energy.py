@@ -234,8 +234,8 @@ class Clamped(Energy):
         self.energy = energy
 
     @staticmethod
-    def given(values: Tensor, known: Tensor, inner: Tree = None) -> dict[str, Tree]:
-        """The condition that holds the ``known`` coordinates at ``values``."""
+    def given(values: Tree, known: Tree, inner: Tree = None) -> dict[str, Tree]:
+        """The condition that holds the ``known`` coordinates at ``values``. Of three spaces it makes its space."""
         return _with_inner({"values": values, "known": known}, inner)
 
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
@@ -250,8 +250,8 @@ class Clamped(Energy):
         """x with the known coordinates set to their values."""
         if not isinstance(condition, dict) or not {"values", "known"} <= condition.keys():
             raise UserError(
-                'a clamped energy needs the condition {"values": ..., "known": ...}, which ebmsuite.energy.Clamped.given '
-                'makes, and which the data set "masked" with given: condition has'
+                'a clamped energy needs the condition {"values": ..., "known": ...} of ebmsuite.energy.Clamped.given, '
+                'which the data set "masked" has with given: condition'
             )
         return torch.where(condition["known"], condition["values"], x)
 
@@ -269,8 +269,8 @@ class Projected(Energy):
         self.energy, self.constraint = energy, constraint
 
     @staticmethod
-    def given(measured: Tensor, inner: Tree = None) -> dict[str, Tree]:
-        """The condition that A x is ``measured``."""
+    def given(measured: Tree, inner: Tree = None) -> dict[str, Tree]:
+        """The condition that A x is ``measured``. Of two spaces it makes its space."""
         return _with_inner({"measured": measured}, inner)
 
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
@@ -284,8 +284,8 @@ class Projected(Energy):
         """The nearest event with A x = b."""
         if not isinstance(condition, dict) or "measured" not in condition:
             raise UserError(
-                'a projected energy needs the condition {"measured": ...}, which ebmsuite.energy.Projected.given makes, '
-                'and which the data set "measured" has'
+                'a projected energy needs the condition {"measured": ...} of ebmsuite.energy.Projected.given, which the '
+                'data set "measured" has'
             )
         return self.constraint.place(x, condition["measured"])
 

@@ -1,8 +1,7 @@
-"""Masks that hide a part of an event, and the random numbers that they are drawn with."""
+"""Masks that hide a part of an event."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -11,48 +10,22 @@ import torch
 from torch import Tensor
 
 from ebmsuite.errors import RecipeError
+from ebmsuite.seeded import seeded_uniform
 from ebmsuite.space import Batch
 
-__all__ = ["Half", "Mask", "PerExample", "Random", "Region", "Slices"]
+__all__ = ["Half", "Mask", "Random", "Region", "Slices"]
 
 Fraction = float | tuple[float, float]
 """A fraction, or the interval that the fraction of each example is drawn from."""
 
-STEP, FIRST, SECOND = (n - 2**64 for n in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+FRACTION = 1_000
+"""The salt of the random numbers that fractions are drawn with; masks use the salts below it."""
 
 
-class PerExample:
-    """Random numbers of each example of a batch, which depend on its seed and on nothing else.
-
-    They are those of the generator SplitMix64 (Steele, Lea, Flood, 2014), computed for all seeds [B] at once.
-    """
-
-    def __init__(self, seeds: Tensor) -> None:
-        self.state = _mixed(seeds)
-
-    def uniform(self, *shape: int) -> Tensor:
-        """Uniform numbers in [0, 1) of 24 bits, [B, *shape]."""
-        size = math.prod(shape)
-        numbers = self.state[:, None] + STEP * torch.arange(1, size + 1)
-        self.state = self.state + STEP * size
-        return (_shifted(_mixed(numbers), 40).float() / 2**24).view(-1, *shape)
-
-    def fraction(self, of: Fraction) -> Tensor:
-        """One fraction per example, [B]."""
-        if not isinstance(of, tuple):
-            return torch.full(self.state.shape, of)
-        low, high = of
-        return low + (high - low) * self.uniform()
-
-
-def _mixed(z: Tensor) -> Tensor:
-    z = (z ^ _shifted(z, 30)) * FIRST
-    z = (z ^ _shifted(z, 27)) * SECOND
-    return z ^ _shifted(z, 31)
-
-
-def _shifted(z: Tensor, bits: int) -> Tensor:
-    return (z >> bits) & (2 ** (64 - bits) - 1)  # int64 shifts copy the sign
+def _fraction(of: Fraction, seeds: Tensor, shape: Sequence[int]) -> Tensor:
+    """The fraction of each example, which broadcasts against [B, *shape]."""
+    low, high = of if isinstance(of, tuple) else (of, of)
+    return low + (high - low) * seeded_uniform(seeds, [1 for _ in shape], salt=FRACTION)
 
 
 @dataclass(frozen=True)
@@ -65,11 +38,11 @@ class Mask:
 
     component_kind: ClassVar[str] = "mask"
 
-    def __call__(self, shape: tuple[int, ...], random: PerExample, batch: Batch) -> Tensor:
+    def __call__(self, shape: tuple[int, ...], seeds: Tensor, batch: Batch) -> Tensor:
         """True where an event is visible, boolean and broadcast against [B, *shape].
 
         ``shape`` is that of an event, without the categories of one-hot events. ``batch`` has the whole events, for
-        masks that depend on them. All randomness is from ``random``.
+        masks that depend on them. All randomness is a function of ``seeds`` [B] (`ebmsuite.seeded`).
         """
         raise NotImplementedError(f"{type(self).__name__} defines no __call__")
 
@@ -87,10 +60,10 @@ class Random(Mask):
     def __post_init__(self) -> None:
         _check_fraction(self.hidden)
 
-    def __call__(self, shape: tuple[int, ...], random: PerExample, batch: Batch) -> Tensor:
+    def __call__(self, shape: tuple[int, ...], seeds: Tensor, batch: Batch) -> Tensor:
         _check_axes(self.together, shape, "together")
-        hidden = random.fraction(self.hidden).view(-1, *(1 for _ in shape))
-        return random.uniform(*(1 if i in self.together else n for i, n in enumerate(shape))) >= hidden
+        sites = [1 if i in self.together else n for i, n in enumerate(shape)]
+        return seeded_uniform(seeds, sites) >= _fraction(self.hidden, seeds, shape)
 
 
 @dataclass(frozen=True)
@@ -111,14 +84,14 @@ class Region(Mask):
         if self.axes is not None and (not self.axes or set(self.axes) & set(self.per)):
             raise RecipeError(f"masks.axes: must name axes that are not in per, got {list(self.axes)}")
 
-    def __call__(self, shape: tuple[int, ...], random: PerExample, batch: Batch) -> Tensor:
+    def __call__(self, shape: tuple[int, ...], seeds: Tensor, batch: Batch) -> Tensor:
         axes = [i for i in range(len(shape)) if i not in self.per] if self.axes is None else self.axes
         _check_axes((*axes, *self.per), shape, "axes")
-        fraction = random.fraction(self.hidden).view(-1, *(1 for _ in shape)) ** (1 / len(axes))
+        fraction = _fraction(self.hidden, seeds, shape) ** (1 / len(axes))
         hidden = torch.ones((), dtype=torch.bool)
         for axis in axes:
             side = (fraction * shape[axis]).round().clamp(1, shape[axis])
-            u = random.uniform(*(n if i in self.per else 1 for i, n in enumerate(shape)))
+            u = seeded_uniform(seeds, [n if i in self.per else 1 for i, n in enumerate(shape)], salt=axis)
             hidden = hidden & _run(u, side, axis, shape)
         return ~hidden
 
@@ -134,11 +107,10 @@ class Half(Mask):
     def __post_init__(self) -> None:
         _check_fraction(self.hidden)
 
-    def __call__(self, shape: tuple[int, ...], random: PerExample, batch: Batch) -> Tensor:
+    def __call__(self, shape: tuple[int, ...], seeds: Tensor, batch: Batch) -> Tensor:
         _check_axes((self.axis,), shape, "axis")
-        ones = [1 for _ in shape]
-        last = random.uniform(*ones) < {"first": 0.0, "last": 1.0, "either": 0.5}[self.side]
-        side = (random.fraction(self.hidden).view(-1, *ones) * shape[self.axis]).round()
+        last = seeded_uniform(seeds, [1 for _ in shape]) < {"first": 0.0, "last": 1.0, "either": 0.5}[self.side]
+        side = (_fraction(self.hidden, seeds, shape) * shape[self.axis]).round()
         place = _places(self.axis, shape)
         return ~torch.where(last, place >= shape[self.axis] - side, place < side)
 
@@ -157,13 +129,13 @@ class Slices(Mask):
     def __post_init__(self) -> None:
         _check_fraction(self.hidden)
 
-    def __call__(self, shape: tuple[int, ...], random: PerExample, batch: Batch) -> Tensor:
+    def __call__(self, shape: tuple[int, ...], seeds: Tensor, batch: Batch) -> Tensor:
         _check_axes((self.axis,), shape, "axis")
-        n, ones = shape[self.axis], [1 for _ in shape]
-        count = (random.fraction(self.hidden).view(-1, *ones) * n).round()
+        n = shape[self.axis]
+        count = (_fraction(self.hidden, seeds, shape) * n).round()
         if self.together:
-            return ~_run(random.uniform(*ones), count, self.axis, shape)
-        rank = random.uniform(n).argsort(1).argsort(1)
+            return ~_run(seeded_uniform(seeds, [1 for _ in shape]), count, self.axis, shape)
+        rank: Tensor = seeded_uniform(seeds, [n]).argsort(1).argsort(1)
         return rank.view(-1, *(n if i == self.axis else 1 for i in range(len(shape)))) >= count
 
 

@@ -11,12 +11,17 @@ from torch import Tensor
 
 from ebmsuite.constraint import LinearConstraint
 from ebmsuite.dataset import Dataset, digest_of
+from ebmsuite.energy import Clamped, Projected
 from ebmsuite.errors import RecipeError
-from ebmsuite.masks import Mask, PerExample
-from ebmsuite.space import Batch, ConditionSpace, Space
-from ebmsuite.tree import Tree
+from ebmsuite.masks import Mask
+from ebmsuite.seeded import seeded_uniform
+from ebmsuite.space import Batch, Space
+from ebmsuite.tree import per_row
 
 __all__ = ["Masked", "Measured", "Wrapped"]
+
+CHOICE = 1_001
+"""The salt of the random numbers that choose the mask of an example."""
 
 
 class Wrapped(Dataset):
@@ -37,7 +42,7 @@ class Wrapped(Dataset):
 
 
 class Masked(Wrapped):
-    """The examples of ``of`` with a part hidden: the mask of each is drawn from ``masks``, in proportion to ``weights``.
+    """The examples of ``of`` with a part hidden by one of ``masks``, chosen in proportion to ``weights``.
 
     ``given`` says how the visible part is given:
 
@@ -69,10 +74,8 @@ class Masked(Wrapped):
             raise RecipeError(f"masked: events of kind {of.event.kind} have no coordinates to hide")
         if given == "condition":
             event = of.event
-            self.condition = _with_inner(
-                {"values": Space(event.shape, event.range, event.kind), "known": Space(event.shape, kind="mask")},
-                of.condition,
-            )
+            values = Space(event.shape, event.range, event.kind, mask="known")
+            self.condition = Clamped.given(values, Space(event.shape, kind="mask"), of.condition)
 
     def batch(self, index: Tensor, seeds: Tensor) -> Batch:
         whole = self.of.batch(index, seeds)
@@ -84,20 +87,19 @@ class Masked(Wrapped):
         visible = whole.x * known
         if self.given == "known":
             return dataclasses.replace(whole, x=visible, known=known, truth=whole.x)
-        condition = _with_inner({"values": visible, "known": known}, whole.condition)
+        condition = Clamped.given(visible, known, whole.condition)
         return dataclasses.replace(whole, condition=condition, truth=whole.x)
 
     def _known(self, whole: Batch, index: Tensor, seeds: Tensor) -> Tensor:
-        random = PerExample(seeds ^ PerExample(index).state)  # with equal seeds, examples still have masks of their own
-        sites = tuple(whole.x.shape[1:-1] if self.event.kind == "one-hot" else whole.x.shape[1:])
-        total = sum(self.weights)
-        bounds = torch.tensor([b / total for b in accumulate(self.weights)][:-1])
-        chosen = torch.bucketize(random.uniform(), bounds, right=True)
+        seeds = seeds ^ (index + 1) * 0xC2B2AE3D  # examples with equal seeds have masks of their own
+        one_hot = self.event.kind == "one-hot"  # all categories of a site are hidden together
+        sites = tuple(whole.x.shape[1:-1] if one_hot else whole.x.shape[1:])
+        bounds = torch.tensor(list(accumulate(self.weights))) / sum(self.weights)
+        chosen = torch.bucketize(seeded_uniform(seeds, salt=CHOICE), bounds[:-1], right=True)
         known = torch.ones((len(index), *sites), dtype=torch.bool)
         for i, mask in enumerate(self.masks):
-            mine = (chosen == i).view(-1, *(1 for _ in sites))
-            known = torch.where(mine, mask(sites, random, whole), known)
-        return known[..., None].expand(whole.x.shape) if self.event.kind == "one-hot" else known
+            known = torch.where(per_row(chosen == i, known), mask(sites, seeds, whole), known)
+        return known[..., None].expand(whole.x.shape) if one_hot else known
 
     def digest(self) -> str:
         """A digest of the examples and of the settings of the masks."""
@@ -113,17 +115,13 @@ class Measured(Wrapped):
     def __init__(self, of: Dataset, constraint: LinearConstraint, split: str = "train") -> None:
         super().__init__(of)
         self.constraint = constraint
-        self.condition = _with_inner({"measured": constraint.space(of.event)}, of.condition)
+        self.condition = Projected.given(constraint.space(of.event), of.condition)
 
     def batch(self, index: Tensor, seeds: Tensor) -> Batch:
         whole = self.of.batch(index, seeds)
-        condition = _with_inner({"measured": self.constraint.measure(whole.x)}, whole.condition)
+        condition = Projected.given(self.constraint.measure(whole.x), whole.condition)
         return dataclasses.replace(whole, condition=condition, truth=whole.x)
 
     def digest(self) -> str:
         """A digest of the examples and of the constraint."""
         return digest_of(self.of.digest(), repr(self.constraint))
-
-
-def _with_inner(condition: dict[str, Any], inner: Tree | ConditionSpace) -> dict[str, Any]:
-    return condition if inner is None else {**condition, "inner": inner}

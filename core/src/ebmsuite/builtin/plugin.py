@@ -86,7 +86,7 @@ def ebm_densities() -> list[Component]:
     sequences = "ebmsuite.nets.sequences."
     return [
         Component("gaussian", "ebmsuite.density:Gaussian", "N(mean, sd^2 I)"),
-        Component("samples", "ebmsuite.model:RunSamples", "the samples of a saved run"),
+        Component("samples", "ebmsuite.saved:RunSamples", "the samples of a saved run"),
         Component("uniform", "ebmsuite.density:Uniform", "uniform on [low, high] in every coordinate"),
         Component(
             "diagonal", "ebmsuite.density:Diagonal", "normal distribution with learned means and standard deviations"
@@ -170,7 +170,7 @@ def ebm_chains() -> list[Component]:
             "visible",
             at + "Visible",
             "chains that start from the visible part of events, the hidden part from a density or the mean",
-            "xie2018voxel",
+            "xiezheng2018",
         ),
         Component("data", at + "Data", "chains that start at the examples: contrastive divergence", "hinton2002"),
         Component(
@@ -380,7 +380,9 @@ def ebm_datasets() -> list[Component]:
     return [
         Component("normal", "ebmsuite.dataset:NormalSamples", "draws from a Gaussian with known parameters"),
         Component("masked", at + "Masked", "another data set with a random part of each example hidden"),
-        Component("measured", at + "Measured", "another data set with a linear measurement of each example as condition"),
+        Component(
+            "measured", at + "Measured", "another data set with a linear measurement of each example as condition"
+        ),
     ]
 
 

@@ -83,7 +83,7 @@ class IncompleteLikelihood(Trainer):
             done, until = (self.recovery_steps * i // self.recovery_draws for i in (k, k + 1))
             x = phase.refine(Start(x, given), rng, until - done, batch=chunk_size(x))
             total += x
-        mean = (total / self.recovery_draws).unflatten(0, (-1, phase.chains.per_row)).mean(1)
+        mean = (total / self.recovery_draws).reshape(-1, phase.chains.per_row, *x.shape[1:]).mean(1)
         return Clamped(self.players["energy"]).place(mean, _given(batch))  # the mean of equal numbers is rounded
 
     def _resumed(self, batch: Batch, x: Tensor) -> Tensor:

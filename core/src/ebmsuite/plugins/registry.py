@@ -180,7 +180,9 @@ class Registry:
                 raise RecipeError(f'{where}.{key}: {kind} "{spec["name"]}" needs a value for {key}')
             if parameter.kind and parameter.several:
                 if not isinstance(value, list | tuple):
-                    raise RecipeError(f"{where}.{key}: must be a list of {{name: <{parameter.kind}>, ...}}, got {value!r}")
+                    raise RecipeError(
+                        f"{where}.{key}: must be a list of {{name: <{parameter.kind}>, ...}}, got {value!r}"
+                    )
                 filled[key] = [self.fill(parameter.kind, v, f"{where}.{key}.{i}") for i, v in enumerate(value)]
             elif parameter.kind and value is not None:
                 filled[key] = self.fill(parameter.kind, value, f"{where}.{key}")

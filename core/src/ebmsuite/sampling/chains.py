@@ -206,8 +206,8 @@ class Visible(Chains):
     ) -> Start:
         if not isinstance(condition, dict) or not {"values", "known"} <= condition.keys():
             raise RecipeError(
-                'chains "visible" start at the visible part of events, which only the condition of a clamped energy has: '
-                'use the energy "clamped" with the data set "masked", or the trainer "incomplete"'
+                'chains "visible" start at the visible part of events, which the condition does not have; use the energy '
+                '"clamped" with the data set "masked", or the trainer "incomplete"'
             )
         values, known = condition["values"], condition["known"]
         if self.density is None:
@@ -376,7 +376,9 @@ class Memory(Chains):
         if chains < 1:
             raise RecipeError(f"chains.chains: {chains} chains per example are too few; at least 1 is needed")
         if start is not None and (start.per_row > 1 or start.state()):
-            raise RecipeError("chains.start: must be chains that keep nothing, such as noise, data, visible or proposal")
+            raise RecipeError(
+                "chains.start: must be chains that keep nothing, such as noise, data, visible or proposal"
+            )
         self.first = start
         self.density = density if start is None else start.density
         self.examples, self.per_row, self.ranks = examples, chains, ranks or Ranks()
@@ -399,9 +401,8 @@ class Memory(Chains):
             x = self._new(n, rng, batch, condition, proposal).x
             bank, _ = self._bank(x)
             return Start(torch.where(per_row(seen, x), bank[slots], x), condition, slots=slots)
-        # an example that is twice in the batch has one start
-        rows = torch.stack([(slots == s).nonzero()[0, 0] for s in slots[~seen].unique()]) if not seen.all() else None
-        if rows is not None:
+        rows = self._first_of(slots, ~seen)
+        if len(rows):
             begun = None if proposal is None else Start(*(take(v, rows) for v in proposal))
             new = self._new(len(rows), rng, batch.take(rows), take(condition, rows), begun).x
             bank, marks = self._bank(new)
@@ -443,6 +444,13 @@ class Memory(Chains):
             raise RecipeError('chains "memory" need a data set that numbers its examples (Batch.index)')
         chain = torch.arange(len(batch), device=batch.index.device) % self.per_row
         return batch.index * self.per_row + chain
+
+    @staticmethod
+    def _first_of(slots: Tensor, new: Tensor) -> Tensor:
+        """The numbers of the rows that are ``new``; of rows with the same slot only the first."""
+        rows = new.nonzero()[:, 0]
+        found, which = torch.unique(slots[rows], return_inverse=True)
+        return rows.new_full(found.shape, len(slots)).scatter_reduce(0, which, rows, "amin")
 
     def _new(self, n: int, rng: torch.Generator, batch: Batch | None, condition: Tree, proposal: Start | None) -> Start:
         """The first starts of new chains."""

@@ -54,8 +54,9 @@ class Sampler(Protocol):
     """An MCMC kernel: a frozen dataclass of numbers.
 
     ``init`` makes the state of chains at x; ``step`` moves it, with all randomness from ``rng``. States have a field
-    ``x``, which is a point that the target has placed. The info of a step has a field ``energy`` [B], which costs no further evaluation: the energy of the new point
-    if the kernel knows it (adjusted kernels do), otherwise of the point before the step.
+    ``x``, a point that `Target.place` does not change. The info of a step has a field ``energy`` [B], which costs no
+    further evaluation: the energy of the new point if the kernel knows it (adjusted kernels do), otherwise of the point
+    before the step.
     """
 
     if not TYPE_CHECKING:  # lets a recipe nest a kernel in a sampler's setting; kernels do not repeat it

@@ -36,8 +36,8 @@ class Langevin:
     Any number may be a schedule of the learning step. Giving both a temperature and a noise scale is an error, because
     both set the noise.
 
-    With ``clip``, every step ends by moving each coordinate into ``event.range``, the interval of the data, as published
-    for voxels and point clouds (Xie et al., CVPR 2021). The chains then no longer sample exp(-E / T) near its ends.
+    With ``clip``, every step ends by clamping x to ``event.range``, the interval of the data, as published for point
+    clouds (Xie et al., CVPR 2021). The chains then do not sample exp(-E / T) near the ends of the interval.
     """
 
     step_size: float | Schedule | None = None

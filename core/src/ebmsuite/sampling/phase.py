@@ -37,7 +37,7 @@ class Draw(NamedTuple):
 
     def rows(self, values: Tensor) -> Tensor:
         """The mean over the chains of each row: values [rows * chains, ...] -> [rows, ...]."""
-        return values.unflatten(0, (-1, self.per_row)).mean(1)
+        return values.reshape(-1, self.per_row, *values.shape[1:]).mean(1)
 
 
 class Phase:
