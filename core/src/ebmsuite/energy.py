@@ -284,8 +284,8 @@ class Projected(Energy):
         """The nearest event with A x = b."""
         if not isinstance(condition, dict) or "measured" not in condition:
             raise UserError(
-                'a projected energy needs the condition {"measured": ...} of ebmsuite.energy.Projected.given, which the '
-                'data set "measured" has'
+                'a projected energy needs the condition {"measured": ...} of ebmsuite.energy.Projected.given, '
+                'which the data set "measured" has'
             )
         return self.constraint.place(x, condition["measured"])
 
@@ -295,24 +295,24 @@ def _with_inner(condition: dict[str, Tree], inner: Tree) -> dict[str, Tree]:
     return condition if inner is None else {**condition, "inner": inner}
 
 
-def clamped(event: Space, of: Callable[..., Energy], condition: ConditionSpace) -> Clamped:
-    """The energy ``of``, given the coordinates that the condition knows: see `Clamped`."""
+def clamped(event: Space, energy: Callable[..., Energy], condition: ConditionSpace) -> Clamped:
+    """Another energy, given the coordinates that the condition knows: see `Clamped`."""
     inner = _inner("clamped", condition, ("values", "known"), "masked, with given: condition")
-    return Clamped(of(event, condition=inner))
+    return Clamped(energy(event, condition=inner))
 
 
 def projected(
-    event: Space, of: Callable[..., Energy], constraint: LinearConstraint, condition: ConditionSpace
+    event: Space, energy: Callable[..., Energy], constraint: LinearConstraint, condition: ConditionSpace
 ) -> Projected:
-    """The energy ``of``, restricted to events whose measurement the condition gives: see `Projected`."""
+    """Another energy, restricted to events whose measurement the condition gives: see `Projected`."""
     inner = _inner("projected", condition, ("measured",), "measured")
-    energy = of(event, condition=inner)
     measured = constraint.space(event)
     if isinstance(condition, dict) and condition["measured"] != measured:
         raise RecipeError(f"projected: the data give {condition['measured']}, but the constraint measures {measured}")
-    if isinstance(energy, Clamped | Projected):
-        raise RecipeError("projected.of: an energy that is itself clamped or projected has no exact projection")
-    return Projected(energy, constraint)
+    whole = energy(event, condition=inner)
+    if isinstance(whole, Clamped | Projected):
+        raise RecipeError("projected.energy: an energy that is clamped or projected itself has no exact projection")
+    return Projected(whole, constraint)
 
 
 def _inner(name: str, condition: ConditionSpace, keys: tuple[str, ...], data: str) -> ConditionSpace:

@@ -82,13 +82,14 @@ class Masked(Wrapped):
         if whole.view is not None:
             raise RecipeError("masked: these data have a view for an encoder, which would show the hidden part")
         known = self._known(whole, index, torch.zeros_like(seeds) if self.fixed else seeds)
+        truth = whole.x
         if whole.known is not None:
-            known = known & whole.known
+            known, truth = known & whole.known, truth if whole.truth is None else whole.truth
         visible = whole.x * known
         if self.given == "known":
-            return dataclasses.replace(whole, x=visible, known=known, truth=whole.x)
+            return dataclasses.replace(whole, x=visible, known=known, truth=truth)
         condition = Clamped.given(visible, known, whole.condition)
-        return dataclasses.replace(whole, condition=condition, truth=whole.x)
+        return dataclasses.replace(whole, condition=condition, truth=truth)
 
     def _known(self, whole: Batch, index: Tensor, seeds: Tensor) -> Tensor:
         seeds = seeds ^ (index + 1) * 0xC2B2AE3D  # examples with equal seeds have masks of their own

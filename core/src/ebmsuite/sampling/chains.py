@@ -206,8 +206,8 @@ class Visible(Chains):
     ) -> Start:
         if not isinstance(condition, dict) or not {"values", "known"} <= condition.keys():
             raise RecipeError(
-                'chains "visible" start at the visible part of events, which the condition does not have; use the energy '
-                '"clamped" with the data set "masked", or the trainer "incomplete"'
+                'chains "visible" start at the visible part of events, which the condition does not have; use the '
+                'energy "clamped" with the data set "masked", or the trainer "incomplete"'
             )
         values, known = condition["values"], condition["known"]
         if self.density is None:
