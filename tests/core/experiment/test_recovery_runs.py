@@ -161,7 +161,7 @@ def test_a_run_of_other_events_is_refused(tmp_path: Path) -> None:
         (CLAMPED, "data.data={name: normal, dim: 4}", "the data have no condition with the leaves values and known"),
         (PROJECTED, "energy.constraint={name: pool, factor: 4}", "the data give .* but the constraint measures"),
         (PROJECTED, "data.data.constraint={name: pool, factor: 3}", r"constraint\.factor: blocks of \[3\]"),
-        (CLAMPED, "negative.chains={name: memory, density: {name: gaussian}, chains: 2, start: {name: data}}", "either"),
+        (CLAMPED, "negative.chains={name: memory, density: {name: gaussian}, start: {name: data}}", "either"),
         (
             {**MLE_EXAMPLE, "trainer": {"name": "improved-cd"}},
             "negative.chains={name: memory, density: {name: gaussian}, chains: 2}",

@@ -11,6 +11,9 @@ from torch import Tensor
 from ebmsuite.density import Density, Gaussian
 from ebmsuite.energy import Clamped
 from ebmsuite.errors import DataError, MissingData, RecipeError
+from ebmsuite.learning import Optimiser, Players
+from ebmsuite.learning.optimisers import sgd
+from ebmsuite.methods.mle import MaximumLikelihood
 from ebmsuite.nets.mlp import Quadratic
 from ebmsuite.plugins.testing import rng
 from ebmsuite.ranks import Ranks
@@ -244,3 +247,15 @@ def test_a_filled_first_buffer_has_conditions_as_trees(share: bool) -> None:
         memory.keep(start, start.x)
         memory = again(memory, Buffer(Counted(), size=4, fresh=0.0, fill_first=True, share=share))
     assert set(start.condition["a"].tolist()) <= ({2} if share else {0, 1})
+
+
+def test_maximum_likelihood_averages_over_the_chains_of_an_example() -> None:
+    energy = Quadratic(EVENT)
+    phase = Phase(energy, Langevin(step_size=0.1), Memory(Gaussian(EVENT), examples=9, chains=3), 2)
+    players = Players({"energy": energy}, {"energy": Optimiser(sgd, 1.0)})
+    before = energy.a.detach().clone()
+    points = batch(4, 2)
+    logs = MaximumLikelihood(players, {"negative": phase}).step(0, {"data": points}, rng())
+    ends = phase.chains.state()["x"][torch.tensor([12, 13, 14, 6, 7, 8])]
+    assert torch.allclose(before - energy.a.detach(), points.x.mean(0) - ends.mean(0), atol=1e-5)
+    assert set(logs) >= {"gap", "energy/data", "energy/samples"}

@@ -350,7 +350,8 @@ def _measurement(dataset: Any, batch: Batch, i: int) -> tuple[Tensor, Tensor]:
 def _root(C: Tensor) -> Tensor:
     """R with R^T R = C, for a C that may be singular."""
     values, vectors = torch.linalg.eigh(C)
-    return (vectors * values.clamp(min=0).sqrt()).T
+    root: Tensor = (vectors * values.clamp(min=0).sqrt()).T
+    return root
 
 
 def _mean(values: Tensor, facts: Mapping[str, object]) -> Score:
