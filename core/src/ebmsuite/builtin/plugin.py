@@ -79,6 +79,16 @@ def ebm_energies() -> list[Component]:
             "song2019",
         ),
         Component("quadratic", "ebmsuite.nets.mlp:Quadratic", "Gaussian in exponential-family form"),
+        Component(
+            "clamped",
+            "ebmsuite.energy:clamped",
+            "another energy, given the coordinates that the condition knows: recovery of hidden parts",
+        ),
+        Component(
+            "projected",
+            "ebmsuite.energy:projected",
+            "another energy, restricted to events with a given measurement: super-resolution",
+        ),
         Component("constant", "ebmsuite.nets.mlp:Constant", "a single learned number, for a normalising constant"),
     ]
 
@@ -88,6 +98,7 @@ def ebm_densities() -> list[Component]:
     sequences = "ebmsuite.nets.sequences."
     return [
         Component("gaussian", "ebmsuite.density:Gaussian", "N(mean, sd^2 I)"),
+        Component("samples", "ebmsuite.saved:RunSamples", "the samples of a saved run"),
         Component("uniform", "ebmsuite.density:Uniform", "uniform on [low, high] in every coordinate"),
         Component(
             "diagonal", "ebmsuite.density:Diagonal", "normal distribution with learned means and standard deviations"
@@ -178,6 +189,13 @@ def ebm_chains() -> list[Component]:
     at = "ebmsuite.sampling.chains:"
     return [
         Component("noise", at + "Noise", "chains that start from a density every time: short-run MCMC", "nijkamp2019"),
+        Component("bank", at + "Bank", "chains that start from draws of a density that are made once and stored"),
+        Component(
+            "visible",
+            at + "Visible",
+            "chains that start from the visible part of events, the hidden part from a density or the mean",
+            "xiezheng2018",
+        ),
         Component("data", at + "Data", "chains that start at the examples: contrastive divergence", "hinton2002"),
         Component(
             "buffer",
@@ -185,7 +203,7 @@ def ebm_chains() -> list[Component]:
             "a bank of chains that continue: persistent contrastive divergence, replay",
             "du2019",
         ),
-        Component("memory", at + "Memory", "one chain per example, continued whenever the example returns", "han2017"),
+        Component("memory", at + "Memory", "chains per example, continued whenever the example returns", "han2017"),
         Component("proposal", at + "Proposal", "chains that start where the trainer proposes", "xie2018"),
     ]
 
@@ -382,7 +400,30 @@ def ebm_optimisers() -> list[Component]:
 
 @hookimpl
 def ebm_datasets() -> list[Component]:
-    return [Component("normal", "ebmsuite.dataset:NormalSamples", "draws from a Gaussian with known parameters")]
+    at = "ebmsuite.wrapped:"
+    return [
+        Component("normal", "ebmsuite.dataset:NormalSamples", "draws from a Gaussian with known parameters"),
+        Component("masked", at + "Masked", "another data set with a random part of each example hidden"),
+        Component(
+            "measured", at + "Measured", "another data set with a linear measurement of each example as condition"
+        ),
+    ]
+
+
+@hookimpl
+def ebm_masks() -> list[Component]:
+    at = "ebmsuite.masks:"
+    return [
+        Component("random", at + "Random", "hides coordinates independently of one another: salt-and-pepper"),
+        Component("region", at + "Region", "hides a block at a random place, for events of any number of axes"),
+        Component("half", at + "Half", "hides the first or the last part along an axis"),
+        Component("slices", at + "Slices", "hides whole slices of an axis, such as the frames of a clip"),
+    ]
+
+
+@hookimpl
+def ebm_constraints() -> list[Component]:
+    return [Component("pool", "ebmsuite.constraint:Pool", "means over blocks: the event at a lower resolution")]
 
 
 @hookimpl

@@ -126,6 +126,7 @@ class Experiment:
             checks.energy_is_of_the_space(recipe, name, energies[name], players, draws)
             phases[name] = self._phase(name, spec, energies[name], {**given, "event": spaces[draws.space]})
             checks.chains_are_proposed(recipe, name, phases[name], draws)
+            checks.chains_are_counted(recipe, name, phases[name], draws)
         self.trainer: Trainer = registry.build("trainer", recipe.trainer, **spaces, players=players, phases=phases)
         self.streams: dict[str, Stream] = {}
         self.splits: dict[str, Splits] = {}

@@ -75,6 +75,8 @@ class Draws:
     optional: bool = False
     proposal: bool = False
     """Whether the trainer gives the starts of the chains. The recipe's chains must then be ``proposal``."""
+    several: bool = False
+    """Whether the trainer can use several chains per row of a batch (`ebmsuite.sampling.Chains.per_row`)."""
 
 
 def generator_posterior(players: Mapping[str, Any]) -> Energy:
