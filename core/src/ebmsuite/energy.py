@@ -121,21 +121,23 @@ def full_precision(value: Tensor) -> Tensor:
 class Tilted(Energy):
     """E(x) = E_0(x) - f(x): a reference density tilted by a net (Xie et al., ICML 2016, eq. 1).
 
-    ``net(x)`` or ``net(x, condition)`` gives f, [B]; ``reference`` is an energy, most often a `Density`.
+    ``net(x)`` or ``net(x, condition)`` gives f, [B]; ``reference`` is an energy, most often a `Density`. If not
+    ``conditional``, the energy is the same for every condition.
     ``autocast`` is the precision of the net, and of the net only; None uses the precision of its weights.
     """
 
     passes_condition: ClassVar[bool] = True
     autocast: torch.dtype | None = None
 
-    def __init__(self, net: nn.Module, reference: Energy) -> None:
+    def __init__(self, net: nn.Module, reference: Energy, conditional: bool = True) -> None:
         super().__init__()
         self.net = net
         self.reference = reference
+        self.conditional = conditional
 
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
         with in_precision(self.autocast, x):
-            f = self.net(x) if condition is None else self.net(x, condition)
+            f = self.net(x) if condition is None or not self.conditional else self.net(x, condition)
         energy: Tensor = self.reference(x) - full_precision(f)
         return energy
 

@@ -48,6 +48,7 @@ PAPERS: Mapping[str, str] = {
         "Nijkamp, Hill, Han, Zhu, Wu. On the Anatomy of MCMC-Based Maximum Likelihood Learning of EBMs. AAAI 2020"
     ),
     "pang2020": "Pang, Han, Nijkamp, Zhu, Wu. Learning Latent Space Energy-Based Prior Model. NeurIPS 2020",
+    "pang2021": ("Pang, Zhao, Xie, Wu. Trajectory Prediction with Latent Belief Energy-Based Model. CVPR 2021"),
     "pangwu2021": (
         "Pang, Nijkamp, Cui, Han, Wu. Semi-supervised Learning by Latent Space Energy-Based Model of "
         "Symbol-Vector Coupling. 2020; Pang, Wu. Latent Space Energy-Based Model of Symbol-Vector Coupling "

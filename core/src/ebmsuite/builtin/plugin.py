@@ -30,6 +30,7 @@ from ebmsuite.builtin.examples import (
     TRIANGLE_EXAMPLE,
     VAE_EXAMPLE,
     VARIATIONAL_EXAMPLE,
+    VARIATIONAL_LATENT_EXAMPLE,
 )
 from ebmsuite.builtin.papers import PAPERS
 from ebmsuite.hookspecs import Component, hookimpl
@@ -89,6 +90,7 @@ def ebm_energies() -> list[Component]:
             "ebmsuite.energy:projected",
             "another energy, restricted to events with a given measurement: super-resolution",
         ),
+        Component("trained", "ebmsuite.nets.trained:trained_energy", "an energy from another run"),
         Component("constant", "ebmsuite.nets.mlp:Constant", "a single learned number, for a normalising constant"),
     ]
 
@@ -129,6 +131,9 @@ def ebm_densities() -> list[Component]:
             "LSTM language model of tokens, without a latent vector",
         ),
         Component("gru-encoder", sequences + "encoders:gru_encoder", "bidirectional GRU encoder q(z | tokens), normal"),
+        Component(
+            "trained", "ebmsuite.nets.trained:trained_density", "a density, such as an encoder, from another run"
+        ),
         Component("conv-encoder", sequences + "encoders:conv_encoder", "convolutional encoder q(z | tokens), normal"),
     ]
 
@@ -145,6 +150,7 @@ def ebm_generators() -> list[Component]:
             "pang2020",
         ),
         Component("lstm", at + "lstm", "LSTM decoder of tokens that reads z at every token", "pang2020"),
+        Component("trained", "ebmsuite.nets.trained:trained_generator", "a generator from another run"),
         Component("transformer", at + "transformer", "causal Transformer decoder of tokens with z as its prefix"),
     ]
 
@@ -273,6 +279,13 @@ def ebm_trainers() -> list[Component]:
             "latent-space energy-based prior: short-run chains for posterior and prior",
             "pang2020",
             example=LATENT_EXAMPLE,
+        ),
+        Component(
+            "variational-latent",
+            "ebmsuite.methods.variational_latent:VariationalLatent",
+            "latent-space energy-based prior beside a variational auto-encoder: an encoder instead of posterior chains",
+            "pang2021",
+            example=VARIATIONAL_LATENT_EXAMPLE,
         ),
         Component(
             "vae",

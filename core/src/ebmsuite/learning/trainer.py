@@ -114,6 +114,10 @@ class Trainer:
             for name, phase in cls.draws.items()
         }
 
+    def cautions(self) -> list[str]:
+        """Settings that are allowed but known to mislead, one line each; printed at the start of a run."""
+        return []
+
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         """Make one learning step on one batch per stream."""
         raise NotImplementedError(f"{type(self).__name__} defines no step")

@@ -10,7 +10,7 @@ from ebmsuite.sampling.descent import Descent
 from ebmsuite.sampling.fast import FastPath
 from ebmsuite.sampling.gibbs import GibbsWithGradients
 from ebmsuite.sampling.hmc import HMC
-from ebmsuite.sampling.kernel import Held, Sampler, Target, run, target_of, tempered
+from ebmsuite.sampling.kernel import Held, Sampler, Target, run, target_of, temperature, tempered
 from ebmsuite.sampling.langevin import Langevin
 from ebmsuite.sampling.mala import MALA
 from ebmsuite.sampling.nuts import NUTS
@@ -45,6 +45,7 @@ __all__ = [
     "Visible",
     "run",
     "target_of",
+    "temperature",
     "tempered",
     "warm_up",
 ]

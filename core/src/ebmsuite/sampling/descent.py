@@ -24,6 +24,10 @@ class Descent:
     continuous: ClassVar[bool] = True
     adjusted: ClassVar[bool] = False
 
+    def implied_temperature(self) -> float:
+        """0: the chains end at a mode."""
+        return 0.0
+
     def init(self, x: Tensor, target: Target) -> State:
         return State(target.place(x))
 

@@ -25,6 +25,7 @@ __all__ = [
     "run",
     "select",
     "target_of",
+    "temperature",
     "tempered",
     "uniform_like",
     "unit",
@@ -151,6 +152,18 @@ def target_of(energy: Energy, x: Tensor, condition: Tree = None, graph: bool = F
         energy.scale(x, condition),
         partial(energy.place, condition=condition),
     )
+
+
+def temperature(sampler: Sampler) -> float | None:
+    """The T at which a chain ends as a sample of exp(-E / T).
+
+    It is what the kernel's ``implied_temperature()`` says; without one, 1 for an adjusted kernel, and None (unknown)
+    for others.
+    """
+    said = getattr(sampler, "implied_temperature", None)
+    if said is not None:
+        return float(said())
+    return 1.0 if sampler.adjusted else None
 
 
 def tempered(target: Target, temperature: float) -> Target:

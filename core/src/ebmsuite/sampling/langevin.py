@@ -71,9 +71,9 @@ class Langevin:
         return w, n
 
     def implied_temperature(self) -> float:
-        """T = n^2 / 2w: the chains sample exp(-E / T). Gradient weight and noise scale must both be positive."""
+        """T = n^2 / 2w: the chains sample exp(-E / T). Without a gradient T is infinite."""
         w, n = self.weights()
-        return n * n / (2 * w)
+        return n * n / (2 * w) if w else math.inf
 
     def init(self, x: Tensor, target: Target) -> State:
         return State(target.place(x))

@@ -198,6 +198,12 @@ def ebm_recipes() -> list[Component]:
             "toy/latent", at + "latent.yaml", "eight modes in ten dimensions by a latent energy prior", "pang2020"
         ),
         Component(
+            "toy/variational-latent",
+            at + "variational-latent.yaml",
+            "two modes in a plane in ten dimensions by a variational latent energy prior",
+            "pang2021",
+        ),
+        Component(
             "toy/latent-dsm",
             at + "latent-dsm.yaml",
             "eight modes in ten dimensions by score matching of latent vectors",
