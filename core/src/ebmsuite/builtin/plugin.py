@@ -67,7 +67,29 @@ def ebm_energies() -> list[Component]:
         ),
         Component("grids", "ebmsuite.nets.grids:Grids", "one energy per grid, for several grids", "gao2018"),
         Component("patches", "ebmsuite.nets.mlp:patches", "sum of a score over all windows of an event", "zheng2021"),
+        Component(
+            "convnet",
+            "ebmsuite.nets.convnet:convnet",
+            "convolutional net on one to three axes: signals, images, clips, volumes",
+            "xie2016",
+        ),
+        Component(
+            "convnet-levels",
+            "ebmsuite.nets.convnet:convnet_levels",
+            "noise-conditional convolutional net on one to three axes",
+            "song2019",
+        ),
         Component("quadratic", "ebmsuite.nets.mlp:Quadratic", "Gaussian in exponential-family form"),
+        Component(
+            "clamped",
+            "ebmsuite.energy:clamped",
+            "another energy, given the coordinates that the condition knows: recovery of hidden parts",
+        ),
+        Component(
+            "projected",
+            "ebmsuite.energy:projected",
+            "another energy, restricted to events with a given measurement: super-resolution",
+        ),
         Component("trained", "ebmsuite.nets.trained:trained_energy", "an energy from another run"),
         Component("constant", "ebmsuite.nets.mlp:Constant", "a single learned number, for a normalising constant"),
     ]
@@ -78,6 +100,7 @@ def ebm_densities() -> list[Component]:
     sequences = "ebmsuite.nets.sequences."
     return [
         Component("gaussian", "ebmsuite.density:Gaussian", "N(mean, sd^2 I)"),
+        Component("samples", "ebmsuite.saved:RunSamples", "the samples of a saved run"),
         Component("uniform", "ebmsuite.density:Uniform", "uniform on [low, high] in every coordinate"),
         Component(
             "diagonal", "ebmsuite.density:Diagonal", "normal distribution with learned means and standard deviations"
@@ -86,6 +109,12 @@ def ebm_densities() -> list[Component]:
             "mlp-encoder",
             "ebmsuite.nets.mlp:mlp_encoder",
             "multilayer perceptron encoder q(z | event), normal",
+            "kingma2014",
+        ),
+        Component(
+            "convnet-encoder",
+            "ebmsuite.nets.convnet:convnet_encoder",
+            "convolutional encoder q(z | event) on one to three axes, normal",
             "kingma2014",
         ),
         Component(
@@ -114,6 +143,12 @@ def ebm_generators() -> list[Component]:
     at = "ebmsuite.nets.sequences.decoders:"
     return [
         Component("mlp", "ebmsuite.nets.mlp:mlp_generator", "multilayer perceptron from a normal latent vector"),
+        Component(
+            "deconvnet",
+            "ebmsuite.nets.convnet:deconvnet",
+            "transposed convolutions from a normal latent vector, on one to three axes",
+            "pang2020",
+        ),
         Component("lstm", at + "lstm", "LSTM decoder of tokens that reads z at every token", "pang2020"),
         Component("trained", "ebmsuite.nets.trained:trained_generator", "a generator from another run"),
         Component("transformer", at + "transformer", "causal Transformer decoder of tokens with z as its prefix"),
@@ -160,6 +195,13 @@ def ebm_chains() -> list[Component]:
     at = "ebmsuite.sampling.chains:"
     return [
         Component("noise", at + "Noise", "chains that start from a density every time: short-run MCMC", "nijkamp2019"),
+        Component("bank", at + "Bank", "chains that start from draws of a density that are made once and stored"),
+        Component(
+            "visible",
+            at + "Visible",
+            "chains that start from the visible part of events, the hidden part from a density or the mean",
+            "xiezheng2018",
+        ),
         Component("data", at + "Data", "chains that start at the examples: contrastive divergence", "hinton2002"),
         Component(
             "buffer",
@@ -167,7 +209,7 @@ def ebm_chains() -> list[Component]:
             "a bank of chains that continue: persistent contrastive divergence, replay",
             "du2019",
         ),
-        Component("memory", at + "Memory", "one chain per example, continued whenever the example returns", "han2017"),
+        Component("memory", at + "Memory", "chains per example, continued whenever the example returns", "han2017"),
         Component("proposal", at + "Proposal", "chains that start where the trainer proposes", "xie2018"),
     ]
 
@@ -371,7 +413,30 @@ def ebm_optimisers() -> list[Component]:
 
 @hookimpl
 def ebm_datasets() -> list[Component]:
-    return [Component("normal", "ebmsuite.dataset:NormalSamples", "draws from a Gaussian with known parameters")]
+    at = "ebmsuite.wrapped:"
+    return [
+        Component("normal", "ebmsuite.dataset:NormalSamples", "draws from a Gaussian with known parameters"),
+        Component("masked", at + "Masked", "another data set with a random part of each example hidden"),
+        Component(
+            "measured", at + "Measured", "another data set with a linear measurement of each example as condition"
+        ),
+    ]
+
+
+@hookimpl
+def ebm_masks() -> list[Component]:
+    at = "ebmsuite.masks:"
+    return [
+        Component("random", at + "Random", "hides coordinates independently of one another: salt-and-pepper"),
+        Component("region", at + "Region", "hides a block at a random place, for events of any number of axes"),
+        Component("half", at + "Half", "hides the first or the last part along an axis"),
+        Component("slices", at + "Slices", "hides whole slices of an axis, such as the frames of a clip"),
+    ]
+
+
+@hookimpl
+def ebm_constraints() -> list[Component]:
+    return [Component("pool", "ebmsuite.constraint:Pool", "means over blocks: the event at a lower resolution")]
 
 
 @hookimpl

@@ -134,6 +134,7 @@ class Experiment:
             checks.energy_is_of_the_space(recipe, name, energies[name], players, draws)
             phases[name] = self._phase(name, spec, energies[name], {**given, "event": spaces[draws.space]})
             checks.chains_are_proposed(recipe, name, phases[name], draws)
+            checks.chains_are_counted(recipe, name, phases[name], draws)
         self.trainer: Trainer = registry.build("trainer", recipe.trainer, **spaces, players=players, phases=phases)
         self.streams: dict[str, Stream] = {}
         self.splits: dict[str, Splits] = {}
@@ -191,7 +192,7 @@ class Experiment:
             made: torch.optim.Optimizer = self.registry.build("optimiser", spec, params=params)
             return made
 
-        return Optimiser(make, spec["lr"], spec["clip"], spec["warm_up"], spec["ema"])
+        return Optimiser(make, spec["lr"], spec["clip"], spec["warm_up"], spec["ema"], spec["accumulate"])
 
     def _phase(self, name: str, spec: Mapping[str, Any], energy: Any, given: dict[str, Any]) -> Phase:
         try:
@@ -214,8 +215,9 @@ class Experiment:
 
     @property
     def routes(self) -> dict[str, dict[str, Route]]:
-        """The routes that the fast path of each phase has chosen so far."""
-        return {name: dict(phase.fast.routes) for name, phase in self.trainer.phases.items() if phase.fast.routes}
+        """The routes that the fast path of each phase has chosen so far and that a resumed run must take."""
+        paths = {name: phase.fast for name, phase in self.trainer.phases.items()}
+        return {name: dict(path.routes) for name, path in paths.items() if path.routes and path.settled}
 
     @contextmanager
     def in_use(self) -> Iterator[None]:

@@ -125,6 +125,7 @@ _OPTIMISER = {
     "clip": Parameter("clip", float | None, None, None),
     "warm_up": Parameter("warm_up", int, 0, None),
     "ema": Parameter("ema", float | None, None, None),
+    "accumulate": Parameter("accumulate", int, 1, None),
 }
 _METRIC = {
     "label": Parameter("label", str | None, None, None),
@@ -518,6 +519,7 @@ def _contradictions(recipe: Recipe) -> Iterator[str]:
         "log.every": recipe.log.every,
         "compute.devices": recipe.compute.devices,
         "compute.threads": 1 if recipe.compute.threads == "auto" else recipe.compute.threads,
+        **{f"optimisers.{player}.accumulate": spec["accumulate"] for player, spec in recipe.optimisers.items()},
     }
     for key, value in positive.items():
         if value < 1:

@@ -101,6 +101,7 @@ def _train_here(
         run = _begin(Run(folder, experiment, registry), data, changes, resume)
         with pace.threads(run, not begun):
             if not begun:
+                pace.choose_layout(run)
                 pace.check_precision(run)
             return _go_on(run, quiet)
     finally:
@@ -140,6 +141,7 @@ def _begin(run: Run, data: Mapping[str, Any], changes: Sequence[str], resume: bo
     ranks.wait()
     state = None
     if resume and checkpoint_steps(checkpoints.root):
+        pace.take_layout(run)
         state = checkpoints.load(newest(folder), run, examples_changed=bool(changes))
         run.take_routes()
     if ranks.main:

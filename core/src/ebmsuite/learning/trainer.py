@@ -18,7 +18,14 @@ from ebmsuite.sampling import Phase
 from ebmsuite.space import Batch, ConditionSpace, Space
 from ebmsuite.tree import Tree
 
-__all__ = ["Draws", "Logs", "Role", "Spaces", "Trainer", "generator_posterior", "sides"]
+__all__ = ["WATCHED_LATENT", "Draws", "Logs", "Role", "Spaces", "Trainer", "generator_posterior", "sides"]
+
+WATCHED_LATENT: Mapping[str, tuple[float, float]] = {
+    "gap": (1e3, 100.0), "z/posterior": (20.0, 10.0), "z/prior": (20.0, 10.0),
+}  # fmt: skip
+"""The ``watched`` of a trainer with chains on latent vectors: the gap of their energies, and their root mean squares.
+
+Latent vectors are about standard normal, so both are smaller than on events."""
 
 Logs: TypeAlias = dict[str, Tensor]
 """0-d tensors by name. ``gap`` is mean E(data) - mean E(samples)."""
@@ -68,6 +75,8 @@ class Draws:
     optional: bool = False
     proposal: bool = False
     """Whether the trainer gives the starts of the chains. The recipe's chains must then be ``proposal``."""
+    several: bool = False
+    """Whether the trainer can use several chains per row of a batch (`ebmsuite.sampling.Chains.per_row`)."""
 
 
 def generator_posterior(players: Mapping[str, Any]) -> Energy:
@@ -93,6 +102,9 @@ class Trainer:
     draws: ClassVar[Mapping[str, Draws]] = {}
     """What the chains draw, by phase."""
     streams: ClassVar[tuple[str, ...]] = ("data",)
+    watched: ClassVar[Mapping[str, tuple[float, float]]] = {"gap": (1e4, 100.0)}
+    """Logged numbers that must not grow without bound, for the stability guard: the largest healthy size, and the
+    factor by which a number may grow beyond its size at the start of the run, whichever allows more."""
 
     @classmethod
     def energies(cls, players: Mapping[str, Any]) -> Mapping[str, Energy]:

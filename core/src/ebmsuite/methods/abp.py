@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ebmsuite.errors import UserError
 from ebmsuite.generator import NormalGenerator
-from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, generator_posterior
+from ebmsuite.learning.trainer import WATCHED_LATENT, Draws, Logs, Role, Trainer, generator_posterior
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
@@ -36,6 +36,7 @@ class AlternatingBackpropagation(Trainer):
 
     roles: ClassVar[Mapping[str, Role]] = {"generator": Role("generator")}
     draws: ClassVar[Mapping[str, Draws]] = {"posterior": Draws("latent", generator_posterior)}
+    watched: ClassVar[Mapping[str, tuple[float, float]]] = WATCHED_LATENT
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, generator = batches["data"], self.players["generator"]

@@ -12,7 +12,7 @@ from torch import Tensor
 from ebmsuite.errors import RecipeError
 from ebmsuite.generator import Posterior
 from ebmsuite.learning.latents import Inferred, infer, temperatures_agree
-from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, sides
+from ebmsuite.learning.trainer import WATCHED_LATENT, Draws, Logs, Role, Trainer, sides
 from ebmsuite.sampling import Proposal, Start
 from ebmsuite.space import Batch
 
@@ -51,6 +51,7 @@ class LatentPrior(Trainer):
         "posterior": Draws("latent", lambda players: Posterior(players["energy"], players["generator"])),
         "prior": Draws("latent"),
     }
+    watched: ClassVar[Mapping[str, tuple[float, float]]] = WATCHED_LATENT
 
     def __post_init__(self) -> None:
         posterior = self.phases.get("posterior")

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from ebmsuite.errors import RecipeError
 from ebmsuite.learning.latents import infer, temperatures_agree
-from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, sides
+from ebmsuite.learning.trainer import WATCHED_LATENT, Draws, Logs, Role, Trainer, sides
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
@@ -54,6 +54,7 @@ class SymbolVector(Trainer):
         "encoder": Role("density", condition=lambda s: None),
     }
     draws: ClassVar[Mapping[str, Draws]] = {"prior": Draws("latent")}
+    watched: ClassVar[Mapping[str, tuple[float, float]]] = WATCHED_LATENT
     streams: ClassVar[tuple[str, ...]] = ("data", "labelled")
 
     def __post_init__(self) -> None:

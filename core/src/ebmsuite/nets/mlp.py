@@ -52,9 +52,16 @@ def _with_activations(layers: list[nn.Module], name: Activation, slope: float = 
     return nn.Sequential(*each[:-1])
 
 
-def reference(event: Space, sd: float | None) -> Density:
-    """The two reference densities of the papers: Gaussian with this sd, or uniform if ``sd`` is None."""
-    return Uniform(event) if sd is None else Gaussian(event, sd=sd)
+def reference(event: Space, sd: float | None, sums: torch.dtype | None = None) -> Density:
+    """The two reference densities of the papers: Gaussian with this sd, or uniform if ``sd`` is None.
+
+    ``sums`` is the precision in which the Gaussian sums over coordinates: see `Gaussian`.
+    """
+    if sd is None:
+        return Uniform(event)
+    gaussian = Gaussian(event, sd=sd)
+    gaussian.sums = sums
+    return gaussian
 
 
 def mlp_energy(

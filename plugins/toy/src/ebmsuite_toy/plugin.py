@@ -30,6 +30,7 @@ SMOOTH = [
     Component("toy/signals", AT + "Signals", "signals of one axis, of a few bands of frequencies"),
     Component("toy/constellation", AT + "constellation", "unequal Gaussians at places without symmetry"),
     Component("toy/moved", AT + "Moved", "another density, bent, turned and shifted by a map that is known"),
+    Component("toy/correlated", AT + "Correlated", "a Gaussian whose coordinates are correlated, of any dimension"),
     Component("toy/ill-conditioned", AT + "IllConditioned", "a Gaussian of very unequal widths, of any dimension"),
 ]
 """Known densities are energies too, for sampling from energies that are not learned and for comparisons with them."""
@@ -72,6 +73,11 @@ def ebm_metrics() -> list[Component]:
             "toy/latent-divergence",
             "ebmsuite_toy.metrics:LatentDivergence",
             "KL(data || model) of a latent-variable model, summed over a grid of its latent vector",
+        ),
+        Component(
+            "toy/conditional",
+            "ebmsuite_toy.metrics:Conditional",
+            "conditional mean and covariance given a part or a measurement, against the exact ones",
         ),
         Component(
             "toy/samples",
@@ -136,6 +142,19 @@ def ebm_recipes() -> list[Component]:
             "events of which a third is hidden, by maximum likelihood",
             "xiezhu2021",
         ),
+        Component(
+            "toy/clamped",
+            at + "clamped.yaml",
+            "hidden coordinates filled in by a clamped energy, given the others",
+            "xiezheng2018",
+        ),
+        Component(
+            "toy/projected",
+            at + "projected.yaml",
+            "events of a given low resolution, by a projected energy",
+            "xiezheng2018",
+        ),
+        Component("toy/refine", at + "refine.yaml", "samples of another run, refined by an energy"),
         Component(
             "toy/joint-classifier",
             at + "joint-classifier.yaml",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ebmsuite.energy import Tilted, full_precision
+from ebmsuite.energy import Tilted
 from ebmsuite.errors import RecipeError
 from ebmsuite.nets.mlp import reference
 from ebmsuite.space import Space
 
-__all__ = ["Head", "picture", "tilted"]
+__all__ = ["picture", "tilted"]
 
 
 def picture(event: Space, net: str, least: int = 1) -> tuple[int, int, int]:
@@ -26,21 +25,3 @@ def picture(event: Space, net: str, least: int = 1) -> tuple[int, int, int]:
 def tilted(net: nn.Module, event: Space, reference_sd: float | None) -> Tilted:
     """The energy E_0 - f of a net f: E_0 is a Gaussian of sd ``reference_sd``, or uniform when it is None."""
     return Tilted(net, reference(event, reference_sd))
-
-
-class Head(nn.Module):
-    """A linear map from features [B, ...] to f, [B], or to [B, outputs].
-
-    It computes in float32 (or float64) even under autocast. Energies are compared as differences of large numbers, and
-    the 8 mantissa bits of bfloat16 would lose the difference.
-    """
-
-    def __init__(self, features: int, outputs: int | None = None) -> None:
-        super().__init__()
-        self.one = outputs is None
-        self.linear = nn.Linear(features, outputs or 1)
-
-    def forward(self, h: Tensor) -> Tensor:
-        with torch.autocast(h.device.type, enabled=False):
-            f: Tensor = self.linear(full_precision(h.flatten(1)))
-        return f.squeeze(1) if self.one else f
