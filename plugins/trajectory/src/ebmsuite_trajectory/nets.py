@@ -48,9 +48,9 @@ class PlanGenerator(Generator):
     The log-likelihood of a future y is that of its plan (its positions at `goals_of` the steps) and that of all its
     positions, normal with standard deviations ``plan_sd`` and ``sd``, plus the agreement of the decoded plan with the
     decoded future, with ``agreement_sd`` (the three terms of the published loss). The first and third terms make the
-    sum an unnormalised log-likelihood. ``decode`` gives the mean future. With ``residual``, plan and future are added to
-    the continuation of the last observed step, as not published: an agent that walks faster than all in training is
-    then predicted to walk on at its own speed.
+    sum an unnormalised log-likelihood. ``decode`` gives the mean future. With ``residual`` (not published), plan and
+    future are added to the continuation of the last observed step, so an agent that walks faster than all in training
+    is predicted to walk on at its own speed.
     """
 
     passes_condition: ClassVar[bool] = True
