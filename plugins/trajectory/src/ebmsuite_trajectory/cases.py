@@ -48,7 +48,7 @@ def _case(score: str, place: str) -> Case:
         recipe=f"trajectory/{recipe}-lebm",
         metric={"name": "trajectory/forecast", "repeats": 3},
         better="lower",
-        n={"quick": 1000, "full": 2500},
+        n={"quick": 500, "full": 2500},
         score=score,
         published=_published(score, place),
         baselines={

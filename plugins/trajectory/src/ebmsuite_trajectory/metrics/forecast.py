@@ -69,7 +69,7 @@ class Forecast:
     density_k: int = 100
     """Futures per window for ``kde-nll`` and ``calibration``; 0 leaves these two out."""
     repeats: int = 1
-    """Number of draws of all futures, over which scores are averaged: a draw of 20 moves FDE by centimetres."""
+    """Number of draws of the k futures, over which scores are averaged: a draw of 20 moves FDE by centimetres."""
 
     def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
         for name, value in (("k", self.k), ("repeats", self.repeats)):
@@ -81,14 +81,14 @@ class Forecast:
             raise UserError("trajectory/forecast evaluates data with the codec trajectory/tracks")
         index = fixed_subset(dataset, n)
         drawn: list[dict[str, Tensor]] = []
-        for _ in range(self.repeats):
+        for repeat in range(self.repeats):
             agents: list[str] = []
             parts = []
             for part in torch.split(index, 512):
                 batch = dataset.batch(part, torch.zeros_like(part))
                 assert batch.meta is not None
                 agents += [f"{r}/{a}" for r, a in zip(batch.meta["recording"], batch.meta["agent"], strict=True)]
-                parts.append(self._scores(model, batch, codec, rng))
+                parts.append(self._scores(model, batch, codec, rng, self.density_k if repeat == 0 else 0))
             drawn.append({name: torch.cat([part[name].double() for part in parts]) for name in parts[0]})
         facts = facts_of(model, self.of, len(index), dataset) | {
             "k": self.k, "against": self.against, "unit": "metres", "windows": len(index), "of windows": len(dataset),
@@ -97,15 +97,17 @@ class Forecast:
         density = {**facts, "k": self.density_k, "bandwidth": "Scott's rule, plus 1 cm"}
         scores = {}
         for name in drawn[0]:
-            each = torch.stack([one[name] for one in drawn])
-            spread = {"sd over draws": float(each.mean(1).std())} if self.repeats > 1 else {}
+            each = torch.stack([one[name] for one in drawn if name in one])
+            spread = {"sd over draws": float(each.mean(1).std())} if len(each) > 1 else {}
             scores[name] = _with_interval(each.mean(0), agents, (density if name in _OF_DENSITY else facts) | spread)
         if "kde-nll" in scores:
             gaps = [abs(scores[f"coverage-{round(100 * p)}"].value - p) for p in LEVELS]
             scores["calibration"] = Score(sum(gaps) / len(gaps), protocol=density)
         return scores
 
-    def _scores(self, model: Model, batch: Batch, codec: TrackCodec, rng: torch.Generator) -> dict[str, Tensor]:
+    def _scores(
+        self, model: Model, batch: Batch, codec: TrackCodec, rng: torch.Generator, density_k: int
+    ) -> dict[str, Tensor]:
         past, future = codec.metres(batch.condition["past"]), codec.metres(batch.x)
 
         def drawn(k: int) -> Tensor:
@@ -120,8 +122,8 @@ class Forecast:
 
         found = scores_of(drawn(self.k), future, constant_velocity(past, future.shape[1]))
         # without random futures there is no density to estimate
-        if self.density_k and self.of != "constant-velocity":
-            found |= density_scores(drawn(self.density_k), future)
+        if density_k and self.of != "constant-velocity":
+            found |= density_scores(drawn(density_k), future)
         return found
 
 
