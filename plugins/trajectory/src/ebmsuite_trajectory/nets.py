@@ -129,23 +129,31 @@ def plan_generator(
 class _PlanMoments(nn.Module):
     """Mean and log standard deviation of z given the encoder input ``{"past", "future"}``."""
 
-    def __init__(self, past: nn.Module, plan: nn.Module, head: nn.Module, at: list[int]) -> None:
+    def __init__(self, past: nn.Module, plan: nn.Module, head: nn.Module, at: list[int], residual: bool) -> None:
         super().__init__()
-        self.past, self.plan, self.head, self.at = past, plan, head, at
+        self.past, self.plan, self.head, self.at, self.residual = past, plan, head, at, residual
 
     def forward(self, seen: Tree) -> Tensor:
         plan = seen["future"][:, self.at]
+        if self.residual:
+            plan = plan - constant_velocity(seen["past"], self.at[-1] + 1)[:, self.at]
         moments: Tensor = self.head(torch.cat([self.past(seen["past"].flatten(1)), self.plan(plan.flatten(1))], 1))
         return moments
 
 
-def plan_encoder(event: Space, latent: Space, condition: dict[str, Space], width: int = 512) -> Encoder:
-    """q(z | past, plan), normal: the encoder of LB-EBM. It sees the plan of the future only."""
+def plan_encoder(
+    event: Space, latent: Space, condition: dict[str, Space], width: int = 512, residual: bool = False
+) -> Encoder:
+    """q(z | past, plan), normal: the encoder of LB-EBM, which sees the plan of the future only.
+
+    ``residual`` is that of the generator: the plan then counts from the continuation of the last observed step.
+    """
     w = width
     net = _PlanMoments(
         mlp([_past(condition).size, w, w // 2, FEATURES], "relu"),
         mlp([8, w // 2, w // 4, FEATURES], "relu"),
         mlp([2 * FEATURES, w // 2, w, 2 * latent.size], "relu"),
         goals_of(event.fixed[0]),
+        residual,
     )
     return Encoder(net, latent)
