@@ -12,14 +12,14 @@ from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.plugins.testing import rng
 from ebmsuite.sampling import MALA, Langevin, run, target_of
 from ebmsuite_trajectory.controls import ControlCodec, Controls, Whitening, controls_energy
-from ebmsuite_trajectory.costs import LinearCost
+from ebmsuite_trajectory.costs import LinearCost, features_of
 from ebmsuite_trajectory.data.lanes import LINEAR, ROAD, lanes, linear_normal, make_scenes, raw_cost
 from ebmsuite_trajectory.metrics.weights import angle
 
 
 def known_energy(codec: ControlCodec) -> Controls:
     """The energy with the true weights."""
-    data = lanes("valid", "linear")
+    data = lanes("valid", "linear" if codec.dynamics == "point-mass" else "road")
     energy = controls_energy(data.event, codec, data.condition)
     assert isinstance(energy.cost, LinearCost)
     with torch.no_grad():
@@ -94,6 +94,29 @@ def test_chains_have_the_exact_moments(sampler: MALA | Langevin, inflation: floa
     spread = (drawn.T.cov() - exact).diagonal() / exact.diagonal()
     assert float(spread.abs().mean()) < 2 * (2 / n) ** 0.5
     assert abs(float(spread.mean())) < 3 * (2 / n / 40) ** 0.5, "no bias beyond the known one"
+
+
+def test_the_embedded_experts_are_draws_of_the_true_energy() -> None:
+    """Chains of the true energy that start at draws of it keep the mean of every feature."""
+    data = lanes("train", "road")
+    codec, scene = data.codec, data.scene
+    assert isinstance(codec, ControlCodec)
+    state, info = run(MALA(0.6), target_of(known_energy(codec), data.x, scene), data.x, 60, rng())
+    assert 0.4 < float(info.acceptance.mean()) < 0.95
+
+    def features(x: Tensor) -> Tensor:
+        u = codec.whitening.controls(x, scene)
+        return features_of(codec.features, codec.motion.rollout(scene["state"], u), u, scene, codec.motion).sum(1)
+
+    before, after = features(data.x).double(), features(state.x).double()
+    change = after - before
+    errors = change.mean(0) / (change.std(0) / len(change) ** 0.5)
+    assert float(errors.abs().max()) < 3.5
+    # the chains moved far
+    assert float((state.x - data.x).square().mean()) > 1.0
+    # experts of another cost are noticed
+    wrong = features(0.8 * data.x).double()
+    assert float(((wrong - after).mean(0) / ((wrong - after).std(0) / len(wrong) ** 0.5)).abs().max()) > 10
 
 
 def test_obstacles_that_are_absent_cost_nothing() -> None:

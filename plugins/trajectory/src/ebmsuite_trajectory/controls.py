@@ -136,7 +136,7 @@ class ControlCodec:
         write_csv(path, ("sample", "step", *motion.states, *motion.controls), rows)
 
     def show(self, x: Tensor, batch: Batch | None = None) -> Tensor:
-        """A picture [N, 64, 256, 3] per event: the lane, the obstacles and the path that the controls lead to."""
+        """A picture [N, 60, 480, 3] per event: the lane, the obstacles and the path that the controls lead to."""
         from ebmsuite_trajectory.drawing import draw_lanes
 
         if batch is None:

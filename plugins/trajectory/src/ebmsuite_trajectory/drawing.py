@@ -96,11 +96,11 @@ def draw_overlay(
     return canvas.finished()
 
 
-def draw_lanes(states: Tensor, scene: Mapping[str, Tensor], size: tuple[int, int] = (320, 80)) -> Tensor:
-    """One picture uint8 [N, height, width, 3] per path [N, T, S]: lane, obstacles and path, 64 m by 16 m."""
+def draw_lanes(states: Tensor, scene: Mapping[str, Tensor], size: tuple[int, int] = (480, 60)) -> Tensor:
+    """One picture uint8 [N, height, width, 3] per path [N, T, S]: lane, obstacles and path, 64 m by 8 m."""
     pictures = []
     for n, path in enumerate(states):
-        canvas = Canvas(size, (-4.0, -8.0), (60.0, 8.0))
+        canvas = Canvas(size, (-4.0, -4.0), (60.0, 4.0))
         for y, colour in ((-1.75, PAST), (1.75, PAST), (0.0, (215, 215, 215))):
             canvas.line(torch.tensor([[-4.0, y], [60.0, y]]), colour, 0.7)
         for at, present in zip(scene["obstacles"][n], scene["present"][n], strict=True):
