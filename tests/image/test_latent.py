@@ -110,7 +110,7 @@ SIZES = {  # train, valid, test, anomalies in test, for the embedded digits: 700
 
 
 @pytest.mark.parametrize("protocol", SIZES)
-def test_no_picture_is_learned_and_judged(protocol: Any) -> None:
+def test_no_picture_is_learned_and_evaluated(protocol: Any) -> None:
     splits = {s: digits_anomaly(s, held_out=4, protocol=protocol) for s in ("train", "valid", "test")}
     train_size, valid, test, anomalies = SIZES[protocol]
     assert [len(d) for d in splits.values()] == [train_size, valid, test]
@@ -128,9 +128,9 @@ def test_no_picture_is_learned_and_judged(protocol: Any) -> None:
 
 
 def test_the_choice_of_settings_sees_no_test_picture() -> None:
-    judged = set(pictures_of(digits_anomaly("test", 4, "standard")))
+    evaluated = set(pictures_of(digits_anomaly("test", 4, "standard")))
     for split in ("train", "valid", "test"):
-        assert not judged & set(pictures_of(digits_anomaly(split, 4, "choice")))
+        assert not evaluated & set(pictures_of(digits_anomaly(split, 4, "choice")))
 
 
 def test_a_split_is_the_same_whoever_asks_first() -> None:
@@ -344,7 +344,7 @@ def test_the_baselines_have_scores_too(vae_run: Path, pixel_run: Path) -> None:
 
 
 def test_a_score_sees_no_label(tmp_path: Path) -> None:
-    """The joint energy of nine digits is judged by its marginal; one that is given labels is not judged at all."""
+    """The joint energy of nine digits is evaluated by its marginal; one that is given labels is refused."""
     data = "data.data={name: image/digits-anomaly, held_out: 9, protocol: standard, conditional: true}"
     tiny = (data, "negative.steps=1", "budget.steps=1", "budget.batch=4", "metrics=[]", "render=[]", watched_by())
     players = "players.energy={name: image/convnet-classes, width: 2}"

@@ -21,7 +21,7 @@ from ebmsuite.sampling import Buffer, Chains, Data, Langevin, Noise, Phase, Star
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
 from ebmsuite_image.codec import Pixels, grid
-from ebmsuite_image.render import Film, Grid, Pictures
+from ebmsuite_image.render import Film, Grid, GridAndFilm
 from ebmsuite_image.tasks.generate import Generate
 from ebmsuite_image.tasks.inpaint import Inpaint
 from ebmsuite_image.tasks.interpolate import Interpolate
@@ -326,7 +326,7 @@ def test_film_goes_from_start_to_sample(tmp_path: Path) -> None:
 
 
 def test_pictures_are_samples_and_a_film(tmp_path: Path) -> None:
-    files = Pictures(columns=4, frames=3, chains=2)(Model(), tmp_path / "new", generator(9), 6)
+    files = GridAndFilm(columns=4, frames=3, chains=2)(Model(), tmp_path / "new", generator(9), 6)
     assert [f.name for f in files] == ["samples.png", "film.png", "film.gif"]
     sheet = np.array(Image.open(files[0]))
     np.testing.assert_array_equal(sheet, grid(Model().sample(6, rng=generator(9)), 4))

@@ -355,7 +355,7 @@ def test_points_with_labels_and_hidden_coordinates() -> None:
     assert torch.equal(batch.x[batch.known], some.truth[batch.known])
 
 
-def test_a_conditional_model_is_judged_class_by_class() -> None:
+def test_a_conditional_model_is_evaluated_class_by_class() -> None:
     class Conditional(Truth):
         condition = Space((), kind="label", classes=2)
 

@@ -83,11 +83,11 @@ def test_clipping_warm_up_and_schedules() -> None:
     moved = torch.cat([net.a.detach(), net.log_b.detach() - math.log(0.5)])
     assert moved.norm().item() == pytest.approx(0.5, rel=1e-4)
     _, players = players_of(lr=Schedule(1.0, 0.0, 100), warm_up=10)
-    players.at(4)
+    players.set_step(4)
     assert players.lr("energy") == pytest.approx(0.96 * 0.5)
     players.lr_factor = 0.5
     players.reset("energy")
-    players.at(5)
+    players.set_step(5)
     assert players.lr("energy") == pytest.approx(0.99 * 0.2 * 0.5)
 
 
@@ -95,7 +95,7 @@ def test_the_moving_average() -> None:
     net, players = players_of(ema=0.5)
     values = []
     for t in range(20):
-        players.at(t)
+        players.set_step(t)
         players.update({"energy": net(torch.full((1, 2), float(t))).sum()})
         values.append(net.a.detach().clone())
     expected = torch.zeros(2)

@@ -160,7 +160,7 @@ def test_the_energy_is_the_density_of_what_is_inferred_with_the_noise() -> None:
     mean, sd = torch.tensor([1.0, -2.0]), torch.tensor([0.5, 1.0])
     steps, late = 1200, []
     for t in range(steps):
-        trainer.players.at(t)
+        trainer.players.set_step(t)
         trainer.step(t, {"data": Batch(mean + sd * torch.randn(500, 2, generator=source))}, source)
         if t >= steps // 2:  # the mean of the way, as the rate does not fall
             energy = trainer.players["energy"]
@@ -182,7 +182,7 @@ def test_the_energy_is_the_density_of_what_is_inferred_with_the_noise() -> None:
 def test_the_second_stage_has_schedules_of_its_own_and_the_averages_of_the_first() -> None:
     trainer, data = two_stages(first=3, warm_up=10, ema=0.9), {"data": Batch(torch.randn(64, 2, generator=rng(1)))}
     for t in range(5):
-        trainer.players.at(t)
+        trainer.players.set_step(t)
         trainer.step(t, data, rng())
     assert trainer.players.lr("energy") == pytest.approx(0.02 * 2 / 10)
     assert trainer.players.lr("generator") == pytest.approx(0.02 * 5 / 10)

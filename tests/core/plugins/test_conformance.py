@@ -175,7 +175,7 @@ CASE = Case(
 )
 
 
-def test_a_case_is_trained_judged_and_used_again(tmp_path: Path, monkeypatch) -> None:
+def test_a_case_is_trained_evaluated_and_used_again(tmp_path: Path, monkeypatch) -> None:
     registry = Registry()
     read = evaluation.read_recipe
     monkeypatch.setattr(

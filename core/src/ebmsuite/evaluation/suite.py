@@ -128,8 +128,8 @@ def _of_case(
         recipe = read_recipe(case.recipe, registry, [*settings, f"seed={seed}"], budget)
         with hide():  # training shows its own progress
             runs.append(str(_trained(recipe, folder, case.settings, registry)))
-        judge = _judge(Path(runs[-1]), case.last, registry)
-        scores = judge(spec, seed)
+        scorer = _scorer(Path(runs[-1]), case.last, registry)
+        scores = scorer(spec, seed)
         values.append(_counted(case, scores).value)
     baselines = {}
     with progress(f"{case.name}: baselines", len(case.baselines)) as advance:
@@ -138,7 +138,7 @@ def _of_case(
             counted = replace(case, score=changed.pop("score", case.score))
             # a baseline that changes a setting of the metric was not evaluated during training
             at_end = case.last and changes.keys() - {"score", "label"}
-            by = _judge(Path(runs[-1]), 0, registry) if at_end else judge
+            by = _scorer(Path(runs[-1]), 0, registry) if at_end else scorer
             baselines[label] = _counted(counted, by(fill_metric(changed, registry), 0)).value
             advance(1)
     found = _counted(case, scores)
@@ -163,7 +163,7 @@ def _counted(case: Case, scores: Mapping[str, Score]) -> Score:
     return found[0]
 
 
-def _judge(run: Path, last: int, registry: Registry) -> Callable[[Mapping[str, Any], int], Mapping[str, Score]]:
+def _scorer(run: Path, last: int, registry: Registry) -> Callable[[Mapping[str, Any], int], Mapping[str, Score]]:
     """A function (spec of a metric, seed) -> scores of the final model, or of the ``last`` evaluations in training."""
     if last:
         return lambda spec, seed: _during(run, spec["label"] or spec["name"], last)

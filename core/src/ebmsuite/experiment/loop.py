@@ -31,7 +31,7 @@ def fit(run: Run, interrupted: Callable[[], bool] = lambda: False) -> str:
         if run.step >= recipe.budget.steps:
             return "finished"
         t = run.step
-        run.experiment.at(t)
+        run.experiment.set_step(t)
         batches = {name: s.batch(t).to(run.experiment.device) for name, s in run.experiment.streams.items()}
         logs = trainer.step(t, batches, run.rng)
 

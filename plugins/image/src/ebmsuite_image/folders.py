@@ -92,7 +92,7 @@ def _few(names: Sequence[str], between: str = ", ") -> str:
 def checked(root: Path, names: Sequence[str]) -> tuple[tuple[bytes, ...], dict[str, str]]:
     """A fingerprint of every picture, and what is wrong with those that are damaged.
 
-    Files are judged by their first and last bytes (`ebmsuite_image.structure`); those that look odd are decoded.
+    Files are checked by their first and last bytes (`ebmsuite_image.structure`); those that look odd are decoded.
     """
     # one thread: on files in the page cache, several wait for the interpreter and take twice as long
     found = [_checked(root, name) for name in names]

@@ -176,7 +176,7 @@ def ebm_renderers() -> list[Component]:
         Component(
             "image/prior-chains", at + "PriorChains", "short and long chains of latent vectors, decoded to images"
         ),
-        Component("image/pictures", at + "Pictures", "a grid of samples and a film of chains"),
+        Component("image/pictures", at + "GridAndFilm", "a grid of samples and a film of chains"),
     ]
 
 

@@ -24,7 +24,7 @@ from ebmsuite.tasks.film import follow, moments
 from ebmsuite.tasks.infer import reconstruct
 from ebmsuite_image.codec import grid
 
-__all__ = ["Film", "Grid", "Pictures", "PriorChains", "Reconstructions", "write_gif", "write_png"]
+__all__ = ["Film", "Grid", "GridAndFilm", "PriorChains", "Reconstructions", "write_gif", "write_png"]
 
 Sheet = NDArray[np.uint8]
 """A picture [H, W] or [H, W, 3]."""
@@ -74,7 +74,7 @@ class Film:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class GridAndFilm:
     """Runs `Grid` and then `Film`."""
 
     columns: int = 8

@@ -69,17 +69,17 @@ def looks_whole(read_at: ReadAt, head: bytes, tail: bytes, size: int) -> bool:
 
 def _scan(read_at: ReadAt, head: bytes) -> int:
     """Where the first scan of a JPEG begins: what comes before may hold a thumbnail with an end of its own."""
-    at = 2
+    offset = 2
     while True:
-        here = head[at : at + 4]
+        here = head[offset : offset + 4]
         if len(here) < 4:
-            here = read_at(at, 4)
+            here = read_at(offset, 4)
         lead, kind, length = struct.unpack(">BBH", here)
         if lead != 0xFF or length < 2:
             raise ValueError("no segment")
         if kind == 0xDA:
-            return at
-        at += 1 if kind == 0xFF else 2 + length
+            return offset
+        offset += 1 if kind == 0xFF else 2 + length
 
 
 _LAYOUT = {1: "B", 3: "H", 4: "I"}  # of the TIFF types BYTE, SHORT and LONG
@@ -89,19 +89,19 @@ _BITS, _OFFSETS, _COUNTS, _FORMAT = 258, (273, 324), (279, 325), 339
 def _plain_tiff(read_at: ReadAt, order: str, size: int) -> bool:
     """Whether a TIFF has one page of integers of at most 16 bits whose strips or tiles are inside the file."""
 
-    def read(at: int, layout: str) -> tuple[int, ...]:
-        return struct.unpack(order + layout, read_at(at, struct.calcsize(order + layout)))
+    def read(offset: int, layout: str) -> tuple[int, ...]:
+        return struct.unpack(order + layout, read_at(offset, struct.calcsize(order + layout)))
 
     (directory,) = read(4, "I")
     (entries,) = read(directory, "H")
     values: dict[int, tuple[int, ...]] = {}
     for i in range(entries):
-        at = directory + 2 + 12 * i
-        tag, kind, count = read(at, "HHI")
+        offset = directory + 2 + 12 * i
+        tag, kind, count = read(offset, "HHI")
         if tag in (_BITS, _FORMAT, *_OFFSETS, *_COUNTS) and kind in _LAYOUT:
             if count > size:
                 return False
-            place = at + 8 if count * struct.calcsize(_LAYOUT[kind]) <= 4 else read(at + 8, "I")[0]
+            place = offset + 8 if count * struct.calcsize(_LAYOUT[kind]) <= 4 else read(offset + 8, "I")[0]
             values[tag] = read(place, f"{count}{_LAYOUT[kind]}")
     (another,) = read(directory + 2 + 12 * entries, "I")
     parts = [

@@ -143,7 +143,9 @@ def ebm_tasks() -> list[Component]:
             "reconstruct your molecules through their latent vectors",
         ),
         Component("molecule/interpolate", at + "reconstruct:Interpolate", "interpolate between two molecules"),
-        Component("molecule/score", at + "score:Score", "log-likelihood of your molecules by importance sampling"),
+        Component(
+            "molecule/score", at + "score:ScoreMolecules", "log-likelihood of your molecules by importance sampling"
+        ),
         Component(
             "molecule/optimise", at + "optimise:Optimise", "raise a property by gradual distribution shifts", "kong2023"
         ),
@@ -158,7 +160,9 @@ def ebm_renderers() -> list[Component]:
         Component(
             "molecule/densities", at + "Densities", "distributions of logP, QED, SA and weight for data and samples"
         ),
-        Component("molecule/pictures", at + "Pictures", "a grid of samples and the distributions of their properties"),
+        Component(
+            "molecule/pictures", at + "GridAndDensities", "a grid of samples and the distributions of their properties"
+        ),
     ]
 
 

@@ -88,14 +88,14 @@ def _split(
         raise RecipeError(f"held_out: {held_out} is not a digit from 0 to 9")
     last = min(last, len(training[0]) // 6)  # fewer if the data are a subset
     early, late = _chosen(training, slice(-last)), _chosen(training, slice(-last, None))
-    learned, judged = (early, late) if protocol == "choice" else (training, test)
+    learned, evaluated = (early, late) if protocol == "choice" else (training, test)
     if protocol == "pooled":  # concatenated in the order that the public loaders permute
         images, digits = (torch.cat(three) for three in zip(early, test, late, strict=True))
-        learned, judged = _pooled((images, digits), held_out)
+        learned, evaluated = _pooled((images, digits), held_out)
     left_out = [f"training image {i}" for i in (learned[1] == held_out).nonzero().flatten().tolist()]
     learned = _chosen(learned, learned[1] != held_out)
     end = len(learned[0]) - min(HELD_OUT, len(learned[0]) // 10)
-    parts = {"train": _chosen(learned, slice(end)), "valid": _chosen(learned, slice(end, None)), "test": judged}
+    parts = {"train": _chosen(learned, slice(end)), "valid": _chosen(learned, slice(end, None)), "test": evaluated}
     return parts[split], {f"of the digit {held_out}": left_out} if left_out else {}
 
 

@@ -29,7 +29,7 @@ class Anomaly:
     The scores come from `ebmsuite.tasks.anomaly.decide` with the settings ``decision``, ``weight``, ``descent``,
     ``noise`` and ``levels``. If a score has several terms, the metric also gives the AUPRC of each:
     ``auprc-reconstruction``, ``auprc-smoothed``, ``auprc-energy`` and ``auprc-ratio``, as far as the model has them. If
-    there are more than ``n`` pictures, a fixed random subset is judged. The protocol records the share of anomalies,
+    there are more than ``n`` pictures, a fixed random subset is evaluated. The protocol records the share of anomalies,
     which is the AUPRC of a random score, and the smallest possible AUPRC. AUPRC cannot be compared between data sets
     with different shares. The data set must have ``anomalous`` [N] (as ``image/mnist-anomaly`` has).
 

@@ -17,7 +17,7 @@ def signed(x: Tensor, event: Space) -> Tensor:
     """Map pictures ``x`` of the space ``event``, of any shape, to [-1, 1] and clamp them.
 
     The range of the space is mapped onto [-1, 1]; a space without a range is assumed to use [-1, 1] already. Chains may
-    end slightly outside the range, but data never do: without clamping, a metric would judge values that no picture
+    end slightly outside the range, but data never do: without clamping, a metric would evaluate values that no picture
     file can hold.
     """
     if event.range is not None and event.range != (-1.0, 1.0):

@@ -12,7 +12,7 @@ from torch import Tensor
 from ebmsuite.dataset import Dataset, fixed_subset, split_of
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.distances import nearest
-from ebmsuite.evaluation.protocol import Sampler, Split
+from ebmsuite.evaluation.protocol import SampleSource, Split
 from ebmsuite.scores import Extractor, Features, Score
 from ebmsuite_image.metrics.baselines import Of
 from ebmsuite_image.metrics.examples import pictures
@@ -46,7 +46,7 @@ class NearestNeighbours:
     among: int | None = None
     of: Of = "model"
 
-    def __call__(self, model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Score:
+    def __call__(self, model: SampleSource, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Score:
         if self.set == "train":
             raise UserError('set: examples of "train" are not unseen; compare with "valid" or "test"')
         train, unseen = split_of(data, "train"), split_of(data, self.set)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ebmsuite.dataset import Dataset, fixed_subset, split_of
 from ebmsuite.errors import UserError
-from ebmsuite.evaluation.protocol import Sampler, Split, facts_of
+from ebmsuite.evaluation.protocol import SampleSource, Split, facts_of
 from ebmsuite.scores import Extractor, Features, Score
 from ebmsuite_image.metrics.baselines import Of, baseline
 from ebmsuite_image.metrics.examples import pictures, signed
@@ -40,7 +40,9 @@ class Seen:
         return Score(value, low, high, {"metric": metric, **self.protocol, **(extra or {})})
 
 
-def draw(model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int, of: Of, against: Split) -> Tensor:
+def draw(
+    model: SampleSource, data: Mapping[str, Dataset], rng: torch.Generator, n: int, of: Of, against: Split
+) -> Tensor:
     """Draw ``n`` pictures of the model or baseline: [n, C, H, W], mapped and clamped to [-1, 1] (see `signed`).
 
     There may be fewer than ``n`` held-out examples. Errors: `UserError` when n < 1 or the samples are not pictures.
@@ -73,7 +75,7 @@ def features_of(extractor: Extractor, batches: Iterable[Tensor], device: torch.d
 
 def look(
     extractor: Extractor,
-    model: Sampler,
+    model: SampleSource,
     data: Mapping[str, Dataset],
     rng: torch.Generator,
     n: int,
@@ -101,7 +103,7 @@ def look(
 
 
 def look_at_samples(
-    extractor: Extractor, model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int, of: Of
+    extractor: Extractor, model: SampleSource, data: Mapping[str, Dataset], rng: torch.Generator, n: int, of: Of
 ) -> Seen:
     """Features of ``n`` samples without a reference: ``real`` is empty."""
     extractor.prepare(data)
@@ -112,6 +114,6 @@ def look_at_samples(
     return Seen(fake, Features(fake.features[:0], None), facts)
 
 
-def protocol_of(model: Sampler, reference: Dataset, x: Tensor, of: Of) -> dict[str, Any]:
+def protocol_of(model: SampleSource, reference: Dataset, x: Tensor, of: Of) -> dict[str, Any]:
     """The facts about samples ``x`` that every score of them records."""
     return facts_of(model, of, len(x), reference) | {"picture": list(x.shape[1:]), "clamped": [-1.0, 1.0]}

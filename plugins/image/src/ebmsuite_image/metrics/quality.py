@@ -1,4 +1,4 @@
-"""Metrics of picture quality. The setting ``of`` selects what is judged: the model, or a baseline without learning.
+"""Metrics of picture quality. The setting ``of`` selects what is evaluated: the model, or a baseline without learning.
 
 Every score carries its protocol: the extractor with its input size and resize filter, the split, the counts, the
 picture size, the note of the data set, and the model's description. The name of the extractor is part of the name of
@@ -15,7 +15,7 @@ import torch
 from ebmsuite.dataset import Dataset
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.distances import frechet, inception_score, kernel_distance, precision_recall
-from ebmsuite.evaluation.protocol import Sampler, Split
+from ebmsuite.evaluation.protocol import SampleSource, Split
 from ebmsuite.scores import Extractor, Score
 from ebmsuite_image.metrics.baselines import Of
 from ebmsuite_image.metrics.passes import Seen, look, look_at_samples
@@ -37,7 +37,7 @@ class Fid:
     set: Split = "test"
     of: Of = "model"
 
-    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Score:
+    def __call__(self, model: SampleSource, data: Data, rng: torch.Generator, n: int) -> Score:
         return _fid(look(self.features, model, data, rng, n, self.of, self.set))
 
 
@@ -55,7 +55,7 @@ class Kid:
     size: int = 1000
     of: Of = "model"
 
-    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Score:
+    def __call__(self, model: SampleSource, data: Data, rng: torch.Generator, n: int) -> Score:
         seen = look(self.features, model, data, rng, n, self.of, self.set)
         return _kid(seen, rng, self.subsets, self.size)
 
@@ -72,7 +72,7 @@ class InceptionScore:
     splits: int = 10
     of: Of = "model"
 
-    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Score:
+    def __call__(self, model: SampleSource, data: Data, rng: torch.Generator, n: int) -> Score:
         return _is(look_at_samples(self.features, model, data, rng, n, self.of), self.splits)
 
 
@@ -85,7 +85,7 @@ class PrecisionRecall:
     k: int = 3
     of: Of = "model"
 
-    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Mapping[str, Score]:
+    def __call__(self, model: SampleSource, data: Data, rng: torch.Generator, n: int) -> Mapping[str, Score]:
         return _precision_recall(look(self.features, model, data, rng, n, self.of, self.set), self.k)
 
 
@@ -105,7 +105,7 @@ class Quality:
     splits: int = 10
     of: Of = "model"
 
-    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Mapping[str, Score]:
+    def __call__(self, model: SampleSource, data: Data, rng: torch.Generator, n: int) -> Mapping[str, Score]:
         seen = look(self.features, model, data, rng, n, self.of, self.set)
         scores = {"fid": _fid(seen), "kid": _kid(seen, rng, self.subsets, self.size)}
         scores |= _precision_recall(seen, self.k)

@@ -117,9 +117,9 @@ class Optimise:
         y = torch.full((len(forms), len(codec.properties)), torch.nan)
         y[:, column] = torch.tensor(values)
         size = min(len(forms), model.recipe.budget.batch)
-        model.trainer.players.at(t)
+        model.trainer.players.set_step(t)
         for phase in model.phases.values():
-            phase.at(t)
+            phase.set_step(t)
         with model.trainer.players.in_mode(train=True):
             for _ in range(self.steps):
                 rows = torch.randperm(len(forms), generator=rng, device=rng.device)[:size].cpu()

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from ebmsuite.model import Facts, Model
 
-__all__ = ["Score"]
+__all__ = ["ScoreMolecules"]
 
 
 @dataclass(frozen=True)
-class Score:
+class ScoreMolecules:
     """Write log p(x), in nats, of the first ``n`` molecules of a file to a .csv.
 
     Each estimate uses ``draws`` (default 256) importance samples. A molecule has many SMILES; the score is the
