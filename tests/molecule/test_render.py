@@ -18,7 +18,7 @@ from ebmsuite_molecule.codec import Strings
 from ebmsuite_molecule.data import Molecules, zinc250k
 from ebmsuite_molecule.render import Densities, Grid, GridAndDensities, density, neighbours, write_densities
 from ebmsuite_molecule.tasks.generate import Generate
-from ebmsuite_molecule.tasks.parts import molecules
+from ebmsuite_molecule.tasks.inputs import molecules
 
 
 class Model:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.dataset import rows
-from ebmsuite.diagnosis.chains import energies, energy_distance, long_run, one_step, spread
+from ebmsuite.diagnosis.long_run import energies, energy_distance, long_run, one_step, spread
 from ebmsuite.diagnosis.record import COST, SMALL, TIMES, Diagnosis
 from ebmsuite.diagnosis.volume import Volume, volume
 from ebmsuite.diagnosis.words import as_json

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ebmsuite.diagnosis.chains import LongRun
+from ebmsuite.diagnosis.long_run import LongRun
 from ebmsuite.diagnosis.record import Diagnosis
 from ebmsuite.diagnosis.words import Finding, findings, verdict
 from ebmsuite.errors import DataError

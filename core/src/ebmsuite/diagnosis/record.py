@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ebmsuite.diagnosis.chains import LongRun, Moment, Step
+from ebmsuite.diagnosis.long_run import LongRun, Moment, Step
 from ebmsuite.diagnosis.volume import Volume
 
 __all__ = ["COST", "FAR", "OFF", "SMALL", "TIMES", "Diagnosis"]

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from ebmsuite.dataset import Dataset
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.files import cache_folder, replacing
-from ebmsuite_image.metrics.examples import pictures
+from ebmsuite_image.metrics.examples import picture_batches
 from ebmsuite_image.raster import from_uint8, to_uint8
 
 __all__ = ["SmallNet", "cached", "labelled", "learn"]
@@ -72,7 +72,7 @@ def labelled(dataset: Dataset, split: str) -> tuple[Tensor, Tensor]:
         )
     if len(labels) == 0 or int(labels.min()) < 0:
         raise UserError(f'extractor "image/classifier": the data set "{split}" has no or negative labels')
-    return torch.cat([to_uint8(x) for x in pictures(dataset)]), labels.to("cpu", torch.int64)
+    return torch.cat([to_uint8(x) for x in picture_batches(dataset)]), labels.to("cpu", torch.int64)
 
 
 def learn(images: Tensor, labels: Tensor, steps: int) -> SmallNet:

@@ -58,11 +58,14 @@ def ebm_datasets() -> list[Component]:
         Component("image/svhn", at + "public:svhn", "Street View House Numbers, 32x32 colour, 99,289"),
         Component("image/celeba", at + "public:celeba", "CelebA faces, cropped and resized to 64x64"),
         Component(
-            "image/mnist-anomaly", at + "anomaly:mnist_anomaly", "MNIST with one class as the anomaly", "zenati2018"
+            "image/mnist-anomaly",
+            at + "held_out_class:mnist_anomaly",
+            "MNIST with one class as the anomaly",
+            "zenati2018",
         ),
         Component(
             "image/digits-anomaly",
-            at + "anomaly:digits_anomaly",
+            at + "held_out_class:digits_anomaly",
             "the digits inside the package with one class as the anomaly",
             "zenati2018",
         ),
@@ -127,7 +130,7 @@ def ebm_metrics() -> list[Component]:
             "Frechet and kernel distance, precision, recall and Inception score in one pass",
         ),
         Component("image/mse", at + "Mse", "reconstruction error of held-out images", "pang2020"),
-        Component("image/anomaly", at + "Anomaly", "AUPRC and AUROC of an anomaly score", "pang2020"),
+        Component("image/anomaly", at + "AnomalyDetection", "AUPRC and AUROC of an anomaly score", "pang2020"),
         Component(
             "image/patches", at + "Patches", "distance between the patches of samples and of the data", "karras2018"
         ),

@@ -36,7 +36,7 @@ def ebm_densities() -> list[Component]:
         Component("molecule/conv-encoder", core + "encoders:conv_encoder", "another name of the density conv-encoder"),
         Component(
             "molecule/graph-encoder",
-            "ebmsuite_molecule.nets.graphs:graph_encoder",
+            "ebmsuite_molecule.nets.graph_encoder:graph_encoder",
             "message-passing encoder of atoms and bonds",
             "hu2020",
             needs=("ebmsuite-molecule[graphs]",),

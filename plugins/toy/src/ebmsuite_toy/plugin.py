@@ -91,7 +91,7 @@ def ebm_metrics() -> list[Component]:
         ),
         Component(
             "toy/recovery",
-            "ebmsuite_toy.metrics:Recovery",
+            "ebmsuite_toy.metrics:HiddenError",
             "error of hidden coordinates filled in by the model, beside the smallest possible error",
         ),
     ]

@@ -8,7 +8,7 @@ from ebmsuite.energy import JointEnergy, Tilted
 from ebmsuite.nets import mlp as nets
 from ebmsuite.nets.mlp import Activation
 from ebmsuite.space import ConditionSpace, Space
-from ebmsuite_image.energies.parts import Head, picture, tilted
+from ebmsuite_image.energies.head import Head, picture, tilted
 
 __all__ = ["convnet", "convnet_classes"]
 

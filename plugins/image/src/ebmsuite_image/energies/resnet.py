@@ -11,7 +11,7 @@ from ebmsuite.energy import Tilted, full_precision
 from ebmsuite.nets import mlp as nets
 from ebmsuite.nets.mlp import Activation
 from ebmsuite.space import Space
-from ebmsuite_image.energies.parts import Head, picture, tilted
+from ebmsuite_image.energies.head import Head, picture, tilted
 
 __all__ = ["Block", "resnet"]
 

@@ -10,7 +10,7 @@ from ebmsuite.density import Encoder, Gaussian
 from ebmsuite.errors import RecipeError
 from ebmsuite.generator import NormalGenerator
 from ebmsuite.space import Space
-from ebmsuite_image.energies.parts import picture
+from ebmsuite_image.energies.head import picture
 
 __all__ = ["TABLES", "Layers", "Table", "deconv", "encoder"]
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from ebmsuite.dataset import Dataset
 from ebmsuite.space import Space
 
-__all__ = ["pictures", "signed"]
+__all__ = ["picture_batches", "signed"]
 
 
 def signed(x: Tensor, event: Space) -> Tensor:
@@ -26,7 +26,7 @@ def signed(x: Tensor, event: Space) -> Tensor:
     return x.clamp(-1, 1)
 
 
-def pictures(dataset: Dataset, index: Tensor | None = None, size: int = 256) -> Iterator[Tensor]:
+def picture_batches(dataset: Dataset, index: Tensor | None = None, size: int = 256) -> Iterator[Tensor]:
     """Iterate over examples ``index`` [N] (all in order when None) in batches of ``size``, loaded with seed 0."""
     index = torch.arange(len(dataset)) if index is None else index.cpu()
     for part in torch.split(index, size):

@@ -15,7 +15,7 @@ from ebmsuite.evaluation.distances import nearest
 from ebmsuite.evaluation.protocol import SampleSource, Split
 from ebmsuite.scores import Extractor, Features, Score
 from ebmsuite_image.metrics.baselines import Of
-from ebmsuite_image.metrics.examples import pictures
+from ebmsuite_image.metrics.examples import picture_batches
 from ebmsuite_image.metrics.passes import draw, features_of, protocol_of
 
 __all__ = ["NearestNeighbours", "PlainPixels"]
@@ -54,9 +54,9 @@ class NearestNeighbours:
         extractor.prepare(data)
         x = draw(model, data, rng, n, self.of, "train")
         searched, others = fixed_subset(train, self.among or len(train)), fixed_subset(unseen, n)
-        known = features_of(extractor, pictures(train, searched), x.device).features
+        known = features_of(extractor, picture_batches(train, searched), x.device).features
         _, near = nearest(features_of(extractor, torch.split(x, 256), x.device).features, known)
-        _, usual = nearest(features_of(extractor, pictures(unseen, others), x.device).features, known)
+        _, usual = nearest(features_of(extractor, picture_batches(unseen, others), x.device).features, known)
         if float(usual.mean()) == 0:
             raise UserError(f'every example of "{self.set}" is in the training set: none is unseen')
         ratio = float(near.mean() / usual.mean())

@@ -14,7 +14,7 @@ from ebmsuite.errors import UserError
 from ebmsuite.evaluation.protocol import SampleSource, Split, facts_of
 from ebmsuite.scores import Extractor, Features, Score
 from ebmsuite_image.metrics.baselines import Of, baseline
-from ebmsuite_image.metrics.examples import pictures, signed
+from ebmsuite_image.metrics.examples import picture_batches, signed
 
 __all__ = ["Seen", "draw", "features_of", "look", "look_at_samples", "protocol_of"]
 
@@ -88,7 +88,7 @@ def look(
     x = draw(model, data, rng, n, of, against)
     index = fixed_subset(reference, n)
     fake = features_of(extractor, torch.split(x, 256), x.device)
-    real = features_of(extractor, pictures(reference, index), x.device)
+    real = features_of(extractor, picture_batches(reference, index), x.device)
     return Seen(
         fake,
         real,

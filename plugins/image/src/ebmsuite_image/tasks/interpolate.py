@@ -11,12 +11,12 @@ from ebmsuite.errors import UserError
 from ebmsuite.files import output, printable
 from ebmsuite.model import Facts, Model
 from ebmsuite.space import Batch
-from ebmsuite.tasks.checks import at_least, finite
 from ebmsuite.tasks.interpolate import between, mixtures
 from ebmsuite.tasks.short_run import short_run
+from ebmsuite.tasks.validation import at_least, finite
 from ebmsuite_image.codec import Scale, grid
 from ebmsuite_image.render import write_png
-from ebmsuite_image.tasks.parts import check_event, pictures
+from ebmsuite_image.tasks.inputs import check_event, read_pictures
 
 __all__ = ["Interpolate"]
 
@@ -63,7 +63,7 @@ class Interpolate:
     def _between_codes(self, model: Model, inputs: Path | None, path: Path, rng: torch.Generator) -> Facts:
         facts: Facts = {"between": "samples"}
         if inputs is not None:
-            given = pictures(model, inputs, "interpolate", 2 * self.pairs, self.scale)
+            given = read_pictures(model, inputs, "interpolate", 2 * self.pairs, self.scale)
             whole = len(given.x) // 2 * 2
             if whole == 0:
                 raise UserError(f"{printable(inputs)}: one picture; interpolate goes between two")

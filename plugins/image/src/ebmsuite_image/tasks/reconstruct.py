@@ -13,12 +13,12 @@ from ebmsuite.files import output
 from ebmsuite.model import Facts, Model
 from ebmsuite.sampling import Langevin
 from ebmsuite.space import Batch
-from ebmsuite.tasks.checks import at_least
 from ebmsuite.tasks.infer import reconstruct
 from ebmsuite.tasks.short_run import ShortRunGenerator, invert, mean_squares, short_run, twin
+from ebmsuite.tasks.validation import at_least
 from ebmsuite_image.codec import Scale, grid
 from ebmsuite_image.render import write_png
-from ebmsuite_image.tasks.parts import check_event, pictures
+from ebmsuite_image.tasks.inputs import check_event, read_pictures
 
 __all__ = ["Reconstruct"]
 
@@ -64,7 +64,7 @@ class Reconstruct:
         phase, chains = short_run(model, "reconstruct")
         if not isinstance(phase.sampler, Langevin):
             raise UserError(f"reconstruct unrolls Langevin chains, not those of {type(phase.sampler).__name__}")
-        given = pictures(model, inputs, "reconstruct", self.n, self.scale)
+        given = read_pictures(model, inputs, "reconstruct", self.n, self.scale)
         x = given.x
         iterations = ITERATIONS if self.iterations is None else self.iterations
         energy = copy.deepcopy(phase.energy).requires_grad_(False).train(phase.nets == "train")
@@ -89,7 +89,7 @@ class Reconstruct:
                 f"reconstruct: {' and '.join(ignored)} would be for short-run chains; this model has a generator, for "
                 "which n and descent are"
             )
-        given = pictures(model, inputs, "reconstruct", self.n, self.scale)
+        given = read_pictures(model, inputs, "reconstruct", self.n, self.scale)
         x = given.x
         made = reconstruct(model, Batch(x), rng, self.descent)
         write_png(grid(torch.cat([x, made]), len(x)), path)

@@ -14,8 +14,8 @@ from ebmsuite_molecule import workers
 from ebmsuite_molecule.chemistry import Property
 from ebmsuite_molecule.codec import Strings, truncated
 from ebmsuite_molecule.nets.property import PropertyEnergy
+from ebmsuite_molecule.tasks.inputs import no_input
 from ebmsuite_molecule.tasks.latents import batch_of
-from ebmsuite_molecule.tasks.parts import no_input
 
 if TYPE_CHECKING:
     from ebmsuite.model import Facts, Model

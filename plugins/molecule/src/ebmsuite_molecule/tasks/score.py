@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ebmsuite.errors import UserError
 from ebmsuite.files import output, write_csv
 from ebmsuite_molecule.codec import Strings
+from ebmsuite_molecule.tasks.inputs import molecules
 from ebmsuite_molecule.tasks.latents import generator_of, log_probability
-from ebmsuite_molecule.tasks.parts import molecules
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,7 @@ from torch import Tensor
 from ebmsuite.errors import RecipeError
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
-from ebmsuite_toy.densities.parts import Labelled, positive, single
+from ebmsuite_toy.densities.base import Labelled, positive, single
 
 __all__ = ["Signals"]
 

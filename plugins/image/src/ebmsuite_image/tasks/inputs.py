@@ -1,4 +1,4 @@
-"""Functions shared by the tasks on pictures."""
+"""The input of the tasks on pictures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ebmsuite.model import Facts, Model
 from ebmsuite_image.codec import Pixels, Scale
 from ebmsuite_image.folders import told
 
-__all__ = ["Given", "check_event", "pictures"]
+__all__ = ["Given", "check_event", "read_pictures"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ class Given:
     facts: Facts
 
 
-def pictures(model: Model, inputs: Path | None, task: str, n: int | None = None, scale: Scale | None = None) -> Given:
+def read_pictures(
+    model: Model, inputs: Path | None, task: str, n: int | None = None, scale: Scale | None = None
+) -> Given:
     """Read the first ``n`` pictures (None: all) of a file or folder. ``scale`` is the scale of an array of floats.
 
     Errors: `UserError` when there is no input, `DataError` when the pictures do not have the shape of the model's.

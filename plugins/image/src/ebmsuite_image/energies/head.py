@@ -1,4 +1,4 @@
-"""Parts shared by the energy nets for pictures."""
+"""The last layer of the energy nets for pictures, and the checks that these nets share."""
 
 from __future__ import annotations
 
