@@ -46,7 +46,7 @@ from ebmsuite.space import Batch, Space
 from ebmsuite.tree import Tree
 
 PLAIN = Optimiser(sgd, lr=1.0)
-LABELLED = {"data": {"name": "toy/points", "density": {"name": "toy/two-moons"}, "n": 64, "labels": True}}
+LABELLED = {"data": {"name": "normal", "n": 64, "dim": 2, "labels": True}}
 TOLD = "players.energy={name: mlp-levels, low: 0.1, high: 1}"
 
 
