@@ -240,7 +240,10 @@ def load(
 
 
 class Metric(Protocol):
-    """A component registered under `ebm_metrics`: it computes scores. Its fields are its settings."""
+    """A component registered under `ebm_metrics`: it computes scores. Its fields are its settings.
+
+    A metric that needs packages, weights or a trained extractor may also define `ebmsuite.scores.Prepared.prepare`.
+    """
 
     def __call__(
         self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int

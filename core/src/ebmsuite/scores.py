@@ -6,7 +6,7 @@ import json
 import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -16,7 +16,7 @@ from ebmsuite.values import plain
 if TYPE_CHECKING:
     pass
 
-__all__ = ["Case", "Extractor", "Features", "Published", "Row", "Score", "Status", "Suite"]
+__all__ = ["Case", "Extractor", "Features", "Prepared", "Published", "Row", "Score", "Status", "Suite"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,19 @@ class Features(NamedTuple):
 
     features: Tensor
     logits: Tensor | None
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A metric, renderer or extractor that checks or trains something before its first use."""
+
+    def prepare(self, data: Mapping[str, Dataset]) -> None:
+        """Load packages and weights, or train on ``data`` (split name -> data set). A second call does nothing new.
+
+        `ebmsuite.train` calls this before the first step, on one process, so that an error stops the run at once
+        instead of after the last step. Errors: an `ebmsuite.errors.UserError` that says what is missing.
+        """
+        ...
 
 
 class Extractor:

@@ -33,7 +33,10 @@ def ebm_trainers():
 
 @hookimpl
 def ebm_metrics():
-    return [Component("probe/mean", "ebmsuite_probe.trainers:MeanDistance", "distance of means")]
+    return [
+        Component("probe/mean", "ebmsuite_probe.trainers:MeanDistance", "distance of means"),
+        Component("probe/needs-file", "ebmsuite_probe.trainers:NeedsFile", "a metric that needs a file"),
+    ]
 
 
 @hookimpl

@@ -16,7 +16,7 @@ from ebmsuite.evaluation.protocol import SampleSource, Split
 from ebmsuite.scores import Extractor, Features, Score
 from ebmsuite_image.metrics.baselines import Of
 from ebmsuite_image.metrics.examples import picture_batches
-from ebmsuite_image.metrics.passes import draw, features_of, protocol_of
+from ebmsuite_image.metrics.passes import OfFeatures, draw, features_of, protocol_of
 
 __all__ = ["NearestNeighbours", "PlainPixels"]
 
@@ -31,7 +31,7 @@ class PlainPixels(Extractor):
 
 
 @dataclass(frozen=True)
-class NearestNeighbours:
+class NearestNeighbours(OfFeatures):
     """Mean distance of samples to their nearest training examples, divided by the same mean for unseen real examples.
 
     The ratio is about 1 if the samples follow the distribution of the training set, near 0 if they repeat training

@@ -16,7 +16,17 @@ from ebmsuite.scores import Extractor, Features, Score
 from ebmsuite_image.metrics.baselines import Of, baseline
 from ebmsuite_image.metrics.examples import picture_batches, signed
 
-__all__ = ["Seen", "draw", "features_of", "look", "look_at_samples", "protocol_of"]
+__all__ = ["OfFeatures", "Seen", "draw", "features_of", "look", "look_at_samples", "protocol_of"]
+
+
+class OfFeatures:
+    """A metric whose setting ``features`` is an extractor, which is prepared before training starts."""
+
+    features: Extractor | None
+
+    def prepare(self, data: Mapping[str, Dataset]) -> None:
+        if self.features is not None:
+            self.features.prepare(data)
 
 
 @dataclass(frozen=True)
@@ -49,9 +59,9 @@ def draw(
     """
     if n < 1:
         raise UserError(f"at least one sample is needed, got n = {n}")
-    sampler = model if of == "model" else baseline(of, data, against)
+    source = model if of == "model" else baseline(of, data, against)
     with torch.no_grad():
-        x = signed(sampler.sample(n, rng=rng), split_of(data, "train").event)
+        x = signed(source.sample(n, rng=rng), split_of(data, "train").event)
     if x.ndim != 4:
         raise UserError(f"image metrics need pictures [N, C, H, W], the samples are {list(x.shape)}")
     return x

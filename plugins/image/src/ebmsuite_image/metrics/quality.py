@@ -18,7 +18,7 @@ from ebmsuite.evaluation.distances import frechet, inception_score, kernel_dista
 from ebmsuite.evaluation.protocol import SampleSource, Split
 from ebmsuite.scores import Extractor, Score
 from ebmsuite_image.metrics.baselines import Of
-from ebmsuite_image.metrics.passes import Seen, look, look_at_samples
+from ebmsuite_image.metrics.passes import OfFeatures, Seen, look, look_at_samples
 
 __all__ = ["Fid", "InceptionScore", "Kid", "PrecisionRecall", "Quality"]
 
@@ -26,7 +26,7 @@ Data = Mapping[str, Dataset]
 
 
 @dataclass(frozen=True)
-class Fid:
+class Fid(OfFeatures):
     """Frechet distance between ``n`` samples and ``n`` examples of ``set`` (Heusel et al. 2017); lower is better.
 
     The estimate is biased upwards by O(1/n): compare only values with the same n. Published values use 50,000 samples
@@ -42,7 +42,7 @@ class Fid:
 
 
 @dataclass(frozen=True)
-class Kid:
+class Kid(OfFeatures):
     """Kernel distance between samples and ``set`` (Binkowski et al. 2018), unbiased for any n; lower is better.
 
     Low and high are the mean minus and plus one sd over ``subsets`` pairs of subsets. A subset has ``size`` rows, or
@@ -61,7 +61,7 @@ class Kid:
 
 
 @dataclass(frozen=True)
-class InceptionScore:
+class InceptionScore(OfFeatures):
     """Inception score of ``n`` samples (Salimans et al. 2016) for the extractor's classes; higher is better.
 
     Low and high are the mean minus and plus one sd over ``splits`` parts. The score uses no reference. Published values
@@ -77,7 +77,7 @@ class InceptionScore:
 
 
 @dataclass(frozen=True)
-class PrecisionRecall:
+class PrecisionRecall(OfFeatures):
     """``precision`` and ``recall`` from ``k`` nearest neighbours (Kynkaanniemi et al. 2019), both in [0, 1]."""
 
     features: Extractor
@@ -90,7 +90,7 @@ class PrecisionRecall:
 
 
 @dataclass(frozen=True)
-class Quality:
+class Quality(OfFeatures):
     """Computes ``fid``, ``kid``, ``precision``, ``recall`` and ``is`` from one set of samples.
 
     ``is`` is omitted when the extractor has no classes. The settings are those of `Fid`, `Kid`, `PrecisionRecall` and
