@@ -136,7 +136,7 @@ def test_files_that_are_no_pictures_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"text\.jpg"):
         Pixels((8, 8), 3).read(tmp_path / "text.jpg")
     (tmp_path / "none").mkdir()
-    with pytest.raises(DataError, match=r"none holds no picture"):
+    with pytest.raises(DataError, match=r"none contains no pictures"):
         Pixels((8, 8), 3).read(tmp_path / "none")
 
 

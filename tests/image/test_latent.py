@@ -269,7 +269,7 @@ def test_the_ratio_is_of_the_least_noise_and_the_most(model: Model, pixel_run: P
     assert found["auprc"].value == found["auprc-ratio"].value
     assert found["auprc"].protocol["levels"] == [0.5, 1.0]
     for levels in ((1.0, 0.5), (0.1, 1.0), (0.5, 2.0)):
-        with pytest.raises(UserError, match=r"levels: less noise and more of what .* told, from 0\.2 to 1\.5"):
+        with pytest.raises(UserError, match=r"levels: give a low and a high noise level .*, from 0\.2 to 1\.5"):
             decide(told, batch, generator(1), "ratio", levels=levels)
     assert usual(told) == "ratio"
     assert usual(model) == "posterior"
@@ -439,7 +439,7 @@ def test_anomaly_says_what_is_wrong(model: Model, folder: Path, tmp_path: Path) 
     with pytest.raises(UserError, match="give it a picture or a folder"):
         Anomaly()(model, None, tmp_path / "scores.csv", generator())
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="holds no picture"):
+    with pytest.raises(UserError, match="contains no pictures"):
         Anomaly()(model, tmp_path / "empty", tmp_path / "scores.csv", generator())
     (folder / "b.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"1 of 5 pictures cannot be read \(b\.png: "):

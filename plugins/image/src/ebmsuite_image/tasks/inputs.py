@@ -11,7 +11,7 @@ from ebmsuite.errors import DataError, UserError
 from ebmsuite.files import printable
 from ebmsuite.model import Facts, Model
 from ebmsuite_image.codec import Pixels, Scale
-from ebmsuite_image.folders import told
+from ebmsuite_image.folders import summary
 
 __all__ = ["Given", "check_event", "read_pictures"]
 
@@ -44,7 +44,7 @@ def read_pictures(
         )
     x = found.x[:n].to(model.device)
     facts: Facts = {"pictures": len(x), "of": len(found.x)}
-    return Given(x, found.names[:n], facts | ({"skipped": told(found.skipped)} if found.skipped else {}))
+    return Given(x, found.names[:n], facts | ({"skipped": summary(found.skipped)} if found.skipped else {}))
 
 
 def check_event(model: Model, task: str) -> None:
