@@ -30,5 +30,7 @@ def command(
     from ebmsuite.progress import show
 
     with show():
-        diagnosis, page = diagnose(run, checkpoint, phase, chains, times, log_z, seed, device)
+        diagnosis, page = diagnose(
+            run, checkpoint, phase, chains, times, log_z, seed, device, say=lambda text: click.echo(text, err=True)
+        )
     click.echo(f"{verdict(diagnosis).title}.\n{page}")

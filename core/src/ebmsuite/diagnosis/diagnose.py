@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,21 +12,24 @@ from torch import Tensor
 
 from ebmsuite.dataset import rows
 from ebmsuite.diagnosis.long_run import energies, energy_distance, long_run, one_step, spread
-from ebmsuite.diagnosis.record import COST, SMALL, TIMES, Diagnosis
-from ebmsuite.diagnosis.volume import Volume, volume
+from ebmsuite.diagnosis.record import SMALL, TIMES, Diagnosis
+from ebmsuite.diagnosis.volume import Volume, seconds, timed, volume
 from ebmsuite.diagnosis.words import as_json
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.files import write_text
 from ebmsuite.generator import Posterior
 from ebmsuite.model import Model, load
 from ebmsuite.plugins.registry import Registry
-from ebmsuite.progress import progress
+from ebmsuite.progress import duration, progress
 from ebmsuite.sampling import Phase, Start
 from ebmsuite.sampling.diagnostics import ess_bulk, ess_tail, rhat
 from ebmsuite.space import Batch, Space
 from ebmsuite.tree import cat, take
 
 __all__ = ["diagnose"]
+
+AIS_CHAINS = AIS_BETAS = 500
+"""Chains and temperatures of the estimate of log Z."""
 
 
 def diagnose(
@@ -39,6 +42,7 @@ def diagnose(
     seed: int = 0,
     device: str = "auto",
     registry: Registry | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> tuple[Diagnosis, Path]:
     """Diagnose a run and write RUN/diagnosis.html and RUN/diagnosis.json; return the diagnosis and the page's path.
 
@@ -46,21 +50,28 @@ def diagnose(
     of steps in training. One set starts as in training, another at held-out examples. An integer ``times`` stands for
     the usual multiples up to it. ``log_z`` switches annealed importance sampling on or off (default: on for real events
     of up to 50 coordinates). If the model draws only latent vectors, the prior is diagnosed, and latent vectors
-    inferred from the data take the place of the data. Raises a `UserError` if there is no such phase.
+    inferred from the data take the place of the data. ``say`` receives a line with the expected duration. Raises a
+    `UserError` if there is no such phase.
     """
     from ebmsuite.diagnosis.page import write_page
 
     if isinstance(times, int):
         times = [*(m for m in TIMES if m < times), times]
     model = load(run, checkpoint, device, registry)
-    diagnosis = measure(model, phase, chains, times, log_z, seed)
+    diagnosis = measure(model, phase, chains, times, log_z, seed, say)
     page = write_page(diagnosis, model, Path(run))
     write_text(Path(run) / "diagnosis.json", as_json(diagnosis))
     return diagnosis, page
 
 
 def measure(
-    model: Model, phase: str | None, chains: int, times: Sequence[int], log_z: bool | None, seed: int
+    model: Model,
+    phase: str | None,
+    chains: int,
+    times: Sequence[int],
+    log_z: bool | None,
+    seed: int,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Diagnosis:
     """Measure everything that `diagnose` reports, without writing files."""
     if chains < 8 or not times or min(times) < 1:
@@ -80,10 +91,19 @@ def measure(
         left = chosen.chains.continued(len(some), rng)
         starts = {"learning": left or chosen.chains.start(len(some), rng, None, some.condition)} | starts
     why = _no_volume(event, train, test, log_z)
-    cost = len(starts) * len(some) * times[-1] * chosen.steps
-    with progress("diagnose", cost + (0 if why else COST)) as advance:
+    per_step = _seconds_per_step(chosen, starts["data"], model.generator(seed))
+    chain_time = len(starts) * times[-1] * chosen.steps * per_step
+    volume_times = (0.0, 0.0, 0.0) if why else seconds(chosen.energy, event, train.x, AIS_CHAINS, AIS_BETAS)
+    volume_time = volume_times[0] + 2 * volume_times[1] + volume_times[2]
+    say(
+        f"diagnose: about {duration(chain_time + volume_time)} (chains {duration(chain_time)}"
+        + ("" if why else f", log Z {duration(volume_time)}")
+        + "); --times 10 makes the chains shorter, --no-log-z leaves log Z out"
+    )
+    with progress("diagnose", chain_time + volume_time) as advance:
         runs = tuple(
-            long_run(chosen, start, kind, times, train.x, test.x, rng, advance) for kind, start in starts.items()
+            long_run(chosen, start, kind, times, train.x, test.x, rng, lambda: advance(per_step))
+            for kind, start in starts.items()
         )
         traces = torch.cat([r.trace[len(r.trace) // 2 :] for r in runs], 1)
         first = runs[0]
@@ -100,8 +120,7 @@ def measure(
             out["noise"] = energies(chosen.energy, noise.sample(len(some), rng, some.condition), some.condition)
         found = None
         if not why:
-            found, why = _volume(event, chosen, train, test, rng)
-            advance(COST)
+            found, why = _volume(event, chosen, train, test, rng, volume_times)
     moved = (ends.x - first.moments[0].x).flatten(1).square().mean().sqrt()
     return Diagnosis(
         recipe=model.recipe.recipe, step_learned=model.step, weights=model.weights, phase=name,
@@ -112,6 +131,11 @@ def measure(
         step=one_step(chosen, ends.x, condition, rng), moved=float(moved) / spread(train.x),
         energies=out, volume=found, no_volume=why,
     )  # fmt: skip
+
+
+def _seconds_per_step(phase: Phase, start: Start, rng: torch.Generator) -> float:
+    steps = min(10, phase.steps)
+    return timed(lambda: phase.refine(start, rng, steps)) / steps
 
 
 def _phase_name(model: Model, phase: str | None) -> str:
@@ -152,9 +176,11 @@ def _no_volume(event: Space, train: Batch, test: Batch, asked: bool | None) -> s
     return ""
 
 
-def _volume(event: Space, phase: Phase, train: Batch, test: Batch, rng: torch.Generator) -> tuple[Volume | None, str]:
+def _volume(
+    event: Space, phase: Phase, train: Batch, test: Batch, rng: torch.Generator, times: tuple[float, float, float]
+) -> tuple[Volume | None, str]:
     try:
-        return volume(phase.energy, event, train.x, test.x, rng, chains=500, betas=500), ""
+        return volume(phase.energy, event, train.x, test.x, rng, AIS_CHAINS, AIS_BETAS, times), ""
     except (ValueError, UserError) as error:  # importance weights that are not finite, chains that diverged
         return None, f"log Z cannot be estimated: {error}."
 
