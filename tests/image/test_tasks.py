@@ -186,7 +186,7 @@ def test_what_was_left_out_of_the_input_is_a_fact(tmp_path: Path, pictures: Path
     (pictures / "notes.txt").touch()
     facts = apply(Inpaint(steps=1, n=2), Model(), pictures, tmp_path / "x.png")
     assert (facts["pictures"], facts["of"]) == (2, 3)
-    assert facts["skipped"] == "1 with an ending that is not read (notes.txt)"
+    assert facts["skipped"] == "1 with an unsupported ending (notes.txt)"
 
 
 def test_a_scale_is_passed_on(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ __all__ = ["Fid", "InceptionScore", "Kid", "PrecisionRecall", "Quality"]
 
 Data = Mapping[str, Dataset]
 
+KID_UNIT = "squared maximum mean discrepancy of the features, 0 for equal distributions, not multiplied by 1,000"
+
 
 @dataclass(frozen=True)
 class Fid(OfFeatures):
@@ -125,7 +127,8 @@ def _kid(seen: Seen, rng: torch.Generator, subsets: int, size: int) -> Score:
     size = min(size, min(len(a), len(b)) // 2)
     mean, sd = kernel_distance(a, b, subsets, size, rng)
     spread = (mean - sd, mean + sd)
-    return seen.score("kid", mean, spread, {"subsets": subsets, "subset_size": size, "interval": "1 sd of subsets"})
+    facts = {"unit": KID_UNIT, "subsets": subsets, "subset_size": size, "interval": "1 sd of subsets"}
+    return seen.score("kid", mean, spread, facts)
 
 
 def _precision_recall(seen: Seen, k: int) -> dict[str, Score]:

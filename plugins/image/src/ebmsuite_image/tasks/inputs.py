@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -20,7 +20,7 @@ __all__ = ["Given", "check_event", "read_pictures"]
 class Given:
     """The input of a task: pictures ``x`` [n, *event] on the model's device, their ``names`` [n], and ``facts``.
 
-    The facts state how many pictures are used, how many the input holds, and what was left out.
+    The facts state how many pictures are used, how many the input has, and which were resized or left out.
     """
 
     x: Tensor
@@ -44,7 +44,11 @@ def read_pictures(
         )
     x = found.x[:n].to(model.device)
     facts: Facts = {"pictures": len(x), "of": len(found.x)}
-    return Given(x, found.names[:n], facts | ({"skipped": summary(found.skipped)} if found.skipped else {}))
+    if resized := replace(found, sizes=found.sizes[:n]).resized:
+        facts["resized"] = resized
+    if found.skipped:
+        facts["skipped"] = summary(found.skipped)
+    return Given(x, found.names[:n], facts)
 
 
 def check_event(model: Model, task: str) -> None:
