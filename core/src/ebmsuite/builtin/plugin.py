@@ -124,7 +124,7 @@ def ebm_densities() -> list[Component]:
 
 @hookimpl
 def ebm_generators() -> list[Component]:
-    at = "ebmsuite.nets.sequences.decoders:"
+    prefix = "ebmsuite.nets.sequences.decoders:"
     return [
         Component("mlp", "ebmsuite.nets.mlp:mlp_generator", "multilayer perceptron from a normal latent vector"),
         Component(
@@ -133,40 +133,42 @@ def ebm_generators() -> list[Component]:
             "transposed convolutions from a normal latent vector, on one to three axes",
             "pang2020",
         ),
-        Component("lstm", at + "lstm", "LSTM decoder of tokens that reads z at every token", "pang2020"),
-        Component("transformer", at + "transformer", "causal Transformer decoder of tokens with z as its prefix"),
+        Component("lstm", prefix + "lstm", "LSTM decoder of tokens that reads z at every token", "pang2020"),
+        Component("transformer", prefix + "transformer", "causal Transformer decoder of tokens with z as its prefix"),
     ]
 
 
 @hookimpl
 def ebm_samplers() -> list[Component]:
-    at = "ebmsuite.sampling."
+    prefix = "ebmsuite.sampling."
     return [
         Component(
             "langevin",
-            at + "langevin:Langevin",
+            prefix + "langevin:Langevin",
             "unadjusted Langevin dynamics with separate gradient weight and noise scale",
             "nijkamp2019",
         ),
-        Component("mala", at + "mala:MALA", "Langevin dynamics with a Metropolis test", "roberts1996"),
-        Component("hmc", at + "hmc:HMC", "Hamiltonian Monte Carlo", "neal2011"),
-        Component("nuts", at + "nuts:NUTS", "the no-U-turn sampler, vectorised over chains", "hoffman2014"),
+        Component("mala", prefix + "mala:MALA", "Langevin dynamics with a Metropolis test", "roberts1996"),
+        Component("hmc", prefix + "hmc:HMC", "Hamiltonian Monte Carlo", "neal2011"),
+        Component("nuts", prefix + "nuts:NUTS", "the no-U-turn sampler, vectorised over chains", "hoffman2014"),
         Component(
             "annealed-langevin",
-            at + "annealed:AnnealedLangevin",
+            prefix + "annealed:AnnealedLangevin",
             "Langevin dynamics with a falling temperature",
             "song2019",
         ),
         Component(
             "parallel-tempering",
-            at + "tempering:ParallelTempering",
+            prefix + "tempering:ParallelTempering",
             "chains at several temperatures that exchange places",
             "geyer1991",
         ),
-        Component("descent", at + "descent:Descent", "gradient descent to a mode: Langevin dynamics at temperature 0"),
+        Component(
+            "descent", prefix + "descent:Descent", "gradient descent to a mode: Langevin dynamics at temperature 0"
+        ),
         Component(
             "gibbs-with-gradients",
-            at + "gibbs:GibbsWithGradients",
+            prefix + "gibbs:GibbsWithGradients",
             "Gibbs sampling of one-hot events, one site per step, guided by gradients",
             "grathwohl2021",
         ),
@@ -175,18 +177,22 @@ def ebm_samplers() -> list[Component]:
 
 @hookimpl
 def ebm_chains() -> list[Component]:
-    at = "ebmsuite.sampling.chains:"
+    prefix = "ebmsuite.sampling.chains:"
     return [
-        Component("noise", at + "Noise", "chains that start from a density every time: short-run MCMC", "nijkamp2019"),
-        Component("data", at + "Data", "chains that start at the examples: contrastive divergence", "hinton2002"),
+        Component(
+            "noise", prefix + "Noise", "chains that start from a density every time: short-run MCMC", "nijkamp2019"
+        ),
+        Component("data", prefix + "Data", "chains that start at the examples: contrastive divergence", "hinton2002"),
         Component(
             "buffer",
-            at + "Buffer",
+            prefix + "Buffer",
             "a bank of chains that continue: persistent contrastive divergence, replay",
             "du2019",
         ),
-        Component("memory", at + "Memory", "one chain per example, continued whenever the example returns", "han2017"),
-        Component("proposal", at + "Proposal", "chains that start where the trainer proposes", "xie2018"),
+        Component(
+            "memory", prefix + "Memory", "one chain per example, continued whenever the example returns", "han2017"
+        ),
+        Component("proposal", prefix + "Proposal", "chains that start where the trainer proposes", "xie2018"),
     ]
 
 
@@ -372,11 +378,11 @@ def ebm_trainers() -> list[Component]:
 
 @hookimpl
 def ebm_optimisers() -> list[Component]:
-    at = "ebmsuite.learning.optimisers:"
+    prefix = "ebmsuite.learning.optimisers:"
     return [
-        Component("adam", at + "adam", "Adam", "kingma2015"),
-        Component("adamw", at + "adamw", "Adam with decoupled weight decay"),
-        Component("sgd", at + "sgd", "stochastic gradient descent with momentum"),
+        Component("adam", prefix + "adam", "Adam", "kingma2015"),
+        Component("adamw", prefix + "adamw", "Adam with decoupled weight decay"),
+        Component("sgd", prefix + "sgd", "stochastic gradient descent with momentum"),
     ]
 
 
@@ -387,21 +393,21 @@ def ebm_datasets() -> list[Component]:
 
 @hookimpl
 def ebm_tasks() -> list[Component]:
-    at = "ebmsuite.pictures.tasks:"
+    prefix = "ebmsuite.pictures.tasks:"
     return [
-        Component("film", at + "Film", "film chains from noise to sample"),
+        Component("film", prefix + "Film", "film chains from noise to sample"),
         Component(
             "interpolate",
-            at + "Interpolate",
+            prefix + "Interpolate",
             "draw interpolations between chain starts or latent vectors",
             "nijkamp2019",
         ),
         Component(
-            "neighbours", at + "Neighbours", "draw samples or your events beside their nearest training examples"
+            "neighbours", prefix + "Neighbours", "draw samples or your events beside their nearest training examples"
         ),
         Component(
             "reconstruct",
-            at + "Reconstruct",
+            prefix + "Reconstruct",
             "draw your events beside their reconstructions by a chain or by the generator",
             "nijkamp2019",
         ),
@@ -410,26 +416,28 @@ def ebm_tasks() -> list[Component]:
 
 @hookimpl
 def ebm_renderers() -> list[Component]:
-    at = "ebmsuite.pictures.renderers:"
+    prefix = "ebmsuite.pictures.renderers:"
     return [
-        Component("chain", at + "Chain", "chains from noise to sample, as a strip and a film"),
-        Component("neighbours", at + "Neighbours", "samples beside their nearest training examples"),
-        Component("pictures", at + "Pictures", "a sheet of samples and a film of chains"),
-        Component("prior-chains", at + "PriorChains", "short and long chains of latent vectors, decoded to events"),
-        Component("reconstructions", at + "Reconstructions", "held-out events above their reconstructions"),
-        Component("samples", at + "Samples", "a sheet of samples"),
+        Component("chain", prefix + "Chain", "chains from noise to sample, as a strip and a film"),
+        Component("neighbours", prefix + "Neighbours", "samples beside their nearest training examples"),
+        Component("pictures", prefix + "SheetAndFilm", "a sheet of samples and a film of chains"),
+        Component("prior-chains", prefix + "PriorChains", "short and long chains of latent vectors, decoded to events"),
+        Component("reconstructions", prefix + "Reconstructions", "held-out events above their reconstructions"),
+        Component("samples", prefix + "Samples", "a sheet of samples"),
     ]
 
 
 @hookimpl
 def ebm_callbacks() -> list[Component]:
-    at = "ebmsuite.callbacks."
+    prefix = "ebmsuite.callbacks."
     return [
-        Component("log", at + "log:MetricLog", "metrics.jsonl, one row every log.every steps"),
+        Component("log", prefix + "log:MetricLog", "metrics.jsonl, one row every log.every steps"),
         Component(
-            "guard", at + "guard:Guard", "stability guard: rolls back and lowers the learning rate, or stops the run"
+            "guard",
+            prefix + "guard:Guard",
+            "stability guard: rolls back and lowers the learning rate, or stops the run",
         ),
-        Component("progress", at + "progress:Progress", "progress bar with rate, logged numbers and time left"),
-        Component("report", at + "report:ReportWriter", "writes report.html when scores or pictures are new"),
-        Component("tensorboard", at + "tensorboard:TensorBoard", "scalars for TensorBoard", needs=("tensorboard",)),
+        Component("progress", prefix + "progress:Progress", "progress bar with rate, logged numbers and time left"),
+        Component("report", prefix + "report:ReportWriter", "writes report.html when scores or pictures are new"),
+        Component("tensorboard", prefix + "tensorboard:TensorBoard", "scalars for TensorBoard", needs=("tensorboard",)),
     ]

@@ -188,11 +188,11 @@ class Experiment:
         fast = FastPath(energy, compute.fast, draws, self.ranks.from_main, f"phases.{name}")
         return Phase(energy, sampler, chains, spec["steps"], spec["nets"], fast)
 
-    def at(self, t: int) -> None:
+    def set_step(self, t: int) -> None:
         """Set all schedules to their values at learning step ``t``."""
-        self.trainer.players.at(t)
+        self.trainer.players.set_step(t)
         for phase in self.trainer.phases.values():
-            phase.at(t)
+            phase.set_step(t)
 
     @property
     def routes(self) -> dict[str, dict[str, Route]]:

@@ -561,16 +561,16 @@ def _find(key: str, tree: Any) -> str:
 
 
 def _set(raw: dict[str, Any], path: str, value: Any) -> None:
-    at: Any = raw
+    node: Any = raw
     *parents, last = path.split(".")
     for part in parents:
-        if isinstance(at, list):
-            at = at[int(part)]
+        if isinstance(node, list):
+            node = node[int(part)]
             continue
-        if not isinstance(at.get(part), dict | list):
-            at[part] = {}
-        at = at[part]
-    if isinstance(at, list):
-        at[int(last)] = value
+        if not isinstance(node.get(part), dict | list):
+            node[part] = {}
+        node = node[part]
+    if isinstance(node, list):
+        node[int(last)] = value
     else:
-        at[last] = value
+        node[last] = value

@@ -70,14 +70,14 @@ class SymbolVector(Trainer):
         # learning
         plus, minus = energy(z), energy(prior.x)
         bound = (encoder.log_prob(z, data.encoder_input) + plus - generator.log_prob(data.x, z)).mean()
-        told = cross_entropy(energy.logits(encoder.moments(labelled.encoder_input)[0]), labelled.condition)
+        label_loss = cross_entropy(energy.logits(encoder.moments(labelled.encoder_input)[0]), labelled.condition)
         information = mutual_information(energy.logits(z))
-        coupling = self.label_weight * told - self.information_weight * information
+        coupling = self.label_weight * label_loss - self.information_weight * information
         losses = {"energy": (plus - minus).mean() + coupling, "encoder": bound + coupling, "generator": bound}
         logs = self.players.update(losses)
         return {
             **sides(plus, minus),
-            "told": told.detach(),
+            "label_loss": label_loss.detach(),
             "information": information.detach(),
             "z/data": z.detach().square().mean().sqrt(),
             "z/prior": prior.x.square().mean().sqrt(),
