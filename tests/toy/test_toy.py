@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import yaml
 from torch import Tensor
 
 from ebmsuite.cli import main
@@ -29,6 +30,7 @@ from ebmsuite_toy.data import Points
 from ebmsuite_toy.densities import (
     Banana,
     Checkerboard,
+    Correlated,
     Embedded,
     Funnel,
     IllConditioned,
@@ -403,3 +405,26 @@ def test_statistics_of_noise_have_an_older_name() -> None:
     assert found["noise"].protocol["of"] == "noise"
     # the second moments of N(0, 1) are 1, those of the data far from it
     assert found["noise"].value > 5 * found["held-out"].value
+
+
+def test_conditionals_of_a_correlated_normal_are_exact() -> None:
+    density = Correlated(dim=5, rho=-0.6)
+    x = density.sample(40_000, rng())
+    assert (torch.cov(x.T) - density.get_buffer("C")).abs().max() < 0.03
+    exact = torch.distributions.MultivariateNormal(torch.zeros(5), density.get_buffer("C").float())
+    assert torch.allclose(density.log_prob(x[:9]), exact.log_prob(x[:9]), atol=1e-4)
+    # regression of all coordinates on a measurement has the conditional mean as slope and its covariance as residual
+    A = torch.tensor([[0.5, 0.5, 0, 0, 0], [0, 0, 0, 0, 1]], dtype=torch.float64)
+    b = x.double() @ A.T
+    slope = torch.linalg.lstsq(b, x.double()).solution
+    mean, C = density.given(A, torch.tensor([1.0, -2.0], dtype=torch.float64))
+    assert (torch.tensor([1.0, -2.0], dtype=torch.float64) @ slope - mean).abs().max() < 0.05
+    assert (torch.cov((x.double() - b @ slope).T) - C).abs().max() < 0.03
+    with pytest.raises(RecipeError, match="rho: must be between"):
+        Correlated(rho=1.0)
+
+
+@pytest.mark.parametrize("name", ["toy/clamped", "toy/projected", "toy/refine"])
+def test_recipes_of_recovery_and_refinement_can_be_read(name: str) -> None:
+    recipe = read_recipe(name, Registry(), ["budget.steps=1"], "quick")
+    assert read_recipe(yaml.safe_load(recipe.as_yaml()), Registry()) == recipe

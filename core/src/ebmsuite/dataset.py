@@ -83,6 +83,8 @@ class Dataset:
     The suite reads every attribute below, so that runs, reports and metrics can state which data they used.
     """
 
+    component_kind: ClassVar[str] = "dataset"
+
     event: Space
     """The space of the events."""
     condition: ConditionSpace = None

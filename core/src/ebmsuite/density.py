@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmsuite.energy import Energy, full_precision, in_precision
-from ebmsuite.space import Space
+from ebmsuite.space import Batch, Space
 from ebmsuite.tree import Tree, flatten
 
 __all__ = ["Categorical", "Density", "Diagonal", "Encoder", "Gaussian", "Uniform", "event_sum", "normal_log_prob"]
@@ -32,9 +32,15 @@ class Density(Energy):
     """
 
     component_kind: ClassVar[str] = "density"
+    conditional: bool = False
+    """For an encoder: whether it infers z from the pair (event, condition), q(z | x, c), instead of the event alone."""
 
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
         return -self.log_prob(x, condition)
+
+    def sees(self, batch: Batch) -> Tree:
+        """The input of an encoder for a batch: its view or events, paired with its condition if ``conditional``."""
+        return (batch.encoder_input, batch.condition) if self.conditional else batch.encoder_input
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
         """``n`` independent draws, [n, *event], on the device of ``rng``."""
@@ -66,6 +72,11 @@ class Gaussian(Density):
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
         noise = torch.randn((n, *self.event.fixed), generator=rng, device=rng.device)
         return self.mean + self.sd * noise
+
+    def divergence(self, mean: Tensor, log_sd: Tensor) -> Tensor:
+        """KL(N(mean, diag(sd^2)) || this) in nats per coordinate, like ``mean``."""
+        shift, log_ratio = (mean - self.mean) / self.sd, log_sd - math.log(self.sd)
+        return (shift.square() + (2 * log_ratio).exp() - 1) / 2 - log_ratio
 
     def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
         size = x[0].numel()
@@ -119,26 +130,32 @@ class Encoder(Density):
     """q(z | x) = N(mean(x), sd(x)^2): amortised inference (Kingma & Welling, ICLR 2014).
 
     ``net`` maps the encoder input, which is the condition here, to means and log standard deviations [B, 2 * latent].
-    Draws are differentiable in its parameters.
+    Draws are differentiable in its parameters. With ``conditional`` the input is the pair (x, c) and the net gets both.
     """
 
     autocast: torch.dtype | None = None
 
-    def __init__(self, net: nn.Module, latent: Space) -> None:
+    def __init__(self, net: nn.Module, latent: Space, conditional: bool = False) -> None:
         super().__init__()
-        self.net, self.latent = net, latent
+        self.net, self.latent, self.conditional = net, latent, conditional
 
     def moments(self, condition: Tree) -> tuple[Tensor, Tensor]:
         """Mean and logarithm of the standard deviation, [B, *latent] each."""
         leaf = next(iter(flatten(condition).values()))
         with in_precision(self.autocast, leaf):
-            mean, log_sd = full_precision(self.net(condition)).chunk(2, 1)
+            value = self.net(*condition) if self.conditional else self.net(condition)
+            mean, log_sd = full_precision(value).chunk(2, 1)
         shape = (-1, *self.latent.fixed)
         return mean.reshape(shape), log_sd.clamp(-7.0, 3.0).reshape(shape)
 
-    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+    def draw(self, rng: torch.Generator, condition: Tree) -> tuple[Tensor, Tensor, Tensor]:
+        """One draw per row of the input, with the mean and the logarithm of the standard deviation it is drawn from."""
         mean, log_sd = self.moments(condition)
-        return mean + log_sd.exp() * torch.randn(mean.shape, generator=rng, device=mean.device, dtype=mean.dtype)
+        noise = torch.randn(mean.shape, generator=rng, device=mean.device, dtype=mean.dtype)
+        return mean + log_sd.exp() * noise, mean, log_sd
+
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        return self.draw(rng, condition)[0]
 
     def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
         mean, log_sd = self.moments(condition)

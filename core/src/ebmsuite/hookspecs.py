@@ -177,6 +177,16 @@ class Plugin:
         raise NotImplementedError
 
     @hookspec
+    def ebm_masks(self) -> Sequence[Component]:
+        """Random masks that hide a part of an event (`ebmsuite.masks.Mask`), for the data set ``masked``."""
+        raise NotImplementedError
+
+    @hookspec
+    def ebm_constraints(self) -> Sequence[Component]:
+        """Linear constraints on events (`ebmsuite.constraint.LinearConstraint`), for the energy ``projected``."""
+        raise NotImplementedError
+
+    @hookspec
     def ebm_extractors(self) -> Sequence[Component]:
         """Feature extractors of metrics (`ebmsuite.scores.Extractor`)."""
         raise NotImplementedError
@@ -282,7 +292,8 @@ KINDS: Mapping[str, str] = {
     "energy": "ebm_energies", "density": "ebm_densities", "generator": "ebm_generators",
     "sampler": "ebm_samplers", "chains": "ebm_chains", "trainer": "ebm_trainers",
     "optimiser": "ebm_optimisers", "dataset": "ebm_datasets", "codec": "ebm_codecs",
-    "augmentation": "ebm_augmentations", "extractor": "ebm_extractors", "metric": "ebm_metrics",
+    "augmentation": "ebm_augmentations", "mask": "ebm_masks", "constraint": "ebm_constraints",
+    "extractor": "ebm_extractors", "metric": "ebm_metrics",
     "task": "ebm_tasks", "renderer": "ebm_renderers", "callback": "ebm_callbacks",
     "recipe": "ebm_recipes", "case": "ebm_cases",
 }  # fmt: skip

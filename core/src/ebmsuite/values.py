@@ -84,7 +84,10 @@ def _dataclass(value: Mapping[str, Any], hint: Any, where: str) -> Any:
             if missing and name not in value:
                 raise RecipeError(f"{where}.{name}: a value is needed")
     problems.report()
-    return hint(**made)
+    try:
+        return hint(**made)
+    except ValueError as error:  # values that contradict each other
+        raise RecipeError(f"{where}: {error}") from error
 
 
 def _name(hint: Any) -> str:

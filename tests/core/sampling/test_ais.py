@@ -279,8 +279,8 @@ def test_what_cannot_be_estimated_says_why() -> None:
         reverse(energy, Uniform(event), kernel, energy.draw(50, 1), sigmoidal(5), rng())
     x = energy.draw(10, 1)
     clamped = Clamped(energy)
-    with pytest.raises(ValueError, match="keeps some fixed"):
-        forward(clamped, base, kernel, 10, sigmoidal(5), rng(), (x, x > 0, None))
+    with pytest.raises(ValueError, match="keeps some coordinates fixed"):
+        forward(clamped, base, kernel, 10, sigmoidal(5), rng(), Clamped.given(x, x > 0))
     with pytest.raises(ValueError, match="at least 2 chains are needed, got 1"):
         forward(energy, base, kernel, 1, sigmoidal(5), rng())
 

@@ -46,7 +46,7 @@ def test_the_compiled_path_is_the_eager_one_in_double_precision_and_follows_the_
     x = torch.randn(20, 3, generator=rng(), dtype=torch.float64)
     known = torch.zeros_like(x, dtype=torch.bool)
     known[:, 0] = True
-    condition = (x, known, None)
+    condition = Clamped.given(x, known)
     path = FastPath(energy, "compiled")
     path.choose(x, condition, 5)
     assert path.routes == {"cpu float64 20x3 | 20x3 | 20x3": "compiled"}
@@ -76,7 +76,7 @@ def test_processes_agree_once_however_many_shapes_there_are() -> None:
     path = FastPath(energy, "auto", draws=1, agree=agree)
     for n in (4, 7, 9):
         x = torch.randn(n, 3, generator=rng())
-        path.choose(x, (x, torch.zeros_like(x, dtype=torch.bool), None), 5)
+        path.choose(x, Clamped.given(x, torch.zeros_like(x, dtype=torch.bool)), 5)
     assert asked == ["eager"]
     assert set(path.routes.values()) == {"eager"}
     assert len(path.routes) == 3

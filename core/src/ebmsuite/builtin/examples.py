@@ -137,6 +137,24 @@ LATENT_SCORE_EXAMPLE = {
     "phases": {"prior": {"chains": NOISE, "sampler": {"name": "langevin", "step_size": 0.4}, "steps": 5}},
     "optimisers": {"generator": ADAM, "encoder": ADAM, "energy": {**ADAM, "ema": 0.9}},
 }
+VARIATIONAL_LATENT_EXAMPLE = {
+    **VAE_EXAMPLE,
+    "recipe": "variational-latent-example",
+    "data": {"data": {**PLANE["data"], "labels": True}},
+    "players": {
+        "energy": {"name": "mlp", "of": "latent", "reference_sd": 1.0, **SMALL},
+        "generator": {"name": "mlp", **SMALL},
+        "encoder": {"name": "mlp-encoder", "conditional": True, **SMALL},
+    },
+    "trainer": {
+        "name": "variational-latent",
+        "kl_weight": {"start": 0.0, "end": 1.0, "over": 2, "delay": 2, "period": 6},
+        "free_bits": 0.1,
+        "mean_at_zero": True,
+    },
+    "phases": {"prior": {"chains": NOISE, "sampler": {"name": "langevin", "step_size": 0.4}, "steps": 5}},
+    "optimisers": {"energy": {**ADAM, "ema": 0.9}, "generator": ADAM, "encoder": ADAM},
+}
 ABP_EXAMPLE = {
     "recipe": "abp-example",
     "data": PLANE,

@@ -48,6 +48,7 @@ PAPERS: Mapping[str, str] = {
         "Nijkamp, Hill, Han, Zhu, Wu. On the Anatomy of MCMC-Based Maximum Likelihood Learning of EBMs. AAAI 2020"
     ),
     "pang2020": "Pang, Han, Nijkamp, Zhu, Wu. Learning Latent Space Energy-Based Prior Model. NeurIPS 2020",
+    "pang2021": ("Pang, Zhao, Xie, Wu. Trajectory Prediction with Latent Belief Energy-Based Model. CVPR 2021"),
     "pangwu2021": (
         "Pang, Nijkamp, Cui, Han, Wu. Semi-supervised Learning by Latent Space Energy-Based Model of "
         "Symbol-Vector Coupling. 2020; Pang, Wu. Latent Space Energy-Based Model of Symbol-Vector Coupling "
@@ -62,6 +63,9 @@ PAPERS: Mapping[str, str] = {
     "xiefang2021": (
         "Xie, Zheng, Fang, Zhu, Wu. Learning Cycle-Consistent Cooperative Networks via Alternating MCMC "
         "Teaching for Unsupervised Cross-Domain Translation. AAAI 2021"
+    ),
+    "xiezheng2018": (
+        "Xie, Zheng, Gao, Wang, Zhu, Wu. Learning Descriptor Networks for 3D Shape Synthesis and Analysis. CVPR 2018"
     ),
     "xiezheng2021": (
         "Xie, Zheng, Li. Learning Energy-Based Model with Variational Auto-Encoder as Amortized Sampler via "

@@ -30,6 +30,7 @@ from ebmsuite.builtin.examples import (
     TRIANGLE_EXAMPLE,
     VAE_EXAMPLE,
     VARIATIONAL_EXAMPLE,
+    VARIATIONAL_LATENT_EXAMPLE,
 )
 from ebmsuite.builtin.papers import PAPERS
 from ebmsuite.hookspecs import Component, hookimpl
@@ -79,6 +80,17 @@ def ebm_energies() -> list[Component]:
             "song2019",
         ),
         Component("quadratic", "ebmsuite.nets.mlp:Quadratic", "Gaussian in exponential-family form"),
+        Component(
+            "clamped",
+            "ebmsuite.energy:clamped",
+            "another energy, given the coordinates that the condition knows: recovery of hidden parts",
+        ),
+        Component(
+            "projected",
+            "ebmsuite.energy:projected",
+            "another energy, restricted to events with a given measurement: super-resolution",
+        ),
+        Component("trained", "ebmsuite.nets.trained_nets:trained_energy", "an energy from another run"),
         Component("constant", "ebmsuite.nets.mlp:Constant", "a single learned number, for a normalising constant"),
     ]
 
@@ -88,6 +100,7 @@ def ebm_densities() -> list[Component]:
     sequences = "ebmsuite.nets.sequences."
     return [
         Component("gaussian", "ebmsuite.density:Gaussian", "N(mean, sd^2 I)"),
+        Component("samples", "ebmsuite.saved:RunSamples", "the samples of a saved run"),
         Component("uniform", "ebmsuite.density:Uniform", "uniform on [low, high] in every coordinate"),
         Component(
             "diagonal", "ebmsuite.density:Diagonal", "normal distribution with learned means and standard deviations"
@@ -118,6 +131,9 @@ def ebm_densities() -> list[Component]:
             "LSTM language model of tokens, without a latent vector",
         ),
         Component("gru-encoder", sequences + "encoders:gru_encoder", "bidirectional GRU encoder q(z | tokens), normal"),
+        Component(
+            "trained", "ebmsuite.nets.trained_nets:trained_density", "a density, such as an encoder, from another run"
+        ),
         Component("conv-encoder", sequences + "encoders:conv_encoder", "convolutional encoder q(z | tokens), normal"),
     ]
 
@@ -134,6 +150,7 @@ def ebm_generators() -> list[Component]:
             "pang2020",
         ),
         Component("lstm", prefix + "lstm", "LSTM decoder of tokens that reads z at every token", "pang2020"),
+        Component("trained", "ebmsuite.nets.trained_nets:trained_generator", "a generator from another run"),
         Component("transformer", prefix + "transformer", "causal Transformer decoder of tokens with z as its prefix"),
     ]
 
@@ -182,6 +199,13 @@ def ebm_chains() -> list[Component]:
         Component(
             "noise", prefix + "Noise", "chains that start from a density every time: short-run MCMC", "nijkamp2019"
         ),
+        Component("bank", prefix + "Bank", "chains that start from draws of a density that are made once and stored"),
+        Component(
+            "visible",
+            prefix + "Visible",
+            "chains that start from the visible part of events, the hidden part from a density or the mean",
+            "xiezheng2018",
+        ),
         Component("data", prefix + "Data", "chains that start at the examples: contrastive divergence", "hinton2002"),
         Component(
             "buffer",
@@ -189,9 +213,7 @@ def ebm_chains() -> list[Component]:
             "a bank of chains that continue: persistent contrastive divergence, replay",
             "du2019",
         ),
-        Component(
-            "memory", prefix + "Memory", "one chain per example, continued whenever the example returns", "han2017"
-        ),
+        Component("memory", prefix + "Memory", "chains per example, continued whenever the example returns", "han2017"),
         Component("proposal", prefix + "Proposal", "chains that start where the trainer proposes", "xie2018"),
     ]
 
@@ -261,6 +283,13 @@ def ebm_trainers() -> list[Component]:
             "latent-space energy-based prior: short-run chains for posterior and prior",
             "pang2020",
             example=LATENT_EXAMPLE,
+        ),
+        Component(
+            "variational-latent",
+            "ebmsuite.methods.variational_latent:VariationalLatent",
+            "latent-space energy-based prior beside a variational auto-encoder: an encoder instead of posterior chains",
+            "pang2021",
+            example=VARIATIONAL_LATENT_EXAMPLE,
         ),
         Component(
             "vae",
@@ -388,7 +417,30 @@ def ebm_optimisers() -> list[Component]:
 
 @hookimpl
 def ebm_datasets() -> list[Component]:
-    return [Component("normal", "ebmsuite.dataset:NormalSamples", "draws from a Gaussian with known parameters")]
+    prefix = "ebmsuite.wrapped:"
+    return [
+        Component("normal", "ebmsuite.dataset:NormalSamples", "draws from a Gaussian with known parameters"),
+        Component("masked", prefix + "Masked", "another data set with a random part of each example hidden"),
+        Component(
+            "measured", prefix + "Measured", "another data set with a linear measurement of each example as condition"
+        ),
+    ]
+
+
+@hookimpl
+def ebm_masks() -> list[Component]:
+    prefix = "ebmsuite.masks:"
+    return [
+        Component("random", prefix + "Random", "hides coordinates independently of one another: salt-and-pepper"),
+        Component("region", prefix + "Region", "hides a block at a random place, for events of any number of axes"),
+        Component("half", prefix + "Half", "hides the first or the last part along an axis"),
+        Component("slices", prefix + "Slices", "hides whole slices of an axis, such as the frames of a clip"),
+    ]
+
+
+@hookimpl
+def ebm_constraints() -> list[Component]:
+    return [Component("pool", "ebmsuite.constraint:Pool", "means over blocks: the event at a lower resolution")]
 
 
 @hookimpl

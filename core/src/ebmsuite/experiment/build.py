@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from ebmsuite.dataset import Codec, Dataset, Stream
 from ebmsuite.errors import DataError, RecipeError
-from ebmsuite.experiment import checks, provenance
+from ebmsuite.experiment import checks, provenance, trained
 from ebmsuite.experiment.recipe import Recipe
 from ebmsuite.learning import Draws, Optimiser, Players, Role, Spaces, Trainer
 from ebmsuite.plugins.registry import Registry
@@ -20,6 +21,7 @@ from ebmsuite.ranks import Ranks
 from ebmsuite.sampling import Phase
 from ebmsuite.sampling.fast import FastPath, Route, channels_last
 from ebmsuite.space import ConditionSpace, Space
+from ebmsuite.values import plain
 
 __all__ = ["Experiment", "Splits", "pick_device"]
 
@@ -76,7 +78,7 @@ class Experiment:
     """The objects that a recipe describes, built for one process.
 
     The nets are initialised from the global generator with the recipe's seed, so all processes start with the same
-    weights.
+    weights. ``sources`` holds the weights of players that come from another run.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Experiment:
         examples: int,
         device: torch.device,
         ranks: Ranks | None = None,
+        sources: Mapping[str, trained.TrainedPlayer] = MappingProxyType({}),
     ) -> None:
         self.recipe, self.registry, self.device = recipe, registry, device
         self.event, self.condition, self.codec = event, condition, codec
@@ -111,8 +114,13 @@ class Experiment:
                 net = nets[name] = registry.build(role.kind, spec, **given).to(device)
             except ValueError as error:  # events that it is not for, or numbers that contradict each other
                 raise RecipeError(f"players.{name}: {error}") from error
-            checks.condition_is_taken(recipe, name, net, registry.resolve(role.kind, spec["name"]), given["condition"])
+            target = registry.resolve(role.kind, trained.architecture(spec)["name"])
+            checks.condition_is_taken(recipe, name, net, target, given["condition"])
             checks.level_of_noise_is_given(recipe, name, net, role)
+            if name in sources:
+                here = {"event": event, "condition": condition, "latent": recipe.latent}
+                read = {"name": codec.name, **plain(codec)} if codec is not None else None
+                sources[name].load(name, net, {**here, "codec": read})
             _autocast(net, PRECISIONS[recipe.compute.precision])
             channels_last(net)
         optimisers = {n: self._optimiser(spec) for n, spec in recipe.optimisers.items()}
@@ -126,19 +134,30 @@ class Experiment:
             checks.energy_is_of_the_space(recipe, name, energies[name], players, draws)
             phases[name] = self._phase(name, spec, energies[name], {**given, "event": spaces[draws.space]})
             checks.chains_are_proposed(recipe, name, phases[name], draws)
+            checks.chains_are_counted(recipe, name, phases[name], draws)
         self.trainer: Trainer = registry.build("trainer", recipe.trainer, **spaces, players=players, phases=phases)
         self.streams: dict[str, Stream] = {}
         self.splits: dict[str, Splits] = {}
 
     @classmethod
-    def with_data(cls, recipe: Recipe, registry: Registry, device: torch.device, ranks: Ranks) -> Experiment:
-        """Build the experiment with its data streams, for training."""
+    def with_data(
+        cls, recipe: Recipe, registry: Registry, device: torch.device, ranks: Ranks, resume: bool = False
+    ) -> Experiment:
+        """Build the experiment with its data streams, for training.
+
+        Unless ``resume``, players that come from another run get their weights from there; the recipe of the experiment
+        then has their architectures. To ``resume``, a checkpoint has the weights of all players.
+        """
+        recipe, sources = (recipe, {}) if resume else trained.complete(recipe, registry)
         datasets: dict[str, Dataset] = {k: registry.build("dataset", spec) for k, spec in recipe.data.items()}
         first = next(iter(datasets.values()))
         checks.streams_agree(datasets)
         checks.conditions_are_sound(datasets)
         condition = next((d.condition for d in datasets.values() if d.condition is not None), None)
-        self = cls(recipe, registry, first.event, condition, first.codec, len(first), device, ranks)
+        self = cls(recipe, registry, first.event, condition, first.codec, len(first), device, ranks, sources)
+        if ranks.main and not resume:
+            for line in self.trainer.cautions():
+                log.warning("%s", line)
         self.splits = {k: Splits(spec, registry) for k, spec in recipe.data.items()}
         for number, (name, dataset) in enumerate(datasets.items()):
             seed = recipe.seed * 1009 + number

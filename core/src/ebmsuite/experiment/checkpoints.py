@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ebmsuite.errors import DataError, UserError
@@ -19,6 +18,7 @@ from ebmsuite.experiment import provenance
 from ebmsuite.experiment.build import Experiment
 from ebmsuite.experiment.recipe import Recipe
 from ebmsuite.experiment.run import Run, RunState, read_log
+from ebmsuite.experiment.stored import STEP, checkpoint_steps, load_tensors
 from ebmsuite.files import sync, write_text, writing
 from ebmsuite.tree import to_host
 
@@ -27,9 +27,6 @@ __all__ = ["EARLIER_NAMES", "STEP", "Checkpoints", "best_step", "checkpoint_step
 
 EARLIER_NAMES = {"reset_at": "born", "evaluated": "judged"}
 """Key of run.json -> its name until 0.1."""
-
-
-STEP = re.compile(r"^step-(\d{8})$")
 
 
 class Checkpoints:
@@ -138,8 +135,8 @@ class Checkpoints:
             )
         trainer = run.experiment.trainer
         self.load_model(path, run.experiment, examples_changed)
-        trainer.players.restore_optimisers(_load(path / "optimisers.safetensors"))
-        _restore_generators(run, _load(path / f"generators-{ranks.rank}.safetensors"))
+        trainer.players.restore_optimisers(load_tensors(path / "optimisers.safetensors"))
+        _restore_generators(run, load_tensors(path / f"generators-{ranks.rank}.safetensors"))
         run.take(state)
         return state
 
@@ -152,14 +149,14 @@ class Checkpoints:
         _load_nets(dict(players.items()), path / "players.safetensors")
         _load_nets(players.ema, path / "ema.safetensors")
         rank = experiment.ranks.rank
-        chains = _load(path / f"phases-{rank}.safetensors")
+        chains = load_tensors(path / f"phases-{rank}.safetensors")
         for name, phase in experiment.trainer.phases.items():
             own = {k[len(name) + 1 :]: v for k, v in chains.items() if k.startswith(name + ".")}
             try:
                 phase.chains.restore({} if examples_changed and phase.chains.per_example else own, experiment.device)
             except DataError as error:
                 raise DataError(f"{path}, phases.{name}.chains: {error}") from error
-        experiment.trainer.restore(_load(path / "trainer.safetensors"))
+        experiment.trainer.restore(load_tensors(path / "trainer.safetensors"))
         experiment.set_step(step)
         return step
 
@@ -170,12 +167,6 @@ class Checkpoints:
             if _read_state(path).scheduled:
                 return path
         raise DataError(f"{self.root}: a rollback needs a scheduled checkpoint, and there is none; train again")
-
-
-def checkpoint_steps(root: Path) -> list[int]:
-    """The steps that have a complete checkpoint, in ascending order."""
-    found = (STEP.match(p.name) for p in root.iterdir()) if root.is_dir() else ()
-    return sorted(int(m.group(1)) for m in found if m)
 
 
 def best_step(rows: Sequence[Mapping[str, Any]], recipe: Recipe) -> int | None:
@@ -230,22 +221,12 @@ def _save(tensors: Mapping[str, Tensor], path: Path) -> None:
         save_file({k: to_host(v) for k, v in tensors.items()}, path)
 
 
-def _load(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except Exception as error:  # safetensors raises its own types for a damaged file
-        raise DataError(
-            f"{path}: cannot be read ({error}); delete this checkpoint, the folder {path.parent}, to use "
-            "the one before it"
-        ) from error
-
-
 def _net_state(nets: Mapping[str, torch.nn.Module]) -> dict[str, Tensor]:
     return {f"{name}/{key}": value for name, net in nets.items() for key, value in net.state_dict().items()}
 
 
 def _load_nets(nets: Mapping[str, torch.nn.Module], path: Path) -> None:
-    state = _load(path)
+    state = load_tensors(path)
     for name, net in nets.items():
         own = {k[len(name) + 1 :]: v for k, v in state.items() if k.startswith(name + "/")}
         try:

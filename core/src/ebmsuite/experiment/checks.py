@@ -17,6 +17,7 @@ from ebmsuite.sampling import Phase, Proposal
 from ebmsuite.space import ConditionSpace, Space, space_problem
 
 __all__ = [
+    "chains_are_counted",
     "chains_are_independent",
     "chains_are_proposed",
     "condition_is_taken",
@@ -102,6 +103,15 @@ def chains_are_proposed(recipe: Recipe, phase: str, built: Phase, draws: Draws) 
     if draws.proposal and not isinstance(built.chains, Proposal):
         raise RecipeError(
             f'phases.{phase}.chains: the trainer "{recipe.trainer["name"]}" supplies the initial states; use "proposal"'
+        )
+
+
+def chains_are_counted(recipe: Recipe, phase: str, built: Phase, draws: Draws) -> None:
+    """Only a trainer that says so can use several chains per example."""
+    if built.chains.per_row > 1 and not draws.several:
+        raise RecipeError(
+            f'phases.{phase}.chains.chains: the trainer "{recipe.trainer["name"]}" uses one chain per example, not '
+            f"{built.chains.per_row}"
         )
 
 

@@ -236,11 +236,11 @@ def passes(run: Run) -> list[Pass]:
             return torch.autograd.grad(net(x, condition).sum(), x)
 
         offer(energy)
-    for net in trainer.players.values():
+    for net in (trainer.players[name] for name in trainer.players.how):  # those that learn
         if isinstance(net, NormalGenerator):
             offer(partial(_learn, net, partial(net, vector(), batch.condition)))
         elif isinstance(net, Encoder):
-            offer(partial(_learn, net, partial(net.moments, batch.encoder_input)))
+            offer(partial(_learn, net, partial(net.moments, net.sees(batch))))
     return found
 
 

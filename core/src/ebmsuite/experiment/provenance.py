@@ -19,6 +19,7 @@ __all__ = [
     "condition_lines",
     "describe",
     "describe_stream",
+    "difference",
     "differences",
     "line",
     "read",
@@ -133,6 +134,12 @@ def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list
         for change in changes(f"data.{name}", before[name], stream)
     ]
     return spaces, examples
+
+
+def difference(stored: Any, now: Any) -> str:
+    """The first difference between two values as `plain` gives them, in words; empty if there is none."""
+    now = json.loads(json.dumps(plain(now)))
+    return "" if _same(stored, now) else _shown(stored, now)
 
 
 def changes(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -25,6 +25,7 @@ from ebmsuite.schedule import Schedule
 from ebmsuite.values import conform, plain
 
 __all__ = [
+    "TRAINED",
     "Budget",
     "CheckpointPlan",
     "Compute",
@@ -113,6 +114,8 @@ class Recipe:
 
 
 SECTIONS = [f.name for f in dataclasses.fields(Recipe)]
+TRAINED = "trained"
+"""The component of a player that comes from another run (`ebmsuite.nets.trained_nets`)."""
 WATCH = ("log", "guard", "progress", "report")
 """The suite's callbacks. Each is active unless a recipe disables it."""
 
@@ -316,7 +319,15 @@ def _fill(raw: Mapping[str, Any], registry: Registry) -> Recipe:
     trainer: Any = registry.resolve("trainer", raw["trainer"]["name"])
     _same_keys(raw["data"], trainer.streams, "data", "stream")
     _same_keys(raw["players"], tuple(trainer.roles), "players", "player", _optional(trainer.roles))
-    _same_keys(raw["optimisers"], tuple(raw["players"]), "optimisers", "player")
+    frozen = _frozen(raw["players"])
+    _same_keys(raw["optimisers"], tuple(raw["players"]), "optimisers", "player", frozen)
+    for key in frozen & raw["optimisers"].keys():
+        raise RecipeError(
+            f"optimisers.{key}: players.{key} is frozen and does not learn; remove this, or set "
+            f"players.{key}.frozen=false"
+        )
+    if len(frozen) == len(raw["players"]):
+        raise RecipeError("players: all are frozen, so nothing learns; set frozen: false for one of them")
     _same_keys(raw["phases"], tuple(trainer.draws), "phases", "phase", _optional(trainer.draws))
     for key, spec in raw["phases"].items():
         _check_phase(spec, f"phases.{key}")
@@ -463,6 +474,11 @@ def _check_phase(spec: Any, where: str) -> None:
             raise RecipeError(f"{where}.{key}: no such key; {hint}")
     if "steps" not in spec:
         raise RecipeError(f"{where}.steps: is missing; set the number of steps")
+
+
+def _frozen(players: Mapping[str, Any]) -> frozenset[str]:
+    specs = [(k, s) for k, s in players.items() if isinstance(s, Mapping) and s.get("name") == TRAINED]
+    return frozenset(k for k, s in specs if s.get("frozen", True))
 
 
 def _kinds(roles: Mapping[str, Any]) -> dict[str, str]:

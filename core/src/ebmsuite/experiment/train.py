@@ -82,7 +82,8 @@ def _train_here(
     folder: Path = ranks.from_main(out or new_folder(recipe.recipe))
     if not resume and (folder / "recipe.yaml").exists():
         raise UserError(f"{folder}: already holds a run; use --resume {folder}, or another --out")
-    experiment = Experiment.with_data(recipe, registry, device, ranks)
+    begun = resume and bool(checkpoint_steps(folder / "checkpoints"))
+    experiment = Experiment.with_data(recipe, registry, device, ranks, begun)
     datasets = {name: stream.dataset for name, stream in experiment.streams.items()}
     data = provenance.describe(datasets, experiment.condition)
     changes = provenance.compare(folder, data, allow_changed_data) if resume else []
@@ -97,10 +98,9 @@ def _train_here(
         folder.mkdir(parents=True, exist_ok=True)
         held = lock(folder)
     try:
-        fresh = not (resume and checkpoint_steps(folder / "checkpoints"))
         run = _begin(Run(folder, experiment, registry), data, changes, resume)
-        with pace.threads(run, fresh):
-            if fresh:
+        with pace.threads(run, not begun):
+            if not begun:
                 pace.choose_layout(run)
                 pace.check_precision(run)
             return _go_on(run, quiet)

@@ -38,7 +38,8 @@ class Optimiser:
 class Players(Mapping[str, nn.Module]):
     """Nets by name. `update` takes the gradient of each loss for its player only.
 
-    Parameters are updated in place and never replaced.
+    A net without an optimiser is frozen: it does not learn, whatever the losses are. Parameters are updated in place
+    and never replaced.
     """
 
     def __init__(
@@ -77,8 +78,9 @@ class Players(Mapping[str, nn.Module]):
 
     def reset(self, name: str) -> None:
         """Restart the optimiser, schedule and moving average of a player for a new stage of learning."""
-        self._begin(name)
-        self.reset_at[name] = self.t
+        if name in self.how:
+            self._begin(name)
+            self.reset_at[name] = self.t
 
     def set_step(self, t: int) -> None:
         """Set the learning step to ``t``. The loop calls this before every step."""
@@ -99,13 +101,14 @@ class Players(Mapping[str, nn.Module]):
         return (self.t - self.reset_at[name]) // self.how[name].accumulate
 
     def update(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Update the players from their losses.
+        """Update the players from their losses; those without an optimiser stay as they are.
 
         Computes all gradients, averages them over processes and over the accumulated ones, clips them, then makes all
         optimiser steps and updates the moving averages. A player that accumulates gradients waits until it has enough.
         A loss that several players share is differentiated once. Returns ``loss/NAME`` and ``gradient/NAME`` (the norm
         before clipping).
         """
+        losses = {name: loss for name, loss in losses.items() if name in self.how}
         gradients: dict[str, list[Tensor]] = {}
         params = {name: [p for p in self.nets[name].parameters() if p.requires_grad] for name in losses}
         sharing: dict[int, list[str]] = {}

@@ -75,6 +75,8 @@ class Draws:
     optional: bool = False
     proposal: bool = False
     """Whether the trainer gives the starts of the chains. The recipe's chains must then be ``proposal``."""
+    several: bool = False
+    """Whether the trainer can use several chains per row of a batch (`ebmsuite.sampling.Chains.per_row`)."""
 
 
 def generator_posterior(players: Mapping[str, Any]) -> Energy:
@@ -111,6 +113,10 @@ class Trainer:
             name: players[phase.energy] if isinstance(phase.energy, str) else phase.energy(players)
             for name, phase in cls.draws.items()
         }
+
+    def cautions(self) -> list[str]:
+        """Settings that are allowed but known to mislead, one line each; printed at the start of a run."""
+        return []
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         """Make one learning step on one batch per stream."""

@@ -47,12 +47,12 @@ class DivergenceTriangle(Autoencoder):
         data, c = batches["data"], batches["data"].condition
         energy, generator, encoder = (self.players[k] for k in ("energy", "generator", "encoder"))
         # Q
-        explained, each_kl = evidence(generator, encoder, data.x, data.x, c, rng)
+        explained, each_kl, _ = evidence(generator, encoder, Batch(data.x, c), rng)
         reconstruction, kl = -explained.mean(), each_kl.mean()
         # P
         drawn = generator.latent.sample(len(data), rng, c)
         x = generator.draw(drawn, rng, c)
-        inverse = -self.inverse_weight * encoder.log_prob(drawn, x).mean()
+        inverse = -self.inverse_weight * encoder.log_prob(drawn, encoder.sees(Batch(x, c))).mean()
         fooled = energy(x, c).mean()
         # Pi: `update` takes the gradient of each loss for its player only, so E needs no freezing above
         plus, minus = energy(data.x, c), energy(x.detach(), c)

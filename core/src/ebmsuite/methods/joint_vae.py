@@ -56,9 +56,9 @@ class JointVAE(Autoencoder):
             return z if c is None else (z, c)
 
         # Q and P
-        z = encoder.sample(len(data), rng, data.encoder_input)
+        z = encoder.sample(len(data), rng, encoder.sees(data))
         explained = generator.log_prob(data.x, z, c).mean()
-        log_q, log_prior = encoder.log_prob(z, data.encoder_input).mean(), generator.latent.log_prob(z).mean()
+        log_q, log_prior = encoder.log_prob(z, encoder.sees(data)).mean(), generator.latent.log_prob(z).mean()
         drawn = generator.latent.sample(len(data), rng, c)
         x = generator.draw(drawn, rng, c)
         # E for the losses of generator and encoder

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ebmsuite.errors import RecipeError
 from ebmsuite.generator import Posterior
+from ebmsuite.learning.latents import Inferred, infer, temperatures_agree
 from ebmsuite.learning.trainer import WATCHED_LATENT, Draws, Logs, Role, Trainer, sides
 from ebmsuite.sampling import Proposal, Start
 from ebmsuite.space import Batch
@@ -59,11 +60,14 @@ class LatentPrior(Trainer):
                 "players.encoder: no chain starts from it; set phases.posterior.chains={name: proposal} or leave it out"
             )
 
+    def cautions(self) -> list[str]:
+        return temperatures_agree(self.phases, "posterior")
+
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy, generator = batches["data"], self.players["energy"], self.players["generator"]
         given, proposed = data.condition, self._proposed(data, rng)
         # inference and synthesis
-        start = None if proposed is None else Start(proposed.detach())
+        start = None if proposed is None else Start(proposed.z.detach())
         posterior = self.phases["posterior"].draw(data, rng, (data.x, given), start)
         prior = self.phases["prior"].draw(data, rng, None if self.joint else given)
         # learning
@@ -76,13 +80,14 @@ class LatentPrior(Trainer):
         if proposed is not None:
             encoder = self.players["encoder"]
             if self.encoder_learns == "end":
-                losses["encoder"] = -encoder.log_prob(posterior.x, data.encoder_input).mean()
+                losses["encoder"] = -encoder.log_prob(posterior.x, encoder.sees(data)).mean()
             else:
-                energies = self.phases["posterior"].energy(proposed, (data.x, given))
-                losses["encoder"] = (energies + encoder.log_prob(proposed, data.encoder_input)).mean()
+                energies = self.phases["posterior"].energy(proposed.z, (data.x, given))
+                losses["encoder"] = (energies + encoder.log_prob(proposed.z, encoder.sees(data))).mean()
         logs = self.players.update(losses)
         return {
             **sides(plus, minus),
+            **({} if proposed is None else proposed.use(generator.latent)),
             "z/posterior": posterior.x.square().mean().sqrt(),
             "z/prior": prior.x.square().mean().sqrt(),
             "moved/posterior": (posterior.x - posterior.start.x).square().mean().sqrt(),
@@ -92,11 +97,8 @@ class LatentPrior(Trainer):
     @torch.no_grad()
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
         proposed = self._proposed(batch, rng)
-        start = None if proposed is None else Start(proposed)
+        start = None if proposed is None else Start(proposed.z)
         return self.phases["posterior"].sample(len(batch), rng, (batch.x, batch.condition), start)
 
-    def _proposed(self, batch: Batch, rng: torch.Generator) -> Tensor | None:
-        if "encoder" not in self.players:
-            return None
-        z: Tensor = self.players["encoder"].sample(len(batch), rng, batch.encoder_input)
-        return z
+    def _proposed(self, batch: Batch, rng: torch.Generator) -> Inferred | None:
+        return infer(self.players["encoder"], batch, rng) if "encoder" in self.players else None

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.errors import RecipeError
+from ebmsuite.learning.latents import infer
 from ebmsuite.learning.trainer import Draws, Logs, Role
 from ebmsuite.methods.dsm import DenoisingScoreMatching
 from ebmsuite.methods.vae import VariationalAutoencoder
@@ -65,8 +66,9 @@ class LatentScoreMatching(VariationalAutoencoder):
             self.players.reset("energy")
         data, encoder = batches["data"], self.players.ema.get("encoder", self.players["encoder"])
         with torch.no_grad(), in_mode(encoder, train=False):
-            z = encoder.sample(len(data), rng, data.encoder_input)
-        return self.matching.step(t, {"data": Batch(z, data.condition)}, rng)
+            drawn = infer(encoder, data, rng)
+        logs = self.matching.step(t, {"data": Batch(drawn.z, data.condition)}, rng)
+        return {**logs, **drawn.use(self.players["generator"].latent)}
 
     @torch.no_grad()
     def sample_latent(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:

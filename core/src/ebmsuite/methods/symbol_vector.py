@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ebmsuite.errors import RecipeError
+from ebmsuite.learning.latents import infer, temperatures_agree
 from ebmsuite.learning.trainer import WATCHED_LATENT, Draws, Logs, Role, Trainer, sides
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
@@ -53,7 +54,7 @@ class SymbolVector(Trainer):
         "encoder": Role("density", condition=lambda s: None),
     }
     draws: ClassVar[Mapping[str, Draws]] = {"prior": Draws("latent")}
-    watched: ClassVar[Mapping[str, tuple[float, float]]] = {**WATCHED_LATENT, "z/data": (20.0, 10.0)}
+    watched: ClassVar[Mapping[str, tuple[float, float]]] = WATCHED_LATENT
     streams: ClassVar[tuple[str, ...]] = ("data", "labelled")
 
     def __post_init__(self) -> None:
@@ -61,25 +62,29 @@ class SymbolVector(Trainer):
             if not hasattr(self.players[player], word):
                 raise RecipeError(f"players.{player}: this component has no {word}; use {use} or another that has")
 
+    def cautions(self) -> list[str]:
+        return temperatures_agree(self.phases)
+
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, labelled = batches["data"], batches["labelled"]
         energy, generator, encoder = (self.players[k] for k in ("energy", "generator", "encoder"))
         # inference and synthesis
-        z = encoder.sample(len(data), rng, data.encoder_input)
+        drawn = infer(encoder, data, rng)
+        z = drawn.z
         prior = self.phases["prior"].draw(data, rng)
         # learning
         plus, minus = energy(z), energy(prior.x)
-        bound = (encoder.log_prob(z, data.encoder_input) + plus - generator.log_prob(data.x, z)).mean()
-        label_loss = cross_entropy(energy.logits(encoder.moments(labelled.encoder_input)[0]), labelled.condition)
+        bound = (encoder.log_prob(z, encoder.sees(data)) + plus - generator.log_prob(data.x, z)).mean()
+        label_loss = cross_entropy(energy.logits(encoder.moments(encoder.sees(labelled))[0]), labelled.condition)
         information = mutual_information(energy.logits(z))
         coupling = self.label_weight * label_loss - self.information_weight * information
         losses = {"energy": (plus - minus).mean() + coupling, "encoder": bound + coupling, "generator": bound}
         logs = self.players.update(losses)
         return {
             **sides(plus, minus),
+            **drawn.use(generator.latent),
             "label_loss": label_loss.detach(),
             "information": information.detach(),
-            "z/data": z.detach().square().mean().sqrt(),
             "z/prior": prior.x.square().mean().sqrt(),
             **logs,
         }
@@ -95,5 +100,4 @@ class SymbolVector(Trainer):
 
     @torch.no_grad()
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        z: Tensor = self.players["encoder"].sample(len(batch), rng, batch.encoder_input)
-        return z
+        return infer(self.players["encoder"], batch, rng).z

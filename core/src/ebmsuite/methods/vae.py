@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ebmsuite.density import Density
 from ebmsuite.generator import Generator
+from ebmsuite.learning.latents import Inferred, infer
 from ebmsuite.learning.trainer import Logs, Role, Trainer
 from ebmsuite.schedule import Schedule, value_at
 from ebmsuite.space import Batch
@@ -20,11 +21,13 @@ __all__ = ["Autoencoder", "VariationalAutoencoder", "evidence"]
 
 
 def evidence(
-    generator: Generator, encoder: Density, x: Tensor, seen: Tree, condition: Tree, rng: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """log p(x | z, c) and log q(z | x) - log p(z), [B] each, at a z drawn by the encoder from its input ``seen``."""
-    z = encoder.sample(len(x), rng, seen)
-    return generator.log_prob(x, z, condition), encoder.log_prob(z, seen) - generator.latent.log_prob(z)
+    generator: Generator, encoder: Density, batch: Batch, rng: torch.Generator
+) -> tuple[Tensor, Tensor, Inferred]:
+    """log p(x | z, c) and log q(z | x) - log p(z), [B] each, at a z drawn by the encoder, and that z."""
+    drawn = infer(encoder, batch, rng)
+    z = drawn.z
+    explained = generator.log_prob(batch.x, z, batch.condition)
+    return explained, encoder.log_prob(z, encoder.sees(batch)) - generator.latent.log_prob(z), drawn
 
 
 class Autoencoder(Trainer):
@@ -38,8 +41,7 @@ class Autoencoder(Trainer):
 
     @torch.no_grad()
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        z: Tensor = self.players["encoder"].sample(len(batch), rng, batch.encoder_input)
-        return z
+        return infer(self.players["encoder"], batch, rng).z
 
 
 @dataclass
@@ -56,10 +58,11 @@ class VariationalAutoencoder(Autoencoder):
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, generator, encoder = batches["data"], self.players["generator"], self.players["encoder"]
-        reconstruction, kl = evidence(generator, encoder, data.x, data.encoder_input, data.condition, rng)
+        reconstruction, kl, drawn = evidence(generator, encoder, data, rng)
         loss = (value_at(self.kl_weight, t) * kl - reconstruction).mean()
         logs = self.players.update({"generator": loss, "encoder": loss})
-        return {"reconstruction": -reconstruction.detach().mean(), "kl": kl.detach().mean(), **logs}
+        seen = {"reconstruction": -reconstruction.detach().mean(), "kl": kl.detach().mean()}
+        return {**seen, **drawn.use(generator.latent), **logs}
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:

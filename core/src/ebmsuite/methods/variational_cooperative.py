@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ebmsuite.learning.latents import infer
 from ebmsuite.learning.trainer import Draws, Role
 from ebmsuite.methods.cooperative import Cooperative
 from ebmsuite.methods.vae import evidence
@@ -36,11 +37,10 @@ class VariationalCooperative(Cooperative):
 
     def _teach(self, data: Batch, refined: Draw, rng: torch.Generator) -> dict[str, Tensor]:
         generator, encoder, x = self.players["generator"], self.players["encoder"], refined.x
-        reconstruction, kl = evidence(generator, encoder, x, x, data.condition, rng)
+        reconstruction, kl, _ = evidence(generator, encoder, Batch(x, data.condition), rng)
         loss = (self.kl_weight * kl - reconstruction).mean()
         return {"generator": loss, "encoder": loss}
 
     @torch.no_grad()
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
-        z: Tensor = self.players["encoder"].sample(len(batch), rng, batch.x)
-        return z
+        return infer(self.players["encoder"], Batch(batch.x, batch.condition), rng).z

@@ -21,8 +21,8 @@ from ebmsuite.space import TIME_EMBEDDING, ConditionSpace, Space
 from ebmsuite.tree import Tree
 
 __all__ = [
-    "Conditional", "Edges", "Head", "PerLayer", "Total", "convnet", "convnet_encoder", "convnet_levels", "convolutions",
-    "deconvnet", "transposed", "xavier",
+    "ConditionedLayers", "Edges", "Head", "PerLayer", "Total", "convnet", "convnet_encoder", "convnet_levels",
+    "convolutions", "deconvnet", "transposed", "xavier",
 ]  # fmt: skip
 
 PerLayer: TypeAlias = int | tuple[int | tuple[int, ...], ...]
@@ -90,7 +90,7 @@ class ConditionShift(nn.Module):
         return h + shift.view(*shift.shape, *[1] * (h.dim() - 2))
 
 
-class Conditional(nn.Sequential):
+class ConditionedLayers(nn.Sequential):
     """Layers in sequence, of which each `ConditionShift` gets the condition, whose space is ``given``."""
 
     def __init__(self, given: ConditionSpace, *layers: nn.Module) -> None:
@@ -274,7 +274,7 @@ def _energy_net(
                 nn.init.normal_(layer.weight, 0.0, init_sd)
                 nn.init.zeros_(layer.bias)
     layers.append(Head(features.size) if head == "linear" else Total(head == "mean"))
-    return nn.Sequential(*layers) if condition is None else Conditional(condition, *layers)
+    return nn.Sequential(*layers) if condition is None else ConditionedLayers(condition, *layers)
 
 
 # -- generator and encoder -------------------------------------------------------------------------------------------
@@ -341,7 +341,7 @@ def deconvnet(
     """
     layers = transposed(event, latent, channels, kernels, strides, activation, slope, condition)
     layers += [nn.Tanh()] if output == "tanh" else []
-    net = nn.Sequential(*layers) if condition is None else Conditional(condition, *layers)
+    net = nn.Sequential(*layers) if condition is None else ConditionedLayers(condition, *layers)
     return NormalGenerator(xavier(net), Gaussian(latent), sd)
 
 

@@ -72,20 +72,22 @@ def mlp_energy(
     reference_sd: float | None = None,
     slope: float = 0.2,
     spectral_norm: bool = False,
+    conditional: bool = True,
     condition: ConditionSpace = None,
 ) -> Tilted:
     """An MLP on the flattened event, concatenated with its condition: ``depth`` hidden layers of ``width`` units.
 
-    ``slope`` is the negative slope of leaky-relu. ``spectral_norm`` keeps the largest singular value of every layer at
-    1 (Miyato et al., ICLR 2018).
+    Without ``conditional`` it ignores the condition. ``slope`` is the negative slope of leaky-relu. ``spectral_norm``
+    keeps the largest singular value of every layer at 1 (Miyato et al., ICLR 2018).
     """
-    layers = mlp([event.size + width_of(condition), *[width] * depth, 1], activation, slope)
+    given = condition if conditional else None
+    layers = mlp([event.size + width_of(given), *[width] * depth, 1], activation, slope)
     if spectral_norm:
         for layer in layers:
             if isinstance(layer, nn.Linear):
                 nn.utils.parametrizations.spectral_norm(layer)
     net = nn.Sequential(nn.Flatten(), layers, nn.Flatten(start_dim=0))
-    return Tilted(net if condition is None else SideBySide(net, condition), reference(event, reference_sd))
+    return Tilted(net if given is None else SideBySide(net, given), reference(event, reference_sd), conditional)
 
 
 def labels_of(condition: ConditionSpace, net: str) -> int:
@@ -145,11 +147,25 @@ def mlp_generator(
 
 
 def mlp_encoder(
-    event: Space, latent: Space, width: int = 128, depth: int = 2, activation: Activation = "silu"
+    event: Space,
+    latent: Space,
+    width: int = 128,
+    depth: int = 2,
+    activation: Activation = "silu",
+    conditional: bool = False,
+    condition: ConditionSpace = None,
 ) -> Encoder:
-    """An MLP from the event to a normal distribution of the latent vector."""
-    net = nn.Sequential(nn.Flatten(), mlp([event.size, *[width] * depth, 2 * latent.size], activation))
-    return Encoder(net, latent)
+    """An MLP from the event to a normal distribution of the latent vector.
+
+    With ``conditional`` it also gets the condition: q(z | x, c) instead of q(z | x).
+    """
+    if conditional and condition is None:
+        raise RecipeError("mlp-encoder.conditional: there is no condition to give to this encoder; remove it")
+    given = condition if conditional else None
+    layers = mlp([event.size + width_of(given), *[width] * depth, 2 * latent.size], activation)
+    return Encoder(
+        SideBySide(layers, given) if conditional else nn.Sequential(nn.Flatten(), layers), latent, conditional
+    )
 
 
 class PatchScores(nn.Module):

@@ -5,12 +5,12 @@ ends. A *phase* is one way of drawing samples: energy, kernel, chains and number
 """
 
 from ebmsuite.sampling.annealed import AnnealedLangevin
-from ebmsuite.sampling.chains import Augmentation, Buffer, Chains, Data, Memory, Noise, Proposal, Start
+from ebmsuite.sampling.chains import Augmentation, Bank, Buffer, Chains, Data, Memory, Noise, Proposal, Start, Visible
 from ebmsuite.sampling.descent import Descent
 from ebmsuite.sampling.fast import FastPath
 from ebmsuite.sampling.gibbs import GibbsWithGradients
 from ebmsuite.sampling.hmc import HMC
-from ebmsuite.sampling.kernel import Held, Sampler, Target, run, target_of, tempered
+from ebmsuite.sampling.kernel import Held, Sampler, Target, run, target_of, temperature, tempered
 from ebmsuite.sampling.langevin import Langevin
 from ebmsuite.sampling.mala import MALA
 from ebmsuite.sampling.nuts import NUTS
@@ -24,6 +24,7 @@ __all__ = [
     "NUTS",
     "AnnealedLangevin",
     "Augmentation",
+    "Bank",
     "Buffer",
     "Chains",
     "Data",
@@ -41,8 +42,10 @@ __all__ = [
     "Sampler",
     "Start",
     "Target",
+    "Visible",
     "run",
     "target_of",
+    "temperature",
     "tempered",
     "warm_up",
 ]

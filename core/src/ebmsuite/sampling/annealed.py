@@ -50,6 +50,10 @@ class AnnealedLangevin:
         """T_k."""
         return float(self.start * (self.end / self.start) ** min(k / (self.over - 1), 1.0))
 
+    def implied_temperature(self) -> float:
+        """The last temperature."""
+        return self.end
+
     def init(self, x: Tensor, target: Target) -> State:
         return State(x, 0)
 

@@ -24,10 +24,14 @@ class Descent:
     continuous: ClassVar[bool] = True
     adjusted: ClassVar[bool] = False
 
+    def implied_temperature(self) -> float:
+        """0: the chains end at a mode."""
+        return 0.0
+
     def init(self, x: Tensor, target: Target) -> State:
-        return State(x)
+        return State(target.place(x))
 
     def step(self, state: State, target: Target, rng: torch.Generator) -> tuple[State, Info]:
         w, s = fixed(self.gradient_weight), target.scale
         energy, gradient = target.value_and_grad(state.x)
-        return State(state.x - (w * s * s) * gradient), Info(energy)
+        return State(target.place(state.x - (w * s * s) * gradient)), Info(energy)

@@ -107,7 +107,7 @@ class FastPath:
         if route == "eager":
             return eager
         function = self._of(route, x, condition)
-        return Target(partial(function, condition=condition), eager.scale)
+        return eager._replace(value_and_grad=partial(function, condition=condition))
 
     def _of(self, route: Route, x: Tensor, condition: Tree) -> Program:
         key = f"{route} {_key(x, condition)}"

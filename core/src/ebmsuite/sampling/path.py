@@ -48,8 +48,8 @@ class GeometricPath:
     def __init__(self, energy: Energy, base: Density, x: Tensor, condition: Tree = None) -> None:
         self.base, self.condition = base, condition
         self.model = target_of(energy, x, condition)
-        if (torch.as_tensor(self.model.scale) == 0).any():
-            raise ValueError("ais: Z is an integral over all coordinates, but the energy keeps some fixed (scale 0)")
+        if (torch.as_tensor(self.model.scale) == 0).any() or not torch.equal(self.model.place(x), x):
+            raise ValueError("ais: Z is an integral over all events, but the energy keeps some coordinates fixed")
 
     def point(self, x: Tensor) -> Point:
         """Compute both ends of the path at ``x``."""

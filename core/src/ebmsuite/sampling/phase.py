@@ -17,9 +17,9 @@ from ebmsuite.sampling.fast import FastPath
 from ebmsuite.sampling.kernel import Sampler, run, target_of
 from ebmsuite.schedule import Schedule, at
 from ebmsuite.space import Batch
-from ebmsuite.tree import Tree
+from ebmsuite.tree import Tree, tree_map
 
-__all__ = ["Draw", "Phase", "in_mode"]
+__all__ = ["Draw", "Phase", "in_mode", "repeated"]
 
 Each = Callable[[int, Any, Any], None]
 
@@ -33,6 +33,12 @@ class Draw(NamedTuple):
     start: Start
     energy: Tensor | None
     """E [B] as the last step reported it (see `Sampler`); None without a step."""
+    per_row: int = 1
+    """Number of chains per row of the batch. The chains of a row follow one another in ``x``."""
+
+    def rows(self, values: Tensor) -> Tensor:
+        """The mean over the chains of each row: values [rows * chains, ...] -> [rows, ...]."""
+        return values.reshape(-1, self.per_row, *values.shape[1:]).mean(1)
 
 
 class Phase:
@@ -75,15 +81,19 @@ class Phase:
         proposal: Start | None = None,
         graph: int = 0,
     ) -> Draw:
-        """Run one chain per row of ``batch``.
+        """Run one chain per row of ``batch``, or `Chains.per_row` chains.
 
         The last ``graph`` steps keep their autograd graph, so the result is differentiable in the energy's parameters
         and, if these are all steps, in the start.
         """
+        each = self.chains.per_row
+        if each > 1:
+            batch, condition = batch.repeat_interleave(each), repeated(condition, each)
+            proposal = None if proposal is None else Start(*(repeated(v, each) for v in proposal))
         start = self.chains.start(len(batch), rng, batch, condition, proposal)
         x, energy = self._run(start, rng, self.steps, graph=graph, learning=True)
         self.chains.keep(start, x)
-        return Draw(x, start.condition, start, energy)
+        return Draw(x, start.condition, start, energy, each)
 
     def sample(
         self,
@@ -132,7 +142,7 @@ class Phase:
         each: Each | None = None,
         learning: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        x, info = start.x, None
+        x, info = self.energy.place(start.x, start.condition), None
         with in_mode(self.energy, learning and self.nets == "train"):
             plain, kept = max(steps - graph, 0), min(graph, steps)
             if plain:
@@ -150,6 +160,11 @@ class Phase:
         if self.sampler.adjusted and info is not None and not learning:
             warn_if_rounded(info.energy.detach(), f"the Metropolis test of {type(self.sampler).__name__}")
         return x, None if info is None else info.energy.detach()
+
+
+def repeated(tree: Tree, times: int) -> Tree:
+    """Every row of a tree ``times`` times, one after the other."""
+    return tree_map(lambda v: v.repeat_interleave(times, 0), tree)
 
 
 @contextmanager

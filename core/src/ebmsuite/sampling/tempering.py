@@ -57,6 +57,10 @@ class ParallelTempering:
         if not (self.kernel.adjusted and self.kernel.continuous):
             raise ValueError("parallel-tempering: the kernel must be mala, hmc or nuts")
 
+    def implied_temperature(self) -> float:
+        """The first temperature, that of the chain that is kept."""
+        return self.temperatures[0]
+
     def init(self, x: Tensor, target: Target) -> State:
         return State(x, tuple(self.kernel.init(x, tempered(target, T)) for T in self.temperatures), False)
 

@@ -54,7 +54,7 @@ def _mean(model: Model, batch: Batch) -> Tensor:
     if not isinstance(encoder, Encoder):
         raise UserError(f"{model.recipe.recipe}: without noise, inference begins at an encoder's mean; it has none")
     parts = batch.to(model.device).parts(model.rows_at_once(batch.x.shape[1:]))
-    return finite(torch.cat([encoder.moments(part.encoder_input)[0] for part in parts]), "inference")
+    return finite(torch.cat([encoder.moments(encoder.sees(part))[0] for part in parts]), "inference")
 
 
 def _descend(model: Model, batch: Batch, z: Tensor, steps: int, rng: torch.Generator) -> Tensor:

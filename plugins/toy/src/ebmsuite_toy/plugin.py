@@ -30,6 +30,7 @@ SMOOTH = [
     Component("toy/signals", AT + "Signals", "signals of one axis, of a few bands of frequencies"),
     Component("toy/constellation", AT + "constellation", "unequal Gaussians at places without symmetry"),
     Component("toy/moved", AT + "Moved", "another density, bent, turned and shifted by a map that is known"),
+    Component("toy/correlated", AT + "Correlated", "a Gaussian whose coordinates are correlated, of any dimension"),
     Component("toy/ill-conditioned", AT + "IllConditioned", "a Gaussian of very unequal widths, of any dimension"),
 ]
 """Known densities are energies too, for sampling from energies that are not learned and for comparisons with them."""
@@ -72,6 +73,11 @@ def ebm_metrics() -> list[Component]:
             "toy/latent-divergence",
             "ebmsuite_toy.metrics:LatentDivergence",
             "KL(data || model) of a latent-variable model, summed over a grid of its latent vector",
+        ),
+        Component(
+            "toy/conditional",
+            "ebmsuite_toy.metrics:Conditional",
+            "conditional mean and covariance given a part or a measurement, against the exact ones",
         ),
         Component(
             "toy/samples",
@@ -137,6 +143,19 @@ def ebm_recipes() -> list[Component]:
             "xiezhu2021",
         ),
         Component(
+            "toy/clamped",
+            prefix + "clamped.yaml",
+            "hidden coordinates filled in by a clamped energy, given the others",
+            "xiezheng2018",
+        ),
+        Component(
+            "toy/projected",
+            prefix + "projected.yaml",
+            "events of a given low resolution, by a projected energy",
+            "xiezheng2018",
+        ),
+        Component("toy/refine", prefix + "refine.yaml", "samples of another run, refined by an energy"),
+        Component(
             "toy/joint-classifier",
             prefix + "joint-classifier.yaml",
             "eight modes of two classes by a joint energy model",
@@ -179,6 +198,12 @@ def ebm_recipes() -> list[Component]:
         ),
         Component(
             "toy/latent", prefix + "latent.yaml", "eight modes in ten dimensions by a latent energy prior", "pang2020"
+        ),
+        Component(
+            "toy/variational-latent",
+            prefix + "variational-latent.yaml",
+            "two modes in a plane in ten dimensions by a variational latent energy prior",
+            "pang2021",
         ),
         Component(
             "toy/latent-dsm",

@@ -24,17 +24,25 @@ ROWS = 500
 class Embedded(Labelled):
     """x = g(z) + e in ``dim`` dimensions: z from ``modes`` Gaussians on a circle, e ~ N(0, sd^2 I).
 
-    g is a fixed curved surface, g(z) = A tanh(B z), with A and B drawn at random from ``seed``. Densities and
-    conditionals are sums over a grid of z, exact up to rounding. Each mode is a class.
+    g is a fixed curved surface, g(z) = A tanh(B z), with A and B drawn at random from ``seed``. If not ``curved``, it
+    is the plane g(z) = A B z. Densities and conditionals are sums over a grid of z, exact up to rounding. Each mode is
+    a class.
     """
 
     cells: Tensor
     means: Tensor
 
     def __init__(
-        self, dim: int = 10, sd: float = 0.1, modes: int = 8, seed: int = 0, event: Space | None = None
+        self,
+        dim: int = 10,
+        sd: float = 0.1,
+        modes: int = 8,
+        seed: int = 0,
+        curved: bool = True,
+        event: Space | None = None,
     ) -> None:
         super().__init__()
+        self.curved = curved
         positive(sd=sd, modes=modes)
         self.event, self.sd = vectors(dim, event), sd
         self.latent = eight_gaussians(radius=1.5, sd=0.2, modes=modes)
@@ -58,7 +66,8 @@ class Embedded(Labelled):
 
     def mean(self, z: Tensor) -> Tensor:
         """g(z), float64 [B, dim], for z [B, 2]."""
-        value: Tensor = torch.tanh(z.double() @ self.get_buffer("inner")) @ self.get_buffer("outer")
+        inner = z.double() @ self.get_buffer("inner")
+        value: Tensor = (inner.tanh() if self.curved else inner) @ self.get_buffer("outer")
         return value
 
     def draw(self, n: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
