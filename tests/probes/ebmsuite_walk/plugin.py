@@ -5,10 +5,10 @@ ebm_api = 1
 
 @hookimpl
 def ebm_datasets():
-    at = "ebmsuite_walk.data:"
+    prefix = "ebmsuite_walk.data:"
     return [
-        Component("walk/walkers", at + "Walkers", "walkers among others, with a tree of conditions"),
-        Component("walk/plain", at + "Plain", "displacements without a condition and without a codec"),
+        Component("walk/walkers", prefix + "Walkers", "walkers among others, with a tree of conditions"),
+        Component("walk/plain", prefix + "Plain", "displacements without a condition and without a codec"),
     ]
 
 
