@@ -140,7 +140,7 @@ def test_files_that_are_no_pictures_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"text\.jpg"):
         Pixels((8, 8), 3).read(tmp_path / "text.jpg")
     (tmp_path / "none").mkdir()
-    with pytest.raises(DataError, match=r"none holds no picture"):
+    with pytest.raises(DataError, match=r"none contains no pictures"):
         Pixels((8, 8), 3).read(tmp_path / "none")
 
 
@@ -284,3 +284,16 @@ def test_shift_moves_whole_pixels_and_repeats_the_border() -> None:
     assert torch.equal(Shift(0)(x, torch.Generator()), x)
     with pytest.raises(RecipeError, match="pixels: -1"):
         Shift(-1)
+
+
+def test_resized_pictures_are_counted(tmp_path: Path) -> None:
+    for name, size in (("a", (64, 64)), ("b", (64, 64)), ("c", (28, 28))):
+        Image.new("L", size).save(tmp_path / f"{name}.png")
+    codec = Pixels((28, 28), 1)
+    assert codec.inputs(tmp_path).resized == "2 pictures from 64x64 to 28x28"
+    Image.new("L", (40, 30)).save(tmp_path / "d.png")
+    assert codec.inputs(tmp_path).resized == "3 pictures from 2 sizes to 28x28"
+    assert codec.inputs(tmp_path / "d.png").resized == "1 picture from 30x40 to 28x28"
+    assert codec.inputs(tmp_path / "c.png").resized == ""
+    np.save(tmp_path / "x.npy", np.zeros((5, 32, 32), np.uint8))
+    assert codec.inputs(tmp_path / "x.npy").resized == "5 pictures from 32x32 to 28x28"

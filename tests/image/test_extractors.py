@@ -155,7 +155,7 @@ def test_efficientnet_takes_grey_pictures_of_any_size() -> None:
     grey = torch.rand(70, 1, 28, 20, generator=torch.Generator().manual_seed(0)) * 2 - 1
     seen = net(grey)
     torch.testing.assert_close(net(grey[65:].expand(-1, 3, -1, -1)).features, seen.features[65:])
-    with pytest.raises(UserError, match=r"are \[B, 1 or 3, H, W\], got \[1, 2, 8, 8\]"):
+    with pytest.raises(UserError, match=r"expected pictures \[B, 1 or 3, H, W\], got \[1, 2, 8, 8\]"):
         net(torch.zeros(1, 2, 8, 8))
     with pytest.raises(UserError, match="multiple of 32, got 100"):
         EfficientNetLite0(size=100)
@@ -195,7 +195,7 @@ def test_files_that_are_no_weights_are_named(tmp_path: Path) -> None:
             path.write_bytes(content)
         else:
             torch.save(content, path)
-        with pytest.raises(DataError, match=r"w\.pth does not hold the weights"):
+        with pytest.raises(DataError, match=r"w\.pth does not contain the weights"):
             InceptionV3(str(path)).prepare({})
 
 

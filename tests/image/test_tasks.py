@@ -17,7 +17,7 @@ import ebmsuite.model as core
 from ebmsuite.density import Uniform
 from ebmsuite.energy import Tilted
 from ebmsuite.errors import DataError, RecipeError, UserError
-from ebmsuite.pictures.renderers import Chain, Pictures, Samples
+from ebmsuite.pictures.renderers import Chain, Samples, SheetAndFilm
 from ebmsuite.pictures.sheets import sheet
 from ebmsuite.sampling import Buffer, Chains, Data, Langevin, Noise, Phase, Start
 from ebmsuite.space import Space
@@ -191,7 +191,16 @@ def test_what_was_left_out_of_the_input_is_a_fact(tmp_path: Path, pictures: Path
     (pictures / "notes.txt").touch()
     facts = apply(Inpaint(steps=1, n=2), Model(), pictures, tmp_path / "x.png")
     assert (facts["pictures"], facts["of"]) == (2, 3)
-    assert facts["skipped"] == "1 with an ending that is not read (notes.txt)"
+    assert facts["skipped"] == "1 with an unsupported ending (notes.txt)"
+
+
+@pytest.mark.parametrize("task", [Inpaint(steps=1, n=3), Reconstruct(iterations=1, steps=1, n=3)])
+def test_resized_pictures_are_a_fact(task: Any, tmp_path: Path, pictures: Path) -> None:
+    assert "resized" not in apply(task, Model(), pictures, tmp_path / "x.png")
+    for name in ("1", "2", "3"):  # the last is not among the first three
+        Image.new("L", (16, 16)).save(pictures / f"{name}.png")
+    facts = apply(task, Model(), pictures, tmp_path / "x.png")
+    assert facts["resized"] == "2 pictures from 16x16 to 8x8"
 
 
 def test_a_scale_is_passed_on(tmp_path: Path) -> None:
@@ -331,7 +340,7 @@ def test_film_goes_from_start_to_sample(tmp_path: Path) -> None:
 
 
 def test_pictures_are_samples_and_a_film(tmp_path: Path) -> None:
-    files = Pictures(columns=4, frames=3, chains=2)(Model(), tmp_path / "new", generator(9), 6)
+    files = SheetAndFilm(columns=4, frames=3, chains=2)(Model(), tmp_path / "new", generator(9), 6)
     assert [f.name for f in files] == ["samples.png", "film.png", "film.gif"]
     picture = np.array(Image.open(files[0]))
     np.testing.assert_array_equal(picture, grid(Model().sample(6, rng=generator(9)), 4))

@@ -5,13 +5,16 @@ The plugin is ``tests/probes/ebmsuite_walk``, which the tests see like an instal
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from ebmsuite_walk.uses import BestOfK
 
+from ebmsuite.cli import main
 from ebmsuite.dataset import first
 from ebmsuite.errors import DataError, PluginError, RecipeError, UserError
 from ebmsuite.evaluation.report import write_report
@@ -19,7 +22,7 @@ from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.experiment.run import Run
 from ebmsuite.experiment.train import train
 from ebmsuite.hookspecs import hookimpl
-from ebmsuite.model import load
+from ebmsuite.model import apply, load
 from ebmsuite.plugins.conformance import check_plugin, interrupted_run, same_end
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.plugins.testing import rng, watched_by
@@ -143,6 +146,36 @@ def test_names_and_frames_are_written_to_the_users_file(run: Path, tmp_path: Pat
     assert torch.allclose(back.x, x, atol=1e-5)
 
 
+def test_the_commands_take_conditions_from_a_split(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command(*words: str | Path) -> str:
+        with pytest.raises(SystemExit) as end:
+            main([str(word) for word in words])
+        said = capsys.readouterr()
+        assert end.value.code == 0, said.err
+        return said.out + said.err
+
+    said = command("sample", run, "--from", "test", "-n", "3", "-k", "2", "--out", tmp_path / "walks.csv")
+    assert "3 of 256 examples of the split test" in said
+    with (tmp_path / "walks.csv").open(newline="") as file:
+        names = [row["name"] for row in csv.DictReader(file)]
+    assert len(names) == 6
+    assert all(name.startswith("test-") for name in names)
+    assert names[::2] == names[1::2], "two samples per condition"
+    command("diagnose", run, "--from", "test", "-n", "8", "--times", "2", "--no-log-z")
+    assert "split test" in (run / "diagnosis.html").read_text(encoding="utf-8")
+
+
+def test_a_task_writes_the_facts_of_a_users_file_back(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text(
+        "name,frame," + ",".join(f"p{i}" for i in range(10)) + "\nAda,40,0,0,1,0,2,0,3,0,4,0\n"
+    )
+    assert apply(run, "walk/ahead", tmp_path / "mine.csv", out=tmp_path / "out.csv") == {"walkers": 1}
+    back = load(run).codec.read(tmp_path / "out.csv")
+    assert (back.meta["name"].tolist(), back.meta["frame"].tolist()) == (["Ada"], [40])
+
+
 def test_an_energy_of_the_condition_learns_the_speeds(tmp_path: Path) -> None:
     changes = ("budget.steps=300", "budget.batch=64", "negative.steps=20", "energy.lr=0.02", "checkpoint.every=300")
     model = load(train("walk/straight", *QUIET, *changes, out=tmp_path / "run"))
@@ -152,3 +185,5 @@ def test_an_energy_of_the_condition_learns_the_speeds(tmp_path: Path) -> None:
     error = model.sample(100, condition=batch.condition) - batch.truth["ahead"]
     other = model.sample(100, condition=take(batch.condition, torch.randperm(100, generator=rng())))
     assert error.square().mean() < 0.1 * (other - batch.truth["ahead"]).square().mean()
+    scores = BestOfK(20)(model, model.data, rng(), 100)
+    assert 0.1 < scores["best"].value < 0.8 * scores["mean"].value < 0.4  # the noise is 0.1 m per coordinate

@@ -41,7 +41,7 @@ from ebmsuite_toy.densities import (
     two_moons,
 )
 from ebmsuite_toy.grid import Grid, log_density, temperature
-from ebmsuite_toy.metrics import Divergence, Samples, Statistics
+from ebmsuite_toy.metrics import Divergence, SampleDistances, Statistics
 from ebmsuite_toy.render import paths
 
 PLANE = [
@@ -357,7 +357,7 @@ def test_points_with_labels_and_hidden_coordinates() -> None:
     assert torch.equal(batch.x[batch.known], some.truth[batch.known])
 
 
-def test_a_conditional_model_is_judged_class_by_class() -> None:
+def test_a_conditional_model_is_evaluated_class_by_class() -> None:
     class Conditional(Truth):
         condition = Space((), kind="label", classes=2)
 
@@ -383,12 +383,12 @@ def test_distances_of_samples_know_their_floor() -> None:
             return self.density.sample(n, rng) + torch.tensor([1.0, 0.0])
 
     data = {s: Points(Rings(), 2000, s) for s in ("train", "test")}
-    scores = Samples()(Shifted(Rings()), data, rng(), 2000)
+    scores = SampleDistances()(Shifted(Rings()), data, rng(), 2000)
     # moved by 1 along an axis, a projection on direction u is moved by u_0, whose mean square is 1 / 2
     assert scores["sliced"].value == pytest.approx(0.5**0.5, abs=0.1)
     assert scores["mmd"].value > 50 * abs(scores["mmd"].protocol["floor"])
     assert scores["surprise"].value > 1 > 10 * abs(scores["surprise"].protocol["floor"])
-    floor = Samples(of="held-out")(Shifted(Rings()), data, rng(), 2000)
+    floor = SampleDistances(of="held-out")(Shifted(Rings()), data, rng(), 2000)
     assert floor["sliced"].value == pytest.approx(scores["sliced"].protocol["floor"], abs=1e-5)
 
 

@@ -186,15 +186,15 @@ def read_text(path: Path, what: str, encoding: str = "utf-8-sig") -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{path}: it cannot be read: its text is UTF-16; save it as UTF-8")
     if b"\0" in content:
-        at = _line(content, content.index(b"\0"))
-        raise DataError(f"{path}, line {at}: it cannot be read as text: a byte 0; save it as UTF-8 text")
+        line = _line(content, content.index(b"\0"))
+        raise DataError(f"{path}, line {line}: it cannot be read as text: a byte 0; save it as UTF-8 text")
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        at, byte = _line(content, error.start), content[error.start]
+        line, byte = _line(content, error.start), content[error.start]
         wanted = "ASCII" if encoding == "ascii" else "UTF-8"
         raise DataError(
-            f"{path}, line {at}: it cannot be read: the byte {byte:#04x} is not {wanted}; save it as {wanted} text"
+            f"{path}, line {line}: it cannot be read: the byte {byte:#04x} is not {wanted}; save it as {wanted} text"
         ) from error
     text = text.replace("\r\n", "\n")
     if "\n" not in text:
@@ -204,8 +204,8 @@ def read_text(path: Path, what: str, encoding: str = "utf-8-sig") -> str:
     return text
 
 
-def _line(content: bytes, at: int) -> int:
-    before = content[:at].replace(b"\r\n", b"\n")
+def _line(content: bytes, offset: int) -> int:
+    before = content[:offset].replace(b"\r\n", b"\n")
     return (before.count(b"\n") or before.count(b"\r")) + 1
 
 

@@ -195,7 +195,8 @@ class Plugin:
     def ebm_metrics(self) -> Sequence[Component]:
         """Metrics: objects that are called with ``(model, data, rng, n)`` and return a `Score`.
 
-        ``data`` maps split names to data sets; ``n`` is the number of samples (`ebmsuite.model.Metric`).
+        ``data`` maps split names to data sets; ``n`` is the number of samples (`ebmsuite.model.Metric`). A
+        metric may also define ``prepare(data)``, which runs before training (`ebmsuite.scores.Prepared`).
         """
         raise NotImplementedError
 

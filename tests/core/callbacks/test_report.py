@@ -21,7 +21,7 @@ from ebmsuite.evaluation import report
 from ebmsuite.evaluation.report import write_report
 from ebmsuite.evaluation.wording import value, words
 from ebmsuite.experiment.train import train
-from ebmsuite.pictures.files import write_film
+from ebmsuite.pictures.picture_files import write_film
 from ebmsuite.plugins.testing import watched_by
 
 

@@ -68,8 +68,8 @@ def ebm_recipes():
 
 @hookimpl
 def ebm_cases():
-    at = "ebmsuite_scenes.plugin:CASES."
-    return [Component(f"scenes/{name}", at + name, "a case") for name in vars(CASES)]
+    prefix = "ebmsuite_scenes.plugin:CASES."
+    return [Component(f"scenes/{name}", prefix + name, "a case") for name in vars(CASES)]
 
 
 class Cases:

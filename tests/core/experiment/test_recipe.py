@@ -340,7 +340,7 @@ def test_every_sampler_learns_from_a_recipe(sampler: str) -> None:
     experiment = Experiment.with_data(recipe, registry, torch.device("cpu"), Ranks())
     rng = torch.Generator().manual_seed(0)
     for t in range(2):
-        experiment.at(t)
+        experiment.set_step(t)
         logs = experiment.trainer.step(t, {"data": experiment.streams["data"].batch(t)}, rng)
         assert all(torch.isfinite(v) for v in logs.values())
     experiment.close()

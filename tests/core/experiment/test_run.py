@@ -18,7 +18,7 @@ from ebmsuite_probe.trainers import MeanDistance
 from safetensors.torch import load_file
 
 from ebmsuite.builtin.examples import MLE_EXAMPLE
-from ebmsuite.errors import DataError, Interrupted, RecipeError, Stopped, UserError
+from ebmsuite.errors import DataError, Interrupted, MissingData, RecipeError, Stopped, UserError
 from ebmsuite.experiment.checkpoints import checkpoint_steps, newest
 from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.experiment.run import read_log
@@ -553,3 +553,14 @@ def test_other_launchers(launcher: str, tmp_path: Path) -> None:
     assert done.stderr.count(f"{number}; run folder") == 1
     assert done.stdout == f"{tmp_path / 'run'}\n"
     assert [r["step"] for r in rows(tmp_path / "run")] == [10, 12]
+
+
+def test_a_metric_is_prepared_before_the_first_step(tmp_path: Path) -> None:
+    needed = tmp_path / "weights"
+    recipe = {**MLE_EXAMPLE, "metrics": [{"name": "probe/needs-file", "path": str(needed)}]}
+    with pytest.raises(MissingData, match="weights: missing"):
+        train(recipe, watched_by(), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    needed.touch()
+    train(recipe, watched_by(), out=tmp_path / "run")
+    assert needed.read_text() == "train valid test"

@@ -87,11 +87,11 @@ def test_clipping_warm_up_and_schedules() -> None:
     moved = torch.cat([net.a.detach(), net.log_b.detach() - math.log(0.5)])
     assert moved.norm().item() == pytest.approx(0.5, rel=1e-4)
     _, players = players_of(lr=Schedule(1.0, 0.0, 100), warm_up=10)
-    players.at(4)
+    players.set_step(4)
     assert players.lr("energy") == pytest.approx(0.96 * 0.5)
     players.lr_factor = 0.5
     players.reset("energy")
-    players.at(5)
+    players.set_step(5)
     assert players.lr("energy") == pytest.approx(0.99 * 0.2 * 0.5)
 
 
@@ -99,7 +99,7 @@ def test_the_moving_average() -> None:
     net, players = players_of(ema=0.5)
     values = []
     for t in range(20):
-        players.at(t)
+        players.set_step(t)
         players.update({"energy": net(torch.full((1, 2), float(t))).sum()})
         values.append(net.a.detach().clone())
     expected = torch.zeros(2)
@@ -133,7 +133,7 @@ def steps_of(batches: list[torch.Tensor], accumulate: int, make=adam, **how) -> 
     net = mlp_energy(Space((3,)), 8, 1).double()
     players = Players({"energy": net}, {"energy": Optimiser(make, accumulate=accumulate, **{"lr": 0.01, **how})})
     for t, batch in enumerate(batches):
-        players.at(t)
+        players.set_step(t)
         players.update({"energy": net(batch).square().mean()})
     return net, players
 

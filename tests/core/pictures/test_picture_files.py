@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ebmsuite.errors import DataError, MissingData
-from ebmsuite.pictures.files import write_film, write_png
+from ebmsuite.pictures.picture_files import write_film, write_png
 
 RNG = np.random.default_rng(0)
 COLOUR = list(RNG.integers(0, 256, (3, 9, 7, 3), dtype=np.uint8))

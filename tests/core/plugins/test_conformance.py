@@ -141,8 +141,8 @@ EXAMPLES = {"good": GOOD, "key": {**GOOD, "traner": {}}, "lacking": {**GOOD, "ph
 
 @hookimpl
 def ebm_trainers():
-    at = "ebmsuite.methods.mle:MaximumLikelihood"
-    return [Component(f"bad/{name}", at, name, example=example) for name, example in EXAMPLES.items()]
+    prefix = "ebmsuite.methods.mle:MaximumLikelihood"
+    return [Component(f"bad/{name}", prefix, name, example=example) for name, example in EXAMPLES.items()]
 """
 
 

@@ -96,8 +96,8 @@ ebm_api = 1
 
 @hookimpl
 def ebm_datasets():
-    at = "page_ising:"
-    return [Component("ising/spins", at + "Spins", "spins"), Component("ising/words", at + "Words", "words")]
+    prefix = "page_ising:"
+    return [Component("ising/spins", prefix + "Spins", "spins"), Component("ising/words", prefix + "Words", "words")]
 
 @hookimpl
 def ebm_densities():
@@ -105,8 +105,11 @@ def ebm_densities():
 
 @hookimpl
 def ebm_energies():
-    at = "page_ising:"
-    return [Component("ising/bonds", at + "bonds", "neighbours"), Component("ising/sites", at + "sites", "sites")]
+    prefix = "page_ising:"
+    return [
+        Component("ising/bonds", prefix + "bonds", "neighbours"),
+        Component("ising/sites", prefix + "sites", "sites"),
+    ]
 
 @hookimpl
 def ebm_samplers():
@@ -118,8 +121,11 @@ def ebm_metrics():
 
 @hookimpl
 def ebm_recipes():
-    at = "page_recipes:"
-    return [Component("ising/first", at + "ising.yaml", "spins"), Component("ising/words", at + "words.yaml", "words")]
+    prefix = "page_recipes:"
+    return [
+        Component("ising/first", prefix + "ising.yaml", "spins"),
+        Component("ising/words", prefix + "words.yaml", "words"),
+    ]
 """
 
 ISING_RECIPE = """
@@ -201,8 +207,11 @@ class Waves(Plugin):
 
     @hookimpl
     def ebm_datasets(self):
-        at = "page_waves:"
-        return [Component("waves/tones", at + "Tones", "tones"), Component("waves/patients", at + "Patients", "blood")]
+        prefix = "page_waves:"
+        return [
+            Component("waves/tones", prefix + "Tones", "tones"),
+            Component("waves/patients", prefix + "Patients", "blood"),
+        ]
 
     @hookimpl
     def ebm_codecs(self):
@@ -218,10 +227,10 @@ class Waves(Plugin):
 
     @hookimpl
     def ebm_recipes(self):
-        at = "page_recipes:"
+        prefix = "page_recipes:"
         return [
-            Component("waves/first", at + "waves.yaml", "tones"),
-            Component("waves/patients", at + "patients.yaml", "blood values given a tree"),
+            Component("waves/first", prefix + "waves.yaml", "tones"),
+            Component("waves/patients", prefix + "patients.yaml", "blood values given a tree"),
         ]
 """
 

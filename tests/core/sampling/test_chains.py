@@ -138,7 +138,7 @@ def test_chains_are_held_until_a_step_of_learning() -> None:
     phase = Phase(Quadratic(EVENT), Langevin(step_size=0.3), memory, Schedule(0, 5, over=1, delay=2))
     points = batch(1, 0)
     for t in range(5):
-        phase.at(t)
+        phase.set_step(t)
         x = phase.draw(points, rng(t)).x
         assert torch.equal(x, points.x) == (t <= 2)
 

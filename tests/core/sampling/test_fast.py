@@ -269,7 +269,7 @@ def test_a_learning_step_does_not_wait_for_the_device(overrides) -> None:
     experiment = Experiment.with_data(recipe, Registry(), torch.device("cpu"), Ranks())
     generator = rng()
     for t in range(3):  # the first steps fill buffers and optimisers
-        experiment.at(t)
+        experiment.set_step(t)
         batch = {"data": experiment.streams["data"].batch(t)}
         with Waits() as waits:
             experiment.trainer.step(t, batch, generator)

@@ -44,6 +44,8 @@ class Track:
 
     def write(self, x: Tensor, path: Path, batch: Batch | None = None) -> None:
         """Write displacements, with the names and frames of ``batch`` if it has any."""
+        if path.suffix != ".csv":
+            raise DataError(f'{path}: walks are written as .csv, not as "{path.suffix}"')
         meta = {} if batch is None or batch.meta is None else batch.meta
         names, frames = meta.get("name", np.array([""] * len(x))), meta.get("frame", np.zeros(len(x), dtype=np.int64))
         steps = [f"{axis}{t}" for t in range(1, AHEAD + 1) for axis in "xy"]

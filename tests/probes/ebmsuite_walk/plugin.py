@@ -5,10 +5,10 @@ ebm_api = 1
 
 @hookimpl
 def ebm_datasets():
-    at = "ebmsuite_walk.data:"
+    prefix = "ebmsuite_walk.data:"
     return [
-        Component("walk/walkers", at + "Walkers", "walkers among others, with a tree of conditions"),
-        Component("walk/plain", at + "Plain", "displacements without a condition and without a codec"),
+        Component("walk/walkers", prefix + "Walkers", "walkers among others, with a tree of conditions"),
+        Component("walk/plain", prefix + "Plain", "displacements without a condition and without a codec"),
     ]
 
 
@@ -26,3 +26,13 @@ def ebm_energies():
 def ebm_recipes():
     names = ("mle", "straight", "vae", "latent", "cooperative")
     return [Component(f"walk/{n}", f"ebmsuite_walk:recipes/{n}.yaml", f"walkers by {n}") for n in names]
+
+
+@hookimpl
+def ebm_metrics():
+    return [Component("walk/best-of", "ebmsuite_walk.uses:BestOfK", "distance of the best of k samples from the truth")]
+
+
+@hookimpl
+def ebm_tasks():
+    return [Component("walk/ahead", "ebmsuite_walk.uses:Ahead", "displacements of the walkers in your file")]

@@ -90,7 +90,7 @@ def ebm_energies() -> list[Component]:
             "ebmsuite.energy:projected",
             "another energy, restricted to events with a given measurement: super-resolution",
         ),
-        Component("trained", "ebmsuite.nets.trained:trained_energy", "an energy from another run"),
+        Component("trained", "ebmsuite.nets.trained_nets:trained_energy", "an energy from another run"),
         Component("constant", "ebmsuite.nets.mlp:Constant", "a single learned number, for a normalising constant"),
     ]
 
@@ -132,7 +132,7 @@ def ebm_densities() -> list[Component]:
         ),
         Component("gru-encoder", sequences + "encoders:gru_encoder", "bidirectional GRU encoder q(z | tokens), normal"),
         Component(
-            "trained", "ebmsuite.nets.trained:trained_density", "a density, such as an encoder, from another run"
+            "trained", "ebmsuite.nets.trained_nets:trained_density", "a density, such as an encoder, from another run"
         ),
         Component("conv-encoder", sequences + "encoders:conv_encoder", "convolutional encoder q(z | tokens), normal"),
     ]
@@ -140,7 +140,7 @@ def ebm_densities() -> list[Component]:
 
 @hookimpl
 def ebm_generators() -> list[Component]:
-    at = "ebmsuite.nets.sequences.decoders:"
+    prefix = "ebmsuite.nets.sequences.decoders:"
     return [
         Component("mlp", "ebmsuite.nets.mlp:mlp_generator", "multilayer perceptron from a normal latent vector"),
         Component(
@@ -149,41 +149,43 @@ def ebm_generators() -> list[Component]:
             "transposed convolutions from a normal latent vector, on one to three axes",
             "pang2020",
         ),
-        Component("lstm", at + "lstm", "LSTM decoder of tokens that reads z at every token", "pang2020"),
-        Component("trained", "ebmsuite.nets.trained:trained_generator", "a generator from another run"),
-        Component("transformer", at + "transformer", "causal Transformer decoder of tokens with z as its prefix"),
+        Component("lstm", prefix + "lstm", "LSTM decoder of tokens that reads z at every token", "pang2020"),
+        Component("trained", "ebmsuite.nets.trained_nets:trained_generator", "a generator from another run"),
+        Component("transformer", prefix + "transformer", "causal Transformer decoder of tokens with z as its prefix"),
     ]
 
 
 @hookimpl
 def ebm_samplers() -> list[Component]:
-    at = "ebmsuite.sampling."
+    prefix = "ebmsuite.sampling."
     return [
         Component(
             "langevin",
-            at + "langevin:Langevin",
+            prefix + "langevin:Langevin",
             "unadjusted Langevin dynamics with separate gradient weight and noise scale",
             "nijkamp2019",
         ),
-        Component("mala", at + "mala:MALA", "Langevin dynamics with a Metropolis test", "roberts1996"),
-        Component("hmc", at + "hmc:HMC", "Hamiltonian Monte Carlo", "neal2011"),
-        Component("nuts", at + "nuts:NUTS", "the no-U-turn sampler, vectorised over chains", "hoffman2014"),
+        Component("mala", prefix + "mala:MALA", "Langevin dynamics with a Metropolis test", "roberts1996"),
+        Component("hmc", prefix + "hmc:HMC", "Hamiltonian Monte Carlo", "neal2011"),
+        Component("nuts", prefix + "nuts:NUTS", "the no-U-turn sampler, vectorised over chains", "hoffman2014"),
         Component(
             "annealed-langevin",
-            at + "annealed:AnnealedLangevin",
+            prefix + "annealed:AnnealedLangevin",
             "Langevin dynamics with a falling temperature",
             "song2019",
         ),
         Component(
             "parallel-tempering",
-            at + "tempering:ParallelTempering",
+            prefix + "tempering:ParallelTempering",
             "chains at several temperatures that exchange places",
             "geyer1991",
         ),
-        Component("descent", at + "descent:Descent", "gradient descent to a mode: Langevin dynamics at temperature 0"),
+        Component(
+            "descent", prefix + "descent:Descent", "gradient descent to a mode: Langevin dynamics at temperature 0"
+        ),
         Component(
             "gibbs-with-gradients",
-            at + "gibbs:GibbsWithGradients",
+            prefix + "gibbs:GibbsWithGradients",
             "Gibbs sampling of one-hot events, one site per step, guided by gradients",
             "grathwohl2021",
         ),
@@ -192,25 +194,27 @@ def ebm_samplers() -> list[Component]:
 
 @hookimpl
 def ebm_chains() -> list[Component]:
-    at = "ebmsuite.sampling.chains:"
+    prefix = "ebmsuite.sampling.chains:"
     return [
-        Component("noise", at + "Noise", "chains that start from a density every time: short-run MCMC", "nijkamp2019"),
-        Component("bank", at + "Bank", "chains that start from draws of a density that are made once and stored"),
+        Component(
+            "noise", prefix + "Noise", "chains that start from a density every time: short-run MCMC", "nijkamp2019"
+        ),
+        Component("bank", prefix + "Bank", "chains that start from draws of a density that are made once and stored"),
         Component(
             "visible",
-            at + "Visible",
+            prefix + "Visible",
             "chains that start from the visible part of events, the hidden part from a density or the mean",
             "xiezheng2018",
         ),
-        Component("data", at + "Data", "chains that start at the examples: contrastive divergence", "hinton2002"),
+        Component("data", prefix + "Data", "chains that start at the examples: contrastive divergence", "hinton2002"),
         Component(
             "buffer",
-            at + "Buffer",
+            prefix + "Buffer",
             "a bank of chains that continue: persistent contrastive divergence, replay",
             "du2019",
         ),
-        Component("memory", at + "Memory", "chains per example, continued whenever the example returns", "han2017"),
-        Component("proposal", at + "Proposal", "chains that start where the trainer proposes", "xie2018"),
+        Component("memory", prefix + "Memory", "chains per example, continued whenever the example returns", "han2017"),
+        Component("proposal", prefix + "Proposal", "chains that start where the trainer proposes", "xie2018"),
     ]
 
 
@@ -403,34 +407,34 @@ def ebm_trainers() -> list[Component]:
 
 @hookimpl
 def ebm_optimisers() -> list[Component]:
-    at = "ebmsuite.learning.optimisers:"
+    prefix = "ebmsuite.learning.optimisers:"
     return [
-        Component("adam", at + "adam", "Adam", "kingma2015"),
-        Component("adamw", at + "adamw", "Adam with decoupled weight decay"),
-        Component("sgd", at + "sgd", "stochastic gradient descent with momentum"),
+        Component("adam", prefix + "adam", "Adam", "kingma2015"),
+        Component("adamw", prefix + "adamw", "Adam with decoupled weight decay"),
+        Component("sgd", prefix + "sgd", "stochastic gradient descent with momentum"),
     ]
 
 
 @hookimpl
 def ebm_datasets() -> list[Component]:
-    at = "ebmsuite.wrapped:"
+    prefix = "ebmsuite.wrapped:"
     return [
         Component("normal", "ebmsuite.dataset:NormalSamples", "draws from a Gaussian with known parameters"),
-        Component("masked", at + "Masked", "another data set with a random part of each example hidden"),
+        Component("masked", prefix + "Masked", "another data set with a random part of each example hidden"),
         Component(
-            "measured", at + "Measured", "another data set with a linear measurement of each example as condition"
+            "measured", prefix + "Measured", "another data set with a linear measurement of each example as condition"
         ),
     ]
 
 
 @hookimpl
 def ebm_masks() -> list[Component]:
-    at = "ebmsuite.masks:"
+    prefix = "ebmsuite.masks:"
     return [
-        Component("random", at + "Random", "hides coordinates independently of one another: salt-and-pepper"),
-        Component("region", at + "Region", "hides a block at a random place, for events of any number of axes"),
-        Component("half", at + "Half", "hides the first or the last part along an axis"),
-        Component("slices", at + "Slices", "hides whole slices of an axis, such as the frames of a clip"),
+        Component("random", prefix + "Random", "hides coordinates independently of one another: salt-and-pepper"),
+        Component("region", prefix + "Region", "hides a block at a random place, for events of any number of axes"),
+        Component("half", prefix + "Half", "hides the first or the last part along an axis"),
+        Component("slices", prefix + "Slices", "hides whole slices of an axis, such as the frames of a clip"),
     ]
 
 
@@ -441,21 +445,21 @@ def ebm_constraints() -> list[Component]:
 
 @hookimpl
 def ebm_tasks() -> list[Component]:
-    at = "ebmsuite.pictures.tasks:"
+    prefix = "ebmsuite.pictures.tasks:"
     return [
-        Component("film", at + "Film", "film chains from noise to sample"),
+        Component("film", prefix + "Film", "film chains from noise to sample"),
         Component(
             "interpolate",
-            at + "Interpolate",
+            prefix + "Interpolate",
             "draw interpolations between chain starts or latent vectors",
             "nijkamp2019",
         ),
         Component(
-            "neighbours", at + "Neighbours", "draw samples or your events beside their nearest training examples"
+            "neighbours", prefix + "Neighbours", "draw samples or your events beside their nearest training examples"
         ),
         Component(
             "reconstruct",
-            at + "Reconstruct",
+            prefix + "Reconstruct",
             "draw your events beside their reconstructions by a chain or by the generator",
             "nijkamp2019",
         ),
@@ -464,26 +468,28 @@ def ebm_tasks() -> list[Component]:
 
 @hookimpl
 def ebm_renderers() -> list[Component]:
-    at = "ebmsuite.pictures.renderers:"
+    prefix = "ebmsuite.pictures.renderers:"
     return [
-        Component("chain", at + "Chain", "chains from noise to sample, as a strip and a film"),
-        Component("neighbours", at + "Neighbours", "samples beside their nearest training examples"),
-        Component("pictures", at + "Pictures", "a sheet of samples and a film of chains"),
-        Component("prior-chains", at + "PriorChains", "short and long chains of latent vectors, decoded to events"),
-        Component("reconstructions", at + "Reconstructions", "held-out events above their reconstructions"),
-        Component("samples", at + "Samples", "a sheet of samples"),
+        Component("chain", prefix + "Chain", "chains from noise to sample, as a strip and a film"),
+        Component("neighbours", prefix + "Neighbours", "samples beside their nearest training examples"),
+        Component("pictures", prefix + "SheetAndFilm", "a sheet of samples and a film of chains"),
+        Component("prior-chains", prefix + "PriorChains", "short and long chains of latent vectors, decoded to events"),
+        Component("reconstructions", prefix + "Reconstructions", "held-out events above their reconstructions"),
+        Component("samples", prefix + "Samples", "a sheet of samples"),
     ]
 
 
 @hookimpl
 def ebm_callbacks() -> list[Component]:
-    at = "ebmsuite.callbacks."
+    prefix = "ebmsuite.callbacks."
     return [
-        Component("log", at + "log:MetricLog", "metrics.jsonl, one row every log.every steps"),
+        Component("log", prefix + "log:MetricLog", "metrics.jsonl, one row every log.every steps"),
         Component(
-            "guard", at + "guard:Guard", "stability guard: rolls back and lowers the learning rate, or stops the run"
+            "guard",
+            prefix + "guard:Guard",
+            "stability guard: rolls back and lowers the learning rate, or stops the run",
         ),
-        Component("progress", at + "progress:Progress", "progress bar with rate, logged numbers and time left"),
-        Component("report", at + "report:ReportWriter", "writes report.html when scores or pictures are new"),
-        Component("tensorboard", at + "tensorboard:TensorBoard", "scalars for TensorBoard", needs=("tensorboard",)),
+        Component("progress", prefix + "progress:Progress", "progress bar with rate, logged numbers and time left"),
+        Component("report", prefix + "report:ReportWriter", "writes report.html when scores or pictures are new"),
+        Component("tensorboard", prefix + "tensorboard:TensorBoard", "scalars for TensorBoard", needs=("tensorboard",)),
     ]

@@ -38,8 +38,9 @@ def command(
 
     with show():
         diagnosis, page = diagnose(
-            run, checkpoint, phase, chains, times, log_z, seed, device, split=split, condition=file
-        )
+            run, checkpoint, phase, chains, times, log_z, seed, device, split=split, condition=file,
+            say=lambda text: click.echo(text, err=True),
+        )  # fmt: skip
     if diagnosis.conditions:
         click.echo(f"conditions: {diagnosis.conditions}")
     click.echo(f"{verdict(diagnosis).title}.\n{page}")

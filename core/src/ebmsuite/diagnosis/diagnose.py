@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,16 @@ from torch import Tensor
 
 from ebmsuite.conditions import Conditions, chosen, or_name_the_options
 from ebmsuite.dataset import rows, split_of
-from ebmsuite.diagnosis.chains import energies, energy_distance, long_run, one_step, spread
-from ebmsuite.diagnosis.record import COST, SMALL, TIMES, Diagnosis
-from ebmsuite.diagnosis.volume import Volume, volume
+from ebmsuite.diagnosis.long_run import energies, energy_distance, long_run, one_step, spread
+from ebmsuite.diagnosis.record import SMALL, TIMES, Diagnosis
+from ebmsuite.diagnosis.volume import Volume, seconds, timed, volume
 from ebmsuite.diagnosis.words import as_json
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.files import write_text
 from ebmsuite.generator import Posterior
 from ebmsuite.model import Model, load
 from ebmsuite.plugins.registry import Registry
-from ebmsuite.progress import progress
+from ebmsuite.progress import duration, progress
 from ebmsuite.sampling import Phase, Start
 from ebmsuite.sampling.diagnostics import ess_bulk, ess_tail, rhat
 from ebmsuite.space import Batch, Space
@@ -33,6 +33,8 @@ SHORTEST = 8
 """The number of steps of the longest chains from which R-hat can be computed."""
 EXAMPLES = 1000
 """The number of training and of held-out examples that the chains are compared with."""
+AIS_CHAINS = AIS_BETAS = 500
+"""Chains and temperatures of the estimate of log Z."""
 
 
 def diagnose(
@@ -47,6 +49,7 @@ def diagnose(
     registry: Registry | None = None,
     split: str | None = None,
     condition: Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> tuple[Diagnosis, Path]:
     """Diagnose a run and write RUN/diagnosis.html and RUN/diagnosis.json; return the diagnosis and the page's path.
 
@@ -54,7 +57,8 @@ def diagnose(
     of steps in training. One set starts as in training, another at held-out examples. An integer ``times`` stands for
     the usual multiples up to it. ``log_z`` switches annealed importance sampling on or off (default: on for real events
     of up to 50 coordinates). If the model draws only latent vectors, the prior is diagnosed, and latent vectors
-    inferred from the data take the place of the data. Raises a `UserError` if there is no such phase.
+    inferred from the data take the place of the data. ``say`` receives a line with the expected duration. Raises a
+    `UserError` if there is no such phase.
 
     The chains of a conditional model run with the conditions of the held-out examples. ``split`` names the split that
     these are from (default: test). ``condition`` is a file of conditions (`ebmsuite.conditions.from_file`) instead,
@@ -65,7 +69,7 @@ def diagnose(
     if isinstance(times, int):
         times = [*(m for m in TIMES if m < times), times]
     model = load(run, checkpoint, device, registry)
-    diagnosis = measure(model, phase, chains, times, log_z, seed, split, condition)
+    diagnosis = measure(model, phase, chains, times, log_z, seed, split, condition, say)
     page = write_page(diagnosis, model, Path(run))
     write_text(Path(run) / "diagnosis.json", as_json(diagnosis))
     return diagnosis, page
@@ -80,6 +84,7 @@ def measure(
     seed: int,
     split: str | None = None,
     condition: Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Diagnosis:
     """Measure everything that `diagnose` reports, without writing files."""
     if chains < 8 or not times or min(times) < 1:
@@ -112,10 +117,19 @@ def measure(
             "held-out data": energies(drawn.energy, test.x, test.condition),
         }
     why = _no_volume(event, train, some, log_z)
-    cost = len(starts) * len(some) * times[-1] * drawn.steps
-    with progress("diagnose", cost + (0 if why else COST)) as advance:
+    per_step = _seconds_per_step(drawn, next(reversed(starts.values())), model.generator(seed))
+    chain_time = len(starts) * times[-1] * drawn.steps * per_step
+    volume_times = (0.0, 0.0, 0.0) if why else seconds(drawn.energy, event, train.x, AIS_CHAINS, AIS_BETAS)
+    volume_time = volume_times[0] + 2 * volume_times[1] + volume_times[2]
+    say(
+        f"diagnose: about {duration(chain_time + volume_time)} (chains {duration(chain_time)}"
+        + ("" if why else f", log Z {duration(volume_time)}")
+        + "); --times 10 makes the chains shorter, --no-log-z leaves log Z out"
+    )
+    with progress("diagnose", chain_time + volume_time) as advance:
         runs = tuple(
-            long_run(drawn, start, kind, times, train.x, test.x, rng, advance) for kind, start in starts.items()
+            long_run(drawn, start, kind, times, train.x, test.x, rng, lambda: advance(per_step))
+            for kind, start in starts.items()
         )
         traces = torch.cat([r.trace[len(r.trace) // 2 :] for r in runs], 1)
         first = runs[0]
@@ -126,8 +140,7 @@ def measure(
             out["noise"] = energies(drawn.energy, noise.sample(len(some), rng, some.condition), some.condition)
         found = None
         if not why:
-            found, why = _volume(event, drawn, train, test, rng)
-            advance(COST)
+            found, why = _volume(event, drawn, train, test, rng, volume_times)
     moved = (ends.x - first.moments[0].x).flatten(1).square().mean().sqrt()
     return Diagnosis(
         recipe=model.recipe.recipe, step_learned=model.step, weights=model.weights, phase=name,
@@ -138,6 +151,11 @@ def measure(
         step=one_step(drawn, ends.x, first.condition, rng), moved=float(moved) / spread(train.x),
         energies=out, volume=found, no_volume=why, conditions="" if given is None else given.source,
     )  # fmt: skip
+
+
+def _seconds_per_step(phase: Phase, start: Start, rng: torch.Generator) -> float:
+    steps = min(10, phase.steps)
+    return timed(lambda: phase.refine(start, rng, steps)) / steps
 
 
 def _phase_name(model: Model, phase: str | None) -> str:
@@ -191,9 +209,11 @@ def _no_volume(event: Space, train: Batch, test: Batch, asked: bool | None) -> s
     return ""
 
 
-def _volume(event: Space, phase: Phase, train: Batch, test: Batch, rng: torch.Generator) -> tuple[Volume | None, str]:
+def _volume(
+    event: Space, phase: Phase, train: Batch, test: Batch, rng: torch.Generator, times: tuple[float, float, float]
+) -> tuple[Volume | None, str]:
     try:
-        return volume(phase.energy, event, train.x, test.x, rng, chains=500, betas=500), ""
+        return volume(phase.energy, event, train.x, test.x, rng, AIS_CHAINS, AIS_BETAS, times), ""
     except (ValueError, UserError) as error:  # importance weights that are not finite, chains that diverged
         return None, f"log Z cannot be estimated: {error}."
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from ebmsuite.diagnosis.chains import LongRun
+from ebmsuite.diagnosis.long_run import LongRun
 from ebmsuite.diagnosis.record import Diagnosis
 from ebmsuite.diagnosis.words import Finding, findings, verdict
 from ebmsuite.errors import DataError
 from ebmsuite.evaluation.report import inline_svg, page, picture
 from ebmsuite.files import write_text
 from ebmsuite.model import Model
-from ebmsuite.pictures.files import pillow
+from ebmsuite.pictures.picture_files import pillow
 from ebmsuite.space import Batch
 from ebmsuite.tree import take
 

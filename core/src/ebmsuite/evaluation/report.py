@@ -56,9 +56,9 @@ def write_report(folder: str | Path, outcome: str = "") -> Path:
     numbers = [r for r in rows if "event" not in r and "scores" not in r]
     steps = checkpoint_steps(folder / "checkpoints")
     title = recipe.partition("\n")[0].removeprefix("recipe: ")
-    at = numbers[-1]["step"] if numbers else (steps[-1] if steps else 0)
+    step = numbers[-1]["step"] if numbers else (steps[-1] if steps else 0)
     spent = sum(r.get("seconds", 0.0) for r in numbers)
-    facts = f"step {at}" + (f", {outcome}" if outcome else "") + (f", {spent / 60:.1f} minutes" if spent else "")
+    facts = f"step {step}" + (f", {outcome}" if outcome else "") + (f", {spent / 60:.1f} minutes" if spent else "")
     parts = [f"<h1>{html.escape(title)}</h1><p class=quiet>{html.escape(facts)}</p>"]
     parts += _samples(folder)
     parts += _scores([r for r in rows if "scores" in r])

@@ -91,7 +91,7 @@ class Experiment:
         examples: int,
         device: torch.device,
         ranks: Ranks | None = None,
-        sources: Mapping[str, trained.Source] = MappingProxyType({}),
+        sources: Mapping[str, trained.TrainedPlayer] = MappingProxyType({}),
     ) -> None:
         self.recipe, self.registry, self.device = recipe, registry, device
         self.event, self.condition, self.codec = event, condition, codec
@@ -207,11 +207,11 @@ class Experiment:
         fast = FastPath(energy, compute.fast, draws, self.ranks.from_main, f"phases.{name}")
         return Phase(energy, sampler, chains, spec["steps"], spec["nets"], fast)
 
-    def at(self, t: int) -> None:
+    def set_step(self, t: int) -> None:
         """Set all schedules to their values at learning step ``t``."""
-        self.trainer.players.at(t)
+        self.trainer.players.set_step(t)
         for phase in self.trainer.phases.values():
-            phase.at(t)
+            phase.set_step(t)
 
     @property
     def routes(self) -> dict[str, dict[str, Route]]:

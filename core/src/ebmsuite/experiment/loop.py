@@ -36,7 +36,7 @@ def fit(run: Run, interrupted: StopSignals | None = None) -> str:
         if run.step >= recipe.budget.steps:
             return "finished"
         t = run.step
-        run.experiment.at(t)
+        run.experiment.set_step(t)
         batches = {name: s.batch(t).to(run.experiment.device) for name, s in run.experiment.streams.items()}
         logs = trainer.step(t, batches, run.rng)
 

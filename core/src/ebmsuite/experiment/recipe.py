@@ -115,7 +115,7 @@ class Recipe:
 
 SECTIONS = [f.name for f in dataclasses.fields(Recipe)]
 TRAINED = "trained"
-"""The component of a player that comes from another run (`ebmsuite.nets.trained`)."""
+"""The component of a player that comes from another run (`ebmsuite.nets.trained_nets`)."""
 WATCH = ("log", "guard", "progress", "report")
 """The suite's callbacks. Each is active unless a recipe disables it."""
 
@@ -577,16 +577,16 @@ def _find(key: str, tree: Any) -> str:
 
 
 def _set(raw: dict[str, Any], path: str, value: Any) -> None:
-    at: Any = raw
+    node: Any = raw
     *parents, last = path.split(".")
     for part in parents:
-        if isinstance(at, list):
-            at = at[int(part)]
+        if isinstance(node, list):
+            node = node[int(part)]
             continue
-        if not isinstance(at.get(part), dict | list):
-            at[part] = {}
-        at = at[part]
-    if isinstance(at, list):
-        at[int(last)] = value
+        if not isinstance(node.get(part), dict | list):
+            node[part] = {}
+        node = node[part]
+    if isinstance(node, list):
+        node[int(last)] = value
     else:
-        at[last] = value
+        node[last] = value

@@ -82,7 +82,7 @@ class Players(Mapping[str, nn.Module]):
             self._begin(name)
             self.reset_at[name] = self.t
 
-    def at(self, t: int) -> None:
+    def set_step(self, t: int) -> None:
         """Set the learning step to ``t``. The loop calls this before every step."""
         self.t = t
 

@@ -75,15 +75,15 @@ class SymbolVector(Trainer):
         # learning
         plus, minus = energy(z), energy(prior.x)
         bound = (encoder.log_prob(z, encoder.sees(data)) + plus - generator.log_prob(data.x, z)).mean()
-        told = cross_entropy(energy.logits(encoder.moments(encoder.sees(labelled))[0]), labelled.condition)
+        label_loss = cross_entropy(energy.logits(encoder.moments(encoder.sees(labelled))[0]), labelled.condition)
         information = mutual_information(energy.logits(z))
-        coupling = self.label_weight * told - self.information_weight * information
+        coupling = self.label_weight * label_loss - self.information_weight * information
         losses = {"energy": (plus - minus).mean() + coupling, "encoder": bound + coupling, "generator": bound}
         logs = self.players.update(losses)
         return {
             **sides(plus, minus),
             **drawn.use(generator.latent),
-            "told": told.detach(),
+            "label_loss": label_loss.detach(),
             "information": information.detach(),
             "z/prior": prior.x.square().mean().sqrt(),
             **logs,

@@ -21,8 +21,8 @@ from ebmsuite.space import TIME_EMBEDDING, ConditionSpace, Space
 from ebmsuite.tree import Tree
 
 __all__ = [
-    "Conditional", "Edges", "Head", "PerLayer", "Total", "convnet", "convnet_encoder", "convnet_levels", "convolutions",
-    "deconvnet", "transposed", "xavier",
+    "ConditionedLayers", "Edges", "Head", "PerLayer", "Total", "convnet", "convnet_encoder", "convnet_levels",
+    "convolutions", "deconvnet", "transposed", "xavier",
 ]  # fmt: skip
 
 PerLayer: TypeAlias = int | tuple[int | tuple[int, ...], ...]
@@ -78,7 +78,7 @@ class Pad(nn.Module):
         return F.pad(x, self.around, self.mode)
 
 
-class Shift(nn.Module):
+class ConditionShift(nn.Module):
     """Adds a linear map of the condition's numbers [B, width] to every position of features [B, C, *positions]."""
 
     def __init__(self, width: int, channels: int) -> None:
@@ -90,8 +90,8 @@ class Shift(nn.Module):
         return h + shift.view(*shift.shape, *[1] * (h.dim() - 2))
 
 
-class Conditional(nn.Sequential):
-    """Layers in sequence, of which each `Shift` gets the condition, whose space is ``given``."""
+class ConditionedLayers(nn.Sequential):
+    """Layers in sequence, of which each `ConditionShift` gets the condition, whose space is ``given``."""
 
     def __init__(self, given: ConditionSpace, *layers: nn.Module) -> None:
         super().__init__(*layers)
@@ -100,7 +100,7 @@ class Conditional(nn.Sequential):
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
         numbers = numbers_of(condition, self.given, x)
         for layer in self:
-            x = layer(x, numbers) if isinstance(layer, Shift) else layer(x)
+            x = layer(x, numbers) if isinstance(layer, ConditionShift) else layer(x)
         return x
 
 
@@ -136,7 +136,7 @@ def convolutions(
         layer = CONVOLUTIONS[len(axes) - 1](below, above, tuple(a.kernel for a in axes), stride, **settings)
         layers += [] if even else [Pad(around, edges)]
         layers.append(nn.utils.parametrizations.spectral_norm(layer) if spectral_norm else layer)
-        layers += [] if condition is None else [Shift(width_of(condition), above)]
+        layers += [] if condition is None else [ConditionShift(width_of(condition), above)]
         layers.append(activation_of(activation, slope))
         below, positions = above, after
     return layers, Space((below, *positions))
@@ -274,7 +274,7 @@ def _energy_net(
                 nn.init.normal_(layer.weight, 0.0, init_sd)
                 nn.init.zeros_(layer.bias)
     layers.append(Head(features.size) if head == "linear" else Total(head == "mean"))
-    return nn.Sequential(*layers) if condition is None else Conditional(condition, *layers)
+    return nn.Sequential(*layers) if condition is None else ConditionedLayers(condition, *layers)
 
 
 # -- generator and encoder -------------------------------------------------------------------------------------------
@@ -313,7 +313,7 @@ def transposed(
     layers: list[nn.Module] = [nn.Flatten(), nn.Unflatten(1, (below, *[1] * len(grid)))]
     for above, (kernel, stride, padding) in zip([*channels, last], [first, *reversed(shapes)], strict=True):
         layers.append(TRANSPOSED[len(grid) - 1](below, above, kernel, stride, **padding))
-        layers += [] if condition is None else [Shift(width_of(condition), above)]
+        layers += [] if condition is None else [ConditionShift(width_of(condition), above)]
         layers.append(activation_of(activation, slope))
         below = above
     return layers[:-1]
@@ -341,7 +341,7 @@ def deconvnet(
     """
     layers = transposed(event, latent, channels, kernels, strides, activation, slope, condition)
     layers += [nn.Tanh()] if output == "tanh" else []
-    net = nn.Sequential(*layers) if condition is None else Conditional(condition, *layers)
+    net = nn.Sequential(*layers) if condition is None else ConditionedLayers(condition, *layers)
     return NormalGenerator(xavier(net), Gaussian(latent), sd)
 
 

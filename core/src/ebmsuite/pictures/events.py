@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ebmsuite.dataset import Codec, Films, Shows
 from ebmsuite.errors import PluginError, UserError
-from ebmsuite.pictures.files import FILMS, write_film, write_png
+from ebmsuite.pictures.picture_files import FILMS, write_film, write_png
 from ebmsuite.pictures.sheets import sheet
 from ebmsuite.space import Batch
 

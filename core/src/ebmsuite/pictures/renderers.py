@@ -13,18 +13,18 @@ from ebmsuite.dataset import Films, fixed_subset, split_of
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.protocol import Split
 from ebmsuite.model import Model
-from ebmsuite.pictures.chains import Spacing, film, start_of, strip
+from ebmsuite.pictures.chain_pictures import Spacing, film, start_of, strip
 from ebmsuite.pictures.events import check_drawable, draw, write_events
-from ebmsuite.pictures.files import write_film, write_png
 from ebmsuite.pictures.given import conditions, labels
 from ebmsuite.pictures.neighbours import beside_nearest
+from ebmsuite.pictures.picture_files import write_film, write_png
 from ebmsuite.pictures.sheets import sheet
 from ebmsuite.scores import Extractor
 from ebmsuite.space import Batch
 from ebmsuite.tasks.film import follow
 from ebmsuite.tasks.infer import reconstruct
 
-__all__ = ["Chain", "Neighbours", "Pictures", "PriorChains", "Reconstructions", "Samples"]
+__all__ = ["Chain", "Neighbours", "PriorChains", "Reconstructions", "Samples", "SheetAndFilm"]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Chain:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class SheetAndFilm:
     """Runs `Samples` and then `Chain`."""
 
     columns: int = 8

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.errors import DataError
-from ebmsuite.pictures.files import pillow
+from ebmsuite.pictures.picture_files import pillow
 
 __all__ = ["Picture", "captioned", "sheet", "titled"]
 

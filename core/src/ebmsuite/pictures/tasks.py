@@ -15,19 +15,19 @@ from ebmsuite.errors import DataError, UserError
 from ebmsuite.evaluation.protocol import Split
 from ebmsuite.files import output, printable
 from ebmsuite.model import Facts, Model
-from ebmsuite.pictures.chains import Spacing, film, strip
+from ebmsuite.pictures.chain_pictures import Spacing, film, strip
 from ebmsuite.pictures.events import check_drawable, draw
-from ebmsuite.pictures.files import FILMS, write_film, write_png
 from ebmsuite.pictures.given import conditions
 from ebmsuite.pictures.neighbours import beside_nearest
+from ebmsuite.pictures.picture_files import FILMS, write_film, write_png
 from ebmsuite.pictures.sheets import sheet
 from ebmsuite.sampling import Langevin
 from ebmsuite.scores import Extractor
 from ebmsuite.space import Batch
-from ebmsuite.tasks.checks import at_least, finite
 from ebmsuite.tasks.infer import reconstruct
 from ebmsuite.tasks.interpolate import between, mixtures
 from ebmsuite.tasks.short_run import ShortRunGenerator, invert, mean_squares, short_run, twin
+from ebmsuite.tasks.validation import at_least, finite
 from ebmsuite.tree import tree_map
 
 __all__ = ["Film", "Interpolate", "Neighbours", "Reads", "Reconstruct"]

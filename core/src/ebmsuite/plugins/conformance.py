@@ -219,7 +219,7 @@ def _learns(recipe: Recipe, registry: Registry, zero: set[str]) -> None:
     try:
         rng = torch.Generator().manual_seed(0)
         batches = {k: s.batch(0) for k, s in experiment.streams.items()}
-        experiment.at(0)
+        experiment.set_step(0)
         draws = _remembered(experiment.trainer.phases)
         logs = experiment.trainer.step(0, batches, rng)
         for key, value in logs.items():

@@ -61,9 +61,9 @@ class Phase:
         self.energy, self.chains, self.nets = energy, chains, nets
         self.fast = fast or FastPath(energy)
         self._sampler, self._steps = sampler, steps
-        self.at(0)
+        self.set_step(0)
 
-    def at(self, t: int) -> None:
+    def set_step(self, t: int) -> None:
         """Evaluate schedules at learning step ``t``. The loop calls this before every step."""
         self.sampler: Sampler = at(self._sampler, t)
         self.steps = round(self._steps(t)) if isinstance(self._steps, Schedule) else self._steps

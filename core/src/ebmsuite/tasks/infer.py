@@ -11,7 +11,7 @@ from ebmsuite.generator import NormalGenerator
 from ebmsuite.model import Model
 from ebmsuite.sampling import Descent, Langevin, run, target_of
 from ebmsuite.space import Batch
-from ebmsuite.tasks.checks import finite
+from ebmsuite.tasks.validation import finite
 
 __all__ = ["infer", "normal_generator", "reconstruct"]
 

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from ebmsuite.dataset import Dataset, digest_of
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.judges import Judge, judge
-from ebmsuite_image.metrics.examples import pictures
+from ebmsuite_image.metrics.examples import picture_batches
 from ebmsuite_image.raster import from_uint8, to_uint8
 
 __all__ = ["SmallNet", "accuracy", "labelled", "learn", "trained"]
@@ -68,7 +68,7 @@ def labelled(dataset: Dataset, split: str) -> tuple[Tensor, Tensor]:
         )
     if len(labels) == 0 or int(labels.min()) < 0:
         raise UserError(f'extractor "image/classifier": the data set "{split}" has no or negative labels')
-    return torch.cat([to_uint8(x) for x in pictures(dataset)]), labels.to("cpu", torch.int64)
+    return torch.cat([to_uint8(x) for x in picture_batches(dataset)]), labels.to("cpu", torch.int64)
 
 
 def learn(net: SmallNet, images: Tensor, labels: Tensor, steps: int, rng: torch.Generator) -> None:

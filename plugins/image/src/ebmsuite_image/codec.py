@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -16,7 +18,7 @@ from torch import Tensor
 
 from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.files import printable, replacing
-from ebmsuite.pictures.files import write_png
+from ebmsuite.pictures.picture_files import write_png
 from ebmsuite.pictures.sheets import sheet
 from ebmsuite.space import Batch
 from ebmsuite_image.folders import Skipped, find
@@ -39,12 +41,25 @@ class Inputs:
     """Pictures ``x`` float32 [N, C, H, W] in [-1, 1] and their ``names`` [N].
 
     A name is the path of the file relative to the given folder, or FILE[i] for a file of several pictures. ``skipped``
-    holds the files or arrays that were left out.
+    holds the files or arrays that were left out, and ``sizes`` the (height, width) of each picture before it was
+    cropped and scaled.
     """
 
     x: Tensor
     names: tuple[str, ...]
     skipped: Skipped
+    sizes: tuple[tuple[int, int], ...]
+
+    @property
+    def resized(self) -> str:
+        """How many pictures were resized, as in "3 pictures from 64x64 to 28x28"; "" if none."""
+        height, width = self.x.shape[-2:]
+        changed = Counter(size for size in self.sizes if size != (height, width))
+        if not changed:
+            return ""
+        n, (h, w) = changed.total(), next(iter(changed))
+        before = f"{h}x{w}" if len(changed) == 1 else f"{len(changed)} sizes"
+        return f"{n:,} picture{'s' if n > 1 else ''} from {before} to {height}x{width}"
 
 
 @dataclass(frozen=True)
@@ -99,15 +114,17 @@ class Pixels:
             )
         if path.is_dir():
             found = find(path)
-            return Inputs(torch.cat([self._picture(f) for f in found.paths]), found.printable, found.skipped)
+            x, sizes = self._pictures(found.paths)
+            return Inputs(x, found.printable, found.skipped, sizes)
         name = printable(path.name)
         if ending in ENDINGS:
-            return Inputs(self._picture(path), (name,), {})
+            x, sizes = self._pictures([path])
+            return Inputs(x, (name,), {}, sizes)
         if ending in _ARRAYS:
             array, others = _load(path)
-            x = self._events(array, shown, scale)
+            x, size = self._events(array, shown, scale)
             names = [name] if len(x) == 1 else [f"{name}[{i}]" for i in range(len(x))]
-            return Inputs(x, tuple(names), {'other than "x"': others} if others else {})
+            return Inputs(x, tuple(names), {'other than "x"': others} if others else {}, (size,) * len(x))
         known = ", ".join((*ENDINGS, *_ARRAYS))
         raise DataError(f'{shown}: pictures are not read from "{path.suffix}" files, but from {known} or a folder')
 
@@ -150,10 +167,16 @@ class Pixels:
         pixels = to_uint8(x).cpu()
         return pixels[:, 0] if x.shape[1] == 1 else pixels.permute(0, 2, 3, 1)
 
-    def _picture(self, path: Path) -> Tensor:
-        return from_uint8(fit(decode(path, self.channels)[None], self.size))
+    def _pictures(self, paths: Sequence[Path]) -> tuple[Tensor, tuple[tuple[int, int], ...]]:
+        """The pictures [N, C, H, W] in files, and the size of each in its file."""
+        fitted, sizes = [], []
+        for path in paths:
+            x = decode(path, self.channels)[None]
+            sizes.append((x.shape[-2], x.shape[-1]))
+            fitted.append(from_uint8(fit(x, self.size)))
+        return torch.cat(fitted), tuple(sizes)
 
-    def _events(self, array: Tensor, path: str, scale: Scale | None) -> Tensor:
+    def _events(self, array: Tensor, path: str, scale: Scale | None) -> tuple[Tensor, tuple[int, int]]:
         x = self._layout(array, path)
         if x.is_floating_point():
             x = _signed(x.to(torch.float32), path, scale)
@@ -165,7 +188,7 @@ class Pixels:
             raise DataError(
                 f"{path} is {_dtype(x)}, whose scale is unknown; save it as uint8 in 0..255 or as floats in [-1, 1]"
             )
-        return fit(recolour(x, self.channels), self.size).contiguous()
+        return fit(recolour(x, self.channels), self.size).contiguous(), (x.shape[-2], x.shape[-1])
 
     def _layout(self, x: Tensor, path: str) -> Tensor:
         """The array rearranged to [N, C, H, W], where C is 1 or 3."""

@@ -36,7 +36,7 @@ class _Net(Extractor):
     def __call__(self, x: Tensor) -> Features:
         """Features [B, D] and logits [B, C], float32, of pictures [B, C, H, W] in [-1, 1], C 1 or 3."""
         if x.ndim != 4 or x.shape[1] not in (1, 3):
-            raise UserError(f"{self.id}: pictures are [B, 1 or 3, H, W], got {list(x.shape)}")
+            raise UserError(f"{self.id}: expected pictures [B, 1 or 3, H, W], got {list(x.shape)}")
         net = self._ready().to(x.device)
         seen = [self._look(net, part) for part in torch.split(x.float(), _BATCH)]
         return Features(torch.cat([f for f, _ in seen]), torch.cat([logits for _, logits in seen]))
@@ -47,16 +47,16 @@ class _Net(Extractor):
         return self._net
 
     def _load(self) -> nn.Module:
-        raise NotImplementedError(f"{type(self).__name__} defines no _load")
+        raise NotImplementedError(f"{type(self).__name__} must define _load")
 
     def _look(self, net: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError(f"{type(self).__name__} defines no _look")
+        raise NotImplementedError(f"{type(self).__name__} must define _look")
 
 
 class DigitClassifier(_Net):
     """A small classifier with 64 features, trained on ``data["train"]``, which must have labels.
 
-    It is for digits and other small pictures, on which nets trained on photographs work poorly. ``steps`` is the
+    For digits and other small pictures, on which nets trained on photographs perform poorly. ``steps`` is the
     number of training steps: 2,000 take 9 s on one core and reach an accuracy of 98.4 % on the embedded digits. The
     net is trained once and kept (`ebmsuite.evaluation.judges`). Its id ends in the first digits of a hash of data and
     settings, so scores on different data have different names.
@@ -83,7 +83,7 @@ class DigitClassifier(_Net):
         return {"id": self.id, **self._facts, "steps": self.steps}
 
     def _load(self) -> nn.Module:
-        raise RuntimeError("the classifier is learnt from data: call prepare(data) before it is used")
+        raise RuntimeError("this classifier is trained on data: call prepare(data) before you use it")
 
     def _look(self, net: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         features, logits = net(x)
@@ -91,7 +91,7 @@ class DigitClassifier(_Net):
 
 
 def need(module: str, extractor: str, extra: str) -> None:
-    """Raise `MissingData` that names the extra to install if a module is missing: before learning, not after it."""
+    """Raise `MissingData`, which names the extra to install, if a module is missing."""
     if importlib.util.find_spec(module) is None:
         raise MissingData(f'{extractor} needs: pip install "ebmsuite-image[{extra}]"')
 
@@ -139,8 +139,8 @@ class InceptionV3(_Net):
     """The Inception-v3 of published FID, KID and IS (TensorFlow, 2015-12-05): 2,048 features, 1,008 logits.
 
     The network is that of torch-fidelity. The user provides the weights: the file ``weights``, else
-    ``weights-inception-2015-12-05-6726825d.pth`` in ``$EBMSUITE_DATA/weights`` (or the same file under
-    pytorch-fid's name, ``pt_inception-...``). Nothing is downloaded. Only this file gets the id ``inception-v3``.
+    ``weights-inception-2015-12-05-6726825d.pth`` in ``$EBMSUITE_DATA/weights`` (or ``pt_inception-...``, the
+    name of the same file in pytorch-fid). Nothing is downloaded. Only this file gets the id ``inception-v3``.
     Pictures are first rounded to bytes, as when they are stored. The logits are those without bias.
 
     Errors: `MissingData` without weights or torch-fidelity, `DataError` for a file that does not fit.

@@ -15,7 +15,7 @@ from rdkit.Geometry import Point2D
 
 from ebmsuite.errors import DataError
 from ebmsuite.files import replacing
-from ebmsuite.pictures.files import pillow
+from ebmsuite.pictures.picture_files import pillow
 from ebmsuite_molecule.chemistry import parse, quiet
 
 __all__ = ["CELL", "MOST", "grid", "pixels", "write_grid"]

@@ -95,13 +95,13 @@ def lines_of(path: Path, column: str | int | None = None) -> Table:
     if not rows:
         raise DataError(f"{path}: no molecules in it")
     first = _cells(rows[0], separator)
-    at, heading = _column(path, first, separator, column)
+    index, heading = _column(path, first, separator, column)
     if heading:
         numbers, rows = numbers[1:], rows[1:]
     if not rows:
         raise DataError(f"{path}: no molecules in it, only a heading")
     called = f' ("{heading}")' if heading else ""
-    where = f"column {at + 1}{called}, columns separated by {_SEPARATORS[separator]}"
+    where = f"column {index + 1}{called}, columns separated by {_SEPARATORS[separator]}"
     problems: dict[int, str] = {}
     if not quoted and not heading and column is None:  # the text after a SMILES is its name
         smiles = [str(row).partition("\t")[0].partition(" ")[0].rstrip("\r") for row in rows]
@@ -109,8 +109,8 @@ def lines_of(path: Path, column: str | int | None = None) -> Table:
         smiles = []
         for i, row in enumerate(rows):
             cells = _cells(row, separator)
-            smiles.append(cells[at] if at < len(cells) else "")
-            if at > 0 and len(cells) > len(first):  # an extra separator shifts the columns after it
+            smiles.append(cells[index] if index < len(cells) else "")
+            if index > 0 and len(cells) > len(first):  # an extra separator shifts the columns after it
                 problems[i] = f"{len(cells)} columns, the first line has {len(first)}"
     if _plain(heading) == "selfies":
         words, smiles = smiles, [_of_selfies(cell) for cell in smiles]
@@ -234,8 +234,8 @@ def _separator(text: str, separators: Sequence[str], column: str | int | None, q
         if (_named(cells, column) if isinstance(column, str) else _heading(cells)) is not None:
             return separator
     for separator, cells in firsts.items():
-        at = column - 1 if isinstance(column, int) else 0
-        if len(cells) > max(at, 1) and chemistry.parse(cells[at]) is not None:
+        index = column - 1 if isinstance(column, int) else 0
+        if len(cells) > max(index, 1) and chemistry.parse(cells[index]) is not None:
             return separator
     return separators[0]
 

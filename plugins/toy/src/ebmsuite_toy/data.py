@@ -10,7 +10,7 @@ from ebmsuite.dataset import InMemory
 from ebmsuite.density import Density
 from ebmsuite.errors import RecipeError
 from ebmsuite_toy.codec import PointFiles
-from ebmsuite_toy.densities.parts import Labelled
+from ebmsuite_toy.densities.base import Labelled
 
 __all__ = ["Points"]
 

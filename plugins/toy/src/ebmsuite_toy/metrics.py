@@ -19,11 +19,11 @@ from ebmsuite.model import Model
 from ebmsuite.nets.grids import windows
 from ebmsuite.scores import Score
 from ebmsuite.space import Batch
+from ebmsuite_toy.densities.base import Labelled
 from ebmsuite_toy.densities.hard import Correlated
-from ebmsuite_toy.densities.parts import Labelled
 from ebmsuite_toy.grid import Grid, LogDensity, log_density, temperature
 
-__all__ = ["Accuracy", "Conditional", "Divergence", "LatentDivergence", "Recovery", "Samples", "Statistics"]
+__all__ = ["Accuracy", "Conditional", "Divergence", "HiddenError", "LatentDivergence", "SampleDistances", "Statistics"]
 
 Split = Literal["valid", "test"]
 
@@ -141,7 +141,7 @@ class LatentDivergence:
 
 
 @dataclass(frozen=True)
-class Samples:
+class SampleDistances:
     """Distances between ``n`` samples and ``n`` held-out events.
 
     ``sliced`` is the sliced Wasserstein-2 distance over ``directions`` directions, in the unit of the data. ``mmd`` is
@@ -251,7 +251,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class Recovery:
+class HiddenError:
     """Root mean squared error of the hidden coordinates of ``n`` held-out events, in the unit of the data.
 
     The estimate of the model is the mean of ``draws`` draws. ``of`` "mean" evaluates the training mean of the known

@@ -16,7 +16,7 @@ from ebmsuite.density import Density, Gaussian
 from ebmsuite.energy import full_precision, in_precision
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.generator import Generator
-from ebmsuite.nets.sequences.parts import classes_of, initialise, longest_of, recurrent
+from ebmsuite.nets.sequences.layers import classes_of, initialise, longest_of, recurrent
 from ebmsuite.space import Space
 from ebmsuite.tokens import END
 from ebmsuite.tree import Tree

@@ -12,7 +12,7 @@ from ebmsuite.nets import mlp as nets
 from ebmsuite.nets.convnet import Head
 from ebmsuite.nets.mlp import Activation
 from ebmsuite.space import Space
-from ebmsuite_image.energies.parts import picture, tilted
+from ebmsuite_image.energies.picture import picture, tilted
 
 __all__ = ["Block", "resnet"]
 

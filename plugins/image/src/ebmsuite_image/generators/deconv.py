@@ -10,7 +10,7 @@ from ebmsuite.errors import RecipeError
 from ebmsuite.generator import NormalGenerator
 from ebmsuite.nets.convnet import convnet_encoder, deconvnet
 from ebmsuite.space import Space
-from ebmsuite_image.energies.parts import picture
+from ebmsuite_image.energies.picture import picture
 
 __all__ = ["TABLES", "Layers", "Table", "deconv", "encoder"]
 

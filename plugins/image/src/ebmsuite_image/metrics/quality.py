@@ -1,4 +1,4 @@
-"""Metrics of picture quality. The setting ``of`` selects what is judged: the model, or a baseline without learning.
+"""Metrics of picture quality. The setting ``of`` selects what is evaluated: the model, or a baseline without learning.
 
 Every score carries its protocol: the extractor with its input size and resize filter, the split, the counts, the
 picture size, the note of the data set, and the model's description. The name of the extractor is part of the name of
@@ -15,7 +15,7 @@ import torch
 from ebmsuite.dataset import Dataset
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.distances import frechet, inception_score, kernel_distance, precision_recall
-from ebmsuite.evaluation.protocol import Sampler, Split
+from ebmsuite.evaluation.protocol import SampleSource, Split
 from ebmsuite.scores import Extractor, Score
 from ebmsuite_image.metrics.baselines import Of
 from ebmsuite_image.metrics.passes import OfFeatures, Seen, look, look_at_samples
@@ -23,6 +23,8 @@ from ebmsuite_image.metrics.passes import OfFeatures, Seen, look, look_at_sample
 __all__ = ["Fid", "InceptionScore", "Kid", "PrecisionRecall", "Quality"]
 
 Data = Mapping[str, Dataset]
+
+KID_UNIT = "squared maximum mean discrepancy of the features, 0 for equal distributions, not multiplied by 1,000"
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Fid(OfFeatures):
     set: Split = "test"
     of: Of = "model"
 
-    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Score:
+    def __call__(self, model: SampleSource, data: Data, rng: torch.Generator, n: int) -> Score:
         return _fid(look(self.features, model, data, rng, n, self.of, self.set))
 
 
@@ -55,7 +57,7 @@ class Kid(OfFeatures):
     size: int = 1000
     of: Of = "model"
 
-    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Score:
+    def __call__(self, model: SampleSource, data: Data, rng: torch.Generator, n: int) -> Score:
         seen = look(self.features, model, data, rng, n, self.of, self.set)
         return _kid(seen, rng, self.subsets, self.size)
 
@@ -72,7 +74,7 @@ class InceptionScore(OfFeatures):
     splits: int = 10
     of: Of = "model"
 
-    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Score:
+    def __call__(self, model: SampleSource, data: Data, rng: torch.Generator, n: int) -> Score:
         return _is(look_at_samples(self.features, model, data, rng, n, self.of), self.splits)
 
 
@@ -85,7 +87,7 @@ class PrecisionRecall(OfFeatures):
     k: int = 3
     of: Of = "model"
 
-    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Mapping[str, Score]:
+    def __call__(self, model: SampleSource, data: Data, rng: torch.Generator, n: int) -> Mapping[str, Score]:
         return _precision_recall(look(self.features, model, data, rng, n, self.of, self.set), self.k)
 
 
@@ -105,7 +107,7 @@ class Quality(OfFeatures):
     splits: int = 10
     of: Of = "model"
 
-    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Mapping[str, Score]:
+    def __call__(self, model: SampleSource, data: Data, rng: torch.Generator, n: int) -> Mapping[str, Score]:
         seen = look(self.features, model, data, rng, n, self.of, self.set)
         scores = {"fid": _fid(seen), "kid": _kid(seen, rng, self.subsets, self.size)}
         scores |= _precision_recall(seen, self.k)
@@ -125,7 +127,8 @@ def _kid(seen: Seen, rng: torch.Generator, subsets: int, size: int) -> Score:
     size = min(size, min(len(a), len(b)) // 2)
     mean, sd = kernel_distance(a, b, subsets, size, rng)
     spread = (mean - sd, mean + sd)
-    return seen.score("kid", mean, spread, {"subsets": subsets, "subset_size": size, "interval": "1 sd of subsets"})
+    facts = {"unit": KID_UNIT, "subsets": subsets, "subset_size": size, "interval": "1 sd of subsets"}
+    return seen.score("kid", mean, spread, facts)
 
 
 def _precision_recall(seen: Seen, k: int) -> dict[str, Score]:

@@ -12,13 +12,13 @@ from ebmsuite.errors import DataError, UserError
 from ebmsuite.files import output
 from ebmsuite.model import Facts, Model
 from ebmsuite.pictures.events import draw
-from ebmsuite.pictures.files import write_png
+from ebmsuite.pictures.picture_files import write_png
 from ebmsuite.pictures.sheets import sheet
-from ebmsuite.tasks.checks import at_least, finite
 from ebmsuite.tasks.fill import fill
+from ebmsuite.tasks.validation import at_least, finite
 from ebmsuite_image.codec import Scale
 from ebmsuite_image.raster import decode
-from ebmsuite_image.tasks.parts import check_event, pictures
+from ebmsuite_image.tasks.inputs import check_event, read_pictures
 
 __all__ = ["Inpaint"]
 
@@ -48,7 +48,7 @@ class Inpaint:
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
         path, phase = output(out, ".png", "inpaint"), model.phase("negative")
         check_event(model, "inpaint")
-        given = pictures(model, inputs, "inpaint", self.n, self.scale)
+        given = read_pictures(model, inputs, "inpaint", self.n, self.scale)
         x = given.x
         hole = self.hole(x.shape[-2], x.shape[-1]).to(x.device).expand_as(x)
         made = finite(fill(phase, x, ~hole, rng, self.steps), "inpaint")

@@ -11,7 +11,7 @@ from ebmsuite.errors import UserError
 from ebmsuite.model import Facts, Model
 from ebmsuite.pictures import tasks
 from ebmsuite_image.codec import Scale
-from ebmsuite_image.tasks.parts import ReadsPictures
+from ebmsuite_image.tasks.inputs import ReadsPictures
 
 __all__ = ["Interpolate"]
 

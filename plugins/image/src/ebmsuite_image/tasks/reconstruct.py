@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ebmsuite.pictures import tasks
 from ebmsuite_image.codec import Scale
-from ebmsuite_image.tasks.parts import ReadsPictures
+from ebmsuite_image.tasks.inputs import ReadsPictures
 
 __all__ = ["Reconstruct"]
 

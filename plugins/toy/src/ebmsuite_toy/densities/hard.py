@@ -9,7 +9,7 @@ from ebmsuite.density import Density
 from ebmsuite.errors import RecipeError
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
-from ebmsuite_toy.densities.parts import log_normal, positive, single, vectors
+from ebmsuite_toy.densities.base import log_normal, positive, single, vectors
 
 __all__ = ["Banana", "Correlated", "Funnel", "IllConditioned"]
 

@@ -1,4 +1,4 @@
-"""Functions shared by the decoders and encoders of rows of tokens."""
+"""Layers and sizes of the decoders and encoders of rows of tokens."""
 
 from __future__ import annotations
 

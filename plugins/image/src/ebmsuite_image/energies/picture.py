@@ -1,4 +1,4 @@
-"""Parts shared by the energy nets for pictures."""
+"""The checks of the event space and the reference density that the energy nets for pictures share."""
 
 from __future__ import annotations
 

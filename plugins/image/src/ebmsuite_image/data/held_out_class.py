@@ -32,7 +32,7 @@ from ebmsuite_image.data.pictures import DIGITS, Pictures, check_split
 from ebmsuite_image.data.public import HELD_OUT, MNIST, load
 from ebmsuite_image.folders import Skipped
 
-__all__ = ["Anomaly", "Protocol", "digits_anomaly", "mnist_anomaly"]
+__all__ = ["HeldOutClass", "Protocol", "digits_anomaly", "mnist_anomaly"]
 
 Protocol: TypeAlias = Literal["pooled", "standard", "choice"]
 Part: TypeAlias = tuple[Tensor, Tensor]
@@ -42,7 +42,7 @@ SEED = 42
 """Seed of the permutation in the public loaders."""
 
 
-class Anomaly(Pictures):
+class HeldOutClass(Pictures):
     """Pictures of which some show the digit ``held_out``; ``anomalous`` [N] marks these, for metrics only.
 
     Batches carry no labels unless ``conditional``. With labels the model learns to distinguish the nine digits, which
@@ -60,23 +60,23 @@ class Anomaly(Pictures):
 
 def mnist_anomaly(
     split: str = "train", held_out: int = 1, protocol: Protocol = "pooled", conditional: bool = False
-) -> Anomaly:
-    """MNIST, 28x28, with the digit ``held_out`` as the anomaly; see `ebmsuite_image.data.anomaly` for ``protocol``."""
+) -> HeldOutClass:
+    """MNIST, 28x28, with the digit ``held_out`` as the anomaly. This module describes ``protocol``."""
     training, test = load(MNIST, "train"), load(MNIST, "test")
     found = len(training[0]) + len(test[0])
     note = f"{found:,} of the 70,000 images of MNIST" if found < MNIST.train + MNIST.test else ""
     part, skipped = _split(training, test, 10_000, split, held_out, protocol)
-    return Anomaly(part, held_out, protocol, note, conditional, skipped)
+    return HeldOutClass(part, held_out, protocol, note, conditional, skipped)
 
 
 def digits_anomaly(
     split: str = "train", held_out: int = 1, protocol: Protocol = "pooled", conditional: bool = False
-) -> Anomaly:
+) -> HeldOutClass:
     """The 10,000 embedded digits, 28x28, with the digit ``held_out`` as the anomaly."""
     train, valid, test = (_part(Digits(s)) for s in ("train", "valid", "test"))
     training = torch.cat([train[0], valid[0]]), torch.cat([train[1], valid[1]])
     part, skipped = _split(training, test, 1000, split, held_out, protocol)
-    return Anomaly(part, held_out, protocol, "10,000 of the 70,000 images of MNIST", conditional, skipped)
+    return HeldOutClass(part, held_out, protocol, "10,000 of the 70,000 images of MNIST", conditional, skipped)
 
 
 def _split(
@@ -88,14 +88,14 @@ def _split(
         raise RecipeError(f"held_out: {held_out} is not a digit from 0 to 9")
     last = min(last, len(training[0]) // 6)  # fewer if the data are a subset
     early, late = _chosen(training, slice(-last)), _chosen(training, slice(-last, None))
-    learned, judged = (early, late) if protocol == "choice" else (training, test)
+    learned, evaluated = (early, late) if protocol == "choice" else (training, test)
     if protocol == "pooled":  # concatenated in the order that the public loaders permute
         images, digits = (torch.cat(three) for three in zip(early, test, late, strict=True))
-        learned, judged = _pooled((images, digits), held_out)
+        learned, evaluated = _pooled((images, digits), held_out)
     left_out = [f"training image {i}" for i in (learned[1] == held_out).nonzero().flatten().tolist()]
     learned = _chosen(learned, learned[1] != held_out)
     end = len(learned[0]) - min(HELD_OUT, len(learned[0]) // 10)
-    parts = {"train": _chosen(learned, slice(end)), "valid": _chosen(learned, slice(end, None)), "test": judged}
+    parts = {"train": _chosen(learned, slice(end)), "valid": _chosen(learned, slice(end, None)), "test": evaluated}
     return parts[split], {f"of the digit {held_out}": left_out} if left_out else {}
 
 

@@ -18,13 +18,13 @@ from ebmsuite.space import Batch
 from ebmsuite.tasks.film import follow, moments
 from ebmsuite.tree import Tree
 
-__all__ = ["Film", "Spacing", "film", "start_of", "strip"]
+__all__ = ["ChainPictures", "Spacing", "film", "start_of", "strip"]
 
 Spacing: TypeAlias = Literal["even", "geometric"]
 """Of the moments at which chains are shown; "geometric" is closer together at their start."""
 
 
-class Film(NamedTuple):
+class ChainPictures(NamedTuple):
     """Pictures of the same chains, uint8 [chains, H, W] or [chains, H, W, 3]: few for a strip, many for a film."""
 
     columns: list[Tensor]
@@ -41,7 +41,7 @@ def film(
     phase: str | None = None,
     spacing: Spacing = "even",
     condition: Tree = None,
-) -> Film:
+) -> ChainPictures:
     """Run ``chains`` new chains of a phase and draw them at ``columns`` and at ``frames`` moments.
 
     ``spacing`` is that of the columns. The default phase is "prior" for a model of latent vectors, which are drawn as
@@ -55,7 +55,7 @@ def film(
     seen = follow(chosen, start, rng, {*few, *many}, model.device)
     events = {t: model.as_events(x, rng, condition) for t, x in seen.items()}
     drawn = {t: draw(model.codec, x, Batch(x, condition)) for t, x in events.items()}
-    return Film([drawn[t] for t in few], [drawn[t] for t in many])
+    return ChainPictures([drawn[t] for t in few], [drawn[t] for t in many])
 
 
 def start_of(phase: Phase, n: int, rng: torch.Generator, what: str, condition: Tree = None) -> Start:

@@ -1,4 +1,4 @@
-"""Checks that tasks share."""
+"""Checks of the settings and results of tasks."""
 
 from __future__ import annotations
 

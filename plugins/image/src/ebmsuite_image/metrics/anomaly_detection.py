@@ -16,20 +16,20 @@ from ebmsuite.evaluation.distances import nearest
 from ebmsuite.evaluation.protocol import Split, facts_of
 from ebmsuite.model import Model
 from ebmsuite.scores import Score
-from ebmsuite.tasks.anomaly import Decision, Levels, decide, levels_of, weight_of
-from ebmsuite_image.anomaly import smooth
+from ebmsuite.tasks.anomaly_scores import Decision, Levels, decide, levels_of, weight_of
+from ebmsuite_image.smoothing import smooth
 
-__all__ = ["Anomaly"]
+__all__ = ["AnomalyDetection"]
 
 
 @dataclass(frozen=True)
-class Anomaly:
+class AnomalyDetection:
     """``auprc`` and ``auroc`` of a model's anomaly scores on ``n`` pictures of ``set``; anomalies are the positives.
 
-    The scores come from `ebmsuite.tasks.anomaly.decide` with the settings ``decision``, ``weight``, ``descent``,
+    The scores come from `ebmsuite.tasks.anomaly_scores.decide` with the settings ``decision``, ``weight``, ``descent``,
     ``noise`` and ``levels``. If a score has several terms, the metric also gives the AUPRC of each:
     ``auprc-reconstruction``, ``auprc-smoothed``, ``auprc-energy`` and ``auprc-ratio``, as far as the model has them. If
-    there are more than ``n`` pictures, a fixed random subset is judged. The protocol records the share of anomalies,
+    there are more than ``n`` pictures, a fixed random subset is evaluated. The protocol records the share of anomalies,
     which is the AUPRC of a random score, and the smallest possible AUPRC. AUPRC cannot be compared between data sets
     with different shares. The data set must have ``anomalous`` [N] (as ``image/mnist-anomaly`` has).
 

@@ -108,7 +108,7 @@ def levels_of(model: Model, levels: Levels) -> Levels:
     low, high = levels or (energy.low, energy.high)
     if not energy.low <= low < high <= energy.high:
         known = f"from {energy.low:g} to {energy.high:g}"
-        raise UserError(f"levels: less noise and more of what the energy was told, {known}; got {low:g} and {high:g}")
+        raise UserError(f"levels: give a low and a high noise level of the energy, {known}; got {low:g} and {high:g}")
     return low, high
 
 

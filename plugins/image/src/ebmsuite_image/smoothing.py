@@ -1,4 +1,4 @@
-"""The smoothing of pictures for the anomaly scores of `ebmsuite.tasks.anomaly`."""
+"""The smoothing of pictures for the anomaly scores of `ebmsuite.tasks.anomaly_scores`."""
 
 from __future__ import annotations
 

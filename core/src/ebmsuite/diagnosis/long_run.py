@@ -69,12 +69,11 @@ def long_run(
     train: Tensor,
     test: Tensor,
     rng: torch.Generator,
-    advance: Callable[[float], None] = lambda n: None,
+    advance: Callable[[], None] = lambda: None,
 ) -> LongRun:
     """Run the chains of ``start`` for the largest multiple in ``times`` of the phase's number of steps.
 
-    ``advance`` is called after each step with the number of energies that the step evaluated. Raises a `UserError` if
-    the examples of ``test`` are those of ``train``.
+    ``advance`` is called after each step. Raises a `UserError` if the examples of ``test`` are those of ``train``.
     """
     usual = nearest(test, train)
     if usual == 0:
@@ -88,7 +87,7 @@ def long_run(
     rates: list[Tensor] = []
 
     def each(i: int, state: Any, info: Any) -> None:
-        advance(len(start.x))
+        advance()
         if i + 1 in wanted:
             seen[i + 1] = state.x
         if (i + 1) % every == 0:

@@ -1,8 +1,8 @@
-"""Functions shared by the tasks on pictures."""
+"""The input of the tasks on pictures."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,16 +14,16 @@ from ebmsuite.model import Facts, Model
 from ebmsuite.pictures.tasks import Reads
 from ebmsuite.space import Batch
 from ebmsuite_image.codec import Pixels, Scale
-from ebmsuite_image.folders import told
+from ebmsuite_image.folders import summary
 
-__all__ = ["Given", "ReadsPictures", "check_event", "pictures"]
+__all__ = ["Given", "ReadsPictures", "check_event", "read_pictures"]
 
 
 @dataclass(frozen=True)
 class Given:
     """The input of a task: pictures ``x`` [n, *event] on the model's device, their ``names`` [n], and ``facts``.
 
-    The facts state how many pictures are used, how many the input holds, and what was left out.
+    The facts state how many pictures are used, how many the input has, and which were resized or left out.
     """
 
     x: Tensor
@@ -31,7 +31,9 @@ class Given:
     facts: Facts
 
 
-def pictures(model: Model, inputs: Path | None, task: str, n: int | None = None, scale: Scale | None = None) -> Given:
+def read_pictures(
+    model: Model, inputs: Path | None, task: str, n: int | None = None, scale: Scale | None = None
+) -> Given:
     """Read the first ``n`` pictures (None: all) of a file or folder. ``scale`` is the scale of an array of floats.
 
     Errors: `UserError` when there is no input, `DataError` when the pictures do not have the shape of the model's.
@@ -45,7 +47,11 @@ def pictures(model: Model, inputs: Path | None, task: str, n: int | None = None,
         )
     x = found.x[:n].to(model.device)
     facts: Facts = {"pictures": len(x), "of": len(found.x)}
-    return Given(x, found.names[:n], facts | ({"skipped": told(found.skipped)} if found.skipped else {}))
+    if resized := replace(found, sizes=found.sizes[:n]).resized:
+        facts["resized"] = resized
+    if found.skipped:
+        facts["skipped"] = summary(found.skipped)
+    return Given(x, found.names[:n], facts)
 
 
 def check_event(model: Model, task: str) -> None:
@@ -62,5 +68,5 @@ class ReadsPictures(Reads):
     scale: Scale | None
 
     def read(self, model: Model, inputs: Path | None, task: str, n: int | None = None) -> tuple[Batch, Facts]:
-        given = pictures(model, inputs, task, n, self.scale)
+        given = read_pictures(model, inputs, task, n, self.scale)
         return Batch(given.x), given.facts

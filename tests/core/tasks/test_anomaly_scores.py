@@ -9,7 +9,7 @@ from ebmsuite.density import Gaussian
 from ebmsuite.errors import UserError
 from ebmsuite.nets.mlp import mlp_levels
 from ebmsuite.space import Space
-from ebmsuite.tasks.anomaly import decide, usual
+from ebmsuite.tasks.anomaly_scores import decide, usual
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ebmsuite.errors import RecipeError, UserError
-from ebmsuite.tasks.checks import at_least, finite
+from ebmsuite.tasks.validation import at_least, finite
 
 
 def test_the_first_setting_that_is_too_small_is_named() -> None:

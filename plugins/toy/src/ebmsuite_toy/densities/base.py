@@ -1,4 +1,4 @@
-"""Helpers that the densities share."""
+"""The base class of labelled densities, and functions that all densities share."""
 
 from __future__ import annotations
 
