@@ -76,6 +76,22 @@ def test_augmentation_keeps_distances_and_depends_on_the_seed_only() -> None:
     assert torch.equal(a.x, first(changed, seed=0).x), "evaluation is not augmented"  # type: ignore[arg-type]
     assert torch.equal(b.view["future"], b.x)
     assert b.meta is None, "an augmented window has no place in the recording"
+    assert first(changed, seed=0).meta is not None  # type: ignore[arg-type]
+
+
+def test_stretched_windows_are_slower_and_faster_agents() -> None:
+    plain, changed = zara01("train"), zara01("train", stretch=0.5)
+    a, b = first(plain), changed.batch(torch.arange(50), torch.arange(1, 51))  # type: ignore[arg-type]
+    factor = b.x.norm(dim=-1)[:, -1] / a.x.norm(dim=-1)[:, -1]
+    moved = a.x.norm(dim=-1)[:, -1] > 0.1
+    assert 0.6 < float(factor[moved].min()) < 0.8
+    assert 1.3 < float(factor[moved].max()) < 1.65
+    torch.testing.assert_close(b.x[moved], a.x[moved] * factor[moved, None, None])
+    torch.testing.assert_close(
+        b.condition["past"][moved], a.condition["past"][moved] * factor[moved, None, None], atol=1e-5, rtol=1e-4
+    )
+    with pytest.raises(RecipeError, match="stretch: must be between 0 and 2"):
+        zara01("train", stretch=3.0)
 
 
 def tracks_csv(path: Path, steps: int = 100, agents: int = 3) -> Path:

@@ -10,6 +10,7 @@ import torch
 from ebmsuite.errors import RecipeError
 from ebmsuite.plugins.testing import rng
 from ebmsuite.space import Space
+from ebmsuite_trajectory.baselines import constant_velocity
 from ebmsuite_trajectory.nets import goals_of, plan_encoder, plan_generator
 
 EVENT, LATENT, CONDITION = Space((12, 2)), Space((16,)), {"past": Space((8, 2))}
@@ -58,3 +59,23 @@ def test_goals() -> None:
         goals_of(3)
     with pytest.raises(RecipeError, match="need the past as their condition"):
         plan_generator(EVENT, LATENT, None)  # type: ignore[arg-type]
+
+
+def test_residual_nets_count_from_constant_velocity() -> None:
+    past = {"past": torch.randn(5, 8, 2)}
+    straight = constant_velocity(past["past"], 12)
+    torch.manual_seed(0)
+    plain = plan_generator(EVENT, LATENT, CONDITION, width=16)
+    torch.manual_seed(0)
+    residual = plan_generator(EVENT, LATENT, CONDITION, width=16, residual=True)
+    z = torch.randn(5, 16)
+    (plan, future), (moved_plan, moved) = plain(z, past), residual(z, past)
+    torch.testing.assert_close(moved, future + straight)
+    torch.testing.assert_close(moved_plan, plan + straight[:, [2, 5, 8, 11]])
+    plain_encoder = plan_encoder(EVENT, LATENT, CONDITION, width=16)
+    residual_encoder = plan_encoder(EVENT, LATENT, CONDITION, width=16, residual=True)
+    residual_encoder.load_state_dict(plain_encoder.state_dict())
+    away = torch.randn(5, 12, 2)
+    torch.testing.assert_close(
+        residual_encoder.moments({**past, "future": straight + away}), plain_encoder.moments({**past, "future": away})
+    )
