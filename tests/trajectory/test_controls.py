@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -153,3 +155,17 @@ def test_neural_costs_are_at_least_the_effort() -> None:
 def test_angle() -> None:
     assert angle(torch.tensor([1.0, 0.0]), torch.tensor([1.0, 1.0])) == pytest.approx(45.0)
     assert angle(torch.tensor([2.0, 1.0]), torch.tensor([4.0, 2.0])) == pytest.approx(0.0, abs=1e-4)
+
+
+def test_controls_are_written_with_the_states_they_lead_to(tmp_path: Path) -> None:
+    data = lanes("valid", "road")
+    batch = data.batch(torch.tensor([3, 5]), torch.zeros(2).long()).repeat_interleave(2)
+    data.codec.write(batch.x, tmp_path / "u.csv", batch)
+    with (tmp_path / "u.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["scene"], row["sample"]) for row in rows[::20]] == [("3", "0"), ("3", "1"), ("5", "0"), ("5", "1")]
+    assert float(rows[0]["speed, m/s"]) == pytest.approx(
+        float(data.scene["state"][3, 3]) + 0.2 * float(rows[0]["acceleration, m/s^2"]), abs=1e-3
+    )
+    written = torch.tensor([[float(row["acceleration, m/s^2"]), float(row["turning rate, rad/s"])] for row in rows])
+    torch.testing.assert_close(written.view(4, 20, 2)[::2], data.controls[[3, 5]], atol=1e-3, rtol=1e-3)

@@ -13,7 +13,7 @@ from torch import Tensor
 from ebmsuite.errors import DataError, RecipeError, UserError
 from ebmsuite.files import printable, write_csv
 from ebmsuite.space import Batch
-from ebmsuite_trajectory.tracks import Gaps, Units, Windows, cut_windows, read_tracks
+from ebmsuite_trajectory.tracks import Gaps, Units, Windows, cut_windows, numbered, read_tracks
 
 __all__ = ["Heading", "TrackCodec"]
 
@@ -124,13 +124,14 @@ class TrackCodec:
             rows = [(n, step + 1, *at) for n, track in enumerate(xy.tolist()) for step, at in enumerate(track)]
             write_csv(path, ("sample", "step", "x", "y"), rows)
             return
-        meta, rows = batch.meta, []
-        seen: dict[tuple[str, str, int], int] = {}
-        for n, track in enumerate(self.world(x, batch).tolist()):
-            recording, agent, frame, step = (meta[k][n] for k in ("recording", "agent", "frame", "frame_step"))
-            sample = seen[recording, agent, frame] = seen.get((recording, agent, frame), -1) + 1
-            for t, (east, north) in enumerate(track, 1):
-                rows.append((recording, agent, sample, frame + t * step, f"{east:.4f}", f"{north:.4f}"))
+        places = [*zip(*(batch.meta[k] for k in ("recording", "agent", "frame")), strict=True)]
+        rows = [
+            (recording, agent, sample, frame + t * step, f"{east:.4f}", f"{north:.4f}")
+            for track, (recording, agent, frame), sample, step in zip(
+                self.world(x, batch).tolist(), places, numbered(places), batch.meta["frame_step"], strict=True
+            )
+            for t, (east, north) in enumerate(track, 1)
+        ]
         write_csv(path, ("recording", "agent", "sample", "frame", "x", "y"), rows)
 
     def show(self, x: Tensor, batch: Batch | None = None) -> Tensor:

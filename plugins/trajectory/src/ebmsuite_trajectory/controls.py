@@ -18,6 +18,7 @@ from ebmsuite.space import Batch, Space
 from ebmsuite.tree import Tree
 from ebmsuite_trajectory.costs import Cost, FeatureName, LinearCost, NeuralCost
 from ebmsuite_trajectory.dynamics import DYNAMICS, Dynamics
+from ebmsuite_trajectory.tracks import numbered
 
 __all__ = ["ControlCodec", "Controls", "Whitening", "controls_energy", "scene_numbers"]
 
@@ -127,13 +128,14 @@ class ControlCodec:
             write_csv(path, ("sample", "step", "whitened control 1", "whitened control 2"), rows)
             return
         motion, scene = self.motion, batch.condition
+        numbers = range(len(x)) if batch.meta is None else batch.meta["scene"].tolist()
         values = torch.cat([self.states(x, scene), self.whitening.controls(x, scene)], -1)
         rows = [
-            (n, t, *(f"{v:.5g}" for v in at))
-            for n, track in enumerate(values.tolist())
+            (number, sample, t, *(f"{v:.5g}" for v in at))
+            for track, number, sample in zip(values.tolist(), numbers, numbered(numbers), strict=True)
             for t, at in enumerate(track, 1)
         ]
-        write_csv(path, ("sample", "step", *motion.states, *motion.controls), rows)
+        write_csv(path, ("scene", "sample", "step", *motion.states, *motion.controls), rows)
 
     def show(self, x: Tensor, batch: Batch | None = None) -> Tensor:
         """A picture [N, 60, 480, 3] per event: the lane, the obstacles and the path that the controls lead to."""

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -23,7 +24,7 @@ import numpy.typing as npt
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.files import printable, read_text
 
-__all__ = ["UNITS", "Gaps", "Tracks", "Units", "Windows", "cut_windows", "last_windows", "read_tracks"]
+__all__ = ["UNITS", "Gaps", "Tracks", "Units", "Windows", "cut_windows", "last_windows", "numbered", "read_tracks"]
 
 log = logging.getLogger("ebmsuite")
 
@@ -236,6 +237,16 @@ def _warn_of_speed(tracks: Tracks, units: Units, seconds: float) -> None:
             "units and the frame rate right?",
             tracks.name, fast, units, seconds,
         )  # fmt: skip
+
+
+def numbered(keys: Iterable[Hashable]) -> list[int]:
+    """For each key how often it occurred before: the numbers of samples that share an agent and frame."""
+    seen: Counter[Hashable] = Counter()
+    numbers = []
+    for key in keys:
+        numbers.append(seen[key])
+        seen[key] += 1
+    return numbers
 
 
 # -- windows -------------------------------------------------------------------------------------------------
