@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ebmsuite.conditions import Conditions, chosen, or_name_the_options
 from ebmsuite.dataset import rows, split_of
-from ebmsuite.diagnosis.long_run import energies, energy_distance, long_run, one_step, spread
+from ebmsuite.diagnosis.long_run import LongRun, energies, energy_distance, long_run, one_step, spread
 from ebmsuite.diagnosis.record import SMALL, TIMES, Diagnosis
 from ebmsuite.diagnosis.volume import Volume, seconds, timed, volume
 from ebmsuite.diagnosis.words import as_json
@@ -25,7 +25,7 @@ from ebmsuite.progress import duration, progress
 from ebmsuite.sampling import Phase, Start
 from ebmsuite.sampling.diagnostics import ess_bulk, ess_tail, rhat
 from ebmsuite.space import Batch, Space
-from ebmsuite.tree import cat, take
+from ebmsuite.tree import cat, flatten, take
 
 __all__ = ["diagnose"]
 
@@ -131,7 +131,7 @@ def measure(
             long_run(drawn, start, kind, times, train.x, test.x, rng, lambda: advance(per_step))
             for kind, start in starts.items()
         )
-        traces = torch.cat([r.trace[len(r.trace) // 2 :] for r in runs], 1)
+        traces = _traces(runs)
         first = runs[0]
         ends = first.moments[1]
         noise = drawn.chains.density
@@ -151,6 +151,23 @@ def measure(
         step=one_step(drawn, ends.x, first.condition, rng), moved=float(moved) / spread(train.x),
         energies=out, volume=found, no_volume=why, conditions="" if given is None else given.source,
     )  # fmt: skip
+
+
+def _traces(runs: Sequence[LongRun]) -> Tensor:
+    """The quantities of the second half of all chains [steps, chains, quantities].
+
+    Chains with different conditions have different targets, and would never agree. If every run has the same
+    conditions, quantities are relative to their mean over the chains with that condition.
+    """
+    traces = [run.trace[len(run.trace) // 2 :] for run in runs]
+    first, *others = (flatten(run.condition) for run in runs)
+    alike = all(
+        other.keys() == first.keys() and all(torch.equal(first[k], other[k]) for k in first) for other in others
+    )
+    if first and alike:
+        centre = torch.stack(traces).mean((0, 1))
+        traces = [trace - centre for trace in traces]
+    return torch.cat(traces, 1)
 
 
 def _seconds_per_step(phase: Phase, start: Start, rng: torch.Generator) -> float:
