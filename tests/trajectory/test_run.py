@@ -38,7 +38,7 @@ def test_predictions_are_in_the_coordinates_of_the_file(forecaster: Path, tmp_pa
     out = tmp_path / "out.csv"
     facts = Predict(k=4)(ebmsuite.load(forecaster), tracks(tmp_path / "mine.csv"), out, rng())
     assert facts["agents"] == 3
-    assert facts["skipped, agent without 8 successive frames at the end of its track"] == 1
+    assert facts["skipped, agents without 8 successive frames at the end of its track"] == 1
     with out.open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 3 * 4 * 12

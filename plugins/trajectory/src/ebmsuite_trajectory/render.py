@@ -22,7 +22,10 @@ __all__ = ["Overlay", "Paths"]
 
 @dataclass(frozen=True)
 class Overlay:
-    """``k`` futures (red) of ``n`` agents of the split ``against``, with their past (grey) and true future (blue)."""
+    """``k`` futures (red) of ``n`` agents of the split ``against``, with their past (grey) and true future (blue).
+
+    Agents of several recordings share the picture.
+    """
 
     against: Literal["train", "valid", "test"] = "valid"
     k: int = 20

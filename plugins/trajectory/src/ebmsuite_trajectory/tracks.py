@@ -206,7 +206,7 @@ def _row(cells: Sequence[str], at: Sequence[int]) -> tuple[tuple[int, str, float
 
 
 def _kind(why: str) -> str:
-    return "second position of an agent at a frame" if why.startswith("a second position") else f"invalid row: {why}"
+    return "second positions of an agent at a frame" if why.startswith("a second position") else f"invalid rows: {why}"
 
 
 def _complain(path: Path, bad: Mapping[str, Sequence[str]], rows: int, invalid: str) -> None:
@@ -301,7 +301,7 @@ def cut_windows(tracks: Tracks, length: int, gaps: Gaps = "cross", stride: int =
     without = np.setdiff1d(np.unique(tracks.agent), np.unique(tracks.agent[starts]))
     skipped = {k: list(v) for k, v in tracks.skipped.items()}
     if len(without):
-        skipped[f"agent of {tracks.name} seen in fewer than {length} successive frames"] = [
+        skipped[f"agents of {tracks.name} seen in fewer than {length} successive frames"] = [
             f"agent {a}" for a in without
         ]
     rows, step = f"{len(tracks.frame):,} rows", f"{length} frames, {tracks.frame_step} apart"
@@ -318,7 +318,7 @@ def last_windows(tracks: Tracks, length: int, gaps: Gaps = "split") -> Windows:
     index = starts[kept, None] + np.arange(length)
     skipped = {k: list(v) for k, v in tracks.skipped.items()}
     if (~kept).any():
-        skipped[f"agent without {length} successive frames at the end of its track"] = [
+        skipped[f"agents without {length} successive frames at the end of its track"] = [
             f"agent {a}" for a in tracks.agent[ends[~kept]]
         ]
     names = np.full(len(index), tracks.name)
