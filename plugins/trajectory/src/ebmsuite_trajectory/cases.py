@@ -70,7 +70,7 @@ def _mean(score: str, name: str, places: tuple[str, ...]) -> Mean:
         of=tuple(f"trajectory/{place}-{score}" for place in places),
         published=_published(score, name),
         bar={} if bar is None else {"quick": bar, "full": bar},
-        margins={"full": {"CVAE": 0.0}} if score == "kde-nll" and name == "all" else {},
+        margins={"quick": {"CVAE": 0.0}, "full": {"CVAE": 0.0}} if score == "kde-nll" and name == "all" else {},
         group=f"trajectory/eth-ucy-{score}",
     )
 
