@@ -262,6 +262,9 @@ def ebm_cases() -> list[Component]:
         Component("toy/vae-kl", at + "VAE", "a variational auto-encoder, in nats"),
         Component("toy/joint-vae-kl", at + "JOINT_VAE", "an auto-encoder and an energy of pairs, in nats"),
         Component("toy/latent-kl", at + "LATENT", "an energy on the latent vector, in nats"),
+        Component(
+            "toy/variational-latent-kl", at + "VARIATIONAL_LATENT", "a variational energy on the latent vector, in nats"
+        ),
         Component("toy/latent-dsm-kl", at + "LATENT_SCORE", "an energy on the latent vector by scores, in nats"),
         Component(
             "toy/symbol-vector-accuracy", at + "SYMBOL_VECTOR", "semi-supervised accuracy after two labels per mode"
