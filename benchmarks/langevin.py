@@ -2,6 +2,7 @@
 
 mixture  10,000 chains on eight Gaussians in 2-D, from stationary states, 1,000 steps
 convnet  64 chains of 1x28x28 on a net with 56,769 parameters, 50 steps
+vectors  1,000 chains of 40 numbers on a multilayer perceptron, also clamped, 50 steps
 bowl     16 chains of 2 numbers on |x|^2 / 2, to measure the overhead per step
 
     uv run --isolated --no-dev --group bench python benchmarks/langevin.py
@@ -17,9 +18,11 @@ from common import Method, Options, Table, installed, options, paired, report, r
 from methods import Bowl, bare_loop, convnet, gradients, just_run, ours, path_of
 from torch import Tensor
 
-from ebmsuite.energy import Energy
-from ebmsuite.sampling import MALA, Langevin
+from ebmsuite.energy import Clamped, Energy
+from ebmsuite.nets.mlp import mlp_energy
+from ebmsuite.sampling import MALA, Langevin, Phase, Proposal, Start
 from ebmsuite.sampling.fast import Mode, channels_last
+from ebmsuite.space import Batch, Space
 from ebmsuite_toy.densities import eight_gaussians
 
 FLOOR, BARE = "floor: forward + input gradient", "bare loop"
@@ -27,7 +30,7 @@ NOISY = "floor and normal noise"
 
 
 def main() -> None:
-    cases = {"mixture": mixture, "convnet": pictures, "bowl": bowl}
+    cases = {"mixture": mixture, "convnet": pictures, "vectors": vectors, "bowl": bowl}
     opts = options(__doc__ or "", list(cases))
     report(opts, [cases[name](opts) for name in opts.cases])
 
@@ -90,6 +93,26 @@ def pictures(opts: Options) -> Table:
     note = f"{note} {missing()}".strip()
     title = f"ConvNet, 56,769 parameters: {chains} chains of 1x28x28 x {steps} steps"
     return Table(title, rows(methods, paired(methods, opts), FLOOR, BARE), note)
+
+
+def vectors(opts: Options) -> Table:
+    chains, size, steps, h = 1000, 40, 10 if opts.quick else 50, 0.1
+    energy = mlp_energy(Space((size,)), reference_sd=1.0).to(opts.device)
+    x, sampler = torch.randn((chains, size), device=opts.device), Langevin(step_size=h)
+    condition = (x, torch.rand((chains, size), device=opts.device) < 0.5, None)
+    phase, batch, start = Phase(Clamped(energy), sampler, Proposal(), steps), Batch(x), Start(x, condition)
+    rng = torch.Generator(opts.device).manual_seed(0)
+    w, n = sampler.weights()
+    points = path_of(energy, sampler, x, steps)
+    methods = [
+        Method(FLOOR, gradients(energy, points), steps),
+        Method(NOISY, gradients(energy, points, noise=True), steps),
+        Method(BARE, bare_loop(energy, x, steps, w, n), steps),
+        Method("ours: Phase.draw", ours(energy, sampler, x, steps), steps),
+        Method("ours: Phase.draw, half clamped", lambda: phase.draw(batch, rng, condition, start), steps),
+    ]
+    title = f"Multilayer perceptron: {chains:,} chains of {size} numbers x {steps} steps"
+    return Table(title, rows(methods, paired(methods, opts), FLOOR, BARE))
 
 
 def bowl(opts: Options) -> Table:

@@ -83,7 +83,7 @@ class Case:
         overrides = ("fast=eager", *changes) if not any(c.startswith("fast") for c in changes) else changes
         self.recipe = read_recipe(recipe, registry, [f"compute.{c}" for c in overrides])
         self.experiment = Experiment.with_data(self.recipe, registry, pick_device(opts.device), Ranks())
-        self.experiment.at(0)
+        self.experiment.set_step(0)
         self.energy = self.experiment.trainer.players["energy"]
         self.phase = self.experiment.trainer.phases["negative"]
         self.steps, self.batch = self.phase.steps, self.recipe.budget.batch
@@ -101,7 +101,7 @@ class Case:
 
         def work() -> None:
             for _ in range(self.times):
-                self.experiment.at(self.t)
+                self.experiment.set_step(self.t)
                 self.experiment.trainer.step(self.t, {"data": self.data()}, self.rng)
                 self.t += 1
 

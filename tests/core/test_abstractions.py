@@ -75,12 +75,12 @@ def test_clamped_coordinates_do_not_count() -> None:
     energy = Clamped(Gaussian(EVENT))
     values, known = torch.full((2, 3), 7.0), torch.tensor([[True, False, False]] * 2)
     x = torch.zeros(2, 3, requires_grad=True)
-    value = energy(x, (values, known, None))
+    value = energy(x, Clamped.given(values, known))
     (gradient,) = torch.autograd.grad(value.sum(), x)
     assert torch.allclose(value, torch.full((2,), 24.5))
     assert gradient[:, 0].abs().max() == 0
-    assert torch.equal(energy.scale(x, (values, known, None)), torch.tensor([[0.0, 1.0, 1.0]] * 2))
-    assert torch.equal(Clamped.place(x, (values, known, None))[:, 0], torch.full((2,), 7.0))
+    assert torch.equal(energy.scale(x, Clamped.given(values, known)), torch.tensor([[0.0, 1.0, 1.0]] * 2))
+    assert torch.equal(energy.place(x, Clamped.given(values, known))[:, 0], torch.full((2,), 7.0))
 
 
 def test_posterior_of_a_linear_gaussian_is_known() -> None:

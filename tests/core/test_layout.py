@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +66,35 @@ def test_every_module_of_core_has_a_layer() -> None:
     }
     assert not without
     assert named <= core
+
+
+def test_a_file_name_occurs_once_per_plugin() -> None:
+    """Callbacks are named after their components, which may share the name of the core module that they call."""
+    examples = sorted((ROOT / "examples").glob("*/src/*"))
+    for source in [*SOURCES, *examples]:
+        files = [f for f in source.rglob("*.py") if f.name != "__init__.py" and f.parent != source / "callbacks"]
+        twice = {name for name, n in Counter(f.name for f in files).items() if n > 1}
+        assert not twice, f"{source.name}: {sorted(str(f.relative_to(source)) for f in files if f.name in twice)}"
+
+
+def test_classes_of_plugins_have_other_names_than_those_of_core() -> None:
+    """Tasks are named after their components: DOMAIN/interpolate is a domain's form of core's task interpolate."""
+    of_core: dict[str, str] = {}
+    of_plugins: list[tuple[str, str]] = []
+    for module, file in modules().items():
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                if module.startswith("ebmsuite."):
+                    of_core[node.name] = module
+                else:
+                    of_plugins.append((node.name, module))
+    of_tasks = {name for name, module in of_core.items() if module == "ebmsuite.pictures.tasks"}
+    same = {
+        name: (of_core[name], module)
+        for name, module in of_plugins
+        if name in of_core and not (name in of_tasks and ".tasks." in module)
+    }
+    assert not same
 
 
 def test_one_version() -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from ebmsuite import energy as energy_module
 from ebmsuite.builtin.examples import JOINT_EXAMPLE, LATENT_EXAMPLE, MLE_EXAMPLE
 from ebmsuite.density import Gaussian
-from ebmsuite.diagnosis.chains import energy_distance
+from ebmsuite.diagnosis.long_run import energy_distance
 from ebmsuite.energy import Energy, rounding, warn_if_rounded
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.distances import mmd, nearest, precision_recall

@@ -21,7 +21,8 @@ def test_the_readme_shows_the_step_of_maximum_likelihood_verbatim() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/sampling.md", "docs/methods.md"]
+    "page",
+    ["README.md", "CONTRIBUTING.md", *(f"docs/{n}.md" for n in ("architecture", "evaluation", "sampling", "methods"))],
 )
 def test_links_of_a_page_lead_to_files(page: str) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text(encoding="utf-8"))

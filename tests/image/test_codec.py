@@ -15,9 +15,11 @@ from safetensors.torch import load_file
 
 from ebmsuite.dataset import Codec
 from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.plugins import conformance
+from ebmsuite.space import Batch
 from ebmsuite.values import conform, plain
 from ebmsuite_image.augment import Flip, Shift
-from ebmsuite_image.codec import Pixels, from_uint8, grid, to_uint8
+from ebmsuite_image.codec import Pixels, from_uint8, to_uint8
 from ebmsuite_image.raster import decode, fit
 
 
@@ -81,13 +83,15 @@ def test_png_is_the_picture_or_a_sheet_of_several(tmp_path: Path) -> None:
     assert (sheet.mode, sheet.size) == ("L", (3 * 6 + 2, 2 * 6 + 2))
 
 
-def test_grid_puts_pictures_row_by_row() -> None:
-    x = from_uint8(torch.arange(3, dtype=torch.uint8)).view(3, 1, 1, 1).expand(3, 3, 2, 2)
-    sheet = grid(x, columns=2, pad=1)
-    assert sheet.shape == (7, 7, 3)
-    assert [int(sheet[r, c, 0]) for r, c in ((1, 1), (1, 4), (4, 1), (4, 4), (0, 0))] == [0, 1, 2, 255, 255]
-    with pytest.raises(DataError, match="N > 0"):
-        grid(torch.zeros(0, 1, 4, 4))
+def test_pictures_are_shown_as_their_bytes() -> None:
+    codec, bytes_ = Pixels((2, 3), 3), torch.arange(36, dtype=torch.uint8).view(2, 3, 2, 3)
+    assert torch.equal(codec.show(from_uint8(bytes_)), bytes_.permute(0, 2, 3, 1))
+    assert torch.equal(codec.show(from_uint8(bytes_[:, :1])), bytes_[:, 0])
+    assert codec.show(torch.full((1, 1, 1, 2), torch.nan)).tolist() == [[[0, 0]]]
+    conformance._pictures_are_sound(codec, Batch(from_uint8(bytes_)))
+    for shape in ((2, 2, 4, 4), (4, 4)):
+        with pytest.raises(DataError, match=r"pictures are \[N, 1 or 3, height, width\], not"):
+            codec.show(torch.zeros(shape))
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +140,7 @@ def test_files_that_are_no_pictures_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"text\.jpg"):
         Pixels((8, 8), 3).read(tmp_path / "text.jpg")
     (tmp_path / "none").mkdir()
-    with pytest.raises(DataError, match=r"none holds no picture"):
+    with pytest.raises(DataError, match=r"none contains no pictures"):
         Pixels((8, 8), 3).read(tmp_path / "none")
 
 
@@ -280,3 +284,16 @@ def test_shift_moves_whole_pixels_and_repeats_the_border() -> None:
     assert torch.equal(Shift(0)(x, torch.Generator()), x)
     with pytest.raises(RecipeError, match="pixels: -1"):
         Shift(-1)
+
+
+def test_resized_pictures_are_counted(tmp_path: Path) -> None:
+    for name, size in (("a", (64, 64)), ("b", (64, 64)), ("c", (28, 28))):
+        Image.new("L", size).save(tmp_path / f"{name}.png")
+    codec = Pixels((28, 28), 1)
+    assert codec.inputs(tmp_path).resized == "2 pictures from 64x64 to 28x28"
+    Image.new("L", (40, 30)).save(tmp_path / "d.png")
+    assert codec.inputs(tmp_path).resized == "3 pictures from 2 sizes to 28x28"
+    assert codec.inputs(tmp_path / "d.png").resized == "1 picture from 30x40 to 28x28"
+    assert codec.inputs(tmp_path / "c.png").resized == ""
+    np.save(tmp_path / "x.npy", np.zeros((5, 32, 32), np.uint8))
+    assert codec.inputs(tmp_path / "x.npy").resized == "5 pictures from 32x32 to 28x28"

@@ -71,7 +71,7 @@ def test_digits_are_balanced_and_in_range(split: str, n: int) -> None:
     assert isinstance(dataset, Dataset)
     assert (len(dataset), dataset.event.shape, dataset.event.range) == (n, (1, 28, 28), (-1.0, 1.0))
     assert dataset.condition is not None
-    assert (dataset.condition.kind, dataset.condition.classes, dataset.condition.shape) == ("label", 10, ())
+    assert dataset.condition == Space((), kind="label", classes=10, names=tuple("0123456789"))
     batch = dataset.batch(torch.arange(n), torch.zeros(n, dtype=torch.int64))
     assert batch.x.dtype == torch.float32
     assert (float(batch.x.min()), float(batch.x.max())) == (-1, 1)
@@ -383,7 +383,7 @@ def test_damage_that_only_decoding_sees_is_named_when_a_picture_is_read(album: P
 def test_folders_without_pictures_are_errors(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere is not a folder"):
         Folder(tmp_path / "nowhere")
-    with pytest.raises(DataError, match=r"holds no picture; it needs files ending in \.png"):
+    with pytest.raises(DataError, match=r"contains no pictures; file endings can be \.png"):
         Folder(tmp_path)
     Image.new("L", (4, 4)).save(tmp_path / "one.png")
     with pytest.raises(DataError, match="none of its 1 pictures falls into the split"):
@@ -486,7 +486,7 @@ def test_names_that_are_not_utf8(album: Path) -> None:
     for part in parts:
         assert part.batch(torch.arange(len(part)), torch.zeros(len(part))).x.shape[0] == len(part)
         json.dumps(part.skipped, ensure_ascii=False).encode()
-    assert "\\xe9t\\xe9.txt" in parts[0].skipped["with an ending that is not read"]
+    assert "\\xe9t\\xe9.txt" in parts[0].skipped["with an unsupported ending"]
     (album / os.fsdecode(b"caf\xe9.png")).write_bytes(b"")
     with pytest.raises(DataError) as error:
         Folder(album)

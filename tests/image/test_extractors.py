@@ -76,27 +76,33 @@ def test_the_classifier_learns_once_and_is_read_back(
     assert second.protocol() == facts
 
 
-def test_learning_is_a_function_of_the_data(digits: dict[str, Dataset]) -> None:
-    images, labels = classifier.labelled(digits["train"], "train")
+def test_learning_is_a_function_of_the_data(digits: dict[str, Dataset], cache: Path) -> None:
+    some_of = {"train": Pictures(*(t[:200] for t in classifier.labelled(digits["train"], "train")))}
     torch.manual_seed(1)
-    first = classifier.learn(images[:200], labels[:200], 20)
+    first = classifier.trained(some_of, 20)
+    next(cache.iterdir()).unlink()
     torch.manual_seed(2)
-    second = classifier.learn(images[:200], labels[:200], 20)
-    for a, b in zip(first.parameters(), second.parameters(), strict=True):
+    second = classifier.trained(some_of, 20)
+    for a, b in zip(first.net.parameters(), second.net.parameters(), strict=True):
         assert torch.equal(a, b)
-    assert not first.training
+    assert not first.net.training
+    assert first.quality == {"test_accuracy": None}
 
 
-def test_data_and_recipe_are_the_key(digits: dict[str, Dataset], cache: Path) -> None:
-    images, labels = classifier.labelled(digits["train"], "train")
-    images, labels = images[:50], labels[:50]
-    keys = [classifier.cached(images, labels, 2)[1], classifier.cached(images, labels, 3)[1]]
-    keys.append(classifier.cached(images.flip(0), labels, 2)[1])
-    keys.append(classifier.cached(images, labels.flip(0), 2)[1])
-    assert len(set(keys)) == len(list(cache.iterdir())) == 4
+def test_data_and_settings_are_the_key(digits: dict[str, Dataset], cache: Path) -> None:
+    images, labels = (t[:50] for t in classifier.labelled(digits["train"], "train"))
+    some_of = {"train": Pictures(images, labels)}
+    keys = [
+        classifier.trained(some_of, 2).key,
+        classifier.trained(some_of, 3).key,
+        classifier.trained({"train": Pictures(images.flip(0), labels)}, 2).key,
+        classifier.trained({"train": Pictures(images, labels.flip(0))}, 2).key,
+        classifier.trained({**some_of, "test": Pictures(images, labels)}, 2).key,
+    ]
+    assert len(set(keys)) == len(list(cache.iterdir())) == 5
     next(cache.glob(f"*{keys[0][:32]}*")).write_bytes(b"half a file")
-    with pytest.raises(DataError, match=r"not a stored classifier, delete it"):
-        classifier.cached(images, labels, 2)
+    with pytest.raises(DataError, match=r"is not the stored network .* delete it to train it again"):
+        classifier.trained(some_of, 2)
 
 
 @pytest.mark.parametrize("labels", [None, torch.zeros(20), torch.zeros(19, dtype=torch.int64)])
@@ -149,7 +155,7 @@ def test_efficientnet_takes_grey_pictures_of_any_size() -> None:
     grey = torch.rand(70, 1, 28, 20, generator=torch.Generator().manual_seed(0)) * 2 - 1
     seen = net(grey)
     torch.testing.assert_close(net(grey[65:].expand(-1, 3, -1, -1)).features, seen.features[65:])
-    with pytest.raises(UserError, match=r"are \[B, 1 or 3, H, W\], got \[1, 2, 8, 8\]"):
+    with pytest.raises(UserError, match=r"expected pictures \[B, 1 or 3, H, W\], got \[1, 2, 8, 8\]"):
         net(torch.zeros(1, 2, 8, 8))
     with pytest.raises(UserError, match="multiple of 32, got 100"):
         EfficientNetLite0(size=100)
@@ -189,7 +195,7 @@ def test_files_that_are_no_weights_are_named(tmp_path: Path) -> None:
             path.write_bytes(content)
         else:
             torch.save(content, path)
-        with pytest.raises(DataError, match=r"w\.pth does not hold the weights"):
+        with pytest.raises(DataError, match=r"w\.pth does not contain the weights"):
             InceptionV3(str(path)).prepare({})
 
 

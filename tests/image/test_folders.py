@@ -52,12 +52,14 @@ def test_every_file_that_is_not_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "self.png").symlink_to("self.png")
     assert find(tmp_path).skipped == {
         "hidden": [".DS_Store", ".thumbnails", "a/._1.png"],
-        "that are no regular files": ["pipe.png"],
+        "that are not regular files": ["pipe.png"],
         "that link to nothing": ["gone.png", "self.png"],
-        "with an ending that is not read": ["README", "a/photo.heic", "no-ending", "notes.txt"],
+        "with an unsupported ending": ["README", "a/photo.heic", "no-ending", "notes.txt"],
     }
     (tmp_path / "a" / "1.png").unlink()
-    with pytest.raises(DataError, match=r"holds no picture.*it has 3 hidden \(\.DS_Store, .*4 with an ending"):
+    with pytest.raises(
+        DataError, match=r"contains no pictures.*left out: 3 hidden \(\.DS_Store, .*4 with an unsupported ending"
+    ):
         find(tmp_path)
 
 
@@ -74,8 +76,8 @@ def test_links_are_followed_once_and_in_no_circle(tmp_path: Path) -> None:
     found = find(album)
     assert found.names == ("friends/deep/2.png", "single.png", "z/1.png")
     assert found.skipped == {
-        "that link to a folder that holds them": ["friends/back", "z/up"],
-        "that link to what is read already": ["a", "favourite.png"],
+        "that link to a folder that contains them": ["friends/back", "z/up"],
+        "that link to something that is read anyway": ["a", "favourite.png"],
     }
     (tmp_path / "door").symlink_to(album)
     assert find(tmp_path / "door").names == found.names
@@ -90,7 +92,7 @@ def test_apply_reads_the_pictures_that_training_reads(tmp_path: Path) -> None:
     assert given.names[:4] == ("0.png", "1.png", "2.png", "sub0/0.JPG")
     assert learned.note.endswith("of 23 pictures are in the split train, chosen by their names")
     assert set(learned.files.found.printable) <= set(given.names)
-    expected = {"hidden": ["sub0/.hidden.png"], "with an ending that is not read": ["x.md"]}
+    expected = {"hidden": ["sub0/.hidden.png"], "with an unsupported ending": ["x.md"]}
     assert given.skipped == learned.skipped == expected
 
 

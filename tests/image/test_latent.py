@@ -24,19 +24,19 @@ from ebmsuite.experiment.recipe import fill_metric, read_recipe
 from ebmsuite.experiment.train import train
 from ebmsuite.model import Model, load
 from ebmsuite.nets.mlp import mlp_levels
+from ebmsuite.pictures.renderers import Chain, PriorChains, Reconstructions, Samples
+from ebmsuite.pictures.sheets import sheet
 from ebmsuite.plugins.registry import Registry, import_target
 from ebmsuite.plugins.testing import watched_by
 from ebmsuite.space import Batch, Space
-from ebmsuite.tasks.anomaly import decide, usual
-from ebmsuite_image.anomaly import smooth
-from ebmsuite_image.codec import Pixels, grid
-from ebmsuite_image.data.anomaly import digits_anomaly, mnist_anomaly
+from ebmsuite.tasks.anomaly_scores import decide, usual
+from ebmsuite_image.codec import Pixels
+from ebmsuite_image.data.held_out_class import digits_anomaly, mnist_anomaly
 from ebmsuite_image.generators.deconv import TABLES, deconv, encoder
-from ebmsuite_image.metrics import Anomaly as AnomalyMetric
-from ebmsuite_image.metrics import Mse
+from ebmsuite_image.metrics import AnomalyDetection, Mse
 from ebmsuite_image.raster import to_uint8
-from ebmsuite_image.render import Film, Grid, PriorChains, Reconstructions
-from ebmsuite_image.tasks.anomaly import Anomaly as AnomalyTask
+from ebmsuite_image.smoothing import smooth
+from ebmsuite_image.tasks.anomaly import Anomaly
 from ebmsuite_image.tasks.generate import Generate
 from ebmsuite_image.tasks.interpolate import Interpolate
 from ebmsuite_image.tasks.reconstruct import Reconstruct
@@ -46,6 +46,10 @@ MNIST = Path(os.environ.get("EBMSUITE_DATA", "")) / "image" / "mnist.npz"
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def grid(x: Tensor, columns: int | None = None) -> np.ndarray[Any, Any]:
+    return sheet(Pixels((28, 28), 1).show(x), columns)
 
 
 # -- generators ----------------------------------------------------------------------------------------------
@@ -110,7 +114,7 @@ SIZES = {  # train, valid, test, anomalies in test, for the embedded digits: 700
 
 
 @pytest.mark.parametrize("protocol", SIZES)
-def test_no_picture_is_learned_and_judged(protocol: Any) -> None:
+def test_no_picture_is_learned_and_evaluated(protocol: Any) -> None:
     splits = {s: digits_anomaly(s, held_out=4, protocol=protocol) for s in ("train", "valid", "test")}
     train_size, valid, test, anomalies = SIZES[protocol]
     assert [len(d) for d in splits.values()] == [train_size, valid, test]
@@ -128,9 +132,9 @@ def test_no_picture_is_learned_and_judged(protocol: Any) -> None:
 
 
 def test_the_choice_of_settings_sees_no_test_picture() -> None:
-    judged = set(pictures_of(digits_anomaly("test", 4, "standard")))
+    evaluated = set(pictures_of(digits_anomaly("test", 4, "standard")))
     for split in ("train", "valid", "test"):
-        assert not judged & set(pictures_of(digits_anomaly(split, 4, "choice")))
+        assert not evaluated & set(pictures_of(digits_anomaly(split, 4, "choice")))
 
 
 def test_a_split_is_the_same_whoever_asks_first() -> None:
@@ -265,12 +269,12 @@ def test_the_ratio_is_of_the_least_noise_and_the_most(model: Model, pixel_run: P
     inner = [energy(z, torch.full((len(z),), sigma)).detach() for sigma in (0.5, 1.0)]
     got = decide(told, batch, generator(1), "ratio", levels=(0.5, 1.0))
     torch.testing.assert_close(got["score"], inner[0] - inner[1])
-    metric = AnomalyMetric(decision="ratio", levels=(0.5, 1.0))
+    metric = AnomalyDetection(decision="ratio", levels=(0.5, 1.0))
     found = metric(told, {"test": digits_anomaly("test", 3)}, generator(), 40)
     assert found["auprc"].value == found["auprc-ratio"].value
     assert found["auprc"].protocol["levels"] == [0.5, 1.0]
     for levels in ((1.0, 0.5), (0.1, 1.0), (0.5, 2.0)):
-        with pytest.raises(UserError, match=r"levels: less noise and more of what .* told, from 0\.2 to 1\.5"):
+        with pytest.raises(UserError, match=r"levels: give a low and a high noise level .*, from 0\.2 to 1\.5"):
             decide(told, batch, generator(1), "ratio", levels=levels)
     assert usual(told) == "ratio"
     assert usual(model) == "posterior"
@@ -313,7 +317,7 @@ def test_a_model_is_not_asked_for_what_it_has_not(model: Model, vae_run: Path, p
     with pytest.raises(UserError, match='no phase "posterior"'):
         decide(vae, digits(), generator(), "posterior", descent=2)
     with pytest.raises(UserError, match="do not say what an anomaly is"):
-        AnomalyMetric()(model, {"test": InMemory(digits().x)}, generator(), 4)
+        AnomalyDetection()(model, {"test": InMemory(digits().x)}, generator(), 4)
 
 
 def test_a_generator_that_proposes_makes_no_latent_model(model: Model, vae_run: Path, pixel_run: Path) -> None:
@@ -336,7 +340,7 @@ def test_the_baselines_have_scores_too(vae_run: Path, pixel_run: Path) -> None:
     assert torch.equal(energies["score"], pixel.energy(batch.x))
     data = {"test": digits_anomaly("test", 9, "standard")}
     for trained, decision in ((vae, "reconstruction"), (pixel, "energy")):
-        scores = AnomalyMetric(decision=decision)(trained, data, generator(), 200)  # type: ignore[arg-type]
+        scores = AnomalyDetection(decision=decision)(trained, data, generator(), 200)  # type: ignore[arg-type]
         assert list(scores)[:2] == ["auprc", "auroc"]
         terms = {"auprc-reconstruction", "auprc-smoothed", "auprc-energy"} if trained is vae else set()
         assert set(scores) - {"auprc", "auroc"} == terms
@@ -344,7 +348,7 @@ def test_the_baselines_have_scores_too(vae_run: Path, pixel_run: Path) -> None:
 
 
 def test_a_score_sees_no_label(tmp_path: Path) -> None:
-    """The joint energy of nine digits is judged by its marginal; one that is given labels is not judged at all."""
+    """The joint energy of nine digits is evaluated by its marginal; one that is given labels is refused."""
     data = "data.data={name: image/digits-anomaly, held_out: 9, protocol: standard, conditional: true}"
     tiny = (data, "negative.steps=1", "budget.steps=1", "budget.batch=4", "metrics=[]", "render=[]", watched_by())
     players = "players.energy={name: image/convnet-classes, width: 2}"
@@ -355,7 +359,7 @@ def test_a_score_sees_no_label(tmp_path: Path) -> None:
     energy = joint.players["energy"]
     torch.testing.assert_close(scores, energy.reference(batch.x) - energy.logits(batch.x).logsumexp(1))
     assert not torch.allclose(scores, energy(batch.x, batch.condition))
-    found = AnomalyMetric(decision="energy")(joint, joint.data, generator(), 200)
+    found = AnomalyDetection(decision="energy")(joint, joint.data, generator(), 200)
     assert 0 <= found["auroc"].value <= 1
     told = load(train("image/digits", *tiny, "players.energy={name: mlp, width: 4}", out=tmp_path / "told"))
     with pytest.raises(UserError, match="labels, which an anomaly score must not depend on"):
@@ -365,7 +369,7 @@ def test_a_score_sees_no_label(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_nearest_training_picture_is_a_score_without_a_model(vae_run: Path) -> None:
     data = {split: digits_anomaly(split, 9, "standard") for split in ("train", "test")}
-    scores = AnomalyMetric(of="nearest")(load(vae_run), data, generator(), 50)
+    scores = AnomalyDetection(of="nearest")(load(vae_run), data, generator(), 50)
     index = scores["auprc"].protocol["n_samples"]
     assert index == 50
     assert scores["auprc"].protocol["of"] == "nearest"
@@ -393,7 +397,7 @@ def test_mse_is_a_mean_over_unseen_pictures(model: Model) -> None:
 
 
 def test_anomaly_writes_a_row_a_picture(model: Model, folder: Path, tmp_path: Path) -> None:
-    facts = AnomalyTask()(model, folder, tmp_path / "scores.csv", generator(1))
+    facts = Anomaly()(model, folder, tmp_path / "scores.csv", generator(1))
     with (tmp_path / "scores.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     assert [row["file"] for row in table] == ["a.png", "b.png", "c.png", "d.png", "e.png"]
@@ -406,7 +410,7 @@ def test_anomaly_writes_a_row_a_picture(model: Model, folder: Path, tmp_path: Pa
     (folder / "a.png").rename(folder / os.fsdecode(b"\xe9.png"))
     (folder / "in").mkdir()
     (folder / "b.png").rename(folder / "in" / "b.png")
-    AnomalyTask()(model, folder, tmp_path / "names.csv", generator(1))
+    Anomaly()(model, folder, tmp_path / "names.csv", generator(1))
     with (tmp_path / "names.csv").open(newline="", encoding="utf-8") as file:
         assert [row["file"] for row in csv.DictReader(file)] == ["c.png", "d.png", "e.png", "in/b.png", "\\xe9.png"]
     assert (facts["pictures"], facts["decision"], facts["highest"]) == (5, "posterior", highest["file"])
@@ -414,7 +418,7 @@ def test_anomaly_writes_a_row_a_picture(model: Model, folder: Path, tmp_path: Pa
 
 def test_anomaly_of_an_array_and_of_an_energy(pixel_run: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", digits(2).x.numpy())
-    AnomalyTask()(load(pixel_run), tmp_path / "x.npy", tmp_path / "scores.csv", generator())
+    Anomaly()(load(pixel_run), tmp_path / "x.npy", tmp_path / "scores.csv", generator())
     lines = (tmp_path / "scores.csv").read_text().splitlines()
     assert lines[0] == "file,score,energy"
     assert [line.partition(",")[0] for line in lines[1:]] == ["x.npy[0]", "x.npy[1]"]
@@ -436,15 +440,15 @@ def test_commands_take_and_show_names_that_are_not_utf8(pixel_run: Path, tmp_pat
 
 def test_anomaly_says_what_is_wrong(model: Model, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"name a file that ends in \.csv"):
-        AnomalyTask()(model, folder, tmp_path / "scores.txt", generator())
+        Anomaly()(model, folder, tmp_path / "scores.txt", generator())
     with pytest.raises(UserError, match="give it a picture or a folder"):
-        AnomalyTask()(model, None, tmp_path / "scores.csv", generator())
+        Anomaly()(model, None, tmp_path / "scores.csv", generator())
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="holds no picture"):
-        AnomalyTask()(model, tmp_path / "empty", tmp_path / "scores.csv", generator())
+    with pytest.raises(UserError, match="contains no pictures"):
+        Anomaly()(model, tmp_path / "empty", tmp_path / "scores.csv", generator())
     (folder / "b.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"1 of 5 pictures cannot be read \(b\.png: "):
-        AnomalyTask()(model, folder, tmp_path / "scores.csv", generator())
+        Anomaly()(model, folder, tmp_path / "scores.csv", generator())
     assert not (tmp_path / "scores.csv").exists()
 
 
@@ -476,7 +480,7 @@ def test_interpolate_between_latent_vectors(model: Model, vae_run: Path, folder:
     assert facts == {"pairs": 2, "points": 2, "between": "pictures", "pictures": 4, "of": 5}
     assert Interpolate(pairs=1)(load(vae_run), None, tmp_path / "vae.png", generator())["pairs"] == 1
     alone = folder / "a.png"
-    with pytest.raises(UserError, match="one picture; interpolate goes between two"):
+    with pytest.raises(UserError, match="it holds one; interpolate goes between two pictures"):
         Interpolate()(model, alone, tmp_path / "no.png", generator())
 
 
@@ -488,35 +492,35 @@ def test_generate_with_other_steps(model: Model, tmp_path: Path) -> None:
 
 def test_prior_chains_are_shown_short_and_long(model: Model, vae_run: Path, pixel_run: Path, tmp_path: Path) -> None:
     PriorChains(chains=2, lengths=(0, 1, 10))(model, tmp_path, generator(3), 1)
-    sheet = np.array(Image.open(tmp_path / "prior-chains.png"))
-    assert sheet.shape == (2 * 30 + 2, 3 * 30 + 2)
+    picture = np.array(Image.open(tmp_path / "prior-chains.png"))
+    assert picture.shape == (2 * 30 + 2, 3 * 30 + 2)
     short = model.decode(model.phases["prior"].sample(2, generator(3)), generator())
     long = model.decode(model.phases["prior"].sample(2, generator(3), steps=40), generator())
-    np.testing.assert_array_equal(sheet[2:30, 32:60], grid(short[:1]))
-    np.testing.assert_array_equal(sheet[32:60, 62:90], grid(long[1:]))
+    np.testing.assert_array_equal(picture[2:30, 32:60], grid(short[:1]))
+    np.testing.assert_array_equal(picture[32:60, 62:90], grid(long[1:]))
     with pytest.raises(UserError, match='has no phase "prior"'):
         PriorChains()(load(vae_run), tmp_path, generator(), 1)
-    with pytest.raises(UserError, match="image/film shows its own"):
+    with pytest.raises(UserError, match="the renderer chain shows its own"):
         PriorChains()(load(pixel_run), tmp_path, generator(), 1)
 
 
 def test_film_of_latent_chains(model: Model, tmp_path: Path) -> None:
-    strip, _ = Film(frames=3, chains=2)(model, tmp_path, generator(3), 1)
+    strip, _ = Chain(frames=3, chains=2)(model, tmp_path, generator(3), 1)
     ends = model.decode(model.phases["prior"].sample(2, generator(3)), generator())
     np.testing.assert_array_equal(np.array(Image.open(strip))[2:30, 62:90], grid(ends[:1]))
-    with pytest.raises(UserError, match="belong to given pictures; image/reconstructions shows"):
-        Film(phase="posterior")(model, tmp_path, generator(), 1)
+    with pytest.raises(UserError, match="belong to given events; the renderer reconstructions shows"):
+        Chain(phase="posterior")(model, tmp_path, generator(), 1)
 
 
 def test_reconstructions_stand_below_the_pictures(model: Model, vae_run: Path, pixel_run: Path, tmp_path: Path) -> None:
     Reconstructions(columns=4)(model, tmp_path, generator(3), 6)
-    sheet = np.array(Image.open(tmp_path / "reconstructions.png"))
-    assert sheet.shape == (4 * 30 + 2, 4 * 30 + 2)  # 4 and 2, each above their reconstructions
-    assert (sheet[62:90, 62:90] == 255).all()
+    picture = np.array(Image.open(tmp_path / "reconstructions.png"))
+    assert picture.shape == (4 * 30 + 2, 4 * 30 + 2)  # 4 and 2, each above their reconstructions
+    assert (picture[62:90, 62:90] == 255).all()
     for path in (vae_run, pixel_run):
         trained = load(path)
         if "generator" in trained.players:
-            Grid()(trained, tmp_path, generator(), 4)
+            Samples()(trained, tmp_path, generator(), 4)
             Reconstructions()(trained, tmp_path, generator(), 4)
         else:
             with pytest.raises(UserError, match="this needs a model with a generator"):

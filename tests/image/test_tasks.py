@@ -17,11 +17,12 @@ import ebmsuite.model as core
 from ebmsuite.density import Uniform
 from ebmsuite.energy import Tilted
 from ebmsuite.errors import DataError, RecipeError, UserError
+from ebmsuite.pictures.renderers import Chain, Samples, SheetAndFilm
+from ebmsuite.pictures.sheets import sheet
 from ebmsuite.sampling import Buffer, Chains, Data, Langevin, Noise, Phase, Start
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
-from ebmsuite_image.codec import Pixels, grid
-from ebmsuite_image.render import Film, Grid, Pictures
+from ebmsuite_image.codec import Pixels
 from ebmsuite_image.tasks.generate import Generate
 from ebmsuite_image.tasks.inpaint import Inpaint
 from ebmsuite_image.tasks.interpolate import Interpolate
@@ -78,9 +79,13 @@ def apply(task: Any, model: Any, inputs: Path | None, out: Path) -> dict[str, An
     return task(model, inputs, out, generator())
 
 
-def tile(sheet: np.ndarray[Any, Any], row: int, column: int, side: int = 8, pad: int = 2) -> np.ndarray[Any, Any]:
+def tile(picture: np.ndarray[Any, Any], row: int, column: int, side: int = 8, pad: int = 2) -> np.ndarray[Any, Any]:
     top, left = pad + row * (side + pad), pad + column * (side + pad)
-    return sheet[top : top + side, left : left + side]
+    return picture[top : top + side, left : left + side]
+
+
+def grid(x: Tensor, columns: int | None = None) -> np.ndarray[Any, Any]:
+    return sheet(Pixels((8, 8), 1).show(x), columns)
 
 
 def shown(x: Tensor) -> np.ndarray[Any, Any]:
@@ -130,14 +135,14 @@ def test_runaway_chains_are_an_error(tmp_path: Path) -> None:
 
 def test_interpolate_writes_a_row_a_pair(tmp_path: Path) -> None:
     facts = apply(Interpolate(pairs=3, points=4), Model(), None, tmp_path / "between.png")
-    sheet = np.array(Image.open(tmp_path / "between.png"))
-    assert sheet.shape == (3 * 10 + 2, 4 * 10 + 2)
+    picture = np.array(Image.open(tmp_path / "between.png"))
+    assert picture.shape == (3 * 10 + 2, 4 * 10 + 2)
     assert facts == {"pairs": 3, "points": 4, "steps": 20}
     rng = generator()
     first = Uniform(EVENT).sample(3, rng)
     Uniform(EVENT).sample(3, rng)
     ends = Model().phases["negative"].refine(Start(first), rng)
-    np.testing.assert_array_equal(tile(sheet, 1, 0), shown(ends[1]))
+    np.testing.assert_array_equal(tile(picture, 1, 0), shown(ends[1]))
 
 
 def test_inputs_and_settings_that_a_task_would_ignore_are_errors(tmp_path: Path, pictures: Path) -> None:
@@ -170,14 +175,14 @@ def test_counts_that_make_no_sense(make: Any, settings: dict[str, int], message:
         make(**settings)
 
 
-@pytest.mark.parametrize("task", [Generate(), Interpolate(), Reconstruct(), Inpaint()])
+@pytest.mark.parametrize("task", [Generate(), Inpaint()])
 @pytest.mark.parametrize("shape", [(2,), (2, 8, 8), (None, 3)])
 def test_a_model_of_other_events_is_one_line(
     task: Any, shape: tuple[int | None, ...], tmp_path: Path, pictures: Path
 ) -> None:
     model = Model()
     model.event = Space(shape)
-    inputs = pictures if isinstance(task, Reconstruct | Inpaint) else None
+    inputs = pictures if isinstance(task, Inpaint) else None
     with pytest.raises(UserError, match=r"needs a model of pictures \[1 or 3, height, width\]"):
         apply(task, model, inputs, tmp_path / "x.png")
 
@@ -186,7 +191,16 @@ def test_what_was_left_out_of_the_input_is_a_fact(tmp_path: Path, pictures: Path
     (pictures / "notes.txt").touch()
     facts = apply(Inpaint(steps=1, n=2), Model(), pictures, tmp_path / "x.png")
     assert (facts["pictures"], facts["of"]) == (2, 3)
-    assert facts["skipped"] == "1 with an ending that is not read (notes.txt)"
+    assert facts["skipped"] == "1 with an unsupported ending (notes.txt)"
+
+
+@pytest.mark.parametrize("task", [Inpaint(steps=1, n=3), Reconstruct(iterations=1, steps=1, n=3)])
+def test_resized_pictures_are_a_fact(task: Any, tmp_path: Path, pictures: Path) -> None:
+    assert "resized" not in apply(task, Model(), pictures, tmp_path / "x.png")
+    for name in ("1", "2", "3"):  # the last is not among the first three
+        Image.new("L", (16, 16)).save(pictures / f"{name}.png")
+    facts = apply(task, Model(), pictures, tmp_path / "x.png")
+    assert facts["resized"] == "2 pictures from 16x16 to 8x8"
 
 
 def test_a_scale_is_passed_on(tmp_path: Path) -> None:
@@ -216,9 +230,9 @@ def test_reconstruct_lowers_the_error(tmp_path: Path, pictures: Path) -> None:
     facts = apply(Reconstruct(iterations=60, n=2, steps=8), model, pictures, out)
     assert facts["mse"] < 0.1 * facts["mse_at_random_start"]
     assert (facts["pictures"], facts["of"], facts["steps"]) == (2, 3, 8)
-    sheet = np.array(Image.open(out))
-    assert sheet.shape == (2 * 10 + 2, 2 * 10 + 2)
-    np.testing.assert_array_equal(tile(sheet, 0, 1), np.array(Image.open(pictures / "1.png")))
+    picture = np.array(Image.open(out))
+    assert picture.shape == (2 * 10 + 2, 2 * 10 + 2)
+    np.testing.assert_array_equal(tile(picture, 0, 1), np.array(Image.open(pictures / "1.png")))
     # the model is as it was
     assert all(p.requires_grad and p.grad is None for p in model.players["energy"].parameters())
 
@@ -234,14 +248,14 @@ def test_reconstruct_unrolls_langevin_only(tmp_path: Path, pictures: Path) -> No
 def test_inpaint_writes_three_rows(tmp_path: Path, pictures: Path) -> None:
     out = tmp_path / "whole.png"
     facts = apply(Inpaint(box=(0, 0, 8, 4), steps=300), Model(), pictures, out)
-    sheet = np.array(Image.open(out))
-    assert sheet.shape == (3 * 10 + 2, 3 * 10 + 2)
+    picture = np.array(Image.open(out))
+    assert picture.shape == (3 * 10 + 2, 3 * 10 + 2)
     original = np.array(Image.open(pictures / "2.png"))
-    np.testing.assert_array_equal(tile(sheet, 2, 2), original)
-    np.testing.assert_array_equal(tile(sheet, 0, 2)[:, 4:], original[:, 4:])
-    np.testing.assert_array_equal(tile(sheet, 1, 2)[:, 4:], original[:, 4:])
-    assert (tile(sheet, 0, 2)[:, :4] == 128).all()
-    assert np.abs(tile(sheet, 1, 2)[:, :4].astype(float) - shown(MODE)[:, :4]).max() < 20
+    np.testing.assert_array_equal(tile(picture, 2, 2), original)
+    np.testing.assert_array_equal(tile(picture, 0, 2)[:, 4:], original[:, 4:])
+    np.testing.assert_array_equal(tile(picture, 1, 2)[:, 4:], original[:, 4:])
+    assert (tile(picture, 0, 2)[:, :4] == 128).all()
+    assert np.abs(tile(picture, 1, 2)[:, :4].astype(float) - shown(MODE)[:, :4]).max() < 20
     x = Pixels((8, 8), 1).read(pictures).x
     expected = (x - MODE)[..., :4].square().mean().item()
     assert facts["mse_in_hole"] == pytest.approx(expected, rel=0.05)
@@ -282,7 +296,7 @@ def test_inpainting_needs_noise_to_begin_with(tmp_path: Path, pictures: Path) ->
 
 
 @pytest.mark.parametrize("task", [Interpolate(), Reconstruct(), Inpaint()])
-def test_the_output_must_be_a_png(task: Any, tmp_path: Path, pictures: Path) -> None:
+def test_the_output_must_be_a_picture(task: Any, tmp_path: Path, pictures: Path) -> None:
     for out in (tmp_path / "x.jpg", tmp_path):
         with pytest.raises(UserError, match=r"ends in \.png"):
             apply(task, Model(), pictures, out)
@@ -305,7 +319,7 @@ def test_inputs_that_do_not_fit(task: Any, tmp_path: Path, pictures: Path) -> No
 
 def test_film_goes_from_start_to_sample(tmp_path: Path) -> None:
     model = Model()
-    files = Film(frames=6, chains=3)(model, tmp_path, generator(9), 64)
+    files = Chain(frames=6, chains=3)(model, tmp_path, generator(9), 64)
     assert files == [tmp_path / "film.png", tmp_path / "film.gif"]
     strip = np.array(Image.open(files[0]))
     assert strip.shape == (3 * 10 + 2, 6 * 10 + 2)
@@ -326,10 +340,10 @@ def test_film_goes_from_start_to_sample(tmp_path: Path) -> None:
 
 
 def test_pictures_are_samples_and_a_film(tmp_path: Path) -> None:
-    files = Pictures(columns=4, frames=3, chains=2)(Model(), tmp_path / "new", generator(9), 6)
+    files = SheetAndFilm(columns=4, frames=3, chains=2)(Model(), tmp_path / "new", generator(9), 6)
     assert [f.name for f in files] == ["samples.png", "film.png", "film.gif"]
-    sheet = np.array(Image.open(files[0]))
-    np.testing.assert_array_equal(sheet, grid(Model().sample(6, rng=generator(9)), 4))
+    picture = np.array(Image.open(files[0]))
+    np.testing.assert_array_equal(picture, grid(Model().sample(6, rng=generator(9)), 4))
     assert sorted(f.name for f in (tmp_path / "new").iterdir()) == ["film.gif", "film.png", "samples.png"]
 
 
@@ -340,10 +354,10 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(Image.Image, "save", fail)
     with pytest.raises(OSError, match="disk full"):
-        Grid()(Model(), tmp_path, generator(), 4)
+        Samples()(Model(), tmp_path, generator(), 4)
     assert not list(tmp_path.iterdir())
 
 
 def test_film_of_a_phase_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="posterior"):
-        Film(phase="posterior")(Model(), tmp_path, generator(), 4)
+        Chain(phase="posterior")(Model(), tmp_path, generator(), 4)

@@ -6,12 +6,16 @@ import gzip
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from ebmsuite.dataset import Codec
 from ebmsuite.errors import DataError, PluginError, RecipeError
+from ebmsuite.pictures.events import draw
+from ebmsuite.plugins import conformance
+from ebmsuite.space import Batch
 from ebmsuite.values import conform, plain
 from ebmsuite_molecule import selfies_words
 from ebmsuite_molecule.chemistry import parse
@@ -281,6 +285,31 @@ def test_what_is_written_is_read_again(ending: str, tmp_path: Path) -> None:
     x = CODEC.encode(["CCO", "c1ccccc1", "CN"])
     CODEC.write(x, tmp_path / f"out{ending}")
     assert torch.equal(CODEC.read(tmp_path / f"out{ending}").x, x)
+
+
+def test_a_table_keeps_the_facts_of_its_rows(tmp_path: Path) -> None:
+    x = CODEC.encode(["CCO", "CN"])
+    meta = {"name": np.array(["ethanol", "amine, simple"]), "number": np.array([7, 9])}
+    CODEC.write(x, tmp_path / "out.csv", Batch(torch.empty(2, 0), meta=meta))
+    assert (tmp_path / "out.csv").read_text() == 'smiles,name,number\nCCO,ethanol,7\nCN,"amine, simple",9\n'
+    assert torch.equal(CODEC.read(tmp_path / "out.csv").x, x)
+    CODEC.write(x, tmp_path / "out.smi", Batch(torch.empty(2, 0), meta=meta))
+    assert (tmp_path / "out.smi").read_text() == "CCO\nCN\n"
+
+
+def test_molecules_are_drawn_one_by_one() -> None:
+    x = CODEC.encode(["CCO", "c1ccccc1", "CCO"])
+    drawn = draw(CODEC, x)
+    assert drawn.shape == (3, 150, 180, 3)
+    assert torch.equal(drawn[0], drawn[2])
+    assert not torch.equal(drawn[0], drawn[1])
+    assert torch.equal(drawn[1:2], draw(CODEC, x[1:2]))
+    red = (drawn[0, ..., 0] > 200) & (drawn[0, ..., 1:].amax(-1) < 60)  # the oxygen
+    assert red.any()
+    broken = draw(CODEC, x[:1, :1])  # cut off before its end: no molecule
+    assert broken.shape == (1, 150, 180, 3)
+    assert (broken < 255).any()
+    conformance._pictures_are_sound(CODEC, Batch(x))
 
 
 def test_pictures_of_molecules_and_of_none(tmp_path: Path) -> None:

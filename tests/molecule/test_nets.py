@@ -12,7 +12,7 @@ from ebmsuite.nets.mlp import mlp_energy
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.space import Space
 from ebmsuite_molecule.data.graphs import graphs
-from ebmsuite_molecule.nets.graphs import graph_encoder
+from ebmsuite_molecule.nets.graph_encoder import graph_encoder
 from ebmsuite_molecule.nets.property import property_energy
 
 EVENT, LATENT = Space((None,), kind="tokens", classes=4), Space((3,))

@@ -16,9 +16,9 @@ from ebmsuite.plugins.discovery import Plugins
 from ebmsuite.plugins.registry import Registry
 from ebmsuite_molecule.codec import Strings
 from ebmsuite_molecule.data import Molecules, zinc250k
-from ebmsuite_molecule.render import Densities, Grid, Pictures, density, neighbours, write_densities
+from ebmsuite_molecule.render import Densities, Grid, GridAndDensities, density, neighbours, write_densities
 from ebmsuite_molecule.tasks.generate import Generate
-from ebmsuite_molecule.tasks.parts import molecules
+from ebmsuite_molecule.tasks.inputs import molecules
 
 
 class Model:
@@ -90,7 +90,7 @@ def test_densities_integrate_to_one_and_are_drawn(tmp_path: Path) -> None:
 
 def test_pictures_of_a_model_without_valid_samples(tmp_path: Path) -> None:
     model: Any = Model(["C1CC"])
-    files = Pictures(samples=5)(model, tmp_path, rng(), 3)
+    files = GridAndDensities(samples=5)(model, tmp_path, rng(), 3)
     assert [f.name for f in files] == ["samples.png", "densities.png"]
     for file in files:
         with Image.open(file) as picture:

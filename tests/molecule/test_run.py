@@ -7,9 +7,11 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from ebmsuite.cli import main
 from ebmsuite.errors import DataError, RecipeError, UserError
 from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.experiment.train import train
@@ -32,9 +34,13 @@ def tiny(recipe: str, out: Path, *more: str) -> Model:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory) -> Model:
-    out = tmp_path_factory.mktemp("molecule") / "run"
-    return tiny("molecule/zinc-lebm", out, "budget.steps=4", f"players.generator={LSTM}", f"players.encoder={CONV}")
+def run(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("molecule") / "run"
+
+
+@pytest.fixture(scope="module")
+def model(run: Path) -> Model:
+    return tiny("molecule/zinc-lebm", run, "budget.steps=4", f"players.generator={LSTM}", f"players.encoder={CONV}")
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +77,20 @@ def test_samples_are_rows_of_tokens(model: Model) -> None:
     assert (ended <= 1).all()
     assert torch.equal(x, model.sample(5, seed=1))
     assert not torch.equal(x, model.sample(5, seed=2))
+
+
+def test_samples_of_another_temperature(model: Model, run: Path, tmp_path: Path) -> None:
+    rng = model.generator(1)
+    z = model.sample_latent(5, rng)
+    greedy = model.decode(z, rng, likeliest=True)
+    assert torch.equal(model.sample(5, seed=1, likeliest=True), greedy)
+    assert torch.equal(model.sample(5, seed=1, temperature=1e-6), greedy)
+    assert not torch.equal(model.sample(5, seed=1), greedy)
+    assert torch.equal(model.sample(5, seed=1, temperature=1.0), model.sample(5, seed=1))
+    with pytest.raises(SystemExit) as end:
+        main(["sample", str(run), "-n", "5", "--seed", "1", "--likeliest", "--out", str(tmp_path / "x.npy")])
+    assert end.value.code == 0
+    assert np.array_equal(np.load(tmp_path / "x.npy"), greedy.numpy())
 
 
 def test_a_decoder_that_is_too_short_for_the_data_is_refused(model: Model, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import yaml
 from torch import Tensor
 
 from ebmsuite.cli import main
@@ -29,6 +30,7 @@ from ebmsuite_toy.data import Points
 from ebmsuite_toy.densities import (
     Banana,
     Checkerboard,
+    Correlated,
     Embedded,
     Funnel,
     IllConditioned,
@@ -39,7 +41,7 @@ from ebmsuite_toy.densities import (
     two_moons,
 )
 from ebmsuite_toy.grid import Grid, log_density, temperature
-from ebmsuite_toy.metrics import Divergence, Samples, Statistics
+from ebmsuite_toy.metrics import Divergence, SampleDistances, Statistics
 from ebmsuite_toy.render import paths
 
 PLANE = [
@@ -355,7 +357,7 @@ def test_points_with_labels_and_hidden_coordinates() -> None:
     assert torch.equal(batch.x[batch.known], some.truth[batch.known])
 
 
-def test_a_conditional_model_is_judged_class_by_class() -> None:
+def test_a_conditional_model_is_evaluated_class_by_class() -> None:
     class Conditional(Truth):
         condition = Space((), kind="label", classes=2)
 
@@ -381,12 +383,12 @@ def test_distances_of_samples_know_their_floor() -> None:
             return self.density.sample(n, rng) + torch.tensor([1.0, 0.0])
 
     data = {s: Points(Rings(), 2000, s) for s in ("train", "test")}
-    scores = Samples()(Shifted(Rings()), data, rng(), 2000)
+    scores = SampleDistances()(Shifted(Rings()), data, rng(), 2000)
     # moved by 1 along an axis, a projection on direction u is moved by u_0, whose mean square is 1 / 2
     assert scores["sliced"].value == pytest.approx(0.5**0.5, abs=0.1)
     assert scores["mmd"].value > 50 * abs(scores["mmd"].protocol["floor"])
     assert scores["surprise"].value > 1 > 10 * abs(scores["surprise"].protocol["floor"])
-    floor = Samples(of="held-out")(Shifted(Rings()), data, rng(), 2000)
+    floor = SampleDistances(of="held-out")(Shifted(Rings()), data, rng(), 2000)
     assert floor["sliced"].value == pytest.approx(scores["sliced"].protocol["floor"], abs=1e-5)
 
 
@@ -403,3 +405,26 @@ def test_statistics_of_noise_have_an_older_name() -> None:
     assert found["noise"].protocol["of"] == "noise"
     # the second moments of N(0, 1) are 1, those of the data far from it
     assert found["noise"].value > 5 * found["held-out"].value
+
+
+def test_conditionals_of_a_correlated_normal_are_exact() -> None:
+    density = Correlated(dim=5, rho=-0.6)
+    x = density.sample(40_000, rng())
+    assert (torch.cov(x.T) - density.get_buffer("C")).abs().max() < 0.03
+    exact = torch.distributions.MultivariateNormal(torch.zeros(5), density.get_buffer("C").float())
+    assert torch.allclose(density.log_prob(x[:9]), exact.log_prob(x[:9]), atol=1e-4)
+    # regression of all coordinates on a measurement has the conditional mean as slope and its covariance as residual
+    A = torch.tensor([[0.5, 0.5, 0, 0, 0], [0, 0, 0, 0, 1]], dtype=torch.float64)
+    b = x.double() @ A.T
+    slope = torch.linalg.lstsq(b, x.double()).solution
+    mean, C = density.given(A, torch.tensor([1.0, -2.0], dtype=torch.float64))
+    assert (torch.tensor([1.0, -2.0], dtype=torch.float64) @ slope - mean).abs().max() < 0.05
+    assert (torch.cov((x.double() - b @ slope).T) - C).abs().max() < 0.03
+    with pytest.raises(RecipeError, match="rho: must be between"):
+        Correlated(rho=1.0)
+
+
+@pytest.mark.parametrize("name", ["toy/clamped", "toy/projected", "toy/refine"])
+def test_recipes_of_recovery_and_refinement_can_be_read(name: str) -> None:
+    recipe = read_recipe(name, Registry(), ["budget.steps=1"], "quick")
+    assert read_recipe(yaml.safe_load(recipe.as_yaml()), Registry()) == recipe

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,17 +10,20 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ebmsuite.errors import DataError, RecipeError, UserError
-from ebmsuite.space import Batch, Space
-from ebmsuite.tree import Tree, cat, flatten, take
+from ebmsuite.space import Batch, ConditionSpace, Space, condition_misfit, space_problem
+from ebmsuite.tree import Tree, flatten, take
 
 __all__ = [
     "Codec",
     "Dataset",
+    "Films",
     "InMemory",
     "NormalSamples",
+    "Shows",
     "Stream",
     "digest_of",
     "first",
@@ -44,8 +46,34 @@ class Codec(Protocol):
         """Every event in a file or folder. A bad file or row raises `DataError` that names it."""
         ...
 
-    def write(self, x: Tensor, path: Path) -> None:
-        """Write events in the format given by the suffix of ``path``."""
+    def write(self, x: Tensor, path: Path, batch: Batch | None = None) -> None:
+        """Write events in the format given by the suffix of ``path``.
+
+        ``batch`` has the condition and the ``meta`` of the same rows, if there are any; its ``x`` may be empty.
+        """
+        ...
+
+
+@runtime_checkable
+class Shows(Protocol):
+    """A codec that can draw events. The suite then makes sheets, films of chains and comparisons of them."""
+
+    def show(self, x: Tensor, batch: Batch | None = None) -> Tensor:
+        """Draw events x [N, *event], on the CPU: uint8 [N, H, W] (grey) or [N, H, W, 3] (RGB), 255 is white.
+
+        Row i of the result depends on row i only, and equal rows give equal pictures. x can be the state of a chain, so
+        values can be outside of the space of events, infinite or NaN. ``batch``, if given, has the condition and the
+        meta of the same rows.
+        """
+        ...
+
+
+@runtime_checkable
+class Films(Shows, Protocol):
+    """A codec of events that move, or that are seen from all sides: it can also draw an event as a film."""
+
+    def frames(self, x: Tensor) -> Tensor:
+        """Draw events x [N, *event], on the CPU, at T moments or angles: uint8 [N, T, H, W] or [N, T, H, W, 3]."""
         ...
 
 
@@ -55,10 +83,12 @@ class Dataset:
     The suite reads every attribute below, so that runs, reports and metrics can state which data they used.
     """
 
+    component_kind: ClassVar[str] = "dataset"
+
     event: Space
     """The space of the events."""
-    condition: Space | None = None
-    """The space of the condition that batches carry; None without one."""
+    condition: ConditionSpace = None
+    """The space of the condition that batches carry, a tree like the condition itself; None without one."""
     codec: Codec | None = None
     """Reads and writes the user's files; None when events have no file format."""
     lengths: Tensor | None = None
@@ -106,9 +136,12 @@ def digest_of(*parts: Tensor | bytes | str | int | None) -> str:
 class InMemory(Dataset):
     """A data set that is one tensor of events (float, [N, *event]) and, optionally, a tree of conditions.
 
-    ``known`` is boolean like x, True where observed; batches hold 0 at unobserved positions. With ``kind="one-hot"``
-    the last dimension of x holds the categories: each site has one 1 and otherwise 0. `DataError` names the first site
-    that is not one-hot.
+    ``condition_space`` is the tree of the spaces of the condition, which states classes, names, ranges, masks and
+    optional leaves. Without it, floats are real, integers are labels (of ``classes`` classes, if the condition is one
+    tensor) and booleans are masks. ``known`` is boolean like x, True where observed; batches hold 0 at unobserved
+    positions. ``view``, ``truth`` (trees) and ``meta`` (arrays by name) are those of `Batch`, for all N examples. With
+    ``kind="one-hot"`` the last dimension of x holds the categories: each site has one 1 and otherwise 0. `DataError`
+    names the first site that is not one-hot, or the leaf of the condition that does not fit.
     """
 
     def __init__(
@@ -120,15 +153,28 @@ class InMemory(Dataset):
         codec: Codec | None = None,
         known: Tensor | None = None,
         kind: Literal["real", "one-hot"] = "real",
+        condition_space: ConditionSpace = None,
+        view: Tree = None,
+        truth: Tree = None,
+        meta: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
         self.x, self.labels, self.codec, self.known = x, condition, codec, known
+        self.view, self.truth, self.meta = view, truth, meta
         self.event = Space(tuple(x.shape[1:]), range, kind)
         if kind == "one-hot":
             _check_one_hot(x, known)
-        self.condition = None
-        if isinstance(condition, Tensor):
-            of: Any = "real" if condition.is_floating_point() else "label"
-            self.condition = Space(tuple(condition.shape[1:]), kind=of, classes=classes)
+        self.condition = _space_of(condition, classes) if condition_space is None else condition_space
+        wrong = space_problem(self.condition) or condition_misfit(self.condition, condition, len(x))
+        rows: dict[str, Any] = {
+            **flatten(view, "view"),
+            **flatten(truth, "truth"),
+            **{f"meta.{k}": v for k, v in (meta or {}).items()},
+        }
+        wrong = wrong or next(
+            (f"{k}: {len(v)} rows for {len(x)} events" for k, v in rows.items() if len(v) != len(x)), ""
+        )
+        if wrong:
+            raise DataError(wrong)
 
     def __len__(self) -> int:
         return self.x.shape[0]
@@ -139,7 +185,27 @@ class InMemory(Dataset):
 
     def batch(self, index: Tensor, seeds: Tensor) -> Batch:
         x, known = self.x[index], take(self.known, index)
-        return Batch(x if known is None else x * known, take(self.labels, index), index, known)
+        return Batch(
+            x if known is None else x * known,
+            take(self.labels, index),
+            index,
+            known,
+            take(self.view, index),
+            take(self.truth, index),
+            None if self.meta is None else {k: v[index.cpu().numpy()] for k, v in self.meta.items()},
+        )
+
+
+def _space_of(condition: Tree, classes: int | None = None) -> ConditionSpace:
+    """The tree of spaces of a condition whose data set states none."""
+    if isinstance(condition, dict):
+        return {k: _space_of(v) for k, v in condition.items()}
+    if isinstance(condition, tuple):
+        return tuple(map(_space_of, condition))
+    if condition is None:
+        return None
+    kind: Any = "real" if condition.is_floating_point() else "mask" if condition.dtype == torch.bool else "label"
+    return Space(tuple(condition.shape[1:]), kind=kind, classes=classes)
 
 
 def _check_one_hot(x: Tensor, known: Tensor | None) -> None:
@@ -186,8 +252,7 @@ def rows(dataset: Dataset, n: int | None = None, size: int = 256) -> Iterator[Ba
 
 def first(dataset: Dataset, n: int | None = None) -> Batch:
     """The first ``n`` examples (all, when None) in order, as one batch, without augmentation randomness."""
-    parts = list(rows(dataset, n, 4096))
-    return Batch(**{f.name: cat([getattr(part, f.name) for part in parts]) for f in dataclasses.fields(Batch)})
+    return Batch.cat(list(rows(dataset, n, 4096)))
 
 
 class Stream:

@@ -8,32 +8,34 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ebmsuite.space import time_embedding
+from ebmsuite.constraint import LinearConstraint
+from ebmsuite.errors import RecipeError, UserError
+from ebmsuite.space import ConditionSpace, Space, time_embedding
 from ebmsuite.tree import Tree, per_row
 
 log = logging.getLogger("ebmsuite")
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "Clamped",
     "Energy",
     "JointEnergy",
     "NoiseConditional",
+    "Projected",
     "Recovery",
     "Sum",
     "Tilted",
+    "clamped",
     "frozen",
     "full_precision",
     "in_precision",
+    "projected",
     "rounding",
     "warn_if_rounded",
 ]
@@ -59,6 +61,14 @@ class Energy(nn.Module):
     def scale(self, x: Tensor, condition: Tree = None) -> Tensor | float:
         """The unit of length of each coordinate, broadcast against x. A coordinate of scale 0 does not move."""
         return 1.0
+
+    def place(self, x: Tensor, condition: Tree = None) -> Tensor:
+        """The nearest event that the condition allows; every event is allowed unless a subclass says otherwise.
+
+        It is an affine map P x + c with P = P^2, and E(place(x)) = E(x). Samplers place every point that they reach, so
+        chains stay on the allowed events, and the gradient P^T dE/dx moves along them.
+        """
+        return x
 
 
 def rounding(energy: Tensor) -> float:
@@ -216,29 +226,104 @@ class Sum(Energy):
 class Clamped(Energy):
     """The conditional energy of some coordinates given the others.
 
-    The condition is ``(values, known, inner)``: ``values`` and the boolean ``known`` have the shape of x, ``inner`` is
-    the condition of the wrapped energy. Known coordinates have scale 0, so no sampler moves them.
+    The condition is a dict, made by `Clamped.given`: ``values`` and the boolean ``known`` have the shape of x, and
+    ``inner``, if there is such a key, is the condition of the wrapped energy. Known coordinates have scale 0, so no
+    sampler moves them, and chains start with them at their values.
     """
 
     def __init__(self, energy: Energy) -> None:
         super().__init__()
         self.energy = energy
 
+    @staticmethod
+    def given(values: Tree, known: Tree, inner: Tree = None) -> dict[str, Tree]:
+        """The condition that holds the ``known`` coordinates at ``values``. Of three spaces it makes its space."""
+        return _with_inner({"values": values, "known": known}, inner)
+
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
-        values, known, inner = condition
-        energy: Tensor = self.energy(torch.where(known, values, x), inner)
+        energy: Tensor = self.energy(self.place(x, condition), condition.get("inner"))
         return energy
 
     def scale(self, x: Tensor, condition: Tree = None) -> Tensor:
-        _, known, inner = condition
-        scale: Tensor = self.energy.scale(x, inner) * (~known).to(x.dtype)
+        scale: Tensor = self.energy.scale(x, condition.get("inner")) * (~condition["known"]).to(x.dtype)
         return scale
 
+    def place(self, x: Tensor, condition: Tree = None) -> Tensor:
+        """x with the known coordinates set to their values."""
+        if not isinstance(condition, dict) or not {"values", "known"} <= condition.keys():
+            raise UserError(
+                'a clamped energy needs the condition {"values": ..., "known": ...} of ebmsuite.energy.Clamped.given, '
+                'which the data set "masked" has with given: condition'
+            )
+        return torch.where(condition["known"], condition["values"], x)
+
+
+class Projected(Energy):
+    """An energy of the events that satisfy a linear constraint, A x = b.
+
+    The condition is a dict, made by `Projected.given`: ``measured`` is b, and ``inner``, if there is such a key, is the
+    condition of the wrapped energy. Chains start at the nearest event with A x = b and stay there: with
+    P = I - A^T (A A^T)^-1 A, gradients, noise and states are projected.
+    """
+
+    def __init__(self, energy: Energy, constraint: LinearConstraint) -> None:
+        super().__init__()
+        self.energy, self.constraint = energy, constraint
+
     @staticmethod
-    def place(x: Tensor, condition: Tree) -> Tensor:
-        """x with the known coordinates set to their values. Chains on this energy start there."""
-        values, known, _ = condition
-        return torch.where(known, values, x)
+    def given(measured: Tree, inner: Tree = None) -> dict[str, Tree]:
+        """The condition that A x is ``measured``. Of two spaces it makes its space."""
+        return _with_inner({"measured": measured}, inner)
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        energy: Tensor = self.energy(self.place(x, condition), condition.get("inner"))
+        return energy
+
+    def scale(self, x: Tensor, condition: Tree = None) -> Tensor | float:
+        return self.energy.scale(x, condition.get("inner"))
+
+    def place(self, x: Tensor, condition: Tree = None) -> Tensor:
+        """The nearest event with A x = b."""
+        if not isinstance(condition, dict) or "measured" not in condition:
+            raise UserError(
+                'a projected energy needs the condition {"measured": ...} of ebmsuite.energy.Projected.given, '
+                'which the data set "measured" has'
+            )
+        return self.constraint.place(x, condition["measured"])
+
+
+def _with_inner(condition: dict[str, Tree], inner: Tree) -> dict[str, Tree]:
+    # without the key rather than with None, so that all conditions of a run have the same leaves
+    return condition if inner is None else {**condition, "inner": inner}
+
+
+def clamped(event: Space, energy: Callable[..., Energy], condition: ConditionSpace) -> Clamped:
+    """Another energy, given the coordinates that the condition knows: see `Clamped`."""
+    inner = _inner("clamped", condition, ("values", "known"), "masked, with given: condition")
+    return Clamped(energy(event, condition=inner))
+
+
+def projected(
+    event: Space, energy: Callable[..., Energy], constraint: LinearConstraint, condition: ConditionSpace
+) -> Projected:
+    """Another energy, restricted to events whose measurement the condition gives: see `Projected`."""
+    inner = _inner("projected", condition, ("measured",), "measured")
+    measured = constraint.space(event)
+    if isinstance(condition, dict) and condition["measured"] != measured:
+        raise RecipeError(f"projected: the data give {condition['measured']}, but the constraint measures {measured}")
+    whole = energy(event, condition=inner)
+    if isinstance(whole, Clamped | Projected):
+        raise RecipeError("projected.energy: an energy that is clamped or projected itself has no exact projection")
+    return Projected(whole, constraint)
+
+
+def _inner(name: str, condition: ConditionSpace, keys: tuple[str, ...], data: str) -> ConditionSpace:
+    """The space of the condition of a wrapped energy."""
+    if not isinstance(condition, dict) or not set(keys) <= condition.keys():
+        raise RecipeError(
+            f"{name}: the data have no condition with the leaves {' and '.join(keys)}; use the data set {data}"
+        )
+    return condition.get("inner")
 
 
 class Recovery(Energy):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 __all__ = [
     "DataError",
@@ -10,6 +12,7 @@ __all__ = [
     "Interrupted",
     "MissingData",
     "PluginError",
+    "Problems",
     "RecipeError",
     "Stopped",
     "UnknownName",
@@ -23,6 +26,48 @@ class UserError(Exception):
 
 class RecipeError(UserError):
     """A key or value of a recipe is unknown or invalid."""
+
+
+class RecipeErrors(RecipeError):
+    """Several errors, each of which is independent of the others."""
+
+    def __init__(self, errors: list[UserError]) -> None:
+        super().__init__(f"{len(errors)} errors: " + "; ".join(f"({i + 1}) {e}" for i, e in enumerate(errors)))
+        self.errors = errors
+
+
+class Problems:
+    """Collects the errors of several blocks, to report all of them at once.
+
+    ::
+
+        problems = Problems()
+        for key in keys:
+            with problems.noting():
+                check(key)
+        problems.report()
+    """
+
+    def __init__(self) -> None:
+        self.found: list[UserError] = []
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Note an error of the block, unless it was noted before."""
+        try:
+            yield
+        except UserError as error:
+            known = {str(e) for e in self.found}
+            self.found += [
+                e for e in (error.errors if isinstance(error, RecipeErrors) else [error]) if str(e) not in known
+            ]
+
+    def report(self) -> None:
+        """Raise the error that was noted; of several, raise one `RecipeError` that lists them."""
+        if len(self.found) > 1:
+            raise RecipeErrors(self.found)
+        if self.found:
+            raise self.found[0]
 
 
 class UnknownName(UserError):

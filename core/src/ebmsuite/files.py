@@ -6,20 +6,27 @@ import csv
 import errno
 import getpass
 import io
+import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ebmsuite.errors import DataError, DiskFull, MissingData, UserError
+
+try:
+    import fcntl
+except ImportError:  # not a Unix system
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = [
     "cache_folder",
     "data_folder",
     "find",
     "full_disk",
+    "locked",
     "output",
     "printable",
     "replacing",
@@ -29,6 +36,8 @@ __all__ = [
     "write_text",
     "writing",
 ]
+
+log = logging.getLogger("ebmsuite")
 
 
 def data_folder() -> Path | None:
@@ -201,6 +210,36 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         if path.parent.is_dir():
             aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait until no other process computes the file ``path``, and keep others waiting during the block.
+
+    The lock only avoids that work is done twice: where files cannot be locked, the block runs without it. Write
+    ``path`` with `replacing`. Missing folders are created. Errors: `DataError` if the folder cannot be written.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        with writing(lock):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = lock.open("w")
+    except DiskFull:
+        raise
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from error
+    with file:
+        if fcntl is not None:
+            with suppress(OSError):  # some Lustre and NFS mounts have no locks
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    log.warning("waiting for another process, which computes %s", path)
+                    fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)  # a process that waits for it finds ``path``, or computes it
 
 
 def write_text(path: Path, text: str) -> None:

@@ -26,6 +26,8 @@ class Generator(nn.Module):
     component_kind: ClassVar[str] = "generator"
     passes_condition: ClassVar[bool] = False
     """Whether it passes its condition on to a net. The net must then have been built for a condition."""
+    draws_events: ClassVar[bool] = False
+    """Whether `decode` draws an event given z, so that ``temperature`` and ``likeliest`` change what it returns."""
     autocast: torch.dtype | None = None
     """The precision of its nets; None uses the precision of their weights."""
 
@@ -41,8 +43,20 @@ class Generator(nn.Module):
         """One x ~ p(x | z, condition) per z, differentiable in z and in the parameters; for continuous x only."""
         raise UserError(f"{type(self).__name__} has no differentiable draws, which this trainer needs")
 
-    def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """One event per z, [B, *event]."""
+    def decode(
+        self,
+        z: Tensor,
+        rng: torch.Generator,
+        condition: Tree = None,
+        temperature: float = 1.0,
+        likeliest: bool = False,
+    ) -> Tensor:
+        """One event per z, [B, *event].
+
+        A generator of discrete events draws x from p(x | z, condition), or from the distribution that a ``temperature``
+        other than 1 makes of it; with ``likeliest`` it returns a most likely event. A generator of continuous events
+        returns the mean, which is the likeliest event at every temperature: the observation noise is left out.
+        """
         raise NotImplementedError(f"{type(self).__name__} defines no decode")
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
@@ -51,7 +65,10 @@ class Generator(nn.Module):
 
 
 class NormalGenerator(Generator):
-    """x = g(z, condition) + e, e ~ N(0, sd^2 I) (Han et al., AAAI 2017). As in the papers, `decode` gives the mean."""
+    """x = g(z, condition) + e, e ~ N(0, sd^2 I) (Han et al., AAAI 2017).
+
+    As in the papers, `decode` gives the mean, without e. So ``temperature`` and ``likeliest`` change nothing.
+    """
 
     passes_condition: ClassVar[bool] = True
 
@@ -76,7 +93,14 @@ class NormalGenerator(Generator):
         mean: Tensor = self(z, condition)
         return mean + self.sd * torch.randn(mean.shape, generator=rng, device=mean.device, dtype=mean.dtype)
 
-    def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
+    def decode(
+        self,
+        z: Tensor,
+        rng: torch.Generator,
+        condition: Tree = None,
+        temperature: float = 1.0,
+        likeliest: bool = False,
+    ) -> Tensor:
         mean: Tensor = self(z, condition)
         return mean
 

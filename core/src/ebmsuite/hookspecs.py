@@ -116,7 +116,7 @@ class Plugin:
     def ebm_energies(self) -> Sequence[Component]:
         """Energies E(x, condition) -> [B]; a lower energy is more probable.
 
-        A target takes ``event: Space`` (and ``condition: Space | None`` when it is conditional) in addition to its
+        A target takes ``event: Space`` (and ``condition: ConditionSpace`` when it is conditional) in addition to its
         own settings. It returns an `ebmsuite.energy.Energy`; most are ``Tilted(net, reference)``.
         """
         raise NotImplementedError
@@ -177,6 +177,16 @@ class Plugin:
         raise NotImplementedError
 
     @hookspec
+    def ebm_masks(self) -> Sequence[Component]:
+        """Random masks that hide a part of an event (`ebmsuite.masks.Mask`), for the data set ``masked``."""
+        raise NotImplementedError
+
+    @hookspec
+    def ebm_constraints(self) -> Sequence[Component]:
+        """Linear constraints on events (`ebmsuite.constraint.LinearConstraint`), for the energy ``projected``."""
+        raise NotImplementedError
+
+    @hookspec
     def ebm_extractors(self) -> Sequence[Component]:
         """Feature extractors of metrics (`ebmsuite.scores.Extractor`)."""
         raise NotImplementedError
@@ -185,7 +195,8 @@ class Plugin:
     def ebm_metrics(self) -> Sequence[Component]:
         """Metrics: objects that are called with ``(model, data, rng, n)`` and return a `Score`.
 
-        ``data`` maps split names to data sets; ``n`` is the number of samples (`ebmsuite.model.Metric`).
+        ``data`` maps split names to data sets; ``n`` is the number of samples (`ebmsuite.model.Metric`). A
+        metric may also define ``prepare(data)``, which runs before training (`ebmsuite.scores.Prepared`).
         """
         raise NotImplementedError
 
@@ -215,7 +226,10 @@ class Plugin:
 
     @hookspec
     def ebm_cases(self) -> Sequence[Component]:
-        """Rows of the evaluation suite (`ebmsuite.scores.Case`): a recipe, a metric, a published value."""
+        """Rows of the evaluation suite (`ebmsuite.scores.Case`): a recipe, a metric, a published value.
+
+        A target may also be a `ebmsuite.scores.Mean` over such rows.
+        """
         raise NotImplementedError
 
     @hookspec
@@ -278,7 +292,8 @@ KINDS: Mapping[str, str] = {
     "energy": "ebm_energies", "density": "ebm_densities", "generator": "ebm_generators",
     "sampler": "ebm_samplers", "chains": "ebm_chains", "trainer": "ebm_trainers",
     "optimiser": "ebm_optimisers", "dataset": "ebm_datasets", "codec": "ebm_codecs",
-    "augmentation": "ebm_augmentations", "extractor": "ebm_extractors", "metric": "ebm_metrics",
+    "augmentation": "ebm_augmentations", "mask": "ebm_masks", "constraint": "ebm_constraints",
+    "extractor": "ebm_extractors", "metric": "ebm_metrics",
     "task": "ebm_tasks", "renderer": "ebm_renderers", "callback": "ebm_callbacks",
     "recipe": "ebm_recipes", "case": "ebm_cases",
 }  # fmt: skip

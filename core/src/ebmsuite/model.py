@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -21,30 +20,21 @@ from ebmsuite.experiment.checkpoints import Checkpoints, newest
 from ebmsuite.experiment.recipe import Recipe, read_stored
 from ebmsuite.files import printable, replacing
 from ebmsuite.learning import Trainer
+from ebmsuite.memory import rows_at_once
+from ebmsuite.pictures.events import drawn_by, write_events
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.sampling import Phase
 from ebmsuite.scores import Score
-from ebmsuite.space import Batch, Space
-from ebmsuite.tree import Tree, to_host
+from ebmsuite.space import Batch, ConditionSpace, Space, condition_misfit
+from ebmsuite.tree import Tree, flatten, to_host, tree_map
 from ebmsuite.values import conform, plain
 
-__all__ = ["Facts", "Metric", "Model", "Renderer", "Task", "apply", "load", "rows_at_once"]
+__all__ = ["Facts", "Metric", "Model", "Renderer", "Task", "apply", "load"]
 
 C = TypeVar("C")
 
 Facts: TypeAlias = dict[str, float | int | str]
 """Facts about what a task did, by name. The command line prints them."""
-
-ROWS, NUMBERS = 250, 3_072_000
-"""Limits per batch: the number of rows, and of numbers in their events (250 images of 3x64x64)."""
-
-
-def rows_at_once(event: Sequence[int | None]) -> int:
-    """The number of events of this shape that are inferred or decoded at once, which limits the memory used.
-
-    A variable length (None) counts as 1.
-    """
-    return max(1, min(ROWS, NUMBERS // max(1, math.prod(n or 1 for n in event))))
 
 
 class Model:
@@ -61,7 +51,7 @@ class Model:
         self.phases: Mapping[str, Phase] = experiment.trainer.phases
         self.players: Mapping[str, Any] = experiment.trainer.players
         self.event: Space = experiment.event
-        self.condition: Space | None = experiment.condition
+        self.condition: ConditionSpace = experiment.condition
         self.codec: Codec | None = experiment.codec
         self.device: torch.device = experiment.device
         self.streams: Mapping[str, Mapping[str, Dataset]] = experiment.splits
@@ -76,17 +66,52 @@ class Model:
         """A new random generator with this seed on the model's device."""
         return torch.Generator(self.device).manual_seed(seed)
 
-    def sample(self, n: int, seed: int = 0, condition: Tree = None, rng: torch.Generator | None = None) -> Tensor:
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        condition: Tree = None,
+        rng: torch.Generator | None = None,
+        temperature: float = 1.0,
+        likeliest: bool = False,
+    ) -> Tensor:
         """Draw ``n`` events [n, *event] with the sampling method of the model, on the model's device.
 
-        ``rng``, if given, replaces the generator made from ``seed``. Samples from two seeds are independent. Errors:
-        `UserError` when the condition does not fit the model or ``n``, or when a sample is not finite.
+        ``rng``, if given, replaces the generator made from ``seed``. Samples from two seeds are independent.
+        ``temperature`` and ``likeliest`` are those of `decode`; latent vectors are always drawn at temperature 1.
+        Errors: `UserError` when the condition does not fit the model or ``n``, when a sample is not finite, or as in
+        `decode`.
         """
-        self._check_condition(condition, n)
-        x: Tensor = self.trainer.sample(n, rng or self.generator(seed), condition)
+        condition = self._checked(condition, n)
+        rng = rng or self.generator(seed)
+        x: Tensor
+        if self._how(temperature, likeliest):
+            z = self.trainer.sample_latent(n, rng, condition)
+            x = self.decode(z, rng, condition, temperature, likeliest)
+        else:
+            x = self.trainer.sample(n, rng, condition)
         if not torch.isfinite(x).all():
             raise UserError(f"{self.recipe.recipe}: the chains end at values that are not finite (step {self.step})")
         return x
+
+    def sample_for(
+        self, batch: Batch, k: int, rng: torch.Generator, temperature: float = 1.0, likeliest: bool = False
+    ) -> Tensor:
+        """Draw ``k`` independent events per row of ``batch``, given the row's condition: [B, k, *event].
+
+        Only the condition of the batch is read. `sample` draws the rows in parts (`rows_at_once`). Errors: `UserError`
+        as in `sample`, or when ``k`` is below 1.
+        """
+        if k < 1:
+            raise UserError(
+                f"{self.recipe.recipe}: k, the number of samples per condition, must be at least 1, got {k}"
+            )
+        given = Batch(torch.empty(len(batch), 0), batch.condition).to(self.device).repeat_interleave(k)
+        self._checked(given.condition, len(given))
+        parts = given.parts(self.rows_at_once(self.event.shape))
+        x = [self.sample(len(p), 0, p.condition, rng, temperature, likeliest) for p in parts]
+        drawn = torch.cat(x)
+        return drawn.view(len(batch), k, *drawn.shape[1:])
 
     @torch.no_grad()
     def energy(self, x: Tensor, condition: Tree = None, player: str = "energy") -> Tensor:
@@ -104,25 +129,20 @@ class Model:
             what = "latent vectors" if of_latent else "events"
             raise UserError(f"{self.recipe.recipe}: these are not {what} of the model: {misfit}")
         if not energy.noise_conditional:  # otherwise the condition is a noise level
-            self._check_condition(condition, len(x))
+            condition = self._checked(condition, len(x))
         value: Tensor = energy(x.to(self.device), condition)
         warn_if_rounded(value, self.recipe.recipe)
         return value
 
-    def _check_condition(self, condition: Tree, n: int) -> None:
-        """Raise `UserError` for a condition that does not fit the model or ``n``."""
+    def _checked(self, condition: Tree, n: int) -> Tree:
+        """The condition on the model's device. `UserError` if it does not fit the model or ``n``."""
         own = any(role.condition is not None for role in self.trainer.roles.values())
-        if condition is None or own:  # a trainer that gives its players other conditions checks them itself
-            return
-        if self.condition is None:
-            raise UserError(f"{self.recipe.recipe}: the model is unconditional; it takes no condition")
-        if not isinstance(condition, Tensor):
-            raise UserError(f"{self.recipe.recipe}: the condition must be a tensor, not {type(condition).__name__}")
-        misfit = self.condition.misfit(condition)
-        if not misfit and len(condition) != n:
-            misfit = f"there are {len(condition)} rows for {n} events"
-        if misfit:
-            raise UserError(f"{self.recipe.recipe}: the condition does not fit the model: {misfit}")
+        if condition is not None and not own:  # a trainer that gives its players other conditions checks them itself
+            if self.condition is None:
+                raise UserError(f"{self.recipe.recipe}: the model is unconditional; it takes no condition")
+            if misfit := condition_misfit(self.condition, condition, n):
+                raise UserError(f"{self.recipe.recipe}: the condition does not fit the model: {misfit}")
+        return tree_map(lambda v: v.to(self.device), condition)
 
     def codec_as(self, kind: type[C]) -> C:
         """The model's codec, if it is of this kind. `UserError` if it is not, or if the model has no codec."""
@@ -142,6 +162,10 @@ class Model:
             return False
         return "energy" not in self.players or bool(self.recipe.players["energy"]["of"] == "latent")
 
+    def rows_at_once(self, event: Sequence[int | None]) -> int:
+        """The number of events of this shape that the players infer or decode at once, which limits the memory."""
+        return rows_at_once(event, *self.players.values())
+
     @torch.no_grad()
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
         """Infer one latent vector z per event, [B, *latent], with the method of the model.
@@ -149,7 +173,7 @@ class Model:
         The batch is processed in parts (`rows_at_once`). Errors: `UserError` when the model does not infer latent
         vectors, or a chain ends at a value that is not finite.
         """
-        parts = batch.to(self.device).parts(rows_at_once(batch.x.shape[1:]))
+        parts = batch.to(self.device).parts(self.rows_at_once(batch.x.shape[1:]))
         z = torch.cat([self.trainer.infer(part, rng) for part in parts])
         if not torch.isfinite(z).all():
             raise UserError(
@@ -159,26 +183,48 @@ class Model:
         return z
 
     @torch.no_grad()
-    def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
+    def decode(
+        self,
+        z: Tensor,
+        rng: torch.Generator,
+        condition: Tree = None,
+        temperature: float = 1.0,
+        likeliest: bool = False,
+    ) -> Tensor:
         """Decode latent vectors z [B, *latent] to events [B, *event] with the generator.
 
-        The batch is processed in parts (`rows_at_once`). Errors: `UserError` when the model has no generator.
+        A generator of discrete events draws them at ``temperature``, or returns the likeliest with ``likeliest``. The
+        batch is processed in parts (`rows_at_once`). Errors: `UserError` when the model has no generator, or when
+        ``temperature`` or ``likeliest`` is set for a model whose events are not drawn by a generator.
         """
-        parts = Batch(z, condition).to(self.device).parts(rows_at_once(self.event.shape))
-        return torch.cat([self.trainer.decode(part.x, rng, part.condition) for part in parts])
+        how = self._how(temperature, likeliest)
+        parts = Batch(z, condition).to(self.device).parts(self.rows_at_once(self.event.shape))
+        return torch.cat([self.trainer.decode(part.x, rng, part.condition, **how) for part in parts])
+
+    def _how(self, temperature: float, likeliest: bool) -> dict[str, Any]:
+        """The arguments of the generator's `decode` that differ from its defaults."""
+        if temperature == 1 and not likeliest:
+            return {}
+        if likeliest and temperature != 1:
+            raise UserError("temperature: leave it out for the likeliest event, which is the same at every temperature")
+        if not self.has_latent or not self.players["generator"].draws_events:
+            raise UserError(
+                f"{self.recipe.recipe}: temperature and likeliest are for a generator that draws discrete events, "
+                "such as a decoder of sequences; this model has none"
+            )
+        return {"temperature": temperature, "likeliest": likeliest}
 
     def sample_latent(self, n: int, rng: torch.Generator, condition: Tree = None, steps: int | None = None) -> Tensor:
-        """Draw ``n`` latent vectors [n, *latent] from the phase "prior", or else from the generator's own density.
+        """Draw ``n`` latent vectors [n, *latent] with the method of the model (`Trainer.sample_latent`).
 
-        ``steps`` is the length of the chains; None means that of the phase. Errors: `UserError` when the model is not a
-        model of latent vectors (`has_latent`), or when ``steps`` is given and there is no phase "prior".
+        ``steps`` draws them from chains of this length of the phase "prior" instead. Errors: `UserError` when the model
+        is not a model of latent vectors (`has_latent`), or when ``steps`` is given and there is no phase "prior".
         """
         if not self.has_latent:
             raise UserError(f"{self.recipe.recipe}: this is not a model of latent vectors")
-        if steps is not None or "prior" in self.phases:
+        if steps is not None:
             return self.phase("prior").sample(n, rng, condition, steps=steps)
-        z: Tensor = self.players["generator"].latent.sample(n, rng, condition)
-        return z
+        return self.trainer.sample_latent(n, rng, condition)
 
     def as_events(self, x: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
         """Convert states of this model's chains to events: decode latent vectors, and return events unchanged.
@@ -204,19 +250,27 @@ class Model:
             "phases": plain(self.recipe.phases),
         }
 
-    def write(self, x: Tensor, path: str | Path) -> None:
-        """Write events: raw numbers for .safetensors and .npy, else in a format of the domain's codec."""
+    def write(self, x: Tensor, path: str | Path, batch: Batch | None = None) -> None:
+        """Write events: raw numbers for .safetensors and .npy, pictures (.png, .gif, ...), or a format of the codec.
+
+        Pictures are sheets if the codec has a method ``show``, and films if it has ``frames``. ``batch`` has the
+        condition and the ``meta`` of the same rows, for formats that keep them. A .safetensors file keeps the
+        condition: the tensor "condition", or "condition.PATH" per leaf of a tree.
+        """
         path = Path(path)
         if path.suffix == ".npy":
             with replacing(path) as aside:
                 np.save(aside, x.detach().cpu().numpy(), allow_pickle=False)
         elif path.suffix == ".safetensors":
             with replacing(path) as aside:
-                save_file({"x": to_host(x)}, aside)
+                given = {} if batch is None else flatten(batch.condition, "condition")
+                save_file({k: to_host(v) for k, v in {"x": x, **given}.items()}, aside)
+        elif drawn_by(self.codec, path.suffix.lower()):
+            write_events(self.codec, x, path, batch=batch)
         elif self.codec is None:
             raise DataError(f"{path}: these events can be written as .safetensors or .npy")
         else:
-            self.codec.write(x, path)
+            self.codec.write(x, path, batch)
 
 
 def load(
@@ -230,7 +284,7 @@ def load(
     registry = registry or Registry()
     recipe = read_stored(folder, registry)
     data = provenance.read(folder)
-    spaces = {k: conform(data[k], Space, k) if data[k] else None for k in ("event", "condition")}
+    spaces = {"event": conform(data["event"], Space, "event"), "condition": provenance.space_of(data["condition"])}
     codec = registry.build("codec", registry.fill("codec", data["codec"], "codec")) if data["codec"] else None
     experiment = Experiment.without_data(recipe, registry, spaces, codec, data["examples"], device, data.get("streams"))
     step = Checkpoints(folder, recipe).load_model(newest(folder, checkpoint, recipe), experiment)
@@ -240,7 +294,10 @@ def load(
 
 
 class Metric(Protocol):
-    """A component registered under `ebm_metrics`: it computes scores. Its fields are its settings."""
+    """A component registered under `ebm_metrics`: it computes scores. Its fields are its settings.
+
+    A metric that needs packages, weights or a trained extractor may also define `ebmsuite.scores.Prepared.prepare`.
+    """
 
     def __call__(
         self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["hide", "progress", "remaining", "show"]
+__all__ = ["duration", "hide", "part", "progress", "remaining", "show"]
 
 EVERY = 10.0
 """Seconds between two lines, if the output is no terminal."""
@@ -30,6 +30,8 @@ class _Job:
     total: float
     began: float
     done: float = 0.0
+    share: float = 0.0
+    """The parts of the enclosing job that this job is; that job advances with it (see `part`)."""
     bar: TaskID | None = None
 
 
@@ -41,9 +43,11 @@ class _Display:
         self.jobs: list[_Job] = []
         self.spoken = clock()
         self.bars: Progress | None = None
+        self.share = 0.0
+        """The share of the next job."""
 
     def begin(self, what: str, total: float) -> _Job:
-        job = _Job(what, total, self.clock())
+        job, self.share = _Job(what, total, self.clock(), share=self.share), 0.0
         if not self.jobs:
             self.spoken = job.began
         self.jobs.append(job)
@@ -52,19 +56,23 @@ class _Display:
         return job
 
     def advance(self, job: _Job, n: float) -> None:
-        job.done += n
+        self._count(job, n)
         now = self.clock()
-        if self.bars is not None:
-            if job.bar is not None:
-                self.bars.advance(job.bar, n)
-        elif self.out.isatty():
-            if now - self.jobs[0].began >= AFTER:
+        if self.out.isatty():
+            if self.bars is None and now - self.jobs[0].began >= AFTER:
                 self.bars = _bars(self.out)
                 for other in self.jobs:
                     other.bar = self.bars.add_task(other.what, total=other.total, completed=int(other.done))
         elif now - self.spoken >= EVERY:
             self.spoken = now
             print(self.line(now), file=self.out, flush=True)
+
+    def _count(self, job: _Job, n: float) -> None:
+        job.done += n
+        if self.bars is not None and job.bar is not None:
+            self.bars.advance(job.bar, n)
+        if job.share:
+            self._count(self.jobs[self.jobs.index(job) - 1], job.share * n / job.total)
 
     def line(self, now: float) -> str:
         """One line for all jobs, with the remaining time of the outermost job that has an estimate."""
@@ -141,11 +149,31 @@ def progress(what: str, total: float) -> Iterator[Callable[[float], None]]:
         display.end(job)
 
 
+@contextmanager
+def part(amount: float) -> Iterator[None]:
+    """The block is ``amount`` of the parts of the running job, which advances with the first job inside the block."""
+    display = _display
+    if display is None or not display.jobs:
+        yield
+        return
+    job = display.jobs[-1]
+    end, display.share = job.done + amount, amount
+    try:
+        yield
+    finally:
+        display.share = 0.0
+    display.advance(job, end - job.done)
+
+
 def remaining(done: float, total: float, seconds: float) -> str:
     """The remaining time in words, estimated from the speed so far; "" when nothing is ``done``."""
     if done <= 0:
         return ""
-    left = seconds * (total - done) / done
-    if left < 90:
-        return f"{max(left, 0):.0f} s"
-    return f"{left / 60:.0f} min" if left < 5400 else f"{left / 3600:.1f} h"
+    return duration(seconds * (total - done) / done)
+
+
+def duration(seconds: float) -> str:
+    """A time in words: "45 s", "12 min", "3.5 h"."""
+    if seconds < 90:
+        return f"{max(seconds, 0):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

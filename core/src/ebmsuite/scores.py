@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from ebmsuite.dataset import Dataset
 from ebmsuite.values import plain
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["Case", "Extractor", "Features", "Published", "Row", "Score", "Status", "Suite"]
+__all__ = [
+    "Case",
+    "Difference",
+    "Extractor",
+    "Features",
+    "Mean",
+    "Prepared",
+    "Published",
+    "Row",
+    "Score",
+    "Status",
+    "Suite",
+]
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,19 @@ class Features(NamedTuple):
 
     features: Tensor
     logits: Tensor | None
+
+
+@runtime_checkable
+class Prepared(Protocol):
+    """A metric, renderer or extractor that checks or trains something before its first use."""
+
+    def prepare(self, data: Mapping[str, Dataset]) -> None:
+        """Load packages and weights, or train on ``data`` (split name -> data set). A second call does nothing new.
+
+        `ebmsuite.train` calls this before the first step, on one process, so that an error stops the run at once
+        instead of after the last step. Errors: an `ebmsuite.errors.UserError` that says what is missing.
+        """
+        ...
 
 
 class Extractor:
@@ -77,7 +100,9 @@ class Case:
     the direction. ``needs`` are requirements ("gpu", "module:NAME", "data:NAME", "full-data:NAME", "extractor:NAME");
     a case with an unmet requirement is skipped and the row gives the reason.
     ``baselines`` are changes to the metric's settings, by label, that make it evaluate a baseline without learning; the
-    key "score" selects another of several scores.
+    key "score" selects another of several scores. A baseline with the key "recipe" or "settings" is another model: that
+    recipe (default: the recipe of the case) with those settings (default: those of the case) is trained and evaluated
+    with the same budget and the same seeds, and compared seed by seed (`Difference`).
     ``seeds`` is the number of runs by budget.
     """
 
@@ -103,6 +128,77 @@ class Case:
     on the final model."""
     note: str = ""
     """How the protocol differs from the published one."""
+    margins: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Bars on differences: budget -> label of a baseline that is another model -> the least advantage over it, in
+    standard errors of the difference. 0: better on average; 2: better by more than two standard errors; -2: not worse
+    by more than two."""
+    group: str = ""
+    """Cases and means of one group are shown together, and ``ebm evaluate GROUP`` evaluates them."""
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A row of the suite that is the mean over the rows of other cases, for example over several data sets.
+
+    ``of`` names the cases. Values and differences are averaged per seed, so all cases need the same number of seeds; a
+    baseline is averaged if all cases have it. The other fields are those of `Case`.
+    """
+
+    name: str
+    of: tuple[str, ...]
+    published: tuple[Published, ...] = ()
+    bar: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
+    margins: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Our values minus those of another model with the same metric and seeds: paired, one per seed."""
+
+    values: tuple[float, ...]
+    theirs: tuple[float, ...]
+    mean: float
+    standard_error: float | None
+    """Of the mean, from the spread of ``values``; None for one seed."""
+    margin: float | None = None
+    """The least advantage that the case asks for, in standard errors."""
+    runs: tuple[str, ...] = ()
+    """The run folders of the other model, one per seed."""
+
+    @classmethod
+    def of(
+        cls, ours: Sequence[float], theirs: Sequence[float], margin: float | None = None, runs: Sequence[str] = ()
+    ) -> Difference:
+        """The difference of two lists of values, paired in their order."""
+        values = tuple(a - b for a, b in zip(ours, theirs, strict=True))
+        error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
+        return cls(values, tuple(theirs), statistics.fmean(values), error, margin, tuple(runs))
+
+    def advantage(self, better: str) -> float | None:
+        """The mean in standard errors, positive where ours is better; infinite without spread, None for one seed."""
+        gain = self.gain(better)
+        if self.standard_error is None:
+            return None
+        if self.standard_error > 0:
+            return gain / self.standard_error
+        return math.copysign(math.inf, gain) if gain else 0.0
+
+    def gain(self, better: str) -> float:
+        """The mean, with the sign that makes positive values good."""
+        return -self.mean if better == "lower" else self.mean
+
+    def reaches_margin(self, better: str) -> bool | None:
+        """Whether the margin is reached; None if there is none, or if one seed cannot tell."""
+        if self.margin is None:
+            return None
+        if self.margin == 0:
+            return self.gain(better) > 0
+        advantage = self.advantage(better)
+        if advantage is None:
+            return None
+        return advantage > self.margin if self.margin > 0 else advantage >= self.margin
 
 
 Status = Literal["pass", "miss", "measured", "skipped"]
@@ -129,6 +225,9 @@ class Row:
     """Why the case was skipped."""
     runs: tuple[str, ...] = ()
     """The run folders that were evaluated, one per seed."""
+    differences: Mapping[str, Difference] = field(default_factory=dict)
+    """For each baseline that is another model: the paired difference to it."""
+    group: str = ""
 
     @property
     def mean(self) -> float:

@@ -59,9 +59,9 @@ class TokenRows:
         index = torch.arange(len(self)) if index is None else index
         first, last = starts[index], starts[index + 1]
         longest = int((last - first).max()) if len(index) else 0
-        at = first[:, None] + torch.arange(longest)
-        inside = at < last[:, None]
-        return torch.where(inside, flat[at.clamp(max=len(flat) - 1)].long(), PAD)
+        index = first[:, None] + torch.arange(longest)
+        inside = index < last[:, None]
+        return torch.where(inside, flat[index.clamp(max=len(flat) - 1)].long(), PAD)
 
 
 class Tokenised(Dataset):

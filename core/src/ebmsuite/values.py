@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Union
 
-from ebmsuite.errors import RecipeError
+from ebmsuite.errors import Problems, RecipeError
 
 __all__ = ["conform", "plain"]
 
@@ -70,18 +70,22 @@ def conform(value: Any, hint: Any, where: str) -> Any:
 def _dataclass(value: Mapping[str, Any], hint: Any, where: str) -> Any:
     hints = typing.get_type_hints(hint)
     fields = {f.name: f for f in dataclasses.fields(hint) if f.init}
+    problems, made = Problems(), {}
     for key in value:
-        if key not in fields:
-            close = difflib.get_close_matches(str(key), list(fields), n=1)
-            text = f"did you mean {where}.{close[0]}?" if close else f"its keys: {', '.join(fields)}"
-            raise RecipeError(f"{where}.{key}: no such key; {text}")
+        with problems.noting():
+            if key not in fields:
+                close = difflib.get_close_matches(str(key), list(fields), n=1)
+                text = f"did you mean {where}.{close[0]}?" if close else f"its keys: {', '.join(fields)}"
+                raise RecipeError(f"{where}.{key}: no such key; {text}")
+            made[key] = conform(value[key], hints[key], f"{where}.{key}")
     for name, f in fields.items():
         missing = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        if missing and name not in value:
-            raise RecipeError(f"{where}.{name}: a value is needed")
-    settings = {k: conform(v, hints[k], f"{where}.{k}") for k, v in value.items()}
+        with problems.noting():
+            if missing and name not in value:
+                raise RecipeError(f"{where}.{name}: a value is needed")
+    problems.report()
     try:
-        return hint(**settings)
+        return hint(**made)
     except ValueError as error:  # values that contradict each other
         raise RecipeError(f"{where}: {error}") from error
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.space import Batch
 from ebmsuite_tabular.codec import Columns
 from ebmsuite_tabular.data import Table, breast_cancer, split_rows
 
@@ -111,6 +112,15 @@ def test_codec_there_and_back(ending: str, tmp_path: Path) -> None:
     assert back.index.tolist() == list(range(len(data)))
     values = data.codec.original(data.x)
     np.testing.assert_allclose(values, breast_cancer().values[data.rows.numpy()], rtol=1e-4, atol=1e-5)
+
+
+def test_a_table_keeps_the_facts_of_its_rows(tmp_path: Path) -> None:
+    codec = Columns.fitted(("a", "b"), np.array([[1.0, 5.0], [3.0, 7.0]]))
+    x = codec.standardised(np.array([[1.0, 5.0], [3.0, 6.0]]))
+    meta = {"patient": np.array(["x1", "x2"]), "visit": np.array([1, 4])}
+    codec.write(x, tmp_path / "t.csv", Batch(torch.empty(2, 0), meta=meta))
+    assert (tmp_path / "t.csv").read_text().splitlines() == ["a,b,patient,visit", "1,5,x1,1", "3,6,x2,4"]
+    torch.testing.assert_close(codec.read(tmp_path / "t.csv").x, x)
 
 
 def test_codec_refuses(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ class Noise:
         return {"recipe": "noise"}
 
 
-def test_words_of_older_recipes_judge_the_same() -> None:
+def test_words_of_older_recipes_mean_the_same() -> None:
     data = {"train": Table("train"), "test": Table("test")}
     for kind, older, now in (
         (Auroc, "energy", "model"),

@@ -14,7 +14,7 @@ from ebmsuite.cli import main
 from ebmsuite.energy import Energy
 from ebmsuite.experiment.train import train
 from ebmsuite.plugins.testing import watched_by
-from ebmsuite.progress import hide, progress, remaining, show
+from ebmsuite.progress import hide, part, progress, remaining, show
 from ebmsuite.sampling import HMC, Langevin, target_of, warm_up
 from ebmsuite.sampling import run as run_chains
 
@@ -75,6 +75,21 @@ def test_jobs_nest_and_the_outermost_says_what_is_left() -> None:
     assert out.getvalue().splitlines() == [
         "cases 0%: steps 70%, about 4 s left", "cases 25%: steps 40%, about 63 s left",
     ]  # fmt: skip
+
+
+def test_a_part_of_a_job_advances_with_the_job_inside_it() -> None:
+    """So the remaining time falls while the inner job runs, and ends right where the inner job stops early."""
+    out, clock = io.StringIO(), Clock()
+    with show(out, clock), progress("whole", 100) as advance:
+        clock.now += 4
+        advance(20)
+        with part(80), progress("inner", 8) as inner:
+            for _ in range(7):
+                clock.now += 2
+                inner(1)
+        assert ebmsuite.progress._display is not None
+        assert ebmsuite.progress._display.jobs[0].done == 100
+    assert out.getvalue().splitlines() == ["whole 50%: inner 38%, about 10 s left"]
 
 
 def test_nothing_is_shown_where_nobody_asked() -> None:
@@ -152,4 +167,6 @@ def test_commands_show_progress_and_learning_keeps_its_own(tmp_path, monkeypatch
             main([command, str(run), *rest])
         err = capsys.readouterr().err
         assert exit.value.code == 0, err
+        if command == "diagnose":
+            assert "diagnose: about " in err
         assert {"sample": "chains 20%", "diagnose": "diagnose 50%", "evaluate": "metrics 100%"}[command] in err

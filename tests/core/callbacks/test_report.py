@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -10,14 +11,17 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.errors import DataError
+from ebmsuite.evaluation import report
 from ebmsuite.evaluation.report import write_report
 from ebmsuite.evaluation.wording import value, words
 from ebmsuite.experiment.train import train
+from ebmsuite.pictures.picture_files import write_film
 from ebmsuite.plugins.testing import watched_by
 
 
@@ -91,6 +95,34 @@ def test_sounds_are_played_from_their_files(run: Path, name: str) -> None:
 
 def test_videos_are_played_from_their_files(run: Path) -> None:
     assert write(run, "film.mp4").targets("video", "src") == ["film.mp4"]
+
+
+@pytest.mark.parametrize("name", ["a b.png", "film.webp", "x#1.gif"])
+def test_large_pictures_are_shown_from_their_files(run: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "EMBEDDED", 20)
+    page = write(run, name)
+    assert page.targets("img", "src") == [name]
+    assert page.of("img")[0]["width"] == "160"
+    assert "base64" not in page.text
+
+
+@pytest.mark.parametrize("ending", ["webp", "gif"])
+def test_films_of_the_suite_are_embedded_whole(run: Path, ending: str) -> None:
+    path = run / "samples" / "step-00000012" / f"film.{ending}"
+    write_film([np.full((10, 20), value, np.uint8) for value in (0, 90, 255)], path)
+    (image,) = Page(write_report(run)).of("img")
+    content = base64.b64decode(image["src"].removeprefix(f"data:image/{ending};base64,"))
+    assert content == path.read_bytes()
+    with Image.open(io.BytesIO(content)) as film:
+        assert film.n_frames == 3
+
+
+def test_an_mp4_of_the_suite_loops(run: Path) -> None:
+    pytest.importorskip("av")
+    write_film([np.zeros((8, 8), np.uint8)] * 2, run / "samples" / "step-00000012" / "film.mp4")
+    (video,) = Page(write_report(run)).of("video")
+    assert {"controls", "loop"} <= video.keys()
+    assert video["src"] == "samples/step-00000012/film.mp4"
 
 
 def test_all_other_files_are_linked(run: Path) -> None:

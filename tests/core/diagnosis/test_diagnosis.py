@@ -15,7 +15,7 @@ from ebmsuite.builtin.examples import LATENT_EXAMPLE, MLE_EXAMPLE, VAE_EXAMPLE
 from ebmsuite.cli import main
 from ebmsuite.density import Gaussian
 from ebmsuite.diagnosis import diagnose
-from ebmsuite.diagnosis.chains import energy_distance, long_run, one_step
+from ebmsuite.diagnosis.long_run import energy_distance, long_run, one_step
 from ebmsuite.diagnosis.words import as_json, findings, verdict
 from ebmsuite.errors import UserError
 from ebmsuite.nets.mlp import Quadratic

@@ -1,4 +1,4 @@
-"""What a score states of the events that it judges, and real examples as a sampler."""
+"""The facts that a score states about the evaluated events, and real examples as a source of samples."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Described:
         return {"recipe": "some/recipe", "step": 3}
 
 
-def test_facts_are_of_the_model_only_where_it_is_judged() -> None:
+def test_facts_are_of_the_model_only_where_it_is_evaluated() -> None:
     reference = splits((2,))["test"]
     assert facts_of(Described(), "model", 5, reference) == {
         "of": "model", "n_samples": 5, "model": {"recipe": "some/recipe", "step": 3},

@@ -17,6 +17,7 @@ from ebmsuite.evaluation.report import write_report
 from ebmsuite.experiment.run import read_log
 from ebmsuite.experiment.train import train
 from ebmsuite.hookspecs import hookimpl
+from ebmsuite.model import load
 from ebmsuite.plugins.conformance import same_end
 from ebmsuite.plugins.registry import Registry
 
@@ -156,3 +157,74 @@ def test_nets_that_take_long_are_measured_once(monkeypatch) -> None:
     monkeypatch.setattr(ebmsuite.experiment.pace, "time", SimpleNamespace(perf_counter=lambda: float(next(clock))))
     assert ebmsuite.experiment.pace._compare({"a": lambda: None, "b": lambda: None}, work) == {}
     assert len(calls) == 1
+
+
+# -- the layout of 3-D convolutions ----------------------------------------------------------------------------------
+
+VOLUMES = {
+    **MLE_EXAMPLE,
+    "data": {"data": {"name": "normal", "n": 64, "dim": [5, 4, 4, 4]}},
+    "players": {"energy": {"name": "convnet", "channels": [6], "kernels": 3, "strides": 1, "head": "sum"}},
+    "budget": {"steps": 4, "batch": 4},
+    "checkpoint": {"every": 2},
+}
+
+
+class Layout:
+    """Notes whether the weights, their averages and the optimiser are channels-last at every step."""
+
+    def __init__(self) -> None:
+        self.seen: list[set[bool]] = []
+
+    @hookimpl
+    def ebm_step_end(self, run):
+        players = run.experiment.trainer.players
+        state = players.optimisers["energy"].state.values()
+        tensors = [players["energy"].net[0].weight, players.ema["energy"].net[0].weight]
+        tensors += [entry["exp_avg"] for entry in state if entry["exp_avg"].dim() == 5]
+        self.seen.append({t.is_contiguous(memory_format=torch.channels_last_3d) for t in tensors})
+
+
+def layouts_of(example: dict | None, *changes: str, **options) -> list[set[bool]]:
+    registry, callback = Registry(), Layout()
+    registry.plugins.load_all()
+    registry.plugins.add(callback, "layout")
+    try:
+        train(example, "compute.fast=eager", *changes, registry=registry, quiet=True, **options)
+    finally:
+        registry.plugins.remove(callback)
+    return callback.seen
+
+
+@pytest.mark.parametrize("ratio", [0.5, 0.95, 2.0])
+def test_the_faster_layout_is_taken_stored_and_resumed(ratio: float, tmp_path: Path, monkeypatch) -> None:
+    seconds = itertools.cycle([1e-3, 1e-3 * ratio])
+    monkeypatch.setattr(ebmsuite.experiment.pace, "_timed", lambda work: next(seconds))
+    last, out = ratio < 0.9, tmp_path / "run"
+    assert layouts_of(VOLUMES, "threads=1", out=out) == [{last}] * 4
+    assert json.loads((out / "layout.json").read_text())["channels_last_3d"] is last
+    monkeypatch.setattr(ebmsuite.experiment.pace, "_timed", lambda work: pytest.fail("measured again"))
+    assert layouts_of(None, "budget.steps=6", resume=out) == [{last}] * 2
+    monkeypatch.undo()
+
+
+def test_the_layout_does_not_change_what_is_learned_beyond_rounding(tmp_path: Path, monkeypatch) -> None:
+    found = []
+    for ratio in (0.5, 2.0):
+        seconds = itertools.cycle([1e-3, 1e-3 * ratio])
+        monkeypatch.setattr(ebmsuite.experiment.pace, "_timed", lambda work, seconds=seconds: next(seconds))
+        out = train(VOLUMES, "threads=1", "compute.fast=eager", out=tmp_path / str(ratio), quiet=True)
+        found.append(load(out).players["energy"].net[0].weight)
+    torch.testing.assert_close(*found)
+
+
+def test_runs_without_3d_convolutions_store_no_layout(tmp_path: Path) -> None:
+    assert not (train(NET, "watch=[]", "device=cpu", out=tmp_path / "run") / "layout.json").exists()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"channels_last_3d": 1}'])
+def test_a_damaged_layout_is_named(content: str, tmp_path: Path) -> None:
+    run = train(VOLUMES, "compute.fast=eager", out=tmp_path / "run", quiet=True)
+    (run / "layout.json").write_text(content)
+    with pytest.raises(DataError, match=r"layout.json: cannot be read .*delete it.*not match bit for bit"):
+        train(None, "budget.steps=6", resume=run, quiet=True)

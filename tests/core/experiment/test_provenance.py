@@ -150,7 +150,7 @@ def test_a_memory_of_another_number_of_examples_is_refused() -> None:
     from ebmsuite.space import Space
 
     memory = Memory(Gaussian(Space((1,))), 20)
-    with pytest.raises(DataError, match="a chain for each of 10 examples, and the data have 20"):
+    with pytest.raises(DataError, match="the checkpoint has 10 chains, and 20 examples"):
         memory.restore({"x": torch.zeros(10, 1), "seen": torch.ones(10, dtype=torch.bool)}, torch.device("cpu"))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,39 @@ def test_a_mistake_among_several_changes_is_named(changes, message) -> None:
         read(*changes, **SCORED)
 
 
+@pytest.mark.parametrize(
+    ("changes", "messages"),
+    [
+        (("energy.widht=3", "budgt.steps=2"), ['no key "energy.widht"', 'no key "budgt.steps"; did you mean budget']),
+        (("nonsense", "budget.steps=many"), ['"nonsense" is not of the form key=', "budget.steps: expected a whole"]),
+        (("energy.widht=3", "negative.sampler={name: langevn}"), ['no key "energy.widht"', 'no sampler "langevn"']),
+        (("energy.lr=fast", "energy.clip=x", "data.data.n=1.5"),
+         ["optimisers.energy.lr: expected", "optimisers.energy.clip: expected", "data.data.n: expected a whole"]),
+        (("budget.steps=many", "budget.batch=x", "seed=a"),
+         ["budget.steps: expected", "budget.batch: expected", "seed: expected"]),
+        (("log.every=0", "budget.batch=0", "budget.steps=-1"),
+         ["budget.batch: must be at least 1", "log.every: must be at least 1", "budget.steps: must not be negative"]),
+        (("negative.sampler={name: langevn}", "negative.chains={name: buffr}", "negative.nets=of"),
+         ['no sampler "langevn"', 'no chains "buffr"', "phases.negative.nets: 'of' is not one of"]),
+        # what only follows from a change that could not be made is not reported
+        (("energy.lrr=1", "optimisers={energy: {name: adam}}"), ['no key "energy.lrr"', "energy.lr: .* needs a value"]),
+    ],
+)  # fmt: skip
+def test_all_wrong_changes_are_reported_together(changes, messages) -> None:
+    with pytest.raises(RecipeError) as caught:
+        read(*changes)
+    said = str(caught.value)
+    assert said.startswith(f"mle-example: {len(messages)} errors: (1) ")
+    for message in messages:
+        assert re.search(message, said), said
+
+
+def test_what_follows_from_a_wrong_change_is_not_reported() -> None:
+    with pytest.raises(RecipeError) as caught:  # without the misspelled change, checkpoint.best names no metric
+        read("metrics=[]", "checkpoint.bets=null", **SCORED)
+    assert str(caught.value).count("checkpoint.best") == 1
+
+
 def test_a_budget_that_is_no_mapping_is_refused() -> None:
     with pytest.raises(RecipeError, match=r"budgets.quick: must be a mapping of keys to values"):
         read(budgets={"quick": 100}, budget="quick")
@@ -306,7 +340,7 @@ def test_every_sampler_learns_from_a_recipe(sampler: str) -> None:
     experiment = Experiment.with_data(recipe, registry, torch.device("cpu"), Ranks())
     rng = torch.Generator().manual_seed(0)
     for t in range(2):
-        experiment.at(t)
+        experiment.set_step(t)
         logs = experiment.trainer.step(t, {"data": experiment.streams["data"].batch(t)}, rng)
         assert all(torch.isfinite(v) for v in logs.values())
     experiment.close()

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
+from ebmsuite_probe.trainers import MeanDistance
 from safetensors.torch import load_file
 
 from ebmsuite.builtin.examples import MLE_EXAMPLE
-from ebmsuite.errors import DataError, RecipeError, Stopped, UserError
+from ebmsuite.errors import DataError, Interrupted, MissingData, RecipeError, Stopped, UserError
 from ebmsuite.experiment.checkpoints import checkpoint_steps, newest
 from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.experiment.run import read_log
@@ -132,6 +135,49 @@ def test_watching_changes_nothing(tmp_path: Path) -> None:
         out=tmp_path / "watched",
     )  # fmt: skip
     same_end(plain, watched)
+
+
+ON_TIME = "metrics=[{name: probe/mean, every: 4, n: 20}]"
+
+
+@pytest.mark.parametrize(
+    ("step", "checkpoint"),
+    [(4, 4), (8, 2), (12, 5)],  # a step with a checkpoint before its scores, one without, the last one
+)
+def test_a_signal_stops_a_metric(step: int, checkpoint: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The metric ends at once; the resumed run computes it again, and ends as an uninterrupted one."""
+    every = f"checkpoint.every={checkpoint}"
+    whole = train(MLE_EXAMPLE, ON_TIME, every, watched_by("log"), out=tmp_path / "whole")
+    call, ended = MeanDistance.__call__, []
+
+    def endless(self, model, data, rng, n):
+        if model.step == step:
+            for players in model.players.values():  # as a metric may leave the nets
+                players.train()
+            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline:
+                model.sample(5, rng=rng)
+            ended.append(step)
+        return call(self, model, data, rng, n)
+
+    monkeypatch.setattr(MeanDistance, "__call__", endless)
+    run = tmp_path / "run"
+    with pytest.raises(Interrupted, match=rf"interrupted at step {step} of 12; resume with: .* --resume {run}"):
+        train(MLE_EXAMPLE, ON_TIME, every, watched_by("log"), out=run)
+    assert ended == []
+    assert checkpoint_steps(run / "checkpoints")[-1] == step
+    assert [r["step"] for r in rows(run) if "scores" in r] == list(range(4, step, 4))
+    monkeypatch.setattr(MeanDistance, "__call__", call)
+    train(resume=run)
+    same_run(whole, run)
+
+
+def test_a_signal_before_a_metric_stops_before_it(tmp_path: Path) -> None:
+    """In the last step too, after which nothing but the scores would follow."""
+    whole = train(MLE_EXAMPLE, ON_TIME, watched_by("log"), out=tmp_path / "whole")
+    same_run(whole, interrupted_run(read_recipe(MLE_EXAMPLE, registry, [ON_TIME, watched_by("log")]),
+                                    tmp_path / "run", 12, registry))  # fmt: skip
 
 
 # -- divergence ----------------------------------------------------------------------------------------------------
@@ -406,6 +452,25 @@ def test_two_processes_are_interrupted_as_one(tmp_path: Path) -> None:
     assert checkpoint_steps(run / "checkpoints")[-1] > 0
 
 
+@pytest.mark.slow
+def test_two_processes_stop_a_metric(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    changes = ["compute.devices=2", "compute.device=cpu", watched_by("log"), "metrics=[{name: probe/mean, every: 4}]"]
+    recipe.write_text(read_recipe(MLE_EXAMPLE, registry, [*changes, "metrics.0.seconds=600"]).as_yaml())
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "ebmsuite", "train", str(recipe), "--out", str(run)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 90
+    while not [r for r in read_log(run / "metrics.jsonl") if r["step"] == 4] and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert f"resume with: ebm train --resume {run}" in said
+    assert checkpoint_steps(run / "checkpoints") == [0, 4]
+    assert not [r for r in read_log(run / "metrics.jsonl") if "scores" in r]
+
+
 def torchrun(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
@@ -488,3 +553,14 @@ def test_other_launchers(launcher: str, tmp_path: Path) -> None:
     assert done.stderr.count(f"{number}; run folder") == 1
     assert done.stdout == f"{tmp_path / 'run'}\n"
     assert [r["step"] for r in rows(tmp_path / "run")] == [10, 12]
+
+
+def test_a_metric_is_prepared_before_the_first_step(tmp_path: Path) -> None:
+    needed = tmp_path / "weights"
+    recipe = {**MLE_EXAMPLE, "metrics": [{"name": "probe/needs-file", "path": str(needed)}]}
+    with pytest.raises(MissingData, match="weights: missing"):
+        train(recipe, watched_by(), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    needed.touch()
+    train(recipe, watched_by(), out=tmp_path / "run")
+    assert needed.read_text() == "train valid test"

@@ -10,12 +10,16 @@ import torch
 
 from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.density import Gaussian
+from ebmsuite.errors import RecipeError
+from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.experiment.train import train
 from ebmsuite.learning import Optimiser, Players
 from ebmsuite.learning.optimisers import adam, sgd
 from ebmsuite.methods.mle import MaximumLikelihood
 from ebmsuite.model import load
 from ebmsuite.nets.mlp import Quadratic, mlp_energy
+from ebmsuite.plugins.conformance import interrupted_run, same_end
+from ebmsuite.plugins.registry import Registry
 from ebmsuite.plugins.testing import rng, watched_by
 from ebmsuite.sampling import Langevin, Noise, Phase
 from ebmsuite.schedule import Schedule
@@ -83,11 +87,11 @@ def test_clipping_warm_up_and_schedules() -> None:
     moved = torch.cat([net.a.detach(), net.log_b.detach() - math.log(0.5)])
     assert moved.norm().item() == pytest.approx(0.5, rel=1e-4)
     _, players = players_of(lr=Schedule(1.0, 0.0, 100), warm_up=10)
-    players.at(4)
+    players.set_step(4)
     assert players.lr("energy") == pytest.approx(0.96 * 0.5)
     players.lr_factor = 0.5
     players.reset("energy")
-    players.at(5)
+    players.set_step(5)
     assert players.lr("energy") == pytest.approx(0.99 * 0.2 * 0.5)
 
 
@@ -95,7 +99,7 @@ def test_the_moving_average() -> None:
     net, players = players_of(ema=0.5)
     values = []
     for t in range(20):
-        players.at(t)
+        players.set_step(t)
         players.update({"energy": net(torch.full((1, 2), float(t))).sum()})
         values.append(net.a.detach().clone())
     expected = torch.zeros(2)
@@ -122,3 +126,55 @@ def test_the_state_of_optimisers_comes_back(make) -> None:
     half, players = trained(3)
     resumed, _ = trained(3, players.optimiser_state(), half.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), resumed.parameters(), strict=True))
+
+
+def steps_of(batches: list[torch.Tensor], accumulate: int, make=adam, **how) -> tuple[torch.nn.Module, Players]:
+    torch.manual_seed(0)
+    net = mlp_energy(Space((3,)), 8, 1).double()
+    players = Players({"energy": net}, {"energy": Optimiser(make, accumulate=accumulate, **{"lr": 0.01, **how})})
+    for t, batch in enumerate(batches):
+        players.set_step(t)
+        players.update({"energy": net(batch).square().mean()})
+    return net, players
+
+
+@pytest.mark.parametrize("make", [adam, lambda p: sgd(p, momentum=0.9)])
+def test_accumulated_gradients_are_those_of_the_concatenated_batch(make) -> None:
+    parts = list(torch.randn(12, 5, 3, generator=rng(1), dtype=torch.float64))
+    whole = [torch.cat(parts[i : i + 4]) for i in range(0, 12, 4)]
+    how = {"clip": 0.1, "ema": 0.9, "warm_up": 2, "lr": Schedule(0.05, 0.001, 3)}
+    a, of_parts = steps_of(parts, 4, make, **how)
+    b, of_whole = steps_of(whole, 1, make, **how)
+    for x, y in zip(a.parameters(), b.parameters(), strict=True):
+        torch.testing.assert_close(x, y, rtol=1e-6, atol=1e-9)
+    for x, y in zip(of_parts.ema["energy"].parameters(), of_whole.ema["energy"].parameters(), strict=True):
+        torch.testing.assert_close(x, y, rtol=1e-6, atol=1e-9)
+    assert of_parts.lr("energy") == of_whole.lr("energy")
+
+
+def test_weights_wait_for_enough_gradients_and_a_reset_drops_those_that_wait() -> None:
+    parts = list(torch.randn(3, 5, 3, generator=rng(1), dtype=torch.float64))
+    start, _ = steps_of([], 4)
+    net, players = steps_of(parts, 4)
+    assert all(torch.equal(x, y) for x, y in zip(start.parameters(), net.parameters(), strict=True))
+    assert players.waiting["energy"][1] == 3
+    players.reset("energy")
+    players.update({"energy": net(parts[0]).mean()})
+    assert players.waiting["energy"][1] == 1
+    players.restore_optimisers({})  # a rollback to a checkpoint at which none waited
+    assert not players.waiting
+
+
+@pytest.mark.parametrize("step", [5, 6, 10])
+def test_a_run_resumes_in_the_middle_of_an_accumulation(step: int, tmp_path: Path) -> None:
+    registry = Registry()
+    registry.plugins.load_all()
+    changes = ("energy.accumulate=3", "checkpoint.every=4", "log.every=4", "compute.fast=eager", watched_by("log"))
+    recipe = read_recipe(MLE_EXAMPLE, registry, changes)
+    whole = train(MLE_EXAMPLE, *changes, out=tmp_path / "whole", registry=registry)
+    same_end(whole, interrupted_run(recipe, tmp_path / "parts", step, registry))
+
+
+def test_the_number_of_accumulated_gradients_is_checked() -> None:
+    with pytest.raises(RecipeError, match=r"optimisers.energy.accumulate: must be at least 1, got 0"):
+        read_recipe(MLE_EXAMPLE, Registry(), ["energy.accumulate=0"])

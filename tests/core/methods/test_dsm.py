@@ -46,7 +46,7 @@ from ebmsuite.space import Batch, Space
 from ebmsuite.tree import Tree
 
 PLAIN = Optimiser(sgd, lr=1.0)
-LABELLED = {"data": {"name": "toy/points", "density": {"name": "toy/two-moons"}, "n": 64, "labels": True}}
+LABELLED = {"data": {"name": "normal", "n": 64, "dim": 2, "labels": True}}
 TOLD = "players.energy={name: mlp-levels, low: 0.1, high: 1}"
 
 
@@ -214,7 +214,7 @@ def test_down_the_levels_modes_get_their_shares() -> None:
 def test_the_published_levels() -> None:
     """The numbers of the two papers' codes (facts: image.md 7.1 and 7.2)."""
     t = torch.arange(6)
-    level = Diffusion(T6).at(t)
+    level = Diffusion(T6).level(t)
     assert torch.allclose(level.a, torch.tensor([0.9462, 0.8563, 0.7748, 0.7009, 0.6340, 0.0228]), atol=1e-4)
     assert torch.allclose(level.sigma, torch.tensor([0.3237, 0.5165, 0.6322, 0.7132, 0.7734, 0.9997]), atol=1e-4)
     assert torch.allclose(level.noise, torch.tensor([0.0100, 0.3238, 0.5862, 0.7785, 0.8980, 0.9603]), atol=1e-4)
@@ -243,7 +243,7 @@ class Levels(Energy):
 
     def know(self, trainer: RecoveryLikelihood) -> None:
         t = torch.arange(3)
-        self.level = trainer.diffusion.at(t)
+        self.level = trainer.diffusion.level(t)
         self.unit = trainer._tied(torch.zeros(3, 1), self.level, None)[2]
 
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
@@ -283,7 +283,7 @@ def test_chains_reach_the_closed_conditional(t: int) -> None:
     """p(y_t | x_{t+1}) of normal data."""
     trainer = levels(150, Space((2,)))
     n = 3000
-    level = trainer.diffusion.at(torch.full((n,), t))
+    level = trainer.diffusion.level(torch.full((n,), t))
     noisy = torch.tensor([1.0, -0.5]).expand(n, 2)
     y = trainer.phases["negative"].sample(n, rng(), None, Start(noisy, trainer._tied(noisy, level, None)))
     shrinkage, variance = settled(trainer)
@@ -347,7 +347,7 @@ def test_a_level_gradient_is_the_weighted_difference_of_statistics(weights: str)
     before = energy.a.detach().clone()
     trainer.step(0, {"data": Batch(x)}, rng())
     again = rng()
-    level = trainer.diffusion.at(trainer._levels(60, again))
+    level = trainer.diffusion.level(trainer._levels(60, again))
     less, noisy = trainer._noised(x, level, again)
     assert set(level.last.tolist()) == {True, False}
     assert torch.equal(drawn[0].start.x, noisy)
@@ -386,7 +386,7 @@ def test_the_generator_learns_where_the_chains_go() -> None:
     with torch.no_grad():
         energy.log_w.copy_((0.5 / energy.variance(V)).log())
     x = V**0.5 * torch.randn(400, 2, generator=rng(1))
-    level = trainer.diffusion.at(torch.ones(400, dtype=torch.int64))
+    level = trainer.diffusion.level(torch.ones(400, dtype=torch.int64))
     less, more = trainer._noised(x, level, rng())
     noise = (less - level.kept[:, None] * x) / level.noise[:, None]
     assert torch.allclose(more, (level.a * level.kept)[:, None] * x + level.noise_next[:, None] * noise, atol=1e-5)
@@ -510,7 +510,7 @@ def test_labels_are_given_to_all(example: dict[str, object]) -> None:
     experiment = Experiment.with_data(recipe, registry, torch.device("cpu"), Ranks())
     try:
         for t in range(8):
-            experiment.at(t)
+            experiment.set_step(t)
             experiment.trainer.step(t, {"data": experiment.streams["data"].batch(t)}, rng(t))
         labels = torch.tensor([0, 1, 1])
         one = experiment.trainer.sample(3, rng(), labels)

@@ -149,7 +149,7 @@ def test_a_pyramid_learns_grid_by_grid_and_leaves_what_it_has_learned() -> None:
         if t == 120:
             learned = {n: p.detach().clone() for n, p in energy.nets[0].named_parameters()}
             assert float(energy.nets[1].a.detach().abs().max()) == 0.0
-        trainer.players.at(t)
+        trainer.players.set_step(t)
         logs = trainer.step(t, {"data": Batch(ramp(384, draw))}, draw)
         assert float(logs["grid"]) == t // 120
     assert all(torch.equal(learned[n], p) for n, p in energy.nets[0].named_parameters())
@@ -180,7 +180,7 @@ def test_schedules_begin_anew_on_every_grid() -> None:
     trainer = pyramid(energy, Schedule(start=0.2, end=0.1, over=4), stage=4)
     draw, rates = rng(1), []
     for t in range(8):
-        trainer.players.at(t)
+        trainer.players.set_step(t)
         trainer.step(t, {"data": Batch(ramp(16, draw))}, draw)
         rates.append(round(trainer.players.lr("energy"), 4))
     assert rates == [0.2, 0.175, 0.15, 0.125] * 2
@@ -193,12 +193,12 @@ def test_samples_do_not_ask_when_the_run_was_loaded() -> None:
     cooling = Langevin(step_size=0.3, temperature=Schedule(start=1.0, end=0.1, over=4))
     trainer.phases = dict.fromkeys(trainer.phases, Phase(energy, cooling, Proposal(), 5))
     for t in range(4):
-        trainer.players.at(t)
+        trainer.players.set_step(t)
         trainer.step(t, {"data": Batch(ramp(16, rng(t)))}, rng(t))
     running = trainer.sample(8, rng(1))
     for phase in trainer.phases.values():
-        phase.at(4)
-    trainer.players.at(4)
+        phase.set_step(4)
+    trainer.players.set_step(4)
     assert torch.equal(trainer.sample(8, rng(1)), running)
 
 
@@ -224,7 +224,7 @@ def test_the_samples_of_every_grid_come_to_have_the_moments_of_the_data() -> Non
 
     trainer.phases["negative"].draw = watched
     for t in range(150):
-        trainer.players.at(t)
+        trainer.players.set_step(t)
         trainer.step(t, {"data": Batch(ramp(384, draw))}, draw)
     ramped = torch.linspace(-0.4, 0.4, 8).view(1, 1, 8)
     for factor in (2, 1):
@@ -248,12 +248,12 @@ def test_coarse_to_fine_grows_as_the_schedule_says() -> None:
     frozen = {n: p.detach().clone() for n, p in energy.nets[2].named_parameters()}
     draw = rng(1)
     for t in range(12):
-        trainer.players.at(t)
+        trainer.players.set_step(t)
         logs = trainer.step(t, {"data": Batch(ramp(16, draw))}, draw)
     assert float(logs["grid"]) == 1
     assert all(torch.equal(frozen[n], p) for n, p in energy.nets[2].named_parameters())  # its turn has not come
     assert players.reset_at["energy"] == 4  # a fresh optimiser since the second grid began
-    trainer.players.at(12)
+    trainer.players.set_step(12)
     trainer.step(12, {"data": Batch(ramp(16, draw))}, draw)
     assert not all(torch.equal(frozen[n], p) for n, p in energy.nets[2].named_parameters())
     assert float(energy.fade) == 0.25  # drawing on coarser grids has not changed it

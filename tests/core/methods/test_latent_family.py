@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmsuite.builtin.examples import ABP_EXAMPLE, LATENT_SCORE_EXAMPLE, SYMBOLS_EXAMPLE
+from ebmsuite.dataset import NormalSamples
 from ebmsuite.density import Encoder, Gaussian
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.experiment.train import train
@@ -86,23 +87,29 @@ def test_the_likelihood_of_what_is_known_is_a_marginal() -> None:
 
 
 @pytest.mark.slow
-def test_alternating_learning_gives_back_what_was_hidden(tmp_path) -> None:
-    """Coordinates that are all but equal: what is not seen is what is seen beside it."""
+def test_alternating_learning_recovers_the_distribution_of_hidden_values(tmp_path) -> None:
+    """Coordinates are independent, so the best estimate of a hidden one is the mean, with an error of one sd.
+
+    Hidden coordinates are 0 in a batch. A generator that learned from them would estimate 0.7 of the mean.
+    """
+    mean, sd = 3.0, 0.5
     recipe = ABP_EXAMPLE | {
-        "data": {"data": {"name": "toy/points", "density": {"name": "toy/ill-conditioned", "dim": 4,
-                          "condition_number": 1e4}, "n": 1000, "hidden": 0.3}},
-        "latent": 3,
-        "players": {"generator": {"name": "mlp", "width": 16, "depth": 1, "sd": 0.1}},
+        "data": {"data": {"name": "normal", "n": 1000, "dim": 4, "mean": mean, "sd": sd, "hidden": 0.3}},
+        "latent": 1,
+        "players": {"generator": {"name": "mlp", "width": 16, "depth": 1, "sd": sd}},
         "optimisers": {"generator": {"name": "adam", "lr": 1e-2}},
-        "budget": {"steps": 400, "batch": 200},
+        "budget": {"steps": 300, "batch": 200},
         "watch": [{"name": "log"}],
-    }  # fmt: skip
+    }
     model = load(train(recipe, "posterior.steps=10", "posterior.sampler.step_size=0.08", out=tmp_path / "run"))
-    dataset = model.data["test"]
-    batch = dataset.batch(torch.arange(500), torch.zeros(500))
+    index = torch.arange(500)
+    batch = model.data["test"].batch(index, index)
+    truth = NormalSamples("test", 1000, 4, mean, sd).batch(index, index).x
+    hidden = ~batch.known
     guess = torch.stack([model.trainer.recover(batch, model.generator(k)) for k in range(4)]).mean(0)
-    error = (guess - dataset.truth[:500])[~batch.known].square().mean().sqrt()
-    assert error < 0.7 * dataset.truth.std()
+    assert not batch.x[hidden].any()
+    assert guess[hidden].mean().item() == pytest.approx(mean, abs=0.1)
+    assert (guess - truth)[hidden].square().mean().sqrt().item() == pytest.approx(sd, rel=0.25)
 
 
 def test_other_generators_are_told_that_they_cannot_leave_coordinates_out() -> None:
@@ -160,7 +167,7 @@ def test_the_energy_is_the_density_of_what_is_inferred_with_the_noise() -> None:
     mean, sd = torch.tensor([1.0, -2.0]), torch.tensor([0.5, 1.0])
     steps, late = 1200, []
     for t in range(steps):
-        trainer.players.at(t)
+        trainer.players.set_step(t)
         trainer.step(t, {"data": Batch(mean + sd * torch.randn(500, 2, generator=source))}, source)
         if t >= steps // 2:  # the mean of the way, as the rate does not fall
             energy = trainer.players["energy"]
@@ -182,7 +189,7 @@ def test_the_energy_is_the_density_of_what_is_inferred_with_the_noise() -> None:
 def test_the_second_stage_has_schedules_of_its_own_and_the_averages_of_the_first() -> None:
     trainer, data = two_stages(first=3, warm_up=10, ema=0.9), {"data": Batch(torch.randn(64, 2, generator=rng(1)))}
     for t in range(5):
-        trainer.players.at(t)
+        trainer.players.set_step(t)
         trainer.step(t, data, rng())
     assert trainer.players.lr("energy") == pytest.approx(0.02 * 2 / 10)
     assert trainer.players.lr("generator") == pytest.approx(0.02 * 5 / 10)
@@ -212,6 +219,7 @@ def test_an_energy_of_latent_vectors_is_told_the_noise_too(tmp_path: Path) -> No
     for level in levels[1:]:
         z = phase.refine(Start(z, torch.full((5,), level)), again)
     clean = z - 0.2**2 * target_of(energy, z).value_and_grad(z)[1]
+    torch.testing.assert_close(model.sample_latent(5, rng(7)), clean, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(model.sample(5, rng=rng(7)), model.trainer.decode(clean, rng()), rtol=1e-4, atol=1e-4)
     with pytest.raises(UserError, match="the model is unconditional; it takes no condition"):
         model.sample(5, condition=torch.ones(5))
@@ -278,11 +286,11 @@ def test_the_coupling_reaches_energy_and_encoder_and_not_the_generator() -> None
 
 
 @pytest.mark.slow
-def test_few_labels_tell_all_classes(tmp_path) -> None:
-    """Two far modes and two labels; drawn under a label, events are of its class."""
-    points = {"name": "toy/points", "density": {"name": "toy/eight-gaussians", "modes": 2}, "n": 1000}
+def test_a_few_labels_teach_the_classes(tmp_path) -> None:
+    """The label says whether the first coordinate is positive; samples drawn for a label have that sign."""
+    points = {"name": "normal", "dim": 2}
     recipe = SYMBOLS_EXAMPLE | {
-        "data": {"data": points, "labelled": {**points, "labelled": 2}},
+        "data": {"data": {**points, "n": 1000}, "labelled": {**points, "n": 50, "labels": True}},
         "players": {"energy": {"name": "mlp-classes", "of": "latent", "width": 32, "depth": 1, "reference_sd": 1.0},
                     "generator": {"name": "mlp", "width": 32, "depth": 1, "sd": 0.15},
                     "encoder": {"name": "mlp-encoder", "width": 32, "depth": 1}},
@@ -292,12 +300,11 @@ def test_few_labels_tell_all_classes(tmp_path) -> None:
         "budget": {"steps": 300, "batch": 100}, "watch": [{"name": "log"}],
     }  # fmt: skip
     model = load(train(recipe, out=tmp_path / "run"))
-    test = model.streams["labelled"]["test"]
-    right = model.trainer.classify(test.x).argmax(1) == test.labels
-    assert right.double().mean() > 0.98
+    x = torch.randn(1000, 2, generator=rng(5))
+    assert ((model.trainer.classify(x).argmax(1) == 1) == (x[:, 0] > 0)).double().mean() > 0.9
     y = torch.arange(400) % 2
     x = model.sample(400, condition=y)
-    assert ((x[:, 0] < 0) == (y == 1)).double().mean() > 0.95
+    assert ((x[:, 0] > 0) == (y == 1)).double().mean() > 0.85
 
 
 def test_the_nets_that_it_needs_are_named() -> None:

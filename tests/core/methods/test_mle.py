@@ -104,7 +104,7 @@ def test_two_langevin_dynamics_learn_the_density_of_what_is_never_whole() -> Non
     draw = rng(2)
     for t in range(300):
         index = torch.randint(n, (512,), generator=draw)
-        trainer.players.at(t)
+        trainer.players.set_step(t)
         trainer.step(t, {"data": data.batch(index, index)}, draw)
     b = energy.log_b.exp().detach()
     mean, variance = -energy.a.detach() / (2 * b), 1 / (2 * b)
@@ -129,7 +129,7 @@ def test_a_classifier_of_data_against_samples_gives_the_log_ratio_of_their_densi
     trainer = Introspective(players(energy, 0.02, adam, log_z=c), {"negative": phase}, stage=1000, pool=50_000)
     draw = rng(3)
     for t in range(600):
-        trainer.players.at(t)
+        trainer.players.set_step(t)
         trainer.step(t, {"data": Batch(1 + torch.randn(2048, 1, generator=draw))}, draw)
     assert energy.a.item() == pytest.approx(-1, abs=0.08)
     assert float(energy.log_b.exp()) == pytest.approx(0.5, abs=0.04)
@@ -218,7 +218,7 @@ def test_frame_learns_to_have_the_statistics_of_the_data() -> None:
     draw = rng(1)
     before = frame.statistics(torch.randn(2000, 1, 32, generator=draw)).mean(0)
     for t in range(150):
-        trainer.players.at(t)
+        trainer.players.set_step(t)
         index = torch.randint(1000, (128,), generator=draw)
         trainer.step(t, {"data": Batch(data[index])}, draw)
     wanted = frame.statistics(data).mean(0)
@@ -236,7 +236,7 @@ def test_what_frame_cannot_do_is_said() -> None:
         gabor_bank(1, (1.0,), 1)
 
 
-# -- densities that they are judged by ---------------------------------------------------------------------------------
+# -- densities with known truth ---------------------------------------------------------------------------------
 
 
 def test_signals_are_drawn_and_known_as_the_same_process() -> None:

@@ -194,7 +194,7 @@ def test_encoder_and_energy_run_away_together_at_coupling_1_and_not_at_the_defau
             side = torch.randint(2, (64, 1), generator=draws) * 2.0 - 1
             z = torch.cat([side, torch.zeros_like(side)], 1) + spread * torch.randn(64, 2, generator=draws)
             x = z @ w + 0.5 * torch.randn(64, 4, generator=draws)
-            players.at(t)
+            players.set_step(t)
             logs = trainer.step(t, {"data": Batch(x)}, draws)
         return {key: float(logs[key]) for key in ("kl", "active", "gap", "z/posterior", "z/prior")}
 

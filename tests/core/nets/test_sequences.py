@@ -11,9 +11,10 @@ import torch
 
 from ebmsuite.builtin.examples import VAE_EXAMPLE
 from ebmsuite.density import Gaussian
-from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.errors import DataError, RecipeError, UserError
 from ebmsuite.experiment.build import Experiment
 from ebmsuite.experiment.recipe import read_recipe
+from ebmsuite.nets.mlp import mlp_generator
 from ebmsuite.nets.sequences.decoders import lstm, lstm_density, transformer
 from ebmsuite.nets.sequences.encoders import conv_encoder, gru_encoder
 from ebmsuite.plugins.registry import Registry
@@ -77,13 +78,50 @@ def test_padding_counts_for_nothing_and_gradients_are_right(kind: str) -> None:
     assert not torch.allclose(net.log_prob(x, z), net.log_prob(x, z.roll(1, 0)), rtol=1e-3)  # z is used
 
 
-def test_the_greedy_string_is_made_of_likeliest_tokens() -> None:
-    net = decoder("lstm")
-    x = net.likeliest(torch.randn(4, 3))
-    for row in x:
+@pytest.mark.parametrize("kind", SMALL)
+def test_the_greedy_string_is_made_of_likeliest_tokens(kind: str) -> None:
+    net, rng = decoder(kind), torch.Generator().manual_seed(0)
+    z = torch.randn(6, 3, generator=rng)
+    before = rng.get_state()
+    x = net.decode(z, rng, likeliest=True)
+    assert torch.equal(rng.get_state(), before)
+    logits = net.logits(torch.nn.functional.pad(x[:, :-1], (1, 0)), z)
+    for row, best in zip(x, 1 + logits.argmax(2), strict=True):
         length = int((row > 0).sum())
+        assert torch.equal(row[:length], best[:length])
         assert (row[length:] == 0).all()
         assert length == 6 or row[length - 1] == 1
+    for cold in (1e-3, 1e-30):  # the limit of temperature 0
+        assert torch.equal(net.decode(z, rng, temperature=cold), x)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_tempered_draws_follow_the_tempered_probabilities(kind: str, temperature: float) -> None:
+    net, x, z = decoder(kind, longest=4), every_string(4), torch.tensor([[0.3, -1.0, 0.5]])
+    logits = net.logits(torch.nn.functional.pad(x[:, :-1], (1, 0)), z.expand(len(x), -1))
+    each = (logits / temperature).log_softmax(2).gather(2, (x - 1).clamp(min=0)[..., None])[..., 0]
+    p = (each * (x > 0)).sum(1).exp().detach()
+    drawn = net.decode(z.expand(20_000, -1), torch.Generator().manual_seed(0), temperature=temperature)
+    counts = torch.stack([(drawn == row).all(1).double().mean() for row in x])
+    assert float((counts - p).abs().max()) < 0.015
+    if temperature == 1:
+        plain = net.decode(z.expand(20_000, -1), torch.Generator().manual_seed(0))
+        assert torch.equal(plain, drawn)
+        assert torch.allclose(p, net.log_prob(x, z.expand(len(x), -1)).exp().detach())
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan, math.inf])
+def test_temperatures_that_are_none_are_refused(temperature: float) -> None:
+    with pytest.raises(UserError, match="temperature: must be above 0 and finite"):
+        decoder("lstm").decode(torch.zeros(1, 3), torch.Generator(), temperature=temperature)
+
+
+def test_the_mean_of_a_continuous_event_has_no_temperature() -> None:
+    net, z = mlp_generator(Space((2,)), LATENT, width=4, depth=1), torch.randn(5, 3)
+    rng = torch.Generator().manual_seed(0)
+    for how in ({}, {"temperature": 3.0}, {"likeliest": True}):
+        assert torch.equal(net.decode(z, rng, **how), net(z))
 
 
 def test_a_string_longer_than_the_decoder_is_named() -> None:

@@ -1,10 +1,9 @@
-"""The conformance kit, the plugin template, and the evaluation suite."""
+"""The conformance kit and the plugin template."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,17 +11,12 @@ import yaml
 
 from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.errors import UserError
-from ebmsuite.evaluation import suite as evaluation
-from ebmsuite.evaluation.report import write_suite
 from ebmsuite.experiment.recipe import read_recipe
-from ebmsuite.experiment.run import read_log
 from ebmsuite.plugins import conformance
 from ebmsuite.plugins.discovery import installed
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.plugins.template import write_plugin
-from ebmsuite.plugins.testing import entry_point, isolated_plugins, watched_by
-from ebmsuite.scores import Case, Published
-from ebmsuite.values import plain
+from ebmsuite.plugins.testing import entry_point, isolated_plugins
 
 __all__ = ["isolated_plugins"]
 
@@ -30,6 +24,29 @@ __all__ = ["isolated_plugins"]
 def test_the_core_conforms() -> None:
     outcomes = conformance.check_plugin("core", fast=True)
     assert {o.state for o in outcomes} == {"ok"}, [o for o in outcomes if o.state != "ok"]
+
+
+@pytest.mark.parametrize(
+    ("write", "fits"),
+    [
+        (lambda self, x, path, batch=None: None, True),
+        (lambda self, x, path, *more, **named: None, True),
+        (lambda self, x, path: None, False),
+        (lambda self, x, path, batch: None, False),
+        (lambda self, x, path, *, batch=None: None, False),
+    ],
+)
+def test_a_codec_writes_with_the_batch_of_its_events(write, fits: bool) -> None:
+    """`write(x, path)` of older codecs is refused in one line, as a plugin's fault."""
+    codec = type("Old", (), {"write": write})
+    kit = conformance._Kit()
+    kit.check("codec old", lambda: conformance._writes_with_a_batch("old", codec))
+    (outcome,) = kit.outcomes
+    assert outcome.state == ("ok" if fits else "failed")
+    if not fits:
+        assert outcome.detail.startswith('PluginError: codec "old": write(self, x, path')
+        assert "must be write(self, x, path, batch=None)" in outcome.detail
+        assert "\n" not in outcome.detail
 
 
 @pytest.mark.slow
@@ -124,8 +141,8 @@ EXAMPLES = {"good": GOOD, "key": {**GOOD, "traner": {}}, "lacking": {**GOOD, "ph
 
 @hookimpl
 def ebm_trainers():
-    at = "ebmsuite.methods.mle:MaximumLikelihood"
-    return [Component(f"bad/{name}", at, name, example=example) for name, example in EXAMPLES.items()]
+    prefix = "ebmsuite.methods.mle:MaximumLikelihood"
+    return [Component(f"bad/{name}", prefix, name, example=example) for name, example in EXAMPLES.items()]
 """
 
 
@@ -161,82 +178,6 @@ def test_a_new_plugin_works_as_it_is_written(tmp_path: Path, monkeypatch) -> Non
     assert "2 passed" in done.stdout
     with pytest.raises(UserError, match="exists already"):
         write_plugin("fresh", folder)
-
-
-CASE = Case(
-    name="probe/case",
-    recipe="probe/recipe",
-    metric={"name": "probe/mean"},
-    better="lower",
-    n={"quick": 200},
-    published=(Published(0.1, "somewhere", "memory"),),
-    bar={"quick": 5.0},
-    seeds={"quick": 2},
-)
-
-
-def test_a_case_is_trained_judged_and_used_again(tmp_path: Path, monkeypatch) -> None:
-    registry = Registry()
-    read = evaluation.read_recipe
-    monkeypatch.setattr(
-        evaluation, "read_recipe",
-        lambda name, registry, overrides, budget: read({**MLE_EXAMPLE, "budgets": {"quick": {}}}, registry,
-                                                       [*overrides, watched_by()], budget),
-    )  # fmt: skip
-    row = evaluation._of_case(CASE, "quick", tmp_path, None, registry, lambda text: None)
-    assert row.status == "pass"
-    assert len(row.values) == 2
-    assert row.values[0] != row.values[1]
-    assert row.spread > 0
-    again = evaluation._of_case(CASE, "quick", tmp_path, None, registry, lambda text: None)
-    assert again.values == row.values
-    missed = Case(**{**vars(CASE), "bar": {"quick": 1e-9}})
-    assert evaluation._of_case(missed, "quick", tmp_path, None, registry, lambda text: None).status == "miss"
-    suite = evaluation.Suite("probe", "quick", (row,), evaluation.hardware())
-    page = write_suite(suite, tmp_path / "page.html").read_text()
-    assert "class=quiet>0.1, somewhere (memory)" in page
-    assert plain(row)["values"] == list(row.values)
-
-
-def test_a_case_may_change_its_recipe_and_average_over_learning(tmp_path: Path, monkeypatch) -> None:
-    registry = Registry()
-    read = evaluation.read_recipe
-    own = {
-        "metrics": [{"name": "probe/mean", "label": label, "every": 2, "n": n} for label, n in (("a", 50), ("b", 9))]
-    }
-    monkeypatch.setattr(
-        evaluation, "read_recipe",
-        lambda name, registry, overrides, budget: read({**MLE_EXAMPLE, **own, "budgets": {"quick": {}}}, registry,
-                                                       [*overrides, watched_by()], budget),
-    )  # fmt: skip
-    changes = {
-        "metric": {"name": "probe/mean", "label": "a"}, "baselines": {"other": {"label": "b", "score": "b"}}, "last": 3,
-        "settings": {"budget.steps": 8}, "seeds": {},
-    }  # fmt: skip
-    case = Case(**{**vars(CASE), **changes})
-    row = evaluation._of_case(case, "quick", tmp_path, None, registry, lambda text: None)
-    (run,) = tmp_path.iterdir()
-    assert "steps-8" in run.name
-    logged = [r["scores"]["a"]["value"] for r in read_log(run / "metrics.jsonl") if "scores" in r]
-    assert len(logged) == 4
-    assert row.mean == pytest.approx(sum(logged[-3:]) / 3)
-    assert row.protocol["steps"] == [4, 6, 8]
-    assert set(row.baselines) == {"other"}
-    with pytest.raises(UserError, match="4 times during training, but 5 evaluations are needed"):
-        evaluation._of_case(replace(case, last=5), "quick", tmp_path, None, registry, lambda text: None)
-
-
-def test_a_case_whose_needs_are_not_met_says_so() -> None:
-    registry = Registry()
-    assert "needs data:probe/nothing" in evaluation.unmet(("data:probe/nothing",), registry)
-    assert evaluation.unmet(("module:no_such_package",), registry) == "needs the package no_such_package"
-    assert evaluation.unmet(("module:torch",), registry) is None
-    with pytest.raises(UserError, match="unknown need"):
-        evaluation.unmet(("moon",), registry)
-    skipped = Case(**{**vars(CASE), "needs": {"quick": ("data:probe/nothing",)}})
-    row = evaluation._of_case(skipped, "quick", Path("unused"), None, registry, lambda text: None)
-    assert row.status == "skipped"
-    assert "probe/nothing" in row.reason
 
 
 def test_the_installed_plugins_are_one_manager() -> None:

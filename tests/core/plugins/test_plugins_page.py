@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
+from ebmsuite.dataset import first
+from ebmsuite.errors import UserError
 from ebmsuite.evaluation.report import write_report
 from ebmsuite.experiment.train import train
-from ebmsuite.model import load
+from ebmsuite.model import apply, load
 from ebmsuite.plugins import conformance
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.plugins.testing import entry_point, isolated_plugins, watched_by
@@ -35,11 +38,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
+import numpy as np
 import torch
 from torch import Tensor, nn
 from ebmsuite.dataset import Dataset, InMemory
 from ebmsuite.density import Categorical, Density, Gaussian
 from ebmsuite.energy import Tilted
+from ebmsuite.errors import DataError
 from ebmsuite.model import Model
 from ebmsuite.scores import Score
 from ebmsuite.space import Batch, Space
@@ -91,8 +96,8 @@ ebm_api = 1
 
 @hookimpl
 def ebm_datasets():
-    at = "page_ising:"
-    return [Component("ising/spins", at + "Spins", "spins"), Component("ising/words", at + "Words", "words")]
+    prefix = "page_ising:"
+    return [Component("ising/spins", prefix + "Spins", "spins"), Component("ising/words", prefix + "Words", "words")]
 
 @hookimpl
 def ebm_densities():
@@ -100,8 +105,11 @@ def ebm_densities():
 
 @hookimpl
 def ebm_energies():
-    at = "page_ising:"
-    return [Component("ising/bonds", at + "bonds", "neighbours"), Component("ising/sites", at + "sites", "sites")]
+    prefix = "page_ising:"
+    return [
+        Component("ising/bonds", prefix + "bonds", "neighbours"),
+        Component("ising/sites", prefix + "sites", "sites"),
+    ]
 
 @hookimpl
 def ebm_samplers():
@@ -113,8 +121,11 @@ def ebm_metrics():
 
 @hookimpl
 def ebm_recipes():
-    at = "page_recipes:"
-    return [Component("ising/first", at + "ising.yaml", "spins"), Component("ising/words", at + "words.yaml", "words")]
+    prefix = "page_recipes:"
+    return [
+        Component("ising/first", prefix + "ising.yaml", "spins"),
+        Component("ising/words", prefix + "words.yaml", "words"),
+    ]
 """
 
 ISING_RECIPE = """
@@ -151,7 +162,7 @@ class Tones(Dataset):
     '''Sines of 32 samples; even numbers are louder.'''
 
     def __init__(self, split: Literal["train", "valid", "test"] = "train") -> None:
-        self.event = Space((1, 32), range=(-1.0, 1.0))
+        self.event, self.codec = Space((1, 32), range=(-1.0, 1.0)), Curves()
         self.first = 100 * ["train", "valid", "test"].index(split)
         self.note = "100 of 300 tones"
         self.skipped = {"not a .wav file": ["readme.txt"]}
@@ -196,7 +207,15 @@ class Waves(Plugin):
 
     @hookimpl
     def ebm_datasets(self):
-        return [Component("waves/tones", "page_waves:Tones", "tones")]
+        prefix = "page_waves:"
+        return [
+            Component("waves/tones", prefix + "Tones", "tones"),
+            Component("waves/patients", prefix + "Patients", "blood"),
+        ]
+
+    @hookimpl
+    def ebm_codecs(self):
+        return [Component("waves/curves", "page_waves:Curves", "signals as curves")]
 
     @hookimpl
     def ebm_energies(self):
@@ -208,7 +227,11 @@ class Waves(Plugin):
 
     @hookimpl
     def ebm_recipes(self):
-        return [Component("waves/first", "page_recipes:waves.yaml", "tones")]
+        prefix = "page_recipes:"
+        return [
+            Component("waves/first", prefix + "waves.yaml", "tones"),
+            Component("waves/patients", prefix + "patients.yaml", "blood values given a tree"),
+        ]
 """
 
 WAVES_RECIPE = """
@@ -227,17 +250,36 @@ watch: [{name: progress, enabled: false}]
 """
 
 
+PATIENTS_RECIPE = """
+data: {data: {name: waves/patients}}
+players: {energy: {name: mlp, width: 16, depth: 1, reference_sd: 1.0}}
+trainer: {name: mle}
+phases:
+  negative:
+    chains: {name: buffer, size: 64, density: {name: gaussian}}
+    sampler: {name: langevin, step_size: 0.1}
+    steps: 5
+optimisers: {energy: {name: adam, lr: 1.0e-3}}
+budget: {steps: 6, batch: 16}
+"""
+
+
 def write_plugins(folder: Path) -> None:
     """The two plugins as modules on the path of Python, with the metadata that an installer leaves."""
     recipes = folder / "page_recipes"
     recipes.mkdir()
     (recipes / "__init__.py").touch()
-    for name, text in (("ising", ISING_RECIPE), ("words", WORDS_RECIPE), ("waves", WAVES_RECIPE)):
-        recipe = f"recipe: {'waves' if name == 'waves' else 'ising'}/{'first' if name != 'words' else name}\n"
-        (recipes / f"{name}.yaml").write_text(recipe + text)
+    for name, file, text in (
+        ("ising/first", "ising", ISING_RECIPE),
+        ("ising/words", "words", WORDS_RECIPE),
+        ("waves/first", "waves", WAVES_RECIPE),
+        ("waves/patients", "patients", PATIENTS_RECIPE),
+    ):
+        (recipes / f"{file}.yaml").write_text(f"recipe: {name}\n{text}")
     own = block("class Words(InMemory)") + WORDS + block("class Flips:") + block("class HeldOutEnergy:")
     (folder / "page_ising.py").write_text(HEAD + ISING + own)
-    (folder / "page_waves.py").write_text(HEAD + WAVES)
+    waves = block("class Curves:") + WAVES + block("class Patients(InMemory)")
+    (folder / "page_waves.py").write_text(HEAD + waves)
     (folder / "page_ising_plugin.py").write_text(ISING_PLUGIN)
     (folder / "page_waves_plugin.py").write_text(WAVES_PLUGIN)
     info = folder / "page_plugins-1.0.dist-info"
@@ -282,6 +324,17 @@ def test_one_hot_words_are_sampled_by_gibbs_with_gradients(registry, tmp_path) -
     assert torch.equal(x.sum(-1), torch.ones(7, 5))
 
 
+def test_a_model_of_patients_takes_their_tree_of_conditions(registry, tmp_path) -> None:
+    run = train("waves/patients", watched_by(), out=tmp_path / "run", registry=registry)
+    model = load(run, registry=registry)
+    batch = first(model.data["test"], 7)
+    assert model.sample(7, condition=batch.condition).shape == (7, 2)
+    assert batch.meta["file"][6] == "test/6.csv"
+    with pytest.raises(UserError, match=r"condition\.there: the values are int64, they must be booleans"):
+        model.sample(7, condition={**batch.condition, "there": batch.condition["there"].long()})
+    assert "condition.sex: label, 2 classes (female, male)" in write_report(run).read_text()
+
+
 def test_sounds_are_in_the_report(registry, tmp_path) -> None:
     run = train("waves/first", watched_by("log"), out=tmp_path / "run", registry=registry)
     page = write_report(run).read_text()
@@ -289,6 +342,29 @@ def test_sounds_are_in_the_report(registry, tmp_path) -> None:
     assert 'src="samples/step-00000006/tone%201.wav"' in page
     assert '<a href="samples/step-00000006/tones.csv">' in page
     assert "data: 100 examples (100 of 300 tones); skipped 1 not a .wav file (readme.txt)" in page
+
+
+def test_a_method_that_draws_gives_all_pictures(registry, tmp_path) -> None:
+    """Signals as curves: sheets, films, neighbours and interpolations without further code of the plugin."""
+    render = "render=[{name: pictures, n: 6}, {name: neighbours, n: 4}]"
+    chains = "phases.negative.chains={name: noise, density: {name: uniform}}"
+    run = train("waves/first", render, chains, watched_by("log"), out=tmp_path / "run", registry=registry)
+    made = run / "samples" / "step-00000006"
+    assert {p.name for p in made.iterdir()} == {"samples.png", "film.png", "film.gif", "neighbours.png"}
+    assert write_report(run).read_text().count("<img") == 4
+    model = load(run, registry=registry)
+    apply(model, "film", out=tmp_path / "film.webp", registry=registry)
+    apply(model, "interpolate", out=tmp_path / "between.png", registry=registry, settings={"pairs": 2, "points": 5})
+    with Image.open(tmp_path / "between.png") as sheet:
+        assert sheet.size == (5 * 34 + 2, 2 * 35 + 2)
+    x = model.sample(3)
+    model.write(x, tmp_path / "x.png")
+    with Image.open(tmp_path / "x.png") as sheet:
+        assert sheet.size == (2 * 34 + 2, 2 * 35 + 2)
+    drawn = model.codec.show(torch.tensor([[[-1.0, -1.0, 1.0, 1.0]]]))[0]
+    # each column is black where the curve is: at the bottom, along the jump, at the top
+    assert [(drawn[:, i] == 0).nonzero().flatten().tolist() for i in (0, 1, 3)] == [[32], [32], [0]]
+    assert (drawn[:, 2] == 0).all()
 
 
 def test_a_sampler_that_declares_too_little_is_named(registry, tmp_path) -> None:

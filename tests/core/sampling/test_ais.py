@@ -201,7 +201,7 @@ def test_one_step_leaves_every_energy_of_the_path_invariant_and_knows_both_ends(
     x = m + torch.randn(40_000, 2, generator=rng(), dtype=torch.float64) @ torch.linalg.cholesky(C).T
     path = GeometricPath(energy, base, x)
     for kernel in (MALA(0.8), HMC(0.8, leapfrog=2), NUTS(0.8, max_depth=2), Langevin(0.1)):
-        here, _ = path.step(kernel, 0.7, path.at(x), rng(1))
+        here, _ = path.step(kernel, 0.7, path.point(x), rng(1))
         assert (here.x.mean(0) - m).abs().max() < 0.03
         assert (torch.cov(here.x.T) - C).abs().max() < 0.03
         assert (here.x != x).any(1).double().mean() > 0.05
@@ -219,7 +219,7 @@ def test_step_sizes_follow_the_path() -> None:
     assert lengths[-1].item() == pytest.approx(0.16, rel=0.2)
     x = energy.draw(4000, 1)
     path = GeometricPath(energy, base, x)
-    _, info = path.step(kernels[-1], betas[-2], path.at(x), rng())
+    _, info = path.step(kernels[-1], betas[-2], path.point(x), rng())
     assert info.acceptance.mean().item() == pytest.approx(0.574, abs=0.05)
     assert kernels == tune(energy, base, MALA(0.01), 200, betas, rng(), dtype=torch.float64)
     with pytest.raises(ValueError, match="Langevin has no target acceptance"):
@@ -279,8 +279,8 @@ def test_what_cannot_be_estimated_says_why() -> None:
         reverse(energy, Uniform(event), kernel, energy.draw(50, 1), sigmoidal(5), rng())
     x = energy.draw(10, 1)
     clamped = Clamped(energy)
-    with pytest.raises(ValueError, match="keeps some fixed"):
-        forward(clamped, base, kernel, 10, sigmoidal(5), rng(), (x, x > 0, None))
+    with pytest.raises(ValueError, match="keeps some coordinates fixed"):
+        forward(clamped, base, kernel, 10, sigmoidal(5), rng(), Clamped.given(x, x > 0))
     with pytest.raises(ValueError, match="at least 2 chains are needed, got 1"):
         forward(energy, base, kernel, 1, sigmoidal(5), rng())
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import signal
 import traceback
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import ebmsuite
 from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.density import Gaussian
 from ebmsuite.energy import Clamped
-from ebmsuite.errors import RecipeError
+from ebmsuite.errors import Interrupted, RecipeError
 from ebmsuite.experiment.build import Experiment
 from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.nets.mlp import mlp_energy
@@ -44,7 +46,7 @@ def test_the_compiled_path_is_the_eager_one_in_double_precision_and_follows_the_
     x = torch.randn(20, 3, generator=rng(), dtype=torch.float64)
     known = torch.zeros_like(x, dtype=torch.bool)
     known[:, 0] = True
-    condition = (x, known, None)
+    condition = Clamped.given(x, known)
     path = FastPath(energy, "compiled")
     path.choose(x, condition, 5)
     assert path.routes == {"cpu float64 20x3 | 20x3 | 20x3": "compiled"}
@@ -74,7 +76,7 @@ def test_processes_agree_once_however_many_shapes_there_are() -> None:
     path = FastPath(energy, "auto", draws=1, agree=agree)
     for n in (4, 7, 9):
         x = torch.randn(n, 3, generator=rng())
-        path.choose(x, (x, torch.zeros_like(x, dtype=torch.bool), None), 5)
+        path.choose(x, Clamped.given(x, torch.zeros_like(x, dtype=torch.bool)), 5)
     assert asked == ["eager"]
     assert set(path.routes.values()) == {"eager"}
     assert len(path.routes) == 3
@@ -135,7 +137,7 @@ def test_a_faster_path_is_taken_and_a_wrong_or_broken_one_is_not(
         path = FastPath(energy, "auto", 10**9)
         path.choose(x, None, 10)
     assert set(path.routes.values()) == {"eager"}
-    assert "the compiled path does not work (no compiler here); not used" in caplog.text
+    assert "the compiled path failed (no compiler here); chains run without it" in caplog.text
     with pytest.raises(RecipeError, match=r"compute.fast: the compiled path.*no compiler here.*set compute.fast=eager"):
         FastPath(energy, "compiled").choose(x, None, 10)
     if not torch.cuda.is_available():
@@ -162,6 +164,64 @@ def test_what_was_chosen_is_stored_in_the_run_and_resume_takes_it(
     monkeypatch.setattr(FastPath, "_fastest", lambda *a: pytest.fail("measured again"))
     ebmsuite.train(None, "compute.fast=auto", "budget.steps=5", resume=out, quiet=True)
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("how", ["compiler killed", "signals", "interrupt"])
+def test_an_interrupted_compilation_is_tried_again_at_the_next_start(
+    how: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Ctrl-C reaches the compiler too, whose failure must not be stored as "eager is faster"."""
+    tried = []
+
+    def interrupted(energy):
+        tried.append(how)
+        if how == "interrupt":
+            raise KeyboardInterrupt
+        os.kill(os.getpid(), signal.SIGTERM)  # the first signal lets the step end
+        if how == "signals":
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise RuntimeError("g++ was killed")
+
+    monkeypatch.setattr(fast_module, "compiled", interrupted)
+    monkeypatch.setitem(fast_module.SECONDS, "compiled", 0.0)
+    out, recipe = tmp_path / "run", {**MLE_EXAMPLE, "players": {"energy": {"name": "mlp", "width": 8}}}
+    changes = ("compute.fast=auto", "checkpoint.every=2", "budget.steps=6")
+    with pytest.raises(Interrupted if how == "compiler killed" else KeyboardInterrupt):
+        ebmsuite.train(recipe, *changes, out=out, quiet=True)
+    assert tried == [how]
+    assert not (out / "fast.json").exists()
+
+    exact = []
+
+    def compiled(energy):  # the compiler works now, and takes no time
+        exact.append(energy)
+        program = target_of
+        return lambda x, condition: program(energy, x, condition).value_and_grad(x)
+
+    monkeypatch.setattr(fast_module, "compiled", compiled)
+    monkeypatch.setattr(fast_module, "_seconds", lambda f, x, rounds=3: 1.0 if hasattr(f, "func") else 2.0)
+    ebmsuite.train(resume=out, quiet=True)
+    assert len(exact) == 1
+    assert json.loads((out / "fast.json").read_text()) == {"negative": {"cpu float32 16x1": "compiled"}}
+
+
+def test_a_slower_route_is_settled_and_a_failed_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    energy, x = mlp_energy(SPACE, width=8, depth=1), torch.ones(16, 3)
+    exact = target_of(energy, x).value_and_grad
+
+    def make(energy):
+        return lambda x, condition: exact(x)
+
+    def fail(energy):
+        raise OSError("no space left")
+
+    for function, settled in ((make, True), (fail, False)):
+        monkeypatch.setattr(fast_module, "compiled", function)
+        path = FastPath(energy, "auto", 10**9)
+        path.choose(x, None, 10)
+        path.choose(x[:5], None, 10)
+        assert set(path.routes.values()) == {"eager"}
+        assert path.settled is settled
 
 
 # -- no waiting for the device ---------------------------------------------------------------------------------------
@@ -209,7 +269,7 @@ def test_a_learning_step_does_not_wait_for_the_device(overrides) -> None:
     experiment = Experiment.with_data(recipe, Registry(), torch.device("cpu"), Ranks())
     generator = rng()
     for t in range(3):  # the first steps fill buffers and optimisers
-        experiment.at(t)
+        experiment.set_step(t)
         batch = {"data": experiment.streams["data"].batch(t)}
         with Waits() as waits:
             experiment.trainer.step(t, batch, generator)

@@ -228,7 +228,7 @@ class Correlated(Energy):
 def test_clamped_coordinates_stay_and_the_others_follow_their_conditional(kernel: str) -> None:
     energy, n = Clamped(Correlated()), 2_000 if kernel == "nuts" else 20_000
     values, known = torch.tensor([[2.0, 0.0, 1.0]]).expand(n, 3), torch.tensor([[True, False, True]]).expand(n, 3)
-    condition = (values, known, None)
+    condition = Clamped.given(values, known)
     x = energy.place(torch.zeros(n, 3), condition)
     end, _ = run(CONTINUOUS[kernel], target_of(energy, x, condition), x, 60 if kernel == "nuts" else 200, rng())
     assert torch.equal(end.x[:, [0, 2]], values[:, [0, 2]])
@@ -246,7 +246,7 @@ def test_clamped_coordinates_stay_and_the_others_follow_their_conditional(kernel
 
 def test_chains_with_nothing_free_stay() -> None:
     energy, x = Clamped(Correlated()), torch.ones(4, 3)
-    condition = (x, torch.ones(4, 3, dtype=torch.bool), None)
+    condition = Clamped.given(x, torch.ones(4, 3, dtype=torch.bool))
     for sampler in CONTINUOUS.values():
         assert torch.equal(run(sampler, target_of(energy, x, condition), x, 3, rng())[0].x, x)
 
@@ -441,7 +441,7 @@ def test_gibbs_with_gradients_leaves_clamped_sites_alone() -> None:
     values = every_state()[37].expand(n, 2, 3, 2)
     known = torch.zeros(2, 3, dtype=torch.bool)
     known[0, 1] = known[1, 2] = True
-    condition = (values, known[..., None].expand(n, 2, 3, 2), None)
+    condition = Clamped.given(values, known[..., None].expand(n, 2, 3, 2))
     x = energy.place(every_state()[0].expand(n, 2, 3, 2), condition)
     end = run(GibbsWithGradients(), target_of(energy, x, condition), x, 60, rng())[0].x
     states = every_state()
@@ -451,7 +451,7 @@ def test_gibbs_with_gradients_leaves_clamped_sites_alone() -> None:
     counts = torch.bincount(code(end), minlength=64)
     assert (counts[~agree] == 0).all()
     assert stats.chisquare(counts[agree].numpy(), (exact[agree] / exact[agree].sum() * n).numpy()).pvalue > 1e-3
-    everything = (values, torch.ones_like(values, dtype=torch.bool), None)
+    everything = Clamped.given(values, torch.ones_like(values, dtype=torch.bool))
     assert torch.equal(run(GibbsWithGradients(), target_of(energy, values, everything), values, 3, rng())[0].x, values)
 
 
@@ -512,7 +512,7 @@ def test_warm_up_says_what_it_cannot_do() -> None:
 def test_warm_up_keeps_clamped_coordinates() -> None:
     energy, x = Clamped(Correlated()), torch.ones(50, 3)
     known = torch.tensor([[True, False, False]]).expand(50, 3)
-    adapted, end = warm_up(HMC(0.1), target_of(energy, x, (x, known, None)), x, 100, rng())
+    adapted, end = warm_up(HMC(0.1), target_of(energy, x, Clamped.given(x, known)), x, 100, rng())
     assert torch.equal(end[:, 0], x[:, 0])
     assert adapted.scale[0] == 1
     assert torch.isfinite(adapted.scale).all()
@@ -626,5 +626,5 @@ def test_warm_up_beside_a_region_without_energies_goes_on(sampler) -> None:
 def test_warm_up_of_chains_that_are_held_entirely_does_nothing() -> None:
     x = torch.ones(10, 3)
     known = torch.ones(10, 3, dtype=torch.bool)
-    _, end = warm_up(HMC(0.1), target_of(Clamped(Correlated()), x, (x, known, None)), x, 20, rng())
+    _, end = warm_up(HMC(0.1), target_of(Clamped(Correlated()), x, Clamped.given(x, known)), x, 20, rng())
     assert torch.equal(end, x)

@@ -58,7 +58,7 @@ def test_langevin_reaches_the_mean_and_covariance_of_a_gaussian() -> None:
 def test_clamped_coordinates_stay_and_the_rest_follow_the_conditional() -> None:
     energy, n = Clamped(Correlated()), 40_000
     values, known = torch.tensor([[2.0, 0.0]]).expand(n, 2), torch.tensor([[True, False]]).expand(n, 2)
-    condition = (values, known, None)
+    condition = Clamped.given(values, known)
     x = energy.place(torch.zeros(n, 2), condition)
     state, _ = run(Langevin(step_size=0.2), target_of(energy, x, condition), x, 300, rng())
     assert torch.equal(state.x[:, 0], values[:, 0])

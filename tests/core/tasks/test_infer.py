@@ -30,7 +30,7 @@ def test_descent_takes_langevin_steps_without_noise_to_the_mode(linear, batch) -
 
 def test_descent_in_parts_is_descent(linear, monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.randn(7, *linear.event.fixed, dtype=torch.float64, generator=generator(3))
-    monkeypatch.setattr("ebmsuite.model.ROWS", 3)
+    monkeypatch.setattr(linear, "rows_at_once", lambda event: 3)
     found = infer(linear, Batch(x), generator(1), descent=600)
     torch.testing.assert_close(found, linear.mode(x))
 

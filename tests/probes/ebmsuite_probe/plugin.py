@@ -25,15 +25,18 @@ COOPERATIVE = {
 
 @hookimpl
 def ebm_trainers():
-    at = "ebmsuite_probe.trainers:"
+    prefix = "ebmsuite_probe.trainers:"
     return [
-        Component("probe/cooperative", at + "Cooperative", "cooperative learning", example=COOPERATIVE),
+        Component("probe/cooperative", prefix + "Cooperative", "cooperative learning", example=COOPERATIVE),
     ]
 
 
 @hookimpl
 def ebm_metrics():
-    return [Component("probe/mean", "ebmsuite_probe.trainers:MeanDistance", "distance of means")]
+    return [
+        Component("probe/mean", "ebmsuite_probe.trainers:MeanDistance", "distance of means"),
+        Component("probe/needs-file", "ebmsuite_probe.trainers:NeedsFile", "a metric that needs a file"),
+    ]
 
 
 @hookimpl
@@ -43,13 +46,25 @@ def ebm_energies():
 
 @hookimpl
 def ebm_datasets():
-    return [Component("probe/words", "ebmsuite_probe.words:Words", "random words of three letters, one-hot")]
+    return [
+        Component("probe/words", "ebmsuite_probe.words:Words", "random words of three letters, one-hot"),
+        Component("probe/drawn", "ebmsuite_probe.pictures:Drawn", "normal samples that can be drawn"),
+    ]
+
+
+@hookimpl
+def ebm_codecs():
+    prefix = "ebmsuite_probe.pictures:"
+    return [
+        Component("probe/drawing", prefix + "Drawing", "draws signals and pictures"),
+        Component("probe/moving", prefix + "Moving", "draws signals and pictures that move"),
+    ]
 
 
 @hookimpl
 def ebm_tasks():
-    at = "ebmsuite_probe.trainers:"
+    prefix = "ebmsuite_probe.trainers:"
     return [
-        Component("probe/count", at + "Count", "count samples"),
-        Component("probe/silent", at + "Silent", "a task that gives no facts"),
+        Component("probe/count", prefix + "Count", "count samples"),
+        Component("probe/silent", prefix + "Silent", "a task that gives no facts"),
     ]

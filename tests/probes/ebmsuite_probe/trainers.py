@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -36,13 +38,35 @@ class Cooperative(Trainer):
 
 @dataclass(frozen=True)
 class MeanDistance:
-    """Distance between the means of n samples and of the test data."""
+    """Distance between the means of n samples and of the test data. It takes ``seconds``."""
+
+    seconds: float = 0.0
 
     def __call__(self, model, data, rng, n):
         from ebmsuite.scores import Score
 
+        time.sleep(self.seconds)
         test = data["test"].x
         return Score(float((model.sample(n, rng=rng).mean(0) - test.mean(0)).norm()), protocol={"n": n})
+
+
+@dataclass(frozen=True)
+class NeedsFile:
+    """Reads ``path`` before training, and notes the splits that it was given."""
+
+    path: str
+
+    def prepare(self, data):
+        from ebmsuite.errors import MissingData
+
+        if not Path(self.path).is_file():
+            raise MissingData(f"{self.path}: missing")
+        Path(self.path).write_text(" ".join(data))
+
+    def __call__(self, model, data, rng, n):
+        from ebmsuite.scores import Score
+
+        return Score(0.0)
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,9 @@ PAPERS: Mapping[str, str] = {
         "Xie, Zheng, Fang, Zhu, Wu. Learning Cycle-Consistent Cooperative Networks via Alternating MCMC "
         "Teaching for Unsupervised Cross-Domain Translation. AAAI 2021"
     ),
+    "xiezheng2018": (
+        "Xie, Zheng, Gao, Wang, Zhu, Wu. Learning Descriptor Networks for 3D Shape Synthesis and Analysis. CVPR 2018"
+    ),
     "xiezheng2021": (
         "Xie, Zheng, Li. Learning Energy-Based Model with Variational Auto-Encoder as Amortized Sampler via "
         "MCMC Teaching. AAAI 2021"

@@ -67,8 +67,30 @@ def ebm_energies() -> list[Component]:
         ),
         Component("grids", "ebmsuite.nets.grids:Grids", "one energy per grid, for several grids", "gao2018"),
         Component("patches", "ebmsuite.nets.mlp:patches", "sum of a score over all windows of an event", "zheng2021"),
+        Component(
+            "convnet",
+            "ebmsuite.nets.convnet:convnet",
+            "convolutional net on one to three axes: signals, images, clips, volumes",
+            "xie2016",
+        ),
+        Component(
+            "convnet-levels",
+            "ebmsuite.nets.convnet:convnet_levels",
+            "noise-conditional convolutional net on one to three axes",
+            "song2019",
+        ),
         Component("quadratic", "ebmsuite.nets.mlp:Quadratic", "Gaussian in exponential-family form"),
-        Component("trained", "ebmsuite.nets.trained:trained_energy", "an energy from another run"),
+        Component(
+            "clamped",
+            "ebmsuite.energy:clamped",
+            "another energy, given the coordinates that the condition knows: recovery of hidden parts",
+        ),
+        Component(
+            "projected",
+            "ebmsuite.energy:projected",
+            "another energy, restricted to events with a given measurement: super-resolution",
+        ),
+        Component("trained", "ebmsuite.nets.trained_nets:trained_energy", "an energy from another run"),
         Component("constant", "ebmsuite.nets.mlp:Constant", "a single learned number, for a normalising constant"),
     ]
 
@@ -78,6 +100,7 @@ def ebm_densities() -> list[Component]:
     sequences = "ebmsuite.nets.sequences."
     return [
         Component("gaussian", "ebmsuite.density:Gaussian", "N(mean, sd^2 I)"),
+        Component("samples", "ebmsuite.saved:RunSamples", "the samples of a saved run"),
         Component("uniform", "ebmsuite.density:Uniform", "uniform on [low, high] in every coordinate"),
         Component(
             "diagonal", "ebmsuite.density:Diagonal", "normal distribution with learned means and standard deviations"
@@ -86,6 +109,12 @@ def ebm_densities() -> list[Component]:
             "mlp-encoder",
             "ebmsuite.nets.mlp:mlp_encoder",
             "multilayer perceptron encoder q(z | event), normal",
+            "kingma2014",
+        ),
+        Component(
+            "convnet-encoder",
+            "ebmsuite.nets.convnet:convnet_encoder",
+            "convolutional encoder q(z | event) on one to three axes, normal",
             "kingma2014",
         ),
         Component(
@@ -103,7 +132,7 @@ def ebm_densities() -> list[Component]:
         ),
         Component("gru-encoder", sequences + "encoders:gru_encoder", "bidirectional GRU encoder q(z | tokens), normal"),
         Component(
-            "trained", "ebmsuite.nets.trained:trained_density", "a density, such as an encoder, from another run"
+            "trained", "ebmsuite.nets.trained_nets:trained_density", "a density, such as an encoder, from another run"
         ),
         Component("conv-encoder", sequences + "encoders:conv_encoder", "convolutional encoder q(z | tokens), normal"),
     ]
@@ -111,44 +140,52 @@ def ebm_densities() -> list[Component]:
 
 @hookimpl
 def ebm_generators() -> list[Component]:
-    at = "ebmsuite.nets.sequences.decoders:"
+    prefix = "ebmsuite.nets.sequences.decoders:"
     return [
         Component("mlp", "ebmsuite.nets.mlp:mlp_generator", "multilayer perceptron from a normal latent vector"),
-        Component("lstm", at + "lstm", "LSTM decoder of tokens that reads z at every token", "pang2020"),
-        Component("trained", "ebmsuite.nets.trained:trained_generator", "a generator from another run"),
-        Component("transformer", at + "transformer", "causal Transformer decoder of tokens with z as its prefix"),
+        Component(
+            "deconvnet",
+            "ebmsuite.nets.convnet:deconvnet",
+            "transposed convolutions from a normal latent vector, on one to three axes",
+            "pang2020",
+        ),
+        Component("lstm", prefix + "lstm", "LSTM decoder of tokens that reads z at every token", "pang2020"),
+        Component("trained", "ebmsuite.nets.trained_nets:trained_generator", "a generator from another run"),
+        Component("transformer", prefix + "transformer", "causal Transformer decoder of tokens with z as its prefix"),
     ]
 
 
 @hookimpl
 def ebm_samplers() -> list[Component]:
-    at = "ebmsuite.sampling."
+    prefix = "ebmsuite.sampling."
     return [
         Component(
             "langevin",
-            at + "langevin:Langevin",
+            prefix + "langevin:Langevin",
             "unadjusted Langevin dynamics with separate gradient weight and noise scale",
             "nijkamp2019",
         ),
-        Component("mala", at + "mala:MALA", "Langevin dynamics with a Metropolis test", "roberts1996"),
-        Component("hmc", at + "hmc:HMC", "Hamiltonian Monte Carlo", "neal2011"),
-        Component("nuts", at + "nuts:NUTS", "the no-U-turn sampler, vectorised over chains", "hoffman2014"),
+        Component("mala", prefix + "mala:MALA", "Langevin dynamics with a Metropolis test", "roberts1996"),
+        Component("hmc", prefix + "hmc:HMC", "Hamiltonian Monte Carlo", "neal2011"),
+        Component("nuts", prefix + "nuts:NUTS", "the no-U-turn sampler, vectorised over chains", "hoffman2014"),
         Component(
             "annealed-langevin",
-            at + "annealed:AnnealedLangevin",
+            prefix + "annealed:AnnealedLangevin",
             "Langevin dynamics with a falling temperature",
             "song2019",
         ),
         Component(
             "parallel-tempering",
-            at + "tempering:ParallelTempering",
+            prefix + "tempering:ParallelTempering",
             "chains at several temperatures that exchange places",
             "geyer1991",
         ),
-        Component("descent", at + "descent:Descent", "gradient descent to a mode: Langevin dynamics at temperature 0"),
+        Component(
+            "descent", prefix + "descent:Descent", "gradient descent to a mode: Langevin dynamics at temperature 0"
+        ),
         Component(
             "gibbs-with-gradients",
-            at + "gibbs:GibbsWithGradients",
+            prefix + "gibbs:GibbsWithGradients",
             "Gibbs sampling of one-hot events, one site per step, guided by gradients",
             "grathwohl2021",
         ),
@@ -157,18 +194,27 @@ def ebm_samplers() -> list[Component]:
 
 @hookimpl
 def ebm_chains() -> list[Component]:
-    at = "ebmsuite.sampling.chains:"
+    prefix = "ebmsuite.sampling.chains:"
     return [
-        Component("noise", at + "Noise", "chains that start from a density every time: short-run MCMC", "nijkamp2019"),
-        Component("data", at + "Data", "chains that start at the examples: contrastive divergence", "hinton2002"),
+        Component(
+            "noise", prefix + "Noise", "chains that start from a density every time: short-run MCMC", "nijkamp2019"
+        ),
+        Component("bank", prefix + "Bank", "chains that start from draws of a density that are made once and stored"),
+        Component(
+            "visible",
+            prefix + "Visible",
+            "chains that start from the visible part of events, the hidden part from a density or the mean",
+            "xiezheng2018",
+        ),
+        Component("data", prefix + "Data", "chains that start at the examples: contrastive divergence", "hinton2002"),
         Component(
             "buffer",
-            at + "Buffer",
+            prefix + "Buffer",
             "a bank of chains that continue: persistent contrastive divergence, replay",
             "du2019",
         ),
-        Component("memory", at + "Memory", "one chain per example, continued whenever the example returns", "han2017"),
-        Component("proposal", at + "Proposal", "chains that start where the trainer proposes", "xie2018"),
+        Component("memory", prefix + "Memory", "chains per example, continued whenever the example returns", "han2017"),
+        Component("proposal", prefix + "Proposal", "chains that start where the trainer proposes", "xie2018"),
     ]
 
 
@@ -361,28 +407,89 @@ def ebm_trainers() -> list[Component]:
 
 @hookimpl
 def ebm_optimisers() -> list[Component]:
-    at = "ebmsuite.learning.optimisers:"
+    prefix = "ebmsuite.learning.optimisers:"
     return [
-        Component("adam", at + "adam", "Adam", "kingma2015"),
-        Component("adamw", at + "adamw", "Adam with decoupled weight decay"),
-        Component("sgd", at + "sgd", "stochastic gradient descent with momentum"),
+        Component("adam", prefix + "adam", "Adam", "kingma2015"),
+        Component("adamw", prefix + "adamw", "Adam with decoupled weight decay"),
+        Component("sgd", prefix + "sgd", "stochastic gradient descent with momentum"),
     ]
 
 
 @hookimpl
 def ebm_datasets() -> list[Component]:
-    return [Component("normal", "ebmsuite.dataset:NormalSamples", "draws from a Gaussian with known parameters")]
+    prefix = "ebmsuite.wrapped:"
+    return [
+        Component("normal", "ebmsuite.dataset:NormalSamples", "draws from a Gaussian with known parameters"),
+        Component("masked", prefix + "Masked", "another data set with a random part of each example hidden"),
+        Component(
+            "measured", prefix + "Measured", "another data set with a linear measurement of each example as condition"
+        ),
+    ]
+
+
+@hookimpl
+def ebm_masks() -> list[Component]:
+    prefix = "ebmsuite.masks:"
+    return [
+        Component("random", prefix + "Random", "hides coordinates independently of one another: salt-and-pepper"),
+        Component("region", prefix + "Region", "hides a block at a random place, for events of any number of axes"),
+        Component("half", prefix + "Half", "hides the first or the last part along an axis"),
+        Component("slices", prefix + "Slices", "hides whole slices of an axis, such as the frames of a clip"),
+    ]
+
+
+@hookimpl
+def ebm_constraints() -> list[Component]:
+    return [Component("pool", "ebmsuite.constraint:Pool", "means over blocks: the event at a lower resolution")]
+
+
+@hookimpl
+def ebm_tasks() -> list[Component]:
+    prefix = "ebmsuite.pictures.tasks:"
+    return [
+        Component("film", prefix + "Film", "film chains from noise to sample"),
+        Component(
+            "interpolate",
+            prefix + "Interpolate",
+            "draw interpolations between chain starts or latent vectors",
+            "nijkamp2019",
+        ),
+        Component(
+            "neighbours", prefix + "Neighbours", "draw samples or your events beside their nearest training examples"
+        ),
+        Component(
+            "reconstruct",
+            prefix + "Reconstruct",
+            "draw your events beside their reconstructions by a chain or by the generator",
+            "nijkamp2019",
+        ),
+    ]
+
+
+@hookimpl
+def ebm_renderers() -> list[Component]:
+    prefix = "ebmsuite.pictures.renderers:"
+    return [
+        Component("chain", prefix + "Chain", "chains from noise to sample, as a strip and a film"),
+        Component("neighbours", prefix + "Neighbours", "samples beside their nearest training examples"),
+        Component("pictures", prefix + "SheetAndFilm", "a sheet of samples and a film of chains"),
+        Component("prior-chains", prefix + "PriorChains", "short and long chains of latent vectors, decoded to events"),
+        Component("reconstructions", prefix + "Reconstructions", "held-out events above their reconstructions"),
+        Component("samples", prefix + "Samples", "a sheet of samples"),
+    ]
 
 
 @hookimpl
 def ebm_callbacks() -> list[Component]:
-    at = "ebmsuite.callbacks."
+    prefix = "ebmsuite.callbacks."
     return [
-        Component("log", at + "log:MetricLog", "metrics.jsonl, one row every log.every steps"),
+        Component("log", prefix + "log:MetricLog", "metrics.jsonl, one row every log.every steps"),
         Component(
-            "guard", at + "guard:Guard", "stability guard: rolls back and lowers the learning rate, or stops the run"
+            "guard",
+            prefix + "guard:Guard",
+            "stability guard: rolls back and lowers the learning rate, or stops the run",
         ),
-        Component("progress", at + "progress:Progress", "progress bar with rate, logged numbers and time left"),
-        Component("report", at + "report:ReportWriter", "writes report.html when scores or pictures are new"),
-        Component("tensorboard", at + "tensorboard:TensorBoard", "scalars for TensorBoard", needs=("tensorboard",)),
+        Component("progress", prefix + "progress:Progress", "progress bar with rate, logged numbers and time left"),
+        Component("report", prefix + "report:ReportWriter", "writes report.html when scores or pictures are new"),
+        Component("tensorboard", prefix + "tensorboard:TensorBoard", "scalars for TensorBoard", needs=("tensorboard",)),
     ]

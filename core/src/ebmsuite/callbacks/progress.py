@@ -32,9 +32,9 @@ class Progress:
     @hookimpl
     def ebm_run_start(self, run: Run) -> None:
         total = run.recipe.budget.steps
-        at = f" at step {run.step}" if run.step else ""
+        reached = f" at step {run.step}" if run.step else ""
         self.console.print(
-            f"[bold]{run.recipe.recipe}[/bold]{at}: {total} steps of {run.recipe.budget.batch} on "
+            f"[bold]{run.recipe.recipe}[/bold]{reached}: {total} steps of {run.recipe.budget.batch} on "
             f"{run.experiment.device}, {run.ranks.world} process{'es' if run.ranks.world > 1 else ''}; "
             f"run folder {run.folder}",
             highlight=False,

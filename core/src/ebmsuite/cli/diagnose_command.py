@@ -17,12 +17,19 @@ import click
     default=None,
     help="Estimate log Z by annealed importance sampling (default: only for events of up to 50 numbers).",
 )
+@click.option(
+    "--from", "split", metavar="SPLIT", help="Split of the held-out examples and their conditions (default: test)."
+)
+@click.option(
+    "--condition", "file", type=click.Path(path_type=Path), metavar="FILE",
+    help="Run the chains with the conditions of a file, as in `ebm sample`.",
+)  # fmt: skip
 @click.option("--seed", default=0, show_default=True, help="Seed of the random numbers.")
 @click.option("--checkpoint", help='"best" or a step (default: the newest checkpoint).')
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 def command(
-    run: Path, phase: str | None, chains: int, times: int, log_z: bool | None, seed: int, checkpoint: str | None,
-    device: str,
+    run: Path, phase: str | None, chains: int, times: int, log_z: bool | None, split: str | None, file: Path | None,
+    seed: int, checkpoint: str | None, device: str,
 ) -> None:  # fmt: skip
     """Check whether the chains of RUN converge and what its energy means, and write RUN/diagnosis.html."""
     from ebmsuite.diagnosis import diagnose
@@ -30,5 +37,10 @@ def command(
     from ebmsuite.progress import show
 
     with show():
-        diagnosis, page = diagnose(run, checkpoint, phase, chains, times, log_z, seed, device)
+        diagnosis, page = diagnose(
+            run, checkpoint, phase, chains, times, log_z, seed, device, split=split, condition=file,
+            say=lambda text: click.echo(text, err=True),
+        )  # fmt: skip
+    if diagnosis.conditions:
+        click.echo(f"conditions: {diagnosis.conditions}")
     click.echo(f"{verdict(diagnosis).title}.\n{page}")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("what", metavar="DOMAIN|RECIPE|RUN")
+@click.argument("what", metavar="DOMAIN|CASE|RECIPE|RUN")
 @click.argument("words", nargs=-1, metavar="[METRIC [KEY=VALUE]...]")
 @click.option("--budget", help="Budget of the recipes: quick (default) or full.")
 @click.option("--checkpoint", help='For a run: "best" or a step (default: the newest checkpoint).')
@@ -31,7 +31,8 @@ def command(
 ) -> None:
     """Score models and compare the scores with published numbers.
 
-    The recipes of a DOMAIN, or one RECIPE, are trained first, with the given budget. A RUN is scored without training:
+    The recipes of a DOMAIN, of a CASE or group of cases, or one RECIPE, are trained first, with the given budget; runs
+    that are finished are reused. The table is also written as a page and as Markdown. A RUN is scored without training:
     with the metrics of its recipe, or with METRIC, as in `ebm evaluate RUN image/nearest n=500`.
     """
     from ebmsuite.evaluation.report import write_suite
@@ -59,7 +60,11 @@ COLOURS = {"pass": "green", "miss": "red", "skipped": "yellow"}
 def _print(suite: Suite) -> None:
     click.echo(f"{suite.what}, budget {suite.budget}; {suite.hardware}")
     widths = [max((len(text) for text in column), default=0) for column in zip(*map(_cells, suite.rows), strict=True)]
+    group = ""
     for row in suite.rows:
+        if row.group != group:  # rows without a group come first
+            group = row.group
+            click.echo(f"{group}:")
         cells = "  ".join(f"{text:<{width}}" for text, width in zip(_cells(row), widths, strict=True))
         click.echo(cells + "  " + click.style(row.status, fg=COLOURS.get(row.status)))
         for text in _below(row):
@@ -67,21 +72,18 @@ def _print(suite: Suite) -> None:
 
 
 def _cells(row: Row) -> tuple[str, str, str, str]:
-    bar = "" if row.bar is None else f"bar {'≤' if row.better == 'lower' else '≥'} {row.bar:g}"
-    ours = "" if row.status == "skipped" else f"{row.mean:.4g}"
-    if row.spread is not None:
-        ours += f" ± {row.spread:.2g} ({len(row.values)} seeds)"
-    elif row.interval:
-        ours += f" [{row.interval[0]:.4g}, {row.interval[1]:.4g}]"
-    return row.case, row.metric, ours, bar
+    from ebmsuite.evaluation.wording import bar, ours
+
+    return row.case, row.metric, ours(row), f"bar {bar(row)}" if row.bar is not None else ""
 
 
 def _below(row: Row) -> list[str]:
-    from ebmsuite.evaluation.wording import words
+    from ebmsuite.evaluation.wording import compared, words
 
     lines = [row.reason] if row.reason else []
     if row.baselines:
         lines.append("baselines: " + ", ".join(f"{k} {v:.4g}" for k, v in row.baselines.items()))
+    lines += [compared(label, of, row.better) for label, of in row.differences.items()]
     lines += [f"published: {p.value:g}, {p.source} ({p.mark})" for p in row.published]
     facts = {k: row.protocol[k] for k in ("split", "n_samples", "n_reference", "base_rate") if k in row.protocol}
     if facts:

@@ -4,8 +4,8 @@
 `volume` bounds log Z, `words` interprets the numbers, and `page` draws them.
 """
 
-from ebmsuite.diagnosis.chains import LongRun, Moment
 from ebmsuite.diagnosis.diagnose import diagnose
+from ebmsuite.diagnosis.long_run import LongRun, Moment
 from ebmsuite.diagnosis.record import Diagnosis
 from ebmsuite.diagnosis.volume import Volume
 from ebmsuite.diagnosis.words import Finding

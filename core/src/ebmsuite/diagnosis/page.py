@@ -9,13 +9,16 @@ from typing import Any
 
 import torch
 
-from ebmsuite.diagnosis.chains import LongRun
+from ebmsuite.diagnosis.long_run import LongRun
 from ebmsuite.diagnosis.record import Diagnosis
 from ebmsuite.diagnosis.words import Finding, findings, verdict
 from ebmsuite.errors import DataError
 from ebmsuite.evaluation.report import inline_svg, page, picture
 from ebmsuite.files import write_text
 from ebmsuite.model import Model
+from ebmsuite.pictures.picture_files import pillow
+from ebmsuite.space import Batch
+from ebmsuite.tree import take
 
 __all__ = ["write_page"]
 
@@ -36,6 +39,7 @@ def write_page(d: Diagnosis, model: Model, folder: Path) -> Path:
     facts = (
         f"step {d.step_learned}, {d.weights} weights; phase {d.phase}: {d.sampler}, {d.steps} steps per chain in "
         f"training; {d.chains} chains; seed {d.seed}; {model.device.type}"
+        + (f"; conditions: {d.conditions}" if d.conditions else "")
     )
     said = findings(d)
     parts = [
@@ -82,13 +86,20 @@ def _pictures(r: LongRun, model: Model, d: Diagnosis) -> str:
         for m in r.moments:
             file = Path(aside) / f"{r.start}-{m.times}.png"
             try:
-                x = m.x[:SHOWN]
-                model.write(model.trainer.decode(x, model.generator(d.seed)) if latent else x, file)
+                x, condition = m.x[:SHOWN], take(r.condition, slice(SHOWN))
+                x = model.trainer.decode(x, model.generator(d.seed), condition) if latent else x
+                model.write(x, file, Batch(x, condition))
             except DataError:
                 return ""
             caption = "start" if m.times == 0 else f"{m.times}x = {m.steps} steps"
-            figures.append(picture(file, caption, 140))
+            figures.append(picture(file, caption, _width(file)))
     return f"<p>Chains {r.label}:</p><div class=row>{''.join(figures)}</div>"
+
+
+def _width(file: Path) -> int:
+    """The width at which a picture of chains is shown: several fit beside each other, and details stay visible."""
+    with pillow().open(file) as opened:
+        return min(360, max(140, int(opened.width) // 2))
 
 
 # -- figures -------------------------------------------------------------------------------------------------------

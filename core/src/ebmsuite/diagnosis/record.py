@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ebmsuite.diagnosis.chains import LongRun, Moment, Step
+from ebmsuite.diagnosis.long_run import LongRun, Moment, Step
 from ebmsuite.diagnosis.volume import Volume
 
-__all__ = ["COST", "FAR", "OFF", "SMALL", "TIMES", "Diagnosis"]
+__all__ = ["FAR", "OFF", "SMALL", "TIMES", "Diagnosis"]
 
 
 FAR = 0.05
@@ -22,10 +22,6 @@ TIMES = (1, 3, 10, 30, 100)
 
 SMALL = 50
 """The number of coordinates up to which log Z is estimated by default."""
-
-
-COST = 6_500_000
-"""The approximate number of energies that the estimate of log Z evaluates, for the progress display."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +50,8 @@ class Diagnosis:
     volume: Volume | None
     no_volume: str = ""
     """The reason why ``volume`` is None."""
+    conditions: str = ""
+    """The source of the conditions of the chains, if the user chose one."""
 
     @property
     def fresh(self) -> LongRun | None:

@@ -163,6 +163,8 @@ def as_json(d: Diagnosis) -> str:
         for k in ("recipe", "step_learned", "weights", "phase", "sampler", "steps", "seed", "floor", "rhat",
                   "ess_bulk", "ess_tail", "chains", "half_steps", "moved")
     }  # fmt: skip
+    if d.conditions:
+        out["conditions"] = d.conditions
     out["verdict"] = verdict(d).title
     out["step"] = d.step._asdict()
     out["runs"] = [

@@ -67,9 +67,9 @@ class NGram:
             first, last = _range(counts, h, self.classes)
             seen, kinds = counts.before[last] - counts.before[first], last - first
             wanted = h[:, None] * self.classes + np.arange(self.classes)
-            at = np.searchsorted(counts.codes, wanted)
-            there = counts.codes[np.minimum(at, len(counts.codes) - 1)] == wanted
-            times = np.where(there, counts.before[np.minimum(at + 1, len(counts.before) - 1)] - counts.before[at], 0)
+            row = np.searchsorted(counts.codes, wanted)
+            there = counts.codes[np.minimum(row, len(counts.codes) - 1)] == wanted
+            times = np.where(there, counts.before[np.minimum(row + 1, len(counts.before) - 1)] - counts.before[row], 0)
             known = seen > 0
             p[known] = ((times + kinds[:, None] * p) / np.maximum(seen + kinds, 1)[:, None])[known]
         return p
@@ -114,8 +114,8 @@ class NGram:
             target = u[k, left] * (seen + kinds)
             hit = target < seen
             number = counts.before[first] + np.floor(target).astype(np.int64)
-            at = np.searchsorted(counts.before, number, side="right") - 1
-            token[left[hit]] = counts.codes[at[hit]] % self.classes
+            row = np.searchsorted(counts.before, number, side="right") - 1
+            token[left[hit]] = counts.codes[row[hit]] % self.classes
             left = left[~hit]
         return token
 

@@ -1,14 +1,14 @@
-"""Whose events a score judges, and what it states of them.
+"""Which events a metric evaluates, and the facts that its score states about them.
 
-A metric judges the model, or a baseline that puts other events in the place of the model's. Its setting ``of`` names
-which, by the same words in every domain:
+A metric evaluates the events of the model, or of a baseline instead. Its setting ``of`` names the source, by the same
+words in every domain:
 
 ===============  ======================================================================================
 of               events
 ===============  ======================================================================================
 "model"          of the trained model (its samples, or its scores of given events)
 "held-out"       real examples that are not the reference: what a perfect model would get, up to chance
-"noise"          events of nothing that was learned, such as those that chains start from
+"noise"          events without learning, such as those that chains start from
 another name     a baseline that was fitted to the training examples, such as "pixel-gaussian" or "n-gram"
 ===============  ======================================================================================
 """
@@ -25,7 +25,7 @@ from torch import Tensor
 from ebmsuite.dataset import Dataset, split_of
 from ebmsuite.errors import UserError
 
-__all__ = ["HeldOut", "Sampler", "Split", "current", "facts_of", "held_out"]
+__all__ = ["HeldOut", "SampleSource", "Split", "current", "facts_of", "held_out"]
 
 Split: TypeAlias = Literal["train", "valid", "test"]
 
@@ -38,8 +38,8 @@ def current(of: str) -> str:
     return OLDER.get(of, of)
 
 
-class Sampler(Protocol):
-    """What a metric of samples needs of a model or a baseline."""
+class SampleSource(Protocol):
+    """The interface that metrics of samples need: a model, or a baseline in its place."""
 
     def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
         """``n`` events [n, *event], on the scale of the data."""
@@ -48,7 +48,7 @@ class Sampler(Protocol):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Real examples of the split ``set`` as a sampler, each at most once."""
+    """Real examples of the split ``set`` in place of samples, each at most once."""
 
     data: Mapping[str, Dataset]
     set: Split = "valid"
@@ -74,7 +74,7 @@ def held_out(data: Mapping[str, Dataset], against: str) -> HeldOut:
 
 
 def facts_of(model: object, of: str, n: int, reference: Dataset | None = None) -> dict[str, Any]:
-    """What every score states of the ``n`` events that it judges.
+    """The facts that every score states about the ``n`` events that were evaluated.
 
     ``data`` says which part of its source the ``reference`` is, where it is a part. ``model`` is what the model says
     of itself (`Model.describe`), where ``of`` is "model".

@@ -6,14 +6,14 @@ import base64
 import html
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ebmsuite.errors import DataError
-from ebmsuite.evaluation.wording import words
+from ebmsuite.evaluation.wording import bar, compared, ours, words
 from ebmsuite.experiment import provenance
 from ebmsuite.experiment.checkpoints import checkpoint_steps
 from ebmsuite.experiment.recipe import stored_text
@@ -31,8 +31,10 @@ VIDEOS = (".mp4", ".webm")
 SOUNDS = (".wav", ".mp3", ".ogg", ".flac", ".m4a")
 LINKS = 100
 """The number of files of the last samples that are listed individually."""
+EMBEDDED = 4 * 2**20
+"""The largest picture that is part of the page, in bytes; the page refers to the files of larger ones."""
 
-__all__ = ["inline_svg", "page", "picture", "write_report", "write_suite"]
+__all__ = ["inline_svg", "markdown", "page", "picture", "write_report", "write_suite"]
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
@@ -54,9 +56,9 @@ def write_report(folder: str | Path, outcome: str = "") -> Path:
     numbers = [r for r in rows if "event" not in r and "scores" not in r]
     steps = checkpoint_steps(folder / "checkpoints")
     title = recipe.partition("\n")[0].removeprefix("recipe: ")
-    at = numbers[-1]["step"] if numbers else (steps[-1] if steps else 0)
+    step = numbers[-1]["step"] if numbers else (steps[-1] if steps else 0)
     spent = sum(r.get("seconds", 0.0) for r in numbers)
-    facts = f"step {at}" + (f", {outcome}" if outcome else "") + (f", {spent / 60:.1f} minutes" if spent else "")
+    facts = f"step {step}" + (f", {outcome}" if outcome else "") + (f", {spent / 60:.1f} minutes" if spent else "")
     parts = [f"<h1>{html.escape(title)}</h1><p class=quiet>{html.escape(facts)}</p>"]
     parts += _samples(folder)
     parts += _scores([r for r in rows if "scores" in r])
@@ -100,7 +102,7 @@ def _shown(file: Path, folder: Path, step: int) -> str:
     """The HTML that shows or plays a sample file; empty for formats that a browser cannot show."""
     kind, caption = file.suffix.lower(), f"{printable(file.name)}, step {step:,}"
     if kind in PICTURES and file.is_file():
-        return picture(file, caption)
+        return picture(file, caption, address=_address(file, folder))
     if kind in (*VIDEOS, *SOUNDS) and file.is_file():
         tag = "video controls loop" if kind in VIDEOS else "audio controls"
         return (
@@ -118,14 +120,20 @@ def _link(file: Path, folder: Path) -> str:
     return f'<a href="{_address(file, folder)}">{html.escape(printable(file.name))}</a>'
 
 
-def picture(file: Path, caption: str, width: int | None = None) -> str:
-    """The HTML of an embedded picture, ``width`` pixels wide (default for bitmaps: an integer multiple of the size)."""
+def picture(file: Path, caption: str, width: int | None = None, address: str = "") -> str:
+    """The HTML of a picture, ``width`` pixels wide (default for bitmaps: an integer multiple of the size).
+
+    The picture is part of the page, unless it has more than `EMBEDDED` bytes and an ``address``, to which the page then
+    refers.
+    """
     content = file.read_bytes()
     width = width or _width(content)
     size = f' width="{width}"' if width else ""
+    source = address
+    if not address or len(content) <= EMBEDDED:
+        source = f"data:{PICTURES[file.suffix.lower()]};base64,{base64.b64encode(content).decode()}"
     return (
-        f'<figure><img alt="{html.escape(printable(file.stem))}"{size} '
-        f'src="data:{PICTURES[file.suffix.lower()]};base64,{base64.b64encode(content).decode()}">'
+        f'<figure><img alt="{html.escape(printable(file.stem))}"{size} src="{source}">'
         f"<figcaption class=quiet>{html.escape(caption)}</figcaption></figure>"
     )
 
@@ -141,10 +149,11 @@ def _width(content: bytes) -> int | None:
 
 def _data(folder: Path) -> list[str]:
     try:
-        streams = provenance.read(folder).get("streams", {})
+        data = provenance.read(folder)
     except DataError as error:
         return [f"<h2>Data</h2><p class=quiet>{html.escape(str(error))}</p>"]
-    lines = [f"<li>{html.escape(provenance.line(name, stream))}" for name, stream in streams.items()]
+    said = [provenance.line(name, stream) for name, stream in data.get("streams", {}).items()]
+    lines = [f"<li>{html.escape(line)}" for line in [*said, *provenance.condition_lines(data["condition"])]]
     return ["<h2>Data</h2><ul>", *lines, "</ul>"] if lines else []
 
 
@@ -236,14 +245,19 @@ def _event(row: Mapping[str, Any]) -> str:
 # -- evaluations ---------------------------------------------------------------------------------------------------
 
 
+HEAD = ("case", "metric", "ours", "status", "bar", "published", "baselines and paired differences")
+
+
 def write_suite(suite: Suite, path: Path) -> Path:
-    """Write the table of an evaluation as an HTML page to ``path``, and return ``path``."""
-    head = "<tr><th>case<th>metric<th>ours<th><th>bar<th>published<th>baselines</tr>"
+    """Write the table of an evaluation as an HTML page to ``path``, and as Markdown beside it; return ``path``."""
     parts = [
         f"<h1>Evaluation of {html.escape(suite.what)}</h1>",
         f"<p class=quiet>budget {html.escape(suite.budget)}; {html.escape(suite.hardware)}</p>",
-        f"<table>{head}",
-        *(_row(row) for row in suite.rows),
+        "<table><tr>" + "".join(f"<th>{name}" for name in HEAD) + "</tr>",
+        *(
+            f"<tr><th colspan={len(HEAD)}>{html.escape(part)}</tr>" if isinstance(part, str) else _row(part)
+            for part in _grouped(suite)
+        ),
         "</table>",
         *(picture(file, file.name) for file in [path.with_suffix(".png")] if file.exists()),
         "<h2>Protocols</h2><ul>",
@@ -255,20 +269,48 @@ def write_suite(suite: Suite, path: Path) -> Path:
         "</ul>",
     ]
     write_text(path, page(f"evaluation of {suite.what}", parts))
+    write_text(path.with_suffix(".md"), markdown(suite))
     return path
 
 
+def markdown(suite: Suite) -> str:
+    """The table of an evaluation as Markdown, with the hardware below it."""
+    lines = [HEAD, ("---",) * len(HEAD)]
+    for part in _grouped(suite):
+        lines.append((f"**{part}**", *[""] * (len(HEAD) - 1)) if isinstance(part, str) else _markdown_row(part))
+    table = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return f"{table}\n\n{suite.what}, budget {suite.budget}; {suite.hardware}\n"
+
+
+def _grouped(suite: Suite) -> Iterator[Row | str]:
+    """The rows, with the name of a group before its first row."""
+    group = ""
+    for row in suite.rows:
+        if row.group != group:  # rows without a group come first
+            yield row.group
+        group = row.group
+        yield row
+
+
+def _below(row: Row) -> list[str]:
+    """The baselines, and the paired differences to those that are other models."""
+    lines = [f"{label} {value:.4g}" for label, value in row.baselines.items()]
+    return lines + [compared(label, of, row.better) for label, of in row.differences.items()]
+
+
+def _markdown_row(row: Row) -> tuple[str, ...]:
+    published = (f"{p.value:g}, {p.source} ({p.mark})" for p in row.published)
+    cells = (row.case, row.metric, ours(row), row.status, bar(row), "<br>".join(published), "<br>".join(_below(row)))
+    return tuple(" ".join(cell.split()) for cell in cells)
+
+
 def _row(row: Row) -> str:
-    ours = "" if row.status == "skipped" else f"{row.mean:.4g}"
-    if row.spread is not None:
-        ours += f" ± {row.spread:.2g} ({len(row.values)} seeds)"
     published = "<br>".join(
         f"<span class={'quiet' if p.mark == 'memory' else ''}>{p.value:g}, {html.escape(p.source)} ({p.mark})</span>"
         for p in row.published
     )
-    baselines = "<br>".join(f"{html.escape(k)} {v:.4g}" for k, v in row.baselines.items())
-    bar = "" if row.bar is None else f"{'≤' if row.better == 'lower' else '≥'} {row.bar:g}"
+    below = "<br>".join(html.escape(line) for line in _below(row))
     return (
-        f"<tr><td>{html.escape(row.case)}<td>{html.escape(row.metric)}<td>{html.escape(ours)}"
-        f"<td class={row.status}>{row.status}<td>{bar}<td>{published}<td>{baselines}</tr>"
+        f"<tr><td>{html.escape(row.case)}<td>{html.escape(row.metric)}<td>{html.escape(ours(row))}"
+        f"<td class={row.status}>{row.status}<td>{bar(row)}<td>{published}<td>{below}</tr>"
     )

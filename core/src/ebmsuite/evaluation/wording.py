@@ -1,16 +1,51 @@
-"""Turn the protocol of a score (how it was computed) into text."""
+"""Turn scores, comparisons and protocols (how a score was computed) into text."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["words"]
+from ebmsuite.scores import Difference, Row
+
+__all__ = ["bar", "compared", "ours", "words"]
 
 WEIGHTS = {"ema": "averaged weights", "raw": "current weights"}
 SCHEDULE = {"start", "end", "over"}
 LONG = 6
 """Lists with more entries than this are abbreviated."""
+
+
+def ours(row: Row) -> str:
+    """Our value with its spread over seeds or its interval; empty for a row that was skipped."""
+    if row.status == "skipped":
+        return ""
+    if row.spread is not None:
+        return f"{row.mean:.4g} ± {row.spread:.2g} ({len(row.values)} seeds)"
+    return f"{row.mean:.4g}" + (f" [{row.interval[0]:.4g}, {row.interval[1]:.4g}]" if row.interval else "")
+
+
+def bar(row: Row) -> str:
+    """The bar of the row, with the direction; empty without one."""
+    return "" if row.bar is None else f"{'≤' if row.better == 'lower' else '≥'} {row.bar:g}"
+
+
+def compared(label: str, of: Difference, better: str) -> str:
+    """A paired difference, which model is better, by how much, and whether the margin is reached."""
+    said = f"ours - {label}: {of.mean:+.4g}"
+    advantage = of.advantage(better)
+    who = "equal" if of.mean == 0 else "ours is better" if of.gain(better) > 0 else f"{label} is better"
+    if of.standard_error is None:
+        said += f" (1 seed, so the standard error is unknown); {who}"
+    else:
+        said += f" ± {of.standard_error:.2g} (standard error, {len(of.values)} paired seeds); {who}"
+        if advantage and math.isfinite(advantage):
+            said += f" by {abs(advantage):.1f} standard errors"
+    if of.margin is None:
+        return said
+    reached = {True: "reached", False: "missed", None: "unknown"}[of.reaches_margin(better)]
+    asked = f"{of.margin:g} standard errors" if of.margin else "0"
+    return f"{said}; margin {'≥' if of.margin < 0 else '>'} {asked}: {reached}"
 
 
 def words(protocol: Mapping[str, Any]) -> str:

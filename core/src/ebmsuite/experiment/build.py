@@ -20,7 +20,7 @@ from ebmsuite.plugins.registry import Registry
 from ebmsuite.ranks import Ranks
 from ebmsuite.sampling import Phase
 from ebmsuite.sampling.fast import FastPath, Route, channels_last
-from ebmsuite.space import Space
+from ebmsuite.space import ConditionSpace, Space
 from ebmsuite.values import plain
 
 __all__ = ["Experiment", "Splits", "pick_device"]
@@ -86,12 +86,12 @@ class Experiment:
         recipe: Recipe,
         registry: Registry,
         event: Space,
-        condition: Space | None,
+        condition: ConditionSpace,
         codec: Codec | None,
         examples: int,
         device: torch.device,
         ranks: Ranks | None = None,
-        sources: Mapping[str, trained.Source] = MappingProxyType({}),
+        sources: Mapping[str, trained.TrainedPlayer] = MappingProxyType({}),
     ) -> None:
         self.recipe, self.registry, self.device = recipe, registry, device
         self.event, self.condition, self.codec = event, condition, codec
@@ -100,6 +100,8 @@ class Experiment:
         spaces: dict[str, Any] = {"event": event, "condition": condition}
         if latent is not None:
             spaces["latent"] = latent
+        if codec is not None:
+            spaces["codec"] = codec
         torch.manual_seed(recipe.seed)
         trainer: Any = registry.resolve("trainer", recipe.trainer["name"])
         known = Spaces(event, condition, latent, recipe.trainer)
@@ -132,6 +134,7 @@ class Experiment:
             checks.energy_is_of_the_space(recipe, name, energies[name], players, draws)
             phases[name] = self._phase(name, spec, energies[name], {**given, "event": spaces[draws.space]})
             checks.chains_are_proposed(recipe, name, phases[name], draws)
+            checks.chains_are_counted(recipe, name, phases[name], draws)
         self.trainer: Trainer = registry.build("trainer", recipe.trainer, **spaces, players=players, phases=phases)
         self.streams: dict[str, Stream] = {}
         self.splits: dict[str, Splits] = {}
@@ -149,6 +152,7 @@ class Experiment:
         datasets: dict[str, Dataset] = {k: registry.build("dataset", spec) for k, spec in recipe.data.items()}
         first = next(iter(datasets.values()))
         checks.streams_agree(datasets)
+        checks.conditions_are_sound(datasets)
         condition = next((d.condition for d in datasets.values() if d.condition is not None), None)
         self = cls(recipe, registry, first.event, condition, first.codec, len(first), device, ranks, sources)
         if ranks.main and not resume:
@@ -165,7 +169,7 @@ class Experiment:
         cls,
         recipe: Recipe,
         registry: Registry,
-        spaces: Mapping[str, Space | None],
+        spaces: Mapping[str, Any],
         codec: Codec | None,
         examples: int,
         device: str,
@@ -173,11 +177,9 @@ class Experiment:
     ) -> Experiment:
         """Build the experiment without its data, for use of a trained model.
 
-        ``spaces``, ``codec``, ``examples`` and ``streams`` come from the data.json of the run.
+        ``spaces`` (of "event" and "condition"), ``codec``, ``examples`` and ``streams`` come from the run's data.json.
         """
-        event = spaces["event"]
-        assert event is not None
-        self = cls(recipe, registry, event, spaces["condition"], codec, examples, pick_device(device))
+        self = cls(recipe, registry, spaces["event"], spaces["condition"], codec, examples, pick_device(device))
         first = next(iter(recipe.data))  # the codec is that of the first stream
         self.splits = {
             k: Splits(spec, registry, codec if k == first else None, (streams or {}).get(k))
@@ -190,7 +192,7 @@ class Experiment:
             made: torch.optim.Optimizer = self.registry.build("optimiser", spec, params=params)
             return made
 
-        return Optimiser(make, spec["lr"], spec["clip"], spec["warm_up"], spec["ema"])
+        return Optimiser(make, spec["lr"], spec["clip"], spec["warm_up"], spec["ema"], spec["accumulate"])
 
     def _phase(self, name: str, spec: Mapping[str, Any], energy: Any, given: dict[str, Any]) -> Phase:
         try:
@@ -205,16 +207,17 @@ class Experiment:
         fast = FastPath(energy, compute.fast, draws, self.ranks.from_main, f"phases.{name}")
         return Phase(energy, sampler, chains, spec["steps"], spec["nets"], fast)
 
-    def at(self, t: int) -> None:
+    def set_step(self, t: int) -> None:
         """Set all schedules to their values at learning step ``t``."""
-        self.trainer.players.at(t)
+        self.trainer.players.set_step(t)
         for phase in self.trainer.phases.values():
-            phase.at(t)
+            phase.set_step(t)
 
     @property
     def routes(self) -> dict[str, dict[str, Route]]:
-        """The routes that the fast path of each phase has chosen so far."""
-        return {name: dict(phase.fast.routes) for name, phase in self.trainer.phases.items() if phase.fast.routes}
+        """The routes that the fast path of each phase has chosen so far and that a resumed run must take."""
+        paths = {name: phase.fast for name, phase in self.trainer.phases.items()}
+        return {name: dict(path.routes) for name, path in paths.items() if path.routes and path.settled}
 
     @contextmanager
     def in_use(self) -> Iterator[None]:

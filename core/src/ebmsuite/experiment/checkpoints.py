@@ -157,7 +157,7 @@ class Checkpoints:
             except DataError as error:
                 raise DataError(f"{path}, phases.{name}.chains: {error}") from error
         experiment.trainer.restore(load_tensors(path / "trainer.safetensors"))
-        experiment.at(step)
+        experiment.set_step(step)
         return step
 
     def good(self) -> Path:

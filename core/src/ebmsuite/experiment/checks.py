@@ -14,12 +14,14 @@ from ebmsuite.errors import PluginError, RecipeError
 from ebmsuite.experiment.recipe import Recipe
 from ebmsuite.learning import Draws, Role
 from ebmsuite.sampling import Phase, Proposal
-from ebmsuite.space import ConditionSpace, Space
+from ebmsuite.space import ConditionSpace, Space, space_problem
 
 __all__ = [
+    "chains_are_counted",
     "chains_are_independent",
     "chains_are_proposed",
     "condition_is_taken",
+    "conditions_are_sound",
     "energy_is_of_the_space",
     "latent_is_known",
     "level_of_noise_is_given",
@@ -39,6 +41,13 @@ def streams_agree(datasets: Mapping[str, Dataset]) -> None:
                 f"data.{name}: all streams of a trainer must have the same event space; this one has {dataset.event}, "
                 f"data.{first} has {datasets[first].event}"
             )
+
+
+def conditions_are_sound(datasets: Mapping[str, Dataset]) -> None:
+    """The space of a condition must be a tree whose masks and class names fit its leaves. Raises a `PluginError`."""
+    for name, dataset in datasets.items():
+        if problem := space_problem(dataset.condition):
+            raise PluginError(f"data.{name}: {type(dataset).__name__}.{problem}")
 
 
 def space_of(recipe: Recipe, player: str, spaces: Mapping[str, Any]) -> Space:
@@ -94,6 +103,15 @@ def chains_are_proposed(recipe: Recipe, phase: str, built: Phase, draws: Draws) 
     if draws.proposal and not isinstance(built.chains, Proposal):
         raise RecipeError(
             f'phases.{phase}.chains: the trainer "{recipe.trainer["name"]}" supplies the initial states; use "proposal"'
+        )
+
+
+def chains_are_counted(recipe: Recipe, phase: str, built: Phase, draws: Draws) -> None:
+    """Only a trainer that says so can use several chains per example."""
+    if built.chains.per_row > 1 and not draws.several:
+        raise RecipeError(
+            f'phases.{phase}.chains.chains: the trainer "{recipe.trainer["name"]}" uses one chain per example, not '
+            f"{built.chains.per_row}"
         )
 
 

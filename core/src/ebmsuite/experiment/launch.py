@@ -15,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -25,7 +25,17 @@ from ebmsuite.errors import Interrupted, RecipeError, UserError
 from ebmsuite.experiment.recipe import Recipe
 from ebmsuite.files import writing
 
-__all__ = ["LEFT_OVER", "Place", "check", "place", "start_processes", "stop_signals", "waiting"]
+__all__ = [
+    "LEFT_OVER",
+    "Place",
+    "StopAtOnce",
+    "StopSignals",
+    "check",
+    "place",
+    "start_processes",
+    "stop_signals",
+    "waiting",
+]
 
 PAIRS = (
     ("RANK", "WORLD_SIZE"), ("PMI_RANK", "PMI_SIZE"), ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
@@ -155,25 +165,55 @@ def start_processes(recipe: Recipe, folder: Path, resume: Sequence[str] | None) 
     return folder
 
 
-@contextmanager
-def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Within the block, SIGINT or SIGTERM requests a stop after the current step; a second signal stops at once.
+class StopAtOnce(KeyboardInterrupt):
+    """A signal arrived within `StopSignals.at_once`."""
 
-    Yields a function that says whether a signal has arrived.
-    """
-    seen: list[int] = []
 
-    def note(number: int, frame: FrameType | None) -> None:
-        if seen:
+class StopSignals:
+    """Called, it says whether SIGINT or SIGTERM has arrived. A second signal raises `KeyboardInterrupt`."""
+
+    def __init__(self) -> None:
+        self._seen = self._at_once = False
+
+    def __call__(self) -> bool:
+        return self._seen
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Within the block the signal raises `StopAtOnce`, also if it arrived before.
+
+        The exception can interrupt the block at any place, so the block must not leave anything half-changed.
+        """
+        self._at_once = True
+        try:
+            if self._seen:
+                raise StopAtOnce
+            yield
+        finally:
+            self._at_once = False
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        """The handler of the signals."""
+        if self._seen:
             raise KeyboardInterrupt("stopped at once; the last checkpoint is intact")
-        seen.append(number)
+        self._seen = True
+        if self._at_once:
+            raise StopAtOnce
 
+
+@contextmanager
+def stop_signals() -> Iterator[StopSignals]:
+    """Within the block, SIGINT or SIGTERM requests a stop after the current step, or at once while a model is scored.
+
+    A second signal stops at once in any case.
+    """
+    signals = StopSignals()
     try:
-        before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+        before = {s: signal.signal(s, signals.note) for s in (signal.SIGINT, signal.SIGTERM)}
     except ValueError:  # not in the main thread, which alone may handle signals
         before = {}
     try:
-        yield lambda: bool(seen)
+        yield signals
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -6,11 +6,12 @@ interrupted, killed or evaluated run therefore ends in the same state as an undi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 
 from ebmsuite.experiment.checkpoints import Checkpoints
+from ebmsuite.experiment.launch import StopSignals
 from ebmsuite.experiment.rollback import roll_back
 from ebmsuite.experiment.run import Run
 from ebmsuite.experiment.scoring import due, score_and_render
@@ -18,20 +19,24 @@ from ebmsuite.experiment.scoring import due, score_and_render
 __all__ = ["fit"]
 
 
-def fit(run: Run, interrupted: Callable[[], bool] = lambda: False) -> str:
+def fit(run: Run, interrupted: StopSignals | None = None) -> str:
     """Train until the budget is used up; return "finished", "interrupted" or "stopped"."""
+    interrupted = interrupted or StopSignals()
     recipe, trainer, hooks = run.recipe, run.experiment.trainer, run.registry.plugins
     checkpoints = Checkpoints(run.folder, recipe)
     if run.step == 0:
         checkpoints.save(run)
     while True:
         if not run.evaluated:  # also after a resume or rollback: a checkpoint is saved before its step is scored
-            score_and_render(run)
+            score_and_render(run, interrupted)
+            if not run.evaluated:  # a resumed run computes the scores of this step again
+                checkpoints.save(run, scheduled=False)
+                return "interrupted"
             checkpoints.mark_evaluated(run)
         if run.step >= recipe.budget.steps:
             return "finished"
         t = run.step
-        run.experiment.at(t)
+        run.experiment.set_step(t)
         batches = {name: s.batch(t).to(run.experiment.device) for name, s in run.experiment.streams.items()}
         logs = trainer.step(t, batches, run.rng)
 

@@ -1,6 +1,7 @@
-"""Measurements at the start of a run: which number of threads is fastest, and whether bf16 is slower than fp32.
+"""Measurements at the start of a run: the fastest number of threads, whether bf16 is slower than fp32, and whether 3-D
+convolutions are faster in channels-last.
 
-Both time forward and backward passes of the run's nets on a batch of the run: the energies that chains follow,
+All time forward and backward passes of the run's nets on a batch of the run: the energies that chains follow,
 generators and encoders. Nets that cannot be called in this way are not measured.
 """
 
@@ -26,10 +27,12 @@ from ebmsuite.experiment.build import Experiment
 from ebmsuite.experiment.run import Run
 from ebmsuite.files import write_text
 from ebmsuite.generator import NormalGenerator, Posterior
+from ebmsuite.sampling.fast import channels_last_3d
 
-__all__ = ["FILE", "check_precision", "threads"]
+__all__ = ["FILE", "LAYOUT", "check_precision", "choose_layout", "take_layout", "threads"]
 
 FILE = "threads.json"
+LAYOUT = "layout.json"
 BUDGET = 0.8
 """The time limit of a measurement, in seconds."""
 GAIN = 0.9
@@ -128,7 +131,44 @@ def check_precision(run: Run) -> None:
         run.append({"step": run.step, "event": "precision", "reason": reason, "ratio": round(ratio, 2)})
 
 
-def _compare(ways: Mapping[Any, Callable[[], None]], work: Sequence[Pass]) -> dict[Any, float]:
+def choose_layout(run: Run) -> None:
+    """Convert 3-D convolutions to channels-last if that measures faster. The run stores the result."""
+    if not _channels_last_3d(run, False):  # no 3-D convolutions
+        return
+    found: dict[Any, float] = {}
+    if run.ranks.main:
+        found = _compare({last: partial(_channels_last_3d, run, last) for last in (False, True)}, passes(run))
+    chosen = run.ranks.from_main(bool(found) and found[True] < GAIN * found[False])
+    _channels_last_3d(run, chosen)
+    if run.ranks.main:
+        seconds = {"contiguous" if not last else "channels_last_3d": round(v, 6) for last, v in found.items()}
+        write_text(run.folder / LAYOUT, json.dumps({"channels_last_3d": chosen, "seconds": seconds}, indent=1))
+
+
+def take_layout(run: Run) -> None:
+    """Use the stored layout, before the optimisers are restored in the layout of their parameters."""
+    path = run.folder / LAYOUT
+    if not path.exists():
+        return
+    try:
+        last = json.loads(path.read_text(encoding="utf-8"))["channels_last_3d"]
+        if type(last) is not bool:
+            raise ValueError(f"channels_last_3d is {last}")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DataError(
+            f"{path}: cannot be read ({type(error).__name__}: {error}); delete it to compute in torch's default "
+            "layout: the run can then resume, but its results will not match bit for bit"
+        ) from error
+    _channels_last_3d(run, last)
+
+
+def _channels_last_3d(run: Run, last: bool) -> bool:
+    """Convert all nets. Whether there are any 3-D convolutions."""
+    players = run.experiment.trainer.players
+    return max(channels_last_3d(net, last) for net in (*players.values(), *players.ema.values()))
+
+
+def _compare(ways: Mapping[Any, Callable[[], object]], work: Sequence[Pass]) -> dict[Any, float]:
     """The shortest time of all ``work`` in each of ``ways``, measured in turns; {} if one pass takes too long."""
     best: dict[Any, float] = {}
     if not work:

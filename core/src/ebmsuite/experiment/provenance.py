@@ -9,14 +9,26 @@ from typing import Any
 
 from ebmsuite.dataset import Dataset
 from ebmsuite.errors import DataError
-from ebmsuite.space import ConditionSpace
-from ebmsuite.values import plain
+from ebmsuite.space import ConditionSpace, Space
+from ebmsuite.values import conform, plain
 
-__all__ = ["FILE", "changes", "compare", "describe", "describe_stream", "difference", "differences", "line", "read"]
+__all__ = [
+    "FILE",
+    "changes",
+    "compare",
+    "condition_lines",
+    "describe",
+    "describe_stream",
+    "difference",
+    "differences",
+    "line",
+    "read",
+    "space_of",
+]
 
 FILE = "data.json"
 NAMES = 5
-"""Number of names of skipped inputs that are kept per reason."""
+"""Number of names of skipped inputs that are kept per reason, and of class names that are shown."""
 
 
 def describe(streams: Mapping[str, Dataset], condition: ConditionSpace) -> dict[str, Any]:
@@ -58,6 +70,27 @@ def read(folder: Path) -> dict[str, Any]:
     return stored
 
 
+def space_of(stored: Any, where: str = "condition") -> ConditionSpace:
+    """The space of a condition from its description in ``data.json``. Raises `RecipeError` if it is invalid."""
+    leaves = _leaves(stored, where)
+    if where in leaves:
+        return None if stored is None else conform(stored, Space, where)
+    if isinstance(stored, list):
+        return tuple(space_of(below, f"{where}.{i}") for i, below in enumerate(stored))
+    return {key: space_of(below, f"{where}.{key}") for key, below in stored.items()}
+
+
+def _leaves(stored: Any, path: str) -> dict[str, Any]:
+    """The spaces in a stored condition by path. A mapping is a Space if its ``kind`` is a text, otherwise a node."""
+    if isinstance(stored, list):
+        below: Any = enumerate(stored)
+    elif isinstance(stored, dict) and not isinstance(stored.get("kind"), str):
+        below = stored.items()
+    else:
+        return {path: stored}
+    return {k: leaf for key, tree in below for k, leaf in _leaves(tree, f"{path}.{key}").items()}
+
+
 def compare(folder: Path, now: Mapping[str, Any], allow: bool) -> list[str]:
     """The differences between the examples ``now`` and the examples that the run in ``folder`` was created with.
 
@@ -87,10 +120,11 @@ def differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list
     another. The second list has differences of counts, digests and notes. If a run from an earlier version stored no
     digests, only the stored values are compared.
     """
+    old, new = (
+        {"event": d["event"], **_leaves(d["condition"], "condition"), "codec": d["codec"]} for d in (stored, now)
+    )
     spaces = [
-        f"{key} {_shown(stored[key], now[key])}"
-        for key in ("event", "condition", "codec")
-        if not _same(stored[key], now[key])
+        f"{key} {_shown(old.get(key), new.get(key))}" for key in {**old, **new} if not _same(old.get(key), new.get(key))
     ]
     before = stored.get("streams") or {next(iter(now["streams"])): {"examples": stored["examples"]}}
     examples = [
@@ -128,6 +162,24 @@ def line(name: str, stream: Mapping[str, Any]) -> str:
     if stream["skipped"]:
         said += "; skipped " + ", ".join(_skipped(why, what) for why, what in stream["skipped"].items())
     return said
+
+
+def condition_lines(stored: Any) -> list[str]:
+    """A line of text per leaf of a stored condition: its kind, shape, classes with their names, and mask."""
+    return [f"{path}: {_leaf(leaf)}" for path, leaf in _leaves(stored, "condition").items() if leaf is not None]
+
+
+def _leaf(leaf: Mapping[str, Any]) -> str:
+    said = str(leaf["kind"])
+    if leaf["shape"]:
+        said += f" [{', '.join('length' if n is None else str(n) for n in leaf['shape'])}]"
+    if leaf["classes"]:
+        said += f", {leaf['classes']} classes"
+    if names := leaf.get("names"):
+        said += f" ({', '.join(names[:NAMES])}{', ...' if len(names) > NAMES else ''})"
+    if leaf.get("mask"):
+        said += f", where {leaf['mask']} is true"
+    return said + ", optional" * bool(leaf.get("optional"))
 
 
 def _skipped(why: str, what: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import yaml
 
-from ebmsuite.errors import DataError, RecipeError, UserError
+from ebmsuite.errors import DataError, Problems, RecipeError, UnknownName, UserError
 from ebmsuite.plugins.discovery import CORE
 from ebmsuite.plugins.registry import REQUIRED, Parameter, Registry
 from ebmsuite.schedule import Schedule
@@ -115,7 +115,7 @@ class Recipe:
 
 SECTIONS = [f.name for f in dataclasses.fields(Recipe)]
 TRAINED = "trained"
-"""The component of a player that comes from another run (`ebmsuite.nets.trained`)."""
+"""The component of a player that comes from another run (`ebmsuite.nets.trained_nets`)."""
 WATCH = ("log", "guard", "progress", "report")
 """The suite's callbacks. Each is active unless a recipe disables it."""
 
@@ -125,6 +125,7 @@ _OPTIMISER = {
     "clip": Parameter("clip", float | None, None, None),
     "warm_up": Parameter("warm_up", int, 0, None),
     "ema": Parameter("ema", float | None, None, None),
+    "accumulate": Parameter("accumulate", int, 1, None),
 }
 _METRIC = {
     "label": Parameter("label", str | None, None, None),
@@ -250,6 +251,7 @@ def resolve(
     """Apply a budget and then ``key=value`` overrides, add every default and check the result.
 
     The recipe is checked once, after all changes, so the order of changes that depend on each other does not matter.
+    All changes that are wrong are reported together.
     If ``budgets`` has no entry "full", the budget "full" changes nothing.
     """
     own: dict[str, Any] = _upgraded(plain(raw))
@@ -263,17 +265,30 @@ def resolve(
         if not isinstance(budgets[budget], Mapping):
             raise RecipeError(f"budgets.{budget}: must be a mapping of keys to values")
         changes += list(budgets[budget].items())
-    changes += map(parse_setting, overrides)
+    problems, changed = Problems(), []
+    for text in overrides:
+        with problems.noting():
+            changes.append(parse_setting(text))
     for key, value in changes:
-        own["watch"] = _callbacks(own.get("watch"))  # so that keys such as watch.1 exist
-        known, problems = _outline(own, registry)
-        try:
-            path = _find(key, known)
-        except RecipeError as error:
-            # if a component does not exist, its keys are unknown too: report the component
-            raise (problems[0] if problems else error) from error
-        _set(own, path, value)
-    return _fill(own, registry)
+        with problems.noting():
+            own["watch"] = _callbacks(own.get("watch"))  # so that keys such as watch.1 exist
+            known, missing = _outline(own, registry)
+            try:
+                path = _find(key, known)
+            except RecipeError as error:
+                # if a component does not exist, its keys are unknown too: report the component
+                raise (missing[0] if missing else error) from error
+            _set(own, path, value)
+            changed.append(path)
+    if not problems.found:
+        return _fill(own, registry)
+    later = Problems()
+    with later.noting():
+        _fill(own, registry)
+    # other errors may only follow from the changes that could not be made
+    problems.found += [e for e in later.found if isinstance(e, UnknownName) or str(e).startswith(tuple(changed))]
+    problems.report()
+    raise AssertionError("unreachable: a problem was found")
 
 
 def _upgraded(raw: dict[str, Any]) -> dict[str, Any]:
@@ -317,18 +332,27 @@ def _fill(raw: Mapping[str, Any], registry: Registry) -> Recipe:
     for key, spec in raw["phases"].items():
         _check_phase(spec, f"phases.{key}")
 
-    filled = _components(raw, _kinds(trainer.roles), registry.fill)
+    problems = Problems()
+
+    def conformed(value: Any, hint: Any, where: str) -> Any:
+        with problems.noting():
+            return conform(value, hint, where)
+
+    def complete(kind: str, spec: Any, where: str, extras: Any) -> Any:
+        with problems.noting():
+            return registry.fill(kind, spec, where, extras)
+
+    filled = _components(raw, _kinds(trainer.roles), complete)
     for key, phase in filled["phases"].items():
-        phase["steps"] = conform(phase["steps"], int | Schedule, f"phases.{key}.steps")
-        phase["nets"] = conform(phase["nets"], Literal["eval", "train"], f"phases.{key}.nets")
+        phase["steps"] = conformed(phase["steps"], int | Schedule, f"phases.{key}.steps")
+        phase["nets"] = conformed(phase["nets"], Literal["eval", "train"], f"phases.{key}.nets")
     filled["recipe"], filled["paper"] = str(raw.get("recipe", "recipe")), str(raw.get("paper", ""))
-    latent = raw.get("latent")
-    filled["latent"] = (
-        None if latent is None else conform([latent] if isinstance(latent, int) else latent, tuple[int, ...], "latent")
-    )
+    latent = [raw["latent"]] if isinstance(raw.get("latent"), int) else raw.get("latent")
+    filled["latent"] = None if latent is None else conformed(latent, tuple[int, ...], "latent")
     for section, plan in _PLANS.items():
-        filled[section] = conform(raw.get(section) or {}, plan, section)
-    filled["seed"] = conform(raw.get("seed", 0), int, "seed")
+        filled[section] = conformed(raw.get(section) or {}, plan, section)
+    filled["seed"] = conformed(raw.get("seed", 0), int, "seed")
+    problems.report()
     for spec in filled["watch"]:
         if spec["enabled"]:
             del spec["enabled"]
@@ -479,6 +503,15 @@ def _same_keys(
 
 
 def _check(recipe: Recipe) -> None:
+    """Raise a `RecipeError` with everything in which the values contradict each other."""
+    problems = Problems()
+    for text in _contradictions(recipe):
+        with problems.noting():
+            raise RecipeError(text)
+    problems.report()
+
+
+def _contradictions(recipe: Recipe) -> Iterator[str]:
     positive = {
         "budget.batch": recipe.budget.batch,
         "checkpoint.every": recipe.checkpoint.every,
@@ -486,30 +519,29 @@ def _check(recipe: Recipe) -> None:
         "log.every": recipe.log.every,
         "compute.devices": recipe.compute.devices,
         "compute.threads": 1 if recipe.compute.threads == "auto" else recipe.compute.threads,
+        **{f"optimisers.{player}.accumulate": spec["accumulate"] for player, spec in recipe.optimisers.items()},
     }
     for key, value in positive.items():
         if value < 1:
-            raise RecipeError(f"{key}: must be at least 1, got {value}")
+            yield f"{key}: must be at least 1, got {value}"
     if recipe.budget.steps < 0:
-        raise RecipeError(f"budget.steps: must not be negative, got {recipe.budget.steps}")
-    if recipe.budget.batch % recipe.compute.devices:
-        raise RecipeError(
-            f"budget.batch: {recipe.budget.batch} cannot be divided among {recipe.compute.devices} processes"
-        )
+        yield f"budget.steps: must not be negative, got {recipe.budget.steps}"
+    if recipe.compute.devices > 0 and recipe.budget.batch % recipe.compute.devices:
+        yield f"budget.batch: {recipe.budget.batch} cannot be divided among {recipe.compute.devices} processes"
     labels = [m["label"] or m["name"] for m in recipe.metrics]
     for i, label in enumerate(labels):
         if label in labels[:i]:
-            raise RecipeError(f'metrics.{i}.label: "{label}" is in metrics twice; give one of them another label')
+            yield f'metrics.{i}.label: "{label}" is in metrics twice; give one of them another label'
     best = recipe.checkpoint.best
     if best is not None:
         due = [m["every"] for m in recipe.metrics if m["every"] and best.startswith(m["label"] or m["name"])]
         if not due:
-            raise RecipeError(
+            yield (
                 f'checkpoint.best: no metric of the recipe with "every" gives a score "{best}"; '
                 "name one, or set checkpoint.best=null"
             )
-        if due[0] % recipe.checkpoint.every:
-            raise RecipeError("checkpoint.best: the metric's every must be a multiple of checkpoint.every")
+        elif recipe.checkpoint.every > 0 and due[0] % recipe.checkpoint.every:
+            yield "checkpoint.best: the metric's every must be a multiple of checkpoint.every"
 
 
 # -- changing -----------------------------------------------------------------------------------------------------
@@ -545,16 +577,16 @@ def _find(key: str, tree: Any) -> str:
 
 
 def _set(raw: dict[str, Any], path: str, value: Any) -> None:
-    at: Any = raw
+    node: Any = raw
     *parents, last = path.split(".")
     for part in parents:
-        if isinstance(at, list):
-            at = at[int(part)]
+        if isinstance(node, list):
+            node = node[int(part)]
             continue
-        if not isinstance(at.get(part), dict | list):
-            at[part] = {}
-        at = at[part]
-    if isinstance(at, list):
-        at[int(last)] = value
+        if not isinstance(node.get(part), dict | list):
+            node[part] = {}
+        node = node[part]
+    if isinstance(node, list):
+        node[int(last)] = value
     else:
-        at[last] = value
+        node[last] = value

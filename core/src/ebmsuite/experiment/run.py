@@ -7,6 +7,7 @@
       data.json         the spaces and codec of the data (the model works without the data), and what was skipped
       fast.json         how chains are computed, as measured at the start
       threads.json      the number of threads, as measured at the start
+      layout.json       the memory layout of 3-D convolutions, as measured at the start, if there are any
       metrics.jsonl     one row per log.every steps; scores and events between them
       checkpoints/step-00000500/   players, ema, optimisers, trainer, phases-RANK, generators-RANK, run.json
       samples/          pictures, one folder per step

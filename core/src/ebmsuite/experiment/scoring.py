@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from ebmsuite.errors import RecipeError
+from ebmsuite.experiment.launch import StopAtOnce, StopSignals
 from ebmsuite.experiment.run import Run
 from ebmsuite.files import writing
 from ebmsuite.model import Model
@@ -43,27 +44,32 @@ def due(run: Run) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
     return [m for m in run.recipe.metrics if now(m)], [r for r in run.recipe.render if now(r)]
 
 
-def score_and_render(run: Run) -> None:
-    """Compute the scores and pictures that are scheduled for this step, on rank 0."""
+def score_and_render(run: Run, signals: StopSignals) -> None:
+    """Compute the scores and pictures that are scheduled for this step, on rank 0.
+
+    A signal stops the computation, which changes no state of the run: ``run.evaluated`` is then False.
+    """
     metrics, renderers = due(run)
+    done = True
     if run.ranks.main:
-        if renderers:
-            render(run, renderers)
-        if metrics:
-            score_all(run, metrics)
-    run.evaluated = True
-    if metrics or renderers:
-        run.ranks.wait()
+        try:
+            if renderers:
+                render(run, renderers, signals)
+            if metrics:
+                score_all(run, metrics, signals)
+        except StopAtOnce:
+            done = False
+    run.evaluated = run.ranks.from_main(done) if metrics or renderers else True
 
 
 def _seed(run: Run, name: str) -> int:
     return zlib.crc32(f"{run.recipe.seed}/{run.step}/{name}".encode())
 
 
-def score_all(run: Run, metrics: Sequence[Mapping[str, Any]]) -> None:
+def score_all(run: Run, metrics: Sequence[Mapping[str, Any]], signals: StopSignals) -> None:
     """Score the current model with ``metrics``, log the scores and call the hooks."""
     scores: dict[str, Score] = {}
-    with _as_model(run) as model:
+    with _as_model(run) as model, signals.at_once():
         for spec in metrics:
             scores |= score(model, spec, model.data, run.registry, _seed(run, spec["label"] or spec["name"]))
     best = run.recipe.checkpoint.best
@@ -73,12 +79,12 @@ def score_all(run: Run, metrics: Sequence[Mapping[str, Any]]) -> None:
     run.registry.plugins.call("ebm_evaluated", run=run, step=run.step, scores=scores)
 
 
-def render(run: Run, renderers: Sequence[Mapping[str, Any]]) -> None:
+def render(run: Run, renderers: Sequence[Mapping[str, Any]], signals: StopSignals) -> None:
     """Render pictures of the current model and call the hooks."""
     folder = run.folder / "samples" / f"step-{run.step:08d}"
     folder.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
-    with writing(folder), _as_model(run) as model:
+    with writing(folder), _as_model(run) as model, signals.at_once():
         for spec in renderers:
             renderer = run.registry.build("renderer", spec)
             files += renderer(model, folder, model.generator(_seed(run, spec["name"])), spec["n"])

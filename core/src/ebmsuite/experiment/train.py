@@ -30,7 +30,7 @@ from ebmsuite.experiment.run import Run
 from ebmsuite.files import full_disk, write_text, writing
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.ranks import Ranks
-from ebmsuite.scores import Extractor
+from ebmsuite.scores import Prepared
 
 __all__ = ["new_folder", "train"]
 
@@ -90,9 +90,8 @@ def _train_here(
     for kind, specs in (("metric", recipe.metrics), ("renderer", recipe.render)):
         for spec in specs:  # report missing packages and weights now, not after the last step
             made = registry.build(kind, spec)
-            for extractor in vars(made).values() if ranks.main and hasattr(made, "__dict__") else ():
-                if isinstance(extractor, Extractor):
-                    extractor.prepare(next(iter(experiment.splits.values())))
+            if ranks.main and isinstance(made, Prepared):
+                made.prepare(next(iter(experiment.splits.values())))
     ranks.wait()  # all processes have checked that the folder is free, or that the data are those of the run
     held = None
     if ranks.main:
@@ -102,6 +101,7 @@ def _train_here(
         run = _begin(Run(folder, experiment, registry), data, changes, resume)
         with pace.threads(run, not begun):
             if not begun:
+                pace.choose_layout(run)
                 pace.check_precision(run)
             return _go_on(run, quiet)
     finally:
@@ -141,6 +141,7 @@ def _begin(run: Run, data: Mapping[str, Any], changes: Sequence[str], resume: bo
     ranks.wait()
     state = None
     if resume and checkpoint_steps(checkpoints.root):
+        pace.take_layout(run)
         state = checkpoints.load(newest(folder), run, examples_changed=bool(changes))
         run.take_routes()
     if ranks.main:

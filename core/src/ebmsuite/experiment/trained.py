@@ -20,13 +20,13 @@ from ebmsuite.experiment.stored import checkpoint_steps, load_tensors
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.values import plain
 
-__all__ = ["Source", "architecture", "complete"]
+__all__ = ["TrainedPlayer", "architecture", "complete"]
 
 log = logging.getLogger("ebmsuite")
 
 
 @dataclass(frozen=True)
-class Source:
+class TrainedPlayer:
     """A player of another run."""
 
     where: str
@@ -58,7 +58,7 @@ def architecture(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     return spec["net"] if spec["name"] == TRAINED else spec
 
 
-def complete(recipe: Recipe, registry: Registry) -> tuple[Recipe, dict[str, Source]]:
+def complete(recipe: Recipe, registry: Registry) -> tuple[Recipe, dict[str, TrainedPlayer]]:
     """The recipe with the architecture and the digest of every trained player, and these players' sources.
 
     Raises a `RecipeError` if a run or player does not exist, or if the weights are not those of a recorded digest.
@@ -71,7 +71,7 @@ def complete(recipe: Recipe, registry: Registry) -> tuple[Recipe, dict[str, Sour
     return (dataclasses.replace(recipe, players=players) if sources else recipe), sources
 
 
-def _read(name: str, spec: Mapping[str, Any], kind: str, registry: Registry) -> tuple[dict[str, Any], Source]:
+def _read(name: str, spec: Mapping[str, Any], kind: str, registry: Registry) -> tuple[dict[str, Any], TrainedPlayer]:
     folder, player = Path(spec["run"]), spec["player"] or name
     try:
         recipe, data = read_stored(folder, registry), provenance.read(folder)
@@ -110,7 +110,7 @@ def _read(name: str, spec: Mapping[str, Any], kind: str, registry: Registry) -> 
     full = {**spec, "player": player, "digest": digest, "net": dict(net), "of": recipe.players[player]["of"]}
     full["net"].pop("of", None)
     where = f'"{player}" of {folder}'
-    return full, Source(where, {key: stored[key] for key in stored if key in names}, state)
+    return full, TrainedPlayer(where, {key: stored[key] for key in stored if key in names}, state)
 
 
 def _state(file: Path, player: str) -> dict[str, Tensor]:

@@ -2,6 +2,17 @@
 
 from ebmsuite.learning.latents import Inferred, infer
 from ebmsuite.learning.players import Optimiser, Players
-from ebmsuite.learning.trainer import Draws, Logs, Role, Spaces, Trainer
+from ebmsuite.learning.trainer import WATCHED_LATENT, Draws, Logs, Role, Spaces, Trainer
 
-__all__ = ["Draws", "Inferred", "Logs", "Optimiser", "Players", "Role", "Spaces", "Trainer", "infer"]
+__all__ = [
+    "WATCHED_LATENT",
+    "Draws",
+    "Inferred",
+    "Logs",
+    "Optimiser",
+    "Players",
+    "Role",
+    "Spaces",
+    "Trainer",
+    "infer",
+]

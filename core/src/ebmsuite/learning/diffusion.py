@@ -78,7 +78,7 @@ class Diffusion:
         first, second = self.log_snr[:2]
         return math.sqrt(1 - (1 + math.exp(-first)) / (1 + math.exp(-second)))
 
-    def at(self, t: Tensor) -> Level:
+    def level(self, t: Tensor) -> Level:
         """The step from level t to t + 1, for t int64 [B]."""
         a, sigma, kept, noise, noise_next, time = (values[t] for values in _steps(self.log_snr, t.device))
         return Level(a, sigma, kept, noise, noise_next, time, t == self.steps - 1)

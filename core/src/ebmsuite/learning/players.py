@@ -30,6 +30,9 @@ class Optimiser:
     """Number of steps over which the learning rate rises linearly from 0."""
     ema: float | None = None
     """Decay of the moving average of the weights. The first steps use (1 + k) / (10 + k) while it is smaller."""
+    accumulate: int = 1
+    """Number of gradients that are averaged for one step of the optimiser. The schedule of the learning rate, the
+    warm-up and the moving average then count these steps."""
 
 
 class Players(Mapping[str, nn.Module]):
@@ -45,6 +48,8 @@ class Players(Mapping[str, nn.Module]):
         self.nets, self.how, self.ranks = dict(nets), dict(optimisers), ranks or Ranks()
         self.ema: dict[str, nn.Module] = {}
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
+        self.waiting: dict[str, tuple[list[Tensor], int]] = {}
+        """Player -> the sum of the gradients that wait for the next step of its optimiser, and their number."""
         self.reset_at = dict.fromkeys(self.how, 0)
         self.lr_factor = 1.0
         """Factor of all learning rates, which the stability guard lowers."""
@@ -62,6 +67,7 @@ class Players(Mapping[str, nn.Module]):
         return len(self.nets)
 
     def _begin(self, name: str) -> None:
+        self.waiting.pop(name, None)
         self.optimisers[name] = self.how[name].make(list(self.nets[name].parameters()))
         if self.how[name].ema is not None:
             self.ema[name] = copy.deepcopy(self.nets[name]).requires_grad_(False).eval()
@@ -76,7 +82,7 @@ class Players(Mapping[str, nn.Module]):
             self._begin(name)
             self.reset_at[name] = self.t
 
-    def at(self, t: int) -> None:
+    def set_step(self, t: int) -> None:
         """Set the learning step to ``t``. The loop calls this before every step."""
         self.t = t
 
@@ -86,16 +92,21 @@ class Players(Mapping[str, nn.Module]):
 
     def lr(self, name: str) -> float:
         """The learning rate of this step. The schedule counts from the last `reset`."""
-        how, age = self.how[name], self.t - self.reset_at[name]
+        how, age = self.how[name], self._age(name)
         ramp = min(1.0, (age + 1) / how.warm_up) if how.warm_up else 1.0
         return value_at(how.lr, age) * ramp * self.lr_factor
+
+    def _age(self, name: str) -> int:
+        """Steps of the optimiser since the last `reset`, if each learning step gives one gradient."""
+        return (self.t - self.reset_at[name]) // self.how[name].accumulate
 
     def update(self, losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Update the players from their losses; those without an optimiser stay as they are.
 
-        Computes all gradients, averages them over processes, clips them, then makes all optimiser steps and updates the
-        moving averages. A loss that several players share is differentiated once. Returns ``loss/NAME`` and
-        ``gradient/NAME`` (the norm before clipping).
+        Computes all gradients, averages them over processes and over the accumulated ones, clips them, then makes all
+        optimiser steps and updates the moving averages. A player that accumulates gradients waits until it has enough.
+        A loss that several players share is differentiated once. Returns ``loss/NAME`` and ``gradient/NAME`` (the norm
+        before clipping).
         """
         losses = {name: loss for name, loss in losses.items() if name in self.how}
         gradients: dict[str, list[Tensor]] = {}
@@ -114,12 +125,16 @@ class Players(Mapping[str, nn.Module]):
         logs: dict[str, Tensor] = {}
         for name, loss in losses.items():
             self.ranks.mean_(gradients[name])
+            if self.how[name].accumulate > 1:
+                gradients[name] = self._gathered(name, gradients[name])
             norm = torch.nn.utils.get_total_norm(gradients[name])
             clip = self.how[name].clip
             if clip is not None:
                 torch._foreach_mul_(gradients[name], (clip / (norm + 1e-6)).clamp(max=1.0))
             logs[f"loss/{name}"], logs[f"gradient/{name}"] = loss.detach(), norm
         for name in losses:
+            if name in self.waiting:
+                continue
             for parameter, gradient in zip(params[name], gradients[name], strict=True):
                 parameter.grad = gradient
             for group in self.optimisers[name].param_groups:
@@ -129,11 +144,20 @@ class Players(Mapping[str, nn.Module]):
             self._average(name)
         return logs
 
+    def _gathered(self, name: str, gradient: list[Tensor]) -> list[Tensor]:
+        """The mean of this gradient and those that wait. Unless they suffice for a step, their sum waits."""
+        total, count = self.waiting.pop(name, ([torch.zeros_like(g) for g in gradient], 0))
+        torch._foreach_add_(total, gradient)
+        count += 1
+        if count < self.how[name].accumulate:
+            self.waiting[name] = total, count
+        return list(torch._foreach_div(total, count))
+
     @torch.no_grad()
     def _average(self, name: str) -> None:
         if name not in self.ema:
             return
-        age = self.t - self.reset_at[name]
+        age = self._age(name)
         decay = min(self.how[name].ema or 0.0, (1 + age) / (10 + age))
         pairs = list(zip(self.ema[name].parameters(), self.nets[name].parameters(), strict=True))
         torch._foreach_lerp_([e for e, _ in pairs], [p for _, p in pairs], 1 - decay)
@@ -143,7 +167,7 @@ class Players(Mapping[str, nn.Module]):
     # -- state --------------------------------------------------------------------------------------------------
 
     def optimiser_state(self) -> dict[str, Tensor]:
-        """The tensors of the optimisers by "player.parameter.key"."""
+        """The tensors of the optimisers, and the gradients that wait for a step, by "player.parameter.key"."""
         state: dict[str, Tensor] = {}
         for name, optimiser in self.optimisers.items():
             for number, entry in optimiser.state_dict()["state"].items():
@@ -151,16 +175,26 @@ class Players(Mapping[str, nn.Module]):
                     if value is not None:
                         tensor = value if isinstance(value, Tensor) else torch.tensor(value)
                         state[f"{name}.{number}.{key}"] = tensor
+        for name, (total, count) in self.waiting.items():
+            state |= {f"{name}.{number}.waiting": gradient for number, gradient in enumerate(total)}
+            state[f"{name}.0.gradients"] = torch.tensor(count)
         return state
 
     def restore_optimisers(self, state: Mapping[str, Tensor]) -> None:
         """Restore what `optimiser_state` gave."""
+        self.waiting = {}
         for name, optimiser in self.optimisers.items():
             params = list(self.nets[name].parameters())
+            if f"{name}.0.gradients" in state:
+                learned = [p for p in params if p.requires_grad]
+                total = [
+                    torch.empty_like(p.detach()).copy_(state[f"{name}.{i}.waiting"]) for i, p in enumerate(learned)
+                ]
+                self.waiting[name] = total, int(state[f"{name}.0.gradients"])
             entries: dict[int, dict[str, Tensor]] = {}
             for path, tensor in state.items():
                 player, _, rest = path.rpartition(".")[0].rpartition(".")
-                if player == name:
+                if player == name and path.rpartition(".")[2] not in ("waiting", "gradients"):
                     number, key = int(rest), path.rpartition(".")[2]
                     if tensor.shape == params[number].shape:  # keep the memory format of the parameter
                         tensor = torch.empty_like(params[number]).copy_(tensor)

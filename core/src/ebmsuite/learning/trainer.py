@@ -13,14 +13,19 @@ from ebmsuite.energy import Energy
 from ebmsuite.errors import UserError
 from ebmsuite.generator import Posterior
 from ebmsuite.learning.players import Players
+from ebmsuite.memory import DECODED, rows_at_once
 from ebmsuite.sampling import Phase
 from ebmsuite.space import Batch, ConditionSpace, Space
 from ebmsuite.tree import Tree
 
-__all__ = ["Draws", "Logs", "Role", "Spaces", "Trainer", "generator_posterior", "sides"]
+__all__ = ["WATCHED_LATENT", "Draws", "Logs", "Role", "Spaces", "Trainer", "generator_posterior", "sides"]
 
-DECODED = 1000
-"""Number of events that are decoded at once, to bound the memory."""
+WATCHED_LATENT: Mapping[str, tuple[float, float]] = {
+    "gap": (1e3, 100.0), "z/posterior": (20.0, 10.0), "z/prior": (20.0, 10.0),
+}  # fmt: skip
+"""The ``watched`` of a trainer with chains on latent vectors: the gap of their energies, and their root mean squares.
+
+Latent vectors are about standard normal, so both are smaller than on events."""
 
 Logs: TypeAlias = dict[str, Tensor]
 """0-d tensors by name. ``gap`` is mean E(data) - mean E(samples)."""
@@ -70,6 +75,8 @@ class Draws:
     optional: bool = False
     proposal: bool = False
     """Whether the trainer gives the starts of the chains. The recipe's chains must then be ``proposal``."""
+    several: bool = False
+    """Whether the trainer can use several chains per row of a batch (`ebmsuite.sampling.Chains.per_row`)."""
 
 
 def generator_posterior(players: Mapping[str, Any]) -> Energy:
@@ -95,6 +102,9 @@ class Trainer:
     draws: ClassVar[Mapping[str, Draws]] = {}
     """What the chains draw, by phase."""
     streams: ClassVar[tuple[str, ...]] = ("data",)
+    watched: ClassVar[Mapping[str, tuple[float, float]]] = {"gap": (1e4, 100.0)}
+    """Logged numbers that must not grow without bound, for the stability guard: the largest healthy size, and the
+    factor by which a number may grow beyond its size at the start of the run, whichever allows more."""
 
     @classmethod
     def energies(cls, players: Mapping[str, Any]) -> Mapping[str, Energy]:
@@ -112,21 +122,37 @@ class Trainer:
         """Make one learning step on one batch per stream."""
         raise NotImplementedError(f"{type(self).__name__} defines no step")
 
+    @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tree:
-        """``n`` events from the model in its current state."""
-        raise NotImplementedError(f"{type(self).__name__} defines no sample")
+        """``n`` events from the model in its current state. This default decodes latent vectors (`sample_latent`)."""
+        return self.decode(self.sample_latent(n, rng, condition), rng, condition)
+
+    @torch.no_grad()
+    def sample_latent(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        """``n`` latent vectors: the ends of the chains of a phase "prior", or else draws of the generator's density."""
+        if "prior" in self.phases:
+            return self.phases["prior"].sample(n, rng, condition)
+        if "generator" not in self.players:
+            raise NotImplementedError(f"{type(self).__name__} defines no sample")
+        z: Tensor = self.players["generator"].latent.sample(n, rng, condition)
+        return z
 
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
         """One latent vector per event, [B, *latent]. Raises `UserError` if the model has none."""
         raise UserError(f"{type(self).__name__} has no latent vector to infer")
 
-    def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """One event per latent vector, in chunks of `DECODED`. Raises `UserError` if the model has no generator."""
+    @torch.no_grad()
+    def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None, **how: Any) -> Tensor:
+        """One event per latent vector, in parts of at most `DECODED`.
+
+        ``how`` is passed to the generator's `decode`: ``temperature`` and ``likeliest``. Raises `UserError` if the
+        model has no generator.
+        """
         if "generator" not in self.players:
             raise UserError(f"{type(self).__name__} has no generator to decode a latent vector")
-        decode = self.players["generator"].decode
-        with torch.no_grad():
-            return torch.cat([decode(part.x, rng, part.condition) for part in Batch(z, condition).parts(DECODED)])
+        generator = self.players["generator"]
+        parts = Batch(z, condition).parts(rows_at_once((), generator, most=DECODED))
+        return torch.cat([generator.decode(part.x, rng, part.condition, **how) for part in parts])
 
     def classify(self, x: Tensor) -> Tensor:
         """log p(y | x) up to a constant, [B, C]. Raises `UserError` if the model has no classes."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ebmsuite.errors import UserError
 from ebmsuite.generator import NormalGenerator
-from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, generator_posterior
+from ebmsuite.learning.trainer import WATCHED_LATENT, Draws, Logs, Role, Trainer, generator_posterior
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
@@ -36,6 +36,7 @@ class AlternatingBackpropagation(Trainer):
 
     roles: ClassVar[Mapping[str, Role]] = {"generator": Role("generator")}
     draws: ClassVar[Mapping[str, Draws]] = {"posterior": Draws("latent", generator_posterior)}
+    watched: ClassVar[Mapping[str, tuple[float, float]]] = WATCHED_LATENT
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, generator = batches["data"], self.players["generator"]
@@ -48,10 +49,6 @@ class AlternatingBackpropagation(Trainer):
             "moved/posterior": (posterior.x - posterior.start.x).square().mean().sqrt(),
             **self.players.update({"generator": loss}),
         }
-
-    @torch.no_grad()
-    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        return self.decode(self.players["generator"].latent.sample(n, rng, condition), rng, condition)
 
     @torch.no_grad()
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ebmsuite.errors import UserError
-from ebmsuite.learning.trainer import DECODED, Draws, Logs, Role, Trainer
+from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer
+from ebmsuite.memory import DECODED
 from ebmsuite.sampling import Start
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree

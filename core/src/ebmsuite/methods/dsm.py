@@ -13,9 +13,9 @@ from ebmsuite.density import event_sum
 from ebmsuite.energy import NoiseConditional
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer
+from ebmsuite.memory import chunk_size
 from ebmsuite.sampling import Start
 from ebmsuite.sampling.kernel import normal_like, per_row, target_of
-from ebmsuite.sampling.phase import chunk_size
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
@@ -123,7 +123,7 @@ class DenoisingScoreMatching(Trainer):
             down = self.levels(torch.empty(self.anneal, device=rng.device)).flip(0)[:, None].expand(-1, n)
             x = phase.sample(n, rng, down[0])
             for level in down[1:]:
-                x = phase.refine(Start(x, level), rng, batch=chunk_size(x))
+                x = phase.refine(Start(x, level), rng, batch=chunk_size(x.shape[1:], phase.energy))
         if not self.denoise:
             return x
         _, slope = target_of(self.players["energy"], x, condition).value_and_grad(x)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from ebmsuite.density import event_sum
 from ebmsuite.energy import Energy, frozen
-from ebmsuite.learning.trainer import Logs, sides
+from ebmsuite.learning.trainer import Draws, Logs, sides
 from ebmsuite.methods.mle import MaximumLikelihood
 from ebmsuite.sampling.kernel import normal_like
 from ebmsuite.schedule import value_at
@@ -32,6 +33,8 @@ class ImprovedContrastiveDivergence(MaximumLikelihood):
     kl: float = 1.0
     entropy: float = 0.3
     gradient_penalty: float = 0.0
+
+    draws: ClassVar[Mapping[str, Draws]] = {"negative": Draws("event")}
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy = batches["data"], self.players["energy"]

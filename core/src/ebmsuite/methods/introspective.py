@@ -73,7 +73,8 @@ class Introspective(Trainer):
     def state(self) -> dict[str, Tensor]:
         state = {f"before.{k}": v for k, v in self.before.state_dict().items()}
         if self.negatives is not None:
-            state |= {"x": self.negatives.x, **flatten(self.negatives.condition, "condition")}
+            x, condition = self.negatives.x, self.negatives.condition
+            state |= {"x": x, **flatten(condition, "condition", none=x.new_zeros(len(x), 0))}
         return state
 
     def restore(self, state: Mapping[str, Tensor]) -> None:

@@ -12,10 +12,9 @@ from torch import Tensor
 from ebmsuite.errors import RecipeError
 from ebmsuite.generator import Posterior
 from ebmsuite.learning.latents import Inferred, infer, temperatures_agree
-from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, sides
+from ebmsuite.learning.trainer import WATCHED_LATENT, Draws, Logs, Role, Trainer, sides
 from ebmsuite.sampling import Proposal, Start
 from ebmsuite.space import Batch
-from ebmsuite.tree import Tree
 
 __all__ = ["LatentPrior"]
 
@@ -52,6 +51,7 @@ class LatentPrior(Trainer):
         "posterior": Draws("latent", lambda players: Posterior(players["energy"], players["generator"])),
         "prior": Draws("latent"),
     }
+    watched: ClassVar[Mapping[str, tuple[float, float]]] = WATCHED_LATENT
 
     def __post_init__(self) -> None:
         posterior = self.phases.get("posterior")
@@ -93,10 +93,6 @@ class LatentPrior(Trainer):
             "moved/posterior": (posterior.x - posterior.start.x).square().mean().sqrt(),
             **logs,
         }
-
-    @torch.no_grad()
-    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        return self.decode(self.phases["prior"].sample(n, rng, condition), rng, condition)
 
     @torch.no_grad()
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:

@@ -71,5 +71,5 @@ class LatentScoreMatching(VariationalAutoencoder):
         return {**logs, **drawn.use(self.players["generator"].latent)}
 
     @torch.no_grad()
-    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        return self.decode(self.matching.sample(n, rng, condition), rng, condition)
+    def sample_latent(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        return self.matching.sample(n, rng, condition)

@@ -33,14 +33,15 @@ class MaximumLikelihood(Trainer):
     energy_l2: float = 0.0
 
     roles: ClassVar[Mapping[str, Role]] = {"energy": Role("energy")}
-    draws: ClassVar[Mapping[str, Draws]] = {"negative": Draws("event")}
+    draws: ClassVar[Mapping[str, Draws]] = {"negative": Draws("event", several=True)}
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy = batches["data"], self.players["energy"]
         negative = self.phases["negative"].draw(data, rng, data.condition)  # synthesis: chains on the energy
         x = data.x + value_at(self.data_noise, t) * normal_like(data.x, rng)
         plus, minus = energy(x, data.condition), energy(negative.x, negative.condition)
-        loss = (plus - minus).mean() + self.energy_l2 * (plus.square() + minus.square()).mean()
+        squares = plus.square() + negative.rows(minus.square())
+        loss = (plus - negative.rows(minus)).mean() + self.energy_l2 * squares.mean()
         logs = self.players.update({"energy": loss})  # analysis: one step of the optimiser
         return {**sides(plus, minus), "samples/max": negative.x.abs().max(), **logs}
 

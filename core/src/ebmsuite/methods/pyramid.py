@@ -93,7 +93,7 @@ class Pyramid(Trainer):
     def _at(self, age: int) -> None:
         """Evaluate the schedules of all phases at step ``age`` of a stage."""
         for phase in self.phases.values():
-            phase.at(age)
+            phase.set_step(age)
 
     def _phase(self, k: int) -> str:
         return "negative" if k else "coarsest"

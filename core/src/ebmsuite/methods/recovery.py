@@ -72,7 +72,7 @@ class RecoveryLikelihood(Trainer):
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy = batches["data"], self.players["energy"]
-        level = self.diffusion.at(self._levels(len(data), rng))
+        level = self.diffusion.level(self._levels(len(data), rng))
         x, noisy = self._noised(data.x, level, rng)
         positive = per_row(torch.where(level.last, 1.0, level.a), x) * x
         start, tied = self._start(noisy, level, data.condition, rng), self._tied(noisy, level, data.condition)
@@ -114,7 +114,7 @@ class RecoveryLikelihood(Trainer):
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
         x = torch.randn((n, *self.event.fixed), generator=rng, device=rng.device)
         for t in reversed(range(self.diffusion.steps)):
-            level = self.diffusion.at(torch.full((n,), t, device=x.device))
+            level = self.diffusion.level(torch.full((n,), t, device=x.device))
             tied = self._tied(x, level, condition, self.noise_at_test**2)
             start = self._start(x, level, condition, rng)._replace(condition=tied)
             y = self.phases["negative"].sample(n, rng, tied, start)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from ebmsuite.errors import RecipeError
 from ebmsuite.learning.latents import infer, temperatures_agree
-from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, sides
+from ebmsuite.learning.trainer import WATCHED_LATENT, Draws, Logs, Role, Trainer, sides
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
@@ -54,6 +54,7 @@ class SymbolVector(Trainer):
         "encoder": Role("density", condition=lambda s: None),
     }
     draws: ClassVar[Mapping[str, Draws]] = {"prior": Draws("latent")}
+    watched: ClassVar[Mapping[str, tuple[float, float]]] = WATCHED_LATENT
     streams: ClassVar[tuple[str, ...]] = ("data", "labelled")
 
     def __post_init__(self) -> None:
@@ -74,15 +75,15 @@ class SymbolVector(Trainer):
         # learning
         plus, minus = energy(z), energy(prior.x)
         bound = (encoder.log_prob(z, encoder.sees(data)) + plus - generator.log_prob(data.x, z)).mean()
-        told = cross_entropy(energy.logits(encoder.moments(encoder.sees(labelled))[0]), labelled.condition)
+        label_loss = cross_entropy(energy.logits(encoder.moments(encoder.sees(labelled))[0]), labelled.condition)
         information = mutual_information(energy.logits(z))
-        coupling = self.label_weight * told - self.information_weight * information
+        coupling = self.label_weight * label_loss - self.information_weight * information
         losses = {"energy": (plus - minus).mean() + coupling, "encoder": bound + coupling, "generator": bound}
         logs = self.players.update(losses)
         return {
             **sides(plus, minus),
             **drawn.use(generator.latent),
-            "told": told.detach(),
+            "label_loss": label_loss.detach(),
             "information": information.detach(),
             "z/prior": prior.x.square().mean().sqrt(),
             **logs,
@@ -93,10 +94,9 @@ class SymbolVector(Trainer):
         logits: Tensor = self.players["energy"].logits(self.players["encoder"].moments(x)[0])
         return logits.log_softmax(1)
 
-    @torch.no_grad()
-    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """Samples of p(x), or of p(x | y) given labels [n]."""
-        return self.decode(self.phases["prior"].sample(n, rng, condition), rng)
+    def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None, **how: Any) -> Tensor:
+        """One event per latent vector. The generator takes no label: z holds what x shares with it."""
+        return super().decode(z, rng, **how)
 
     @torch.no_grad()
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:

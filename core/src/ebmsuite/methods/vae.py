@@ -67,4 +67,4 @@ class VariationalAutoencoder(Autoencoder):
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
         """Means g(z), as in the papers."""
-        return self.decode(self.players["generator"].latent.sample(n, rng, condition), rng, condition)
+        return self.decode(self.sample_latent(n, rng, condition), rng, condition)

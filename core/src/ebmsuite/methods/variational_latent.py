@@ -12,7 +12,7 @@ from torch import Tensor
 from ebmsuite.density import Encoder, Gaussian
 from ebmsuite.errors import RecipeError
 from ebmsuite.learning.latents import Inferred, infer, temperatures_agree
-from ebmsuite.learning.trainer import Draws, Logs, Role, sides
+from ebmsuite.learning.trainer import WATCHED_LATENT, Draws, Logs, Role, sides
 from ebmsuite.methods.vae import Autoencoder
 from ebmsuite.schedule import Schedule, value_at
 from ebmsuite.space import Batch
@@ -62,6 +62,7 @@ class VariationalLatent(Autoencoder):
         "encoder": Role("density"),
     }
     draws: ClassVar[Mapping[str, Draws]] = {"prior": Draws("latent")}
+    watched: ClassVar[Mapping[str, tuple[float, float]]] = WATCHED_LATENT
 
     def __post_init__(self) -> None:
         encoder, base = self.players["encoder"], self.players["generator"].latent

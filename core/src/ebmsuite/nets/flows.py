@@ -11,7 +11,7 @@ from torch import Tensor
 from ebmsuite.density import Density, event_sum
 from ebmsuite.energy import full_precision
 from ebmsuite.errors import MissingData
-from ebmsuite.nets.mlp import numbers_of, width_of
+from ebmsuite.nets.conditioning import numbers_of, width_of
 from ebmsuite.space import ConditionSpace, Space
 from ebmsuite.tree import Tree
 
@@ -62,19 +62,19 @@ class Flow(Density):
             passes=2 if coupling else None,
         )
 
-    def _map(self, condition: Tree) -> Any:
-        """T^-1 given the condition, which maps the event to noise."""
+    def _map(self, condition: Tree, like: Tensor) -> Any:
+        """T^-1 given the condition, which maps the event to noise. ``like`` has the rows of the event."""
         if self.given is None:
             return self.flow().transform
-        return self.flow(torch.cat(numbers_of(condition, self.given), 1)).transform
+        return self.flow(numbers_of(condition, self.given, like)).transform
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
         noise = torch.randn((n, self.event.size), generator=rng, device=rng.device)
-        x: Tensor = self._map(condition).inv(noise)
+        x: Tensor = self._map(condition, noise).inv(noise)
         return self.sd * x.reshape(n, *self.event.fixed)
 
     def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
-        u, log_volume = self._map(condition).call_and_ladj(x.flatten(1) / self.sd)
+        u, log_volume = self._map(condition, x).call_and_ladj(x.flatten(1) / self.sd)
         size = u.shape[1]
         constant = size * (math.log(self.sd) + math.log(2 * math.pi) / 2)
         log_p: Tensor = log_volume - event_sum(u.square()) / 2 - constant

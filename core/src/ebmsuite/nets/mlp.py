@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from ebmsuite.density import Density, Encoder, Gaussian, Uniform, event_sum
 from ebmsuite.energy import Energy, JointEnergy, NoiseConditional, Tilted
-from ebmsuite.errors import RecipeError, UserError
+from ebmsuite.errors import RecipeError
 from ebmsuite.generator import NormalGenerator
+from ebmsuite.nets.conditioning import SideBySide, width_of
 from ebmsuite.space import TIME_EMBEDDING, ConditionSpace, Space
 from ebmsuite.tree import Tree
 
@@ -20,7 +21,6 @@ __all__ = [
     "Activation",
     "Constant",
     "Quadratic",
-    "SideBySide",
     "activation",
     "labels_of",
     "mlp",
@@ -29,10 +29,8 @@ __all__ = [
     "mlp_energy",
     "mlp_generator",
     "mlp_levels",
-    "numbers_of",
     "patches",
     "reference",
-    "width_of",
 ]
 
 Activation = Literal["leaky-relu", "relu", "silu", "gelu", "elu"]
@@ -54,42 +52,16 @@ def _with_activations(layers: list[nn.Module], name: Activation, slope: float = 
     return nn.Sequential(*each[:-1])
 
 
-def reference(event: Space, sd: float | None) -> Density:
-    """The two reference densities of the papers: Gaussian with this sd, or uniform if ``sd`` is None."""
-    return Uniform(event) if sd is None else Gaussian(event, sd=sd)
+def reference(event: Space, sd: float | None, sums: torch.dtype | None = None) -> Density:
+    """The two reference densities of the papers: Gaussian with this sd, or uniform if ``sd`` is None.
 
-
-def width_of(given: ConditionSpace) -> int:
-    """Number of coordinates of a condition, with labels as one-hot vectors."""
-    if given is None:
-        return 0
-    if isinstance(given, Space):
-        return (given.classes or 0) if given.kind == "label" else given.size
-    return sum(map(width_of, given))
-
-
-def numbers_of(condition: Tree, given: ConditionSpace) -> list[Tensor]:
-    """The parts of a condition as numbers, [B, ...] each; labels become one-hot vectors."""
-    if given is None:
-        return []
-    if condition is None:
-        raise UserError("this net is conditional: the condition is missing")
-    if isinstance(given, Space):
-        label = given.kind == "label"
-        return [nn.functional.one_hot(condition, given.classes or -1).float() if label else condition.flatten(1)]
-    return [part for leaf, space in zip(condition, given, strict=True) for part in numbers_of(leaf, space)]
-
-
-class SideBySide(nn.Module):
-    """``net`` applied to the concatenation of the flattened event and its condition: [B, size + width] -> [B, ...]."""
-
-    def __init__(self, net: nn.Module, given: ConditionSpace) -> None:
-        super().__init__()
-        self.net, self.given = net, given
-
-    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
-        value: Tensor = self.net(torch.cat([x.flatten(1), *(p.to(x) for p in numbers_of(condition, self.given))], 1))
-        return value
+    ``sums`` is the precision in which the Gaussian sums over coordinates: see `Gaussian`.
+    """
+    if sd is None:
+        return Uniform(event)
+    gaussian = Gaussian(event, sd=sd)
+    gaussian.sums = sums
+    return gaussian
 
 
 def mlp_energy(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import os
@@ -17,8 +18,8 @@ from typing import Any, Literal, NoReturn
 import torch
 from safetensors.torch import load_file
 
-from ebmsuite.dataset import Dataset
-from ebmsuite.errors import Interrupted, MissingData
+from ebmsuite.dataset import Codec, Dataset, Films, Shows
+from ebmsuite.errors import Interrupted, MissingData, PluginError
 from ebmsuite.experiment.build import Experiment
 from ebmsuite.experiment.checkpoints import newest
 from ebmsuite.experiment.recipe import WATCH, Recipe, read_recipe
@@ -27,9 +28,11 @@ from ebmsuite.experiment.train import train
 from ebmsuite.files import write_text
 from ebmsuite.hookspecs import KINDS, Component, hookimpl
 from ebmsuite.model import Model
+from ebmsuite.pictures.events import draw, film_events
 from ebmsuite.plugins.registry import Registry, import_target
 from ebmsuite.ranks import Ranks
 from ebmsuite.sampling import Phase, Start
+from ebmsuite.space import Batch
 from ebmsuite.tree import take
 from ebmsuite.values import plain
 
@@ -53,9 +56,9 @@ def check_plugin(name: str, fast: bool = False) -> list[Outcome]:
 
     The checks are: it registers without importing torch; every target can be imported and its settings can be read;
     energies return [B] finite values that are differentiable and do not depend on other rows of the batch; a learning
-    step runs; metrics are finite, and zero on identical sets if their Component says so. Unless ``fast``, the first
-    recipe and the example of every trainer must also end in the same state when they are interrupted and resumed, and
-    must run on two processes.
+    step runs; what a codec draws has the right type and shape and depends on the event alone; metrics are finite, and
+    zero on identical sets if their Component says so. Unless ``fast``, the first recipe and the example of every
+    trainer must also end in the same state when they are interrupted and resumed, and must run on two processes.
     """
     registry = Registry()
     kit = _Kit()
@@ -149,6 +152,8 @@ def _resolves(registry: Registry, kind: str, component: Component) -> None:
     if kind == "case":
         import_target(component.target)
         return
+    if kind == "codec":
+        _writes_with_a_batch(component.name, registry.resolve(kind, component.name))
     if kind == "sampler":
         target = registry.resolve(kind, component.name)
         for key in ("continuous", "adjusted"):
@@ -160,6 +165,19 @@ def _resolves(registry: Registry, kind: str, component: Component) -> None:
                 isinstance(plain_default, int | float | str | bool | list | dict | type(None)),
                 f"the default of {parameter.name} cannot be written in a recipe: {parameter.default!r}",
             )
+
+
+def _writes_with_a_batch(name: str, codec: Any) -> None:
+    """Raise a `PluginError` for a codec whose ``write`` takes events and path only, as codecs once did."""
+    signature = inspect.signature(codec.write)
+    try:
+        signature.bind("self", "x", "path", "batch")
+        signature.bind("self", "x", "path")
+    except TypeError as error:
+        raise PluginError(
+            f'codec "{name}": write{signature} must be write(self, x, path, batch=None); the batch has the condition '
+            "and the meta of the rows of x"
+        ) from error
 
 
 def _is_described(registry: Registry, plugin: str, component: Component) -> None:
@@ -201,7 +219,7 @@ def _learns(recipe: Recipe, registry: Registry, zero: set[str]) -> None:
     try:
         rng = torch.Generator().manual_seed(0)
         batches = {k: s.batch(0) for k, s in experiment.streams.items()}
-        experiment.at(0)
+        experiment.set_step(0)
         draws = _remembered(experiment.trainer.phases)
         logs = experiment.trainer.step(0, batches, rng)
         for key, value in logs.items():
@@ -213,6 +231,8 @@ def _learns(recipe: Recipe, registry: Registry, zero: set[str]) -> None:
         for name, phase in experiment.trainer.phases.items():
             _true(name in draws, f"the phase {name} was drawn neither in a step nor for samples")
             _energy_is_sound(phase.energy, draws[name].x, draws[name].condition, name)
+        if experiment.codec is not None:
+            _pictures_are_sound(experiment.codec, first)
         with experiment.trainer.players.in_mode(train=False):
             _scores(Model(experiment, 1, "raw"), next(iter(experiment.splits.values())), recipe, registry, zero)
     finally:
@@ -256,6 +276,22 @@ def _energy_is_sound(energy: Any, x: torch.Tensor, condition: Any, name: str) ->
     close = torch.allclose(alone, value[:1].detach(), rtol=1e-4, atol=1e-4)
     _true(close, f"the energy of {name} of one row depends on the other rows")
     energy.train(was)
+
+
+def _pictures_are_sound(codec: Codec, batch: Batch) -> None:
+    """Check what the codec draws: its type and shape, that rows are independent, and that equal events look equal."""
+    if isinstance(codec, Shows):
+        # `draw` and `film_events` check the type, the shape and the number of rows
+        _drawn_by_row("show", lambda b: draw(codec, b.x, b), batch)
+    if isinstance(codec, Films):
+        _drawn_by_row("frames", lambda b: film_events(codec, b.x), batch)
+
+
+def _drawn_by_row(method: str, by: Callable[[Batch], torch.Tensor], batch: Batch) -> None:
+    whole = by(batch)
+    _true(torch.equal(whole, by(batch)), f"{method}: two drawings of the same events differ")
+    alone = by(next(batch.parts(1)))
+    _true(torch.equal(alone, whole[:1]), f"{method}: the picture of one event depends on the other events")
 
 
 class _Echo:

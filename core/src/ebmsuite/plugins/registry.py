@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ebmsuite.errors import PluginError, RecipeError, UnknownName
+from ebmsuite.errors import PluginError, Problems, RecipeError, UnknownName
 from ebmsuite.hookspecs import KINDS, Component
 from ebmsuite.plugins.discovery import CORE, FIRST_PARTY, Plugins, installed
 from ebmsuite.values import conform, plain
@@ -23,7 +23,8 @@ __all__ = ["INJECTED", "REQUIRED", "Parameter", "Registry", "import_target"]
 INJECTED = {
     "event": "the Space of an event",
     "latent": "the Space of a latent vector",
-    "condition": "the Space of a condition, or None",
+    "condition": "the Space of a condition, a tree of Spaces, or None",
+    "codec": "the codec of the data, which must have one (`Dataset.codec`)",
     "examples": "the number of training examples",
     "ranks": "the processes of this run (`ebmsuite.experiment.run.Ranks`)",
     "params": "the parameters that an optimiser updates",
@@ -47,8 +48,10 @@ class Parameter:
     factory: bool = False
     """Whether the setting receives a function that builds the component for a given event Space.
 
-    Such a setting is annotated ``Callable[[Space], ...]``.
+    Such a setting is annotated ``Callable[[Space], ...]``, or ``Callable[..., ...]`` if it also gives a ``condition``.
     """
+    several: bool = False
+    """Whether the value is a list of components. Such a setting is annotated ``tuple[Mask, ...]``."""
 
     @property
     def required(self) -> bool:
@@ -152,31 +155,44 @@ class Registry:
     def _parameter(self, p: inspect.Parameter, hint: Any) -> Parameter:
         options = typing.get_args(hint) or (hint,)
         kind = next((o.component_kind for o in options if hasattr(o, "component_kind")), None)
-        return Parameter(p.name, hint, p.default, kind, typing.get_origin(hint) is collections.abc.Callable)
+        origin = typing.get_origin(hint)
+        several = kind is not None and origin is tuple
+        return Parameter(p.name, hint, p.default, kind, origin is collections.abc.Callable, several)
 
     def fill(self, kind: str, spec: Any, where: str, extras: Mapping[str, Parameter] | None = None) -> Any:
         """Check a spec ``{name: ..., setting: value}`` and add the defaults, also in nested components.
 
-        ``extras`` are allowed keys in addition to the settings. Raises a `RecipeError` that names ``where.key``.
+        ``extras`` are allowed keys in addition to the settings. Raises a `RecipeError` that names ``where.key``, of all
+        settings that are wrong.
         """
         if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
             raise RecipeError(f"{where} must be {{name: <{kind}>, ...}}, got {spec!r}")
         own = self.parameters(kind, spec["name"])
         allowed = {**own, **(extras or {})}
+        problems = Problems()
         for key in spec:
-            if key != "name" and key not in allowed:
-                close = difflib.get_close_matches(str(key), [*allowed, "name"], n=1)
-                hint = f"did you mean {where}.{close[0]}?" if close else f"its settings are: {', '.join(allowed)}"
-                raise RecipeError(f'{where}.{key}: {kind} "{spec["name"]}" has no such setting; {hint}')
+            with problems.noting():
+                if key != "name" and key not in allowed:
+                    close = difflib.get_close_matches(str(key), [*allowed, "name"], n=1)
+                    hint = f"did you mean {where}.{close[0]}?" if close else f"its settings are: {', '.join(allowed)}"
+                    raise RecipeError(f'{where}.{key}: {kind} "{spec["name"]}" has no such setting; {hint}')
         filled: dict[str, Any] = {"name": spec["name"]}
         for key, parameter in allowed.items():
-            value = spec.get(key, parameter.default)
-            if value is REQUIRED:
-                raise RecipeError(f'{where}.{key}: {kind} "{spec["name"]}" needs a value for {key}')
-            if parameter.kind and value is not None:
-                filled[key] = self.fill(parameter.kind, value, f"{where}.{key}")
-            else:
-                filled[key] = conform(value, parameter.hint, f"{where}.{key}")
+            with problems.noting():
+                value = spec.get(key, parameter.default)
+                if value is REQUIRED:
+                    raise RecipeError(f'{where}.{key}: {kind} "{spec["name"]}" needs a value for {key}')
+                if parameter.kind and parameter.several:
+                    if not isinstance(value, list | tuple):
+                        raise RecipeError(
+                            f"{where}.{key}: must be a list of {{name: <{parameter.kind}>, ...}}, got {value!r}"
+                        )
+                    filled[key] = [self.fill(parameter.kind, v, f"{where}.{key}.{i}") for i, v in enumerate(value)]
+                elif parameter.kind and value is not None:
+                    filled[key] = self.fill(parameter.kind, value, f"{where}.{key}")
+                else:
+                    filled[key] = conform(value, parameter.hint, f"{where}.{key}")
+        problems.report()
         return filled
 
     def outline(self, kind: str, spec: Any, extras: Mapping[str, Parameter] | None = None) -> Any:
@@ -190,15 +206,25 @@ class Registry:
         for key, parameter in {**self.parameters(kind, spec["name"]), **(extras or {})}.items():
             value = spec.get(key, None if parameter.required else parameter.default)
             if parameter.kind:
-                known[key] = self.outline(parameter.kind, value)
+                many = parameter.several and isinstance(value, list | tuple)
+                known[key] = (
+                    [self.outline(parameter.kind, v) for v in value] if many else self.outline(parameter.kind, value)
+                )
             else:
                 with suppress(RecipeError):  # a dataclass, such as a schedule, has more keys
                     value = conform(value, parameter.hint, key)
                 known[key] = plain(value)
         return known
 
-    def _maker(self, kind: str, spec: Mapping[str, Any], given: Mapping[str, Any]) -> Callable[[Any], Any]:
-        return lambda event: self.build(kind, spec, **{**given, "event": event})
+    def _maker(self, kind: str, spec: Mapping[str, Any], given: Mapping[str, Any]) -> Callable[..., Any]:
+        return lambda event, **other: self.build(kind, spec, **{**given, "event": event, **other})
+
+    def _of_split(self, spec: Mapping[str, Any], split: str) -> Mapping[str, Any]:
+        if "split" not in self.parameters("dataset", spec["name"]):
+            if split != "train":
+                raise RecipeError(f'data set "{spec["name"]}" has no splits')
+            return spec
+        return {**spec, "split": split}
 
     def build(self, kind: str, spec: Mapping[str, Any], **given: Any) -> Any:
         """Build the component that a filled spec describes. ``given`` holds values for the names of `INJECTED`."""
@@ -211,9 +237,13 @@ class Registry:
             nested = parameters[key].kind
             if nested is None or value is None:
                 arguments[key] = value
+            elif parameters[key].several:
+                arguments[key] = tuple(self.build(nested, v, **given) for v in value)
             elif parameters[key].factory:
                 arguments[key] = self._maker(nested, value, given)
             else:
+                if nested == "dataset" and "split" in spec:  # data inside a data set are of its split
+                    value = self._of_split(value, spec["split"])
                 arguments[key] = self.build(nested, value, **given)
         for name, parameter in inspect.signature(target).parameters.items():
             if name in INJECTED:

@@ -5,7 +5,7 @@ ends. A *phase* is one way of drawing samples: energy, kernel, chains and number
 """
 
 from ebmsuite.sampling.annealed import AnnealedLangevin
-from ebmsuite.sampling.chains import Augmentation, Buffer, Chains, Data, Memory, Noise, Proposal, Start
+from ebmsuite.sampling.chains import Augmentation, Bank, Buffer, Chains, Data, Memory, Noise, Proposal, Start, Visible
 from ebmsuite.sampling.descent import Descent
 from ebmsuite.sampling.fast import FastPath
 from ebmsuite.sampling.gibbs import GibbsWithGradients
@@ -24,6 +24,7 @@ __all__ = [
     "NUTS",
     "AnnealedLangevin",
     "Augmentation",
+    "Bank",
     "Buffer",
     "Chains",
     "Data",
@@ -41,6 +42,7 @@ __all__ = [
     "Sampler",
     "Start",
     "Target",
+    "Visible",
     "run",
     "target_of",
     "temperature",

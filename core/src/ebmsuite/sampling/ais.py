@@ -172,7 +172,7 @@ def _checked(betas: Sequence[float], kernel: Sampler | Sequence[Sampler]) -> tup
 
 def _anneal(path: GeometricPath, x: Tensor, betas: list[float], kernels: list[Sampler], rng: torch.Generator) -> Tensor:
     """log w [B] along betas, which rise or fall."""
-    here = path.at(x)
+    here = path.point(x)
     warn_if_rounded(here.energy, "annealed importance sampling")
     log_w = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     with progress("annealing", len(betas) - 1) as advance:

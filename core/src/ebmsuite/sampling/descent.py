@@ -29,9 +29,9 @@ class Descent:
         return 0.0
 
     def init(self, x: Tensor, target: Target) -> State:
-        return State(x)
+        return State(target.place(x))
 
     def step(self, state: State, target: Target, rng: torch.Generator) -> tuple[State, Info]:
         w, s = fixed(self.gradient_weight), target.scale
         energy, gradient = target.value_and_grad(state.x)
-        return State(state.x - (w * s * s) * gradient), Info(energy)
+        return State(target.place(state.x - (w * s * s) * gradient)), Info(energy)

@@ -30,7 +30,7 @@ from ebmsuite.errors import RecipeError
 from ebmsuite.sampling.kernel import Target, target_of
 from ebmsuite.tree import Tree, flatten, tree_map
 
-__all__ = ["FastPath", "Mode", "Route", "channels_last", "compiled", "graphed"]
+__all__ = ["FastPath", "Mode", "Route", "channels_last", "channels_last_3d", "compiled", "graphed"]
 
 log = logging.getLogger("ebmsuite")
 
@@ -53,9 +53,11 @@ class FastPath:
     """The routes of one energy, by the shapes of events and conditions (``routes``).
 
     All processes choose the route together at the first draw of learning; shapes that come later take the same route.
-    ``mode`` "auto" measures. The name of a route selects it and raises `RecipeError` if it does not work. ``draws`` is
-    the expected number of draws of the run, over which the cost of a compilation is spread. ``agree`` gives all
-    processes of a run the choice of the first.
+    ``mode`` "auto" measures. The name of a route selects it and raises `RecipeError` if it does not work. ``settled``
+    says whether the choice was measured. If a route failed to compile, for instance because a signal ended the
+    compiler, chains run eagerly in this process, and a resumed run tries again. ``draws`` is the expected number of
+    draws of the run, over which the cost of a compilation is spread. ``agree`` gives all processes of a run the choice
+    of the first.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class FastPath:
     ) -> None:
         self.energy, self.mode, self.draws, self.agree, self.name = energy, mode, draws, agree, name
         self.routes: dict[str, Route] = {}
+        self.settled = True
         self._checked: set[str] = set()
         self._made: dict[str, Program] = {}
 
@@ -104,7 +107,7 @@ class FastPath:
         if route == "eager":
             return eager
         function = self._of(route, x, condition)
-        return Target(partial(function, condition=condition), eager.scale)
+        return eager._replace(value_and_grad=partial(function, condition=condition))
 
     def _of(self, route: Route, x: Tensor, condition: Tree) -> Program:
         key = f"{route} {_key(x, condition)}"
@@ -117,6 +120,7 @@ class FastPath:
         eager(x)
         expected = _seconds(eager, x) * steps * self.draws
         best: Route = "eager"
+        failed = False
         ratio = 0.9  # a gain below 10 % does not justify another path
         for route in ("graphed", "compiled") if x.is_cuda else ("compiled",):
             if expected < 20 * SECONDS[route]:
@@ -126,7 +130,11 @@ class FastPath:
                 function = self._of(route, x, condition)
                 gradient, exact = function(x, condition)[1], eager(x)[1]
             except Exception as error:
-                log.warning("%s: the %s path does not work (%s); not used", self.name, route, _first_line(error))
+                failed = True
+                log.warning(
+                    "%s: the %s path failed (%s); chains run without it, and a resumed run tries it again",
+                    self.name, route, _first_line(error),
+                )  # fmt: skip
                 continue
             took = time.perf_counter() - started
             off = float((gradient - exact).norm() / exact.norm().clamp(min=1e-30))
@@ -138,6 +146,7 @@ class FastPath:
             log.info("%s: %s takes %.2f of the eager time (built in %.0f s)", self.name, route, found, took)
             if found < ratio:
                 best, ratio = route, found
+        self.settled = best != "eager" or not failed
         return best
 
 
@@ -193,9 +202,24 @@ def channels_last(net: nn.Module) -> None:
             module.to(memory_format=torch.channels_last)
 
 
+def channels_last_3d(net: nn.Module, last: bool) -> bool:
+    """Convert the weights of 3-D convolutions to channels-last, or back, in place. Whether the net has any.
+
+    The format of the weights decides the format in which torch computes. Which one is faster depends on the machine:
+    see `ebmsuite.experiment.pace`.
+    """
+    found = [module for module in net.modules() if isinstance(module, nn.Conv3d | nn.ConvTranspose3d)]
+    for module in found:
+        module.to(memory_format=torch.channels_last_3d if last else torch.contiguous_format)
+    return bool(found)
+
+
 def _key(x: Tensor, condition: Tree) -> str:
-    """Device, dtype and shape of the events, and the shapes of the condition."""
-    shapes = ["x".join(map(str, v.shape)) for v in (x, *flatten(condition).values())]
+    """Device, dtype and shape of the events, and the shapes of the condition, with the keys of its dicts."""
+    shapes = ["x".join(map(str, x.shape))]
+    for path, v in flatten(condition).items():
+        keys = [part for part in path.split(".") if part and not part.startswith("#")]
+        shapes.append(" ".join([*keys, "x".join(map(str, v.shape))]))
     return f"{x.device.type} {str(x.dtype).removeprefix('torch.')} {' | '.join(shapes)}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 import torch
@@ -31,6 +32,10 @@ __all__ = [
 ]
 
 
+def _anywhere(x: Tensor) -> Tensor:
+    return x
+
+
 class Target(NamedTuple):
     """Everything that a sampler may use of an energy."""
 
@@ -38,14 +43,21 @@ class Target(NamedTuple):
     """x -> (E [B], dE/dx like x)."""
     scale: Tensor | float
     """The unit of length per coordinate. A coordinate of scale 0 does not move."""
+    place: Callable[[Tensor], Tensor] = _anywhere
+    """x -> the nearest point that is allowed, an affine map under which E does not change (`Energy.place`)."""
+
+    def tangent(self, v: Tensor) -> Tensor:
+        """The part of the direction v that leads from allowed points to allowed points."""
+        return self.place(v) - self.place(torch.zeros_like(v))
 
 
 class Sampler(Protocol):
     """An MCMC kernel: a frozen dataclass of numbers.
 
     ``init`` makes the state of chains at x; ``step`` moves it, with all randomness from ``rng``. States have a field
-    ``x``. The info of a step has a field ``energy`` [B], which costs no further evaluation: the energy of the new point
-    if the kernel knows it (adjusted kernels do), otherwise of the point before the step.
+    ``x``, a point that `Target.place` does not change. The info of a step has a field ``energy`` [B], which costs no
+    further evaluation: the energy of the new point if the kernel knows it (adjusted kernels do), otherwise of the point
+    before the step.
     """
 
     if not TYPE_CHECKING:  # lets a recipe nest a kernel in a sampler's setting; kernels do not repeat it
@@ -71,7 +83,8 @@ class Held(NamedTuple):
 
 
 def hold(x: Tensor, target: Target) -> Held:
-    """Evaluate the target at x."""
+    """Place x and evaluate the target there."""
+    x = target.place(x)
     return Held(x, *target.value_and_grad(x))
 
 
@@ -134,7 +147,11 @@ def target_of(energy: Energy, x: Tensor, condition: Tree = None, graph: bool = F
             (gradient,) = torch.autograd.grad(value.sum(), x, create_graph=True)
         return value, gradient
 
-    return Target(value_and_grad_graph if graph else value_and_grad, energy.scale(x, condition))
+    return Target(
+        value_and_grad_graph if graph else value_and_grad,
+        energy.scale(x, condition),
+        partial(energy.place, condition=condition),
+    )
 
 
 def temperature(sampler: Sampler) -> float | None:
@@ -156,7 +173,7 @@ def tempered(target: Target, temperature: float) -> Target:
         value, gradient = target.value_and_grad(x)
         return value / temperature, gradient / temperature
 
-    return Target(value_and_grad, target.scale * temperature**0.5)
+    return target._replace(value_and_grad=value_and_grad, scale=target.scale * temperature**0.5)
 
 
 def run(

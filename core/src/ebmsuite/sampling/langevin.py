@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ebmsuite.sampling.kernel import Target, normal_like
 from ebmsuite.schedule import Schedule
+from ebmsuite.space import Space
 
 __all__ = ["Info", "Langevin", "State"]
 
@@ -34,12 +35,18 @@ class Langevin:
 
     Any number may be a schedule of the learning step. Giving both a temperature and a noise scale is an error, because
     both set the noise.
+
+    With ``clip``, every step ends by clamping x to ``event.range``, the interval of the data, as published for point
+    clouds (Xie et al., CVPR 2021). The chains then do not sample exp(-E / T) near the ends of the interval.
     """
 
     step_size: float | Schedule | None = None
     temperature: float | Schedule | None = None
     gradient_weight: float | Schedule | None = None
     noise_scale: float | Schedule | None = None
+    clip: bool = False
+    event: Space | None = None
+    """The space of the events, of which only the range is used, and only with ``clip``."""
 
     continuous: ClassVar[bool] = True
     adjusted: ClassVar[bool] = False
@@ -49,6 +56,8 @@ class Langevin:
             raise ValueError("langevin: temperature and noise_scale both set the noise; give one of them")
         if self.step_size is None and (self.gradient_weight is None or self.noise_scale is None):
             raise ValueError("langevin: give step_size, or both gradient_weight and noise_scale")
+        if self.clip and (self.event is None or self.event.range is None):
+            raise ValueError("langevin: clip needs events with a range, and these have none; leave out clip")
 
     def weights(self) -> tuple[float, float]:
         """(w, n). Schedules must have been evaluated (`ebmsuite.schedule.at`)."""
@@ -67,7 +76,7 @@ class Langevin:
         return n * n / (2 * w) if w else math.inf
 
     def init(self, x: Tensor, target: Target) -> State:
-        return State(x)
+        return State(target.place(x))
 
     def step(self, state: State, target: Target, rng: torch.Generator) -> tuple[State, Info]:
         (w, n), s = self.weights(), target.scale
@@ -77,4 +86,8 @@ class Langevin:
             x = normal_like(state.x, rng).mul_(n * s).add_(state.x).sub_(gradient, alpha=w)
         else:  # a scalar factor can be fused into the addition, which saves a pass over memory
             x = normal_like(state.x, rng).mul_(n * s).add_(state.x).sub_(gradient, alpha=w * s * s)
-        return State(x), Info(energy)
+        if self.clip:
+            assert self.event is not None
+            assert self.event.range is not None
+            x = x.clamp(*self.event.range)
+        return State(target.place(x)), Info(energy)

@@ -86,8 +86,10 @@ class NUTS:
 
     def step(self, state: Held, target: Target, rng: torch.Generator) -> tuple[Held, Info]:
         s = unit(target, self.scale)
-        # coordinates that do not move must not affect the U-turn criterion
+        # directions in which nothing moves must not affect the U-turn criterion
         p = normal_like(state.x, rng) * (s != 0)
+        if not isinstance(s, Tensor) or s[0].numel() == 1:  # with unequal units the dynamics leave the tangent space
+            p = target.tangent(p)
         h0 = state.energy + event_sum(p * p) / 2
         left = right = Edge(state, p)
         stretch = Stretch(state, torch.zeros_like(h0), p)

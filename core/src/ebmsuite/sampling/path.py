@@ -48,11 +48,11 @@ class GeometricPath:
     def __init__(self, energy: Energy, base: Density, x: Tensor, condition: Tree = None) -> None:
         self.base, self.condition = base, condition
         self.model = target_of(energy, x, condition)
-        if (torch.as_tensor(self.model.scale) == 0).any():
-            raise ValueError("ais: Z is an integral over all coordinates, but the energy keeps some fixed (scale 0)")
+        if (torch.as_tensor(self.model.scale) == 0).any() or not torch.equal(self.model.place(x), x):
+            raise ValueError("ais: Z is an integral over all events, but the energy keeps some coordinates fixed")
 
-    def at(self, x: Tensor) -> Point:
-        """Evaluate both ends."""
+    def point(self, x: Tensor) -> Point:
+        """Compute both ends of the path at ``x``."""
         return Point(x, *self._reference(x), *self.model.value_and_grad(x))
 
     def step(self, kernel: Sampler, b: float, here: Point, rng: torch.Generator) -> tuple[Point, Any]:
@@ -66,14 +66,14 @@ class GeometricPath:
 
         def value_and_grad(x: Tensor) -> tuple[Tensor, Tensor]:
             nonlocal last
-            last = self.at(x)
+            last = self.point(x)
             return last.mixed(b)
 
         state = kernel.init(here.x, Target(lambda x: here.mixed(b), self.model.scale))
         state, info = kernel.step(state, Target(value_and_grad, self.model.scale), rng)
         moved, stayed = _same(state.x, last.x), _same(state.x, here.x)
         if not (moved | stayed).all():
-            return self.at(state.x), info
+            return self.point(state.x), info
         return Point(*(torch.where(per_row(moved, new), new, old) for new, old in zip(last, here, strict=True))), info
 
     def _reference(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -113,7 +113,7 @@ def tune(
     wanted = wanted_acceptance(kernel, accept, "tune")
     x = base.sample(n, rng, condition).to(dtype=dtype)
     path, log_h, tuned = GeometricPath(energy, base, x, condition), math.log(fixed(adapted.step_size)), []
-    here = path.at(x)
+    here = path.point(x)
     with progress("step sizes", len(betas) - 2) as advance:
         for b in betas[1:-1]:
             scale = (here.x / path.model.scale).std(0)

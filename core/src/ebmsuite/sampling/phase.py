@@ -10,15 +10,16 @@ import torch
 from torch import Tensor
 
 from ebmsuite.energy import Energy, warn_if_rounded
+from ebmsuite.memory import chunk_size
 from ebmsuite.progress import progress
 from ebmsuite.sampling.chains import Chains, Start
 from ebmsuite.sampling.fast import FastPath
 from ebmsuite.sampling.kernel import Sampler, run, target_of
 from ebmsuite.schedule import Schedule, at
 from ebmsuite.space import Batch
-from ebmsuite.tree import Tree
+from ebmsuite.tree import Tree, tree_map
 
-__all__ = ["Draw", "Phase", "chunk_size", "in_mode"]
+__all__ = ["Draw", "Phase", "in_mode", "repeated"]
 
 Each = Callable[[int, Any, Any], None]
 
@@ -32,6 +33,12 @@ class Draw(NamedTuple):
     start: Start
     energy: Tensor | None
     """E [B] as the last step reported it (see `Sampler`); None without a step."""
+    per_row: int = 1
+    """Number of chains per row of the batch. The chains of a row follow one another in ``x``."""
+
+    def rows(self, values: Tensor) -> Tensor:
+        """The mean over the chains of each row: values [rows * chains, ...] -> [rows, ...]."""
+        return values.reshape(-1, self.per_row, *values.shape[1:]).mean(1)
 
 
 class Phase:
@@ -54,9 +61,9 @@ class Phase:
         self.energy, self.chains, self.nets = energy, chains, nets
         self.fast = fast or FastPath(energy)
         self._sampler, self._steps = sampler, steps
-        self.at(0)
+        self.set_step(0)
 
-    def at(self, t: int) -> None:
+    def set_step(self, t: int) -> None:
         """Evaluate schedules at learning step ``t``. The loop calls this before every step."""
         self.sampler: Sampler = at(self._sampler, t)
         self.steps = round(self._steps(t)) if isinstance(self._steps, Schedule) else self._steps
@@ -74,15 +81,19 @@ class Phase:
         proposal: Start | None = None,
         graph: int = 0,
     ) -> Draw:
-        """Run one chain per row of ``batch``.
+        """Run one chain per row of ``batch``, or `Chains.per_row` chains.
 
         The last ``graph`` steps keep their autograd graph, so the result is differentiable in the energy's parameters
         and, if these are all steps, in the start.
         """
+        each = self.chains.per_row
+        if each > 1:
+            batch, condition = batch.repeat_interleave(each), repeated(condition, each)
+            proposal = None if proposal is None else Start(*(repeated(v, each) for v in proposal))
         start = self.chains.start(len(batch), rng, batch, condition, proposal)
         x, energy = self._run(start, rng, self.steps, graph=graph, learning=True)
         self.chains.keep(start, x)
-        return Draw(x, start.condition, start, energy)
+        return Draw(x, start.condition, start, energy, each)
 
     def sample(
         self,
@@ -101,7 +112,7 @@ class Phase:
         """
         start = self.chains.start(n, rng, None, condition, proposal)
         steps = self.sampling_steps if steps is None else steps
-        return self.refine(start, rng, steps, each, batch or chunk_size(start.x))
+        return self.refine(start, rng, steps, each, batch or chunk_size(start.x.shape[1:], self.energy))
 
     def refine(
         self,
@@ -131,7 +142,7 @@ class Phase:
         each: Each | None = None,
         learning: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        x, info = start.x, None
+        x, info = self.energy.place(start.x, start.condition), None
         with in_mode(self.energy, learning and self.nets == "train"):
             plain, kept = max(steps - graph, 0), min(graph, steps)
             if plain:
@@ -151,9 +162,9 @@ class Phase:
         return x, None if info is None else info.energy.detach()
 
 
-def chunk_size(x: Tensor) -> int:
-    """Number of events like those of x [B, *event] to run at once: 250 for 28x28 pictures, scaled by the event size."""
-    return max(1, 196_608 // max(1, x[0].numel()))
+def repeated(tree: Tree, times: int) -> Tree:
+    """Every row of a tree ``times`` times, one after the other."""
+    return tree_map(lambda v: v.repeat_interleave(times, 0), tree)
 
 
 @contextmanager

@@ -32,18 +32,18 @@ def moments(steps: int, frames: int, spacing: Literal["even", "geometric"]) -> l
 
 
 def follow(
-    phase: Phase, start: Start, rng: torch.Generator, at: Collection[int], device: torch.device | str = "cpu"
+    phase: Phase, start: Start, rng: torch.Generator, times: Collection[int], device: torch.device | str = "cpu"
 ) -> dict[int, Tensor]:
-    """Run chains from ``start``; return the states [B, *event], on ``device``, after each number of steps in ``at``."""
+    """Run chains from ``start``; return states [B, *event] on ``device`` after each number of steps in ``times``."""
     seen: dict[int, Tensor] = {}
 
     def look(done: int, x: Tensor) -> None:
-        if done in at:
+        if done in times:
             seen[done] = x.detach().to(device, copy=True)
 
     def each(i: int, state: Any, info: Any) -> None:
         look(i + 1, state.x)
 
     look(0, start.x)
-    phase.refine(start, rng, max(at, default=0), each)
+    phase.refine(start, rng, max(times, default=0), each)
     return seen

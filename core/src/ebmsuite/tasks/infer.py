@@ -8,10 +8,10 @@ from torch import Tensor
 from ebmsuite.density import Encoder
 from ebmsuite.errors import UserError
 from ebmsuite.generator import NormalGenerator
-from ebmsuite.model import Model, rows_at_once
+from ebmsuite.model import Model
 from ebmsuite.sampling import Descent, Langevin, run, target_of
 from ebmsuite.space import Batch
-from ebmsuite.tasks.checks import finite
+from ebmsuite.tasks.validation import finite
 
 __all__ = ["infer", "normal_generator", "reconstruct"]
 
@@ -38,7 +38,7 @@ def infer(model: Model, batch: Batch, rng: torch.Generator, descent: int = 0, no
     if not descent:
         return z
     whole = batch.to(model.device)
-    size = rows_at_once(batch.x.shape[1:])
+    size = model.rows_at_once(batch.x.shape[1:])
     parts = zip(whole.parts(size), torch.split(z, size), strict=True)
     return finite(torch.cat([_descend(model, part, start, descent, rng) for part, start in parts]), "descent")
 
@@ -53,7 +53,7 @@ def _mean(model: Model, batch: Batch) -> Tensor:
     encoder = model.players.get("encoder")
     if not isinstance(encoder, Encoder):
         raise UserError(f"{model.recipe.recipe}: without noise, inference begins at an encoder's mean; it has none")
-    parts = batch.to(model.device).parts(rows_at_once(batch.x.shape[1:]))
+    parts = batch.to(model.device).parts(model.rows_at_once(batch.x.shape[1:]))
     return finite(torch.cat([encoder.moments(encoder.sees(part))[0] for part in parts]), "inference")
 
 

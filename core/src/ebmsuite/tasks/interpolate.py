@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ebmsuite.sampling import Phase, Start
-from ebmsuite.tasks.checks import at_least
 from ebmsuite.tasks.short_run import twin
+from ebmsuite.tasks.validation import at_least
 from ebmsuite.tree import Tree
 
 __all__ = ["between", "mixtures", "weights"]

@@ -11,7 +11,7 @@ from ebmsuite.energy import Energy
 from ebmsuite.errors import UserError
 from ebmsuite.model import Model
 from ebmsuite.sampling import Langevin, Noise, Phase, target_of
-from ebmsuite.tasks.checks import finite
+from ebmsuite.tasks.validation import finite
 from ebmsuite.tree import Tree, per_row
 
 __all__ = ["ShortRunGenerator", "invert", "mean_squares", "short_run", "twin"]

@@ -65,14 +65,20 @@ class Columns:
         x = self.standardised(table.values)
         return Batch(x, index=torch.arange(len(x))), table.skipped
 
-    def write(self, x: Tensor, path: Path) -> None:
+    def write(self, x: Tensor, path: Path, batch: Batch | None = None) -> None:
         """Write events x [N, D] in the units of the files: .csv with a header, or .npz (x, feature_names).
 
-        The file is written atomically. Raises `DataError` for another ending.
+        A .csv has a further column for each entry of the ``meta`` of ``batch``. The file is written
+        atomically. Raises `DataError` for another ending.
         """
         path, values = Path(path), self.original(x)
         if path.suffix.lower() == ".csv":
-            write_csv(path, self.names, [[f"{value:.9g}" for value in row] for row in values])
+            facts = (
+                {} if batch is None or batch.meta is None else {k: v.tolist() for k, v in batch.meta.items()}
+            )
+            cells = [[f"{value:.9g}" for value in row] for row in values]
+            lines = [[*row, *more] for row, *more in zip(cells, *facts.values(), strict=True)]
+            write_csv(path, [*self.names, *facts], lines)
         elif path.suffix.lower() == ".npz":
             with replacing(path) as aside:
                 np.savez(aside, x=values, feature_names=np.array(self.names))

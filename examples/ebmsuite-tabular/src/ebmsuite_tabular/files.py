@@ -107,10 +107,10 @@ def csv_cells(path: Path) -> Cells:
             raise DataError(f"{shown}: {what}; every column needs a name of its own in the first line")
     if all(_number(name) is not None for name in header):
         raise DataError(f"{shown}: the first line must name the columns, and it holds numbers")
-    for at, row in enumerate(rows, 1):
+    for number, row in enumerate(rows, 1):
         if len(row) != len(header):
             hint = "; write numbers with a point, not a comma" if len(row) > len(header) else ""
-            raise DataError(f"{shown}: row {at} has {len(row)} cells and the header {len(header)}{hint}")
+            raise DataError(f"{shown}: row {number} has {len(row)} cells and the header {len(header)}{hint}")
     return Cells(header, rows, blank)
 
 
@@ -130,7 +130,7 @@ def _read_csv(path: Path, columns: Sequence[str] | None, target: str | None, inv
         "columns that are not learned": [name for name in header if name not in names and name != target],
     }
     table = RawTable(names, values, np.arange(len(rows)), labels)
-    return _valid(path, table, lambda at, place: rows[at][places[place]], skipped, target, invalid)
+    return _valid(path, table, lambda row, place: rows[row][places[place]], skipped, target, invalid)
 
 
 def _read_npz(path: Path, columns: Sequence[str] | None, target: str | None, invalid: Invalid) -> RawTable:
@@ -160,7 +160,7 @@ def _read_npz(path: Path, columns: Sequence[str] | None, target: str | None, inv
         "arrays that are not read": sorted(set(arrays) - {"x", "feature_names", "split", target}),
     }
     table = RawTable(picked, values, np.arange(len(x)), labels, split)
-    return _valid(path, table, lambda at, place: str(values[at, place]), skipped, target, invalid)
+    return _valid(path, table, lambda row, place: str(values[row, place]), skipped, target, invalid)
 
 
 def _valid(
@@ -181,19 +181,19 @@ def _valid(
         unlabelled = np.isin(np.char.lower(table.labels), ("", "nan"))
     kept = ~(bad.any(1) | unlabelled)
     if not kept.all() and invalid == "error":
-        at = int(np.argmin(kept))
-        if bad[at].any():
-            place = int(np.argmax(bad[at]))
-            column, text = table.names[place], text_of(at, place)
+        row = int(np.argmin(kept))
+        if bad[row].any():
+            place = int(np.argmax(bad[row]))
+            column, text = table.names[place], text_of(row, place)
             what = f'"{text}" is not a finite number' if text else "the cell is empty"
             what += "; write it with a point, or without commas" if "," in text else ""
         else:
             assert table.labels is not None
-            column, what = str(target), f'the label is "{table.labels[at]}"'
+            column, what = str(target), f'the label is "{table.labels[row]}"'
         more = int((~kept).sum()) - 1
         others = f" (and {more} more rows)" if more else ""
         raise DataError(
-            f'{printable(path)}: row {at + 1}, column "{column}": {what}{others}; correct it, or leave out '
+            f'{printable(path)}: row {row + 1}, column "{column}": {what}{others}; correct it, or leave out '
             'such rows with "invalid: skip"'
         )
     reasons = {

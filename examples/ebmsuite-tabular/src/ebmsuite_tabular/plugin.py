@@ -84,7 +84,7 @@ class Tabular(Plugin):
         """Scoring of a user's file with a trained model."""
         return [
             Component(
-                "tabular/score", "ebmsuite_tabular.tasks:Score", "append the energy of every row to a csv"
+                "tabular/score", "ebmsuite_tabular.tasks:ScoreRows", "append the energy of every row to a csv"
             )
         ]
 

@@ -15,7 +15,7 @@ from ebmsuite_tabular.files import csv_cells
 
 
 @dataclass(frozen=True)
-class Score:
+class ScoreRows:
     """Append a column ``column`` with the energy of each row to a csv; higher means more anomalous.
 
     The input is a csv with the columns that the model was trained on, in any order, and possibly others. The

@@ -31,7 +31,7 @@ DIGITS_FID = Case(
     bar={"quick": 8.0, "full": 3.0},
     baselines=NOTHING_LEARNED,
     needs={"full": ("gpu",)},
-    note="in the space of a classifier trained on these digits: not comparable with any Inception FID",
+    note="features of a classifier trained on these digits; not comparable with an Inception FID",
 )
 
 DIGITS_NEAREST = Case(
@@ -43,8 +43,8 @@ DIGITS_NEAREST = Case(
     bar={"quick": 0.8, "full": 0.8},
     baselines={"held-out real": {"of": "held-out"}},
     needs={"full": ("gpu",)},
-    note="distance to the nearest training digit over that of held-out digits: 0 for copies, 1 for fresh digits, more "
-    "for what is no digit; says nothing of quality",
+    note="distance to the nearest training digit divided by that of held-out digits: 0 for copies, 1 for new digits, "
+    "more for samples that are not digits; does not measure quality",
 )
 
 MNIST_SHORT_RUN = Case(
@@ -55,7 +55,7 @@ MNIST_SHORT_RUN = Case(
     n={"quick": 1000, "full": 10_000},
     baselines=NOTHING_LEARNED,
     needs={"quick": ("data:image/mnist",), "full": ("gpu", "data:image/mnist")},
-    note="in the space of a classifier trained on MNIST; the paper has no MNIST number",
+    note="features of a classifier trained on MNIST; the paper reports no number for MNIST",
 )
 
 CIFAR_FID = Case(
@@ -93,14 +93,14 @@ DIGITS_LATENT_MSE = Case(
     better="lower",
     n={"quick": 1000, "full": 1000},
     needs={"full": ("gpu",)},
-    note="of test digits a pixel, in [-1, 1], against g(z) with z from the posterior's chains",
+    note="mean over the pixels of test digits, in [-1, 1]; reconstruction g(z) with z from the chains of the posterior",
 )
 DIGITS_VAE_FID = replace(DIGITS_LATENT_FID, name="image/digits-vae-fid", recipe="image/digits-vae")
 DIGITS_VAE_MSE = replace(
     DIGITS_LATENT_MSE,
     name="image/digits-vae-mse",
     recipe="image/digits-vae",
-    note="of test digits a pixel, in [-1, 1], against g(z) with z drawn from the encoder",
+    note="mean over the pixels of test digits, in [-1, 1]; reconstruction g(z) with z drawn from the encoder",
 )
 DIGITS_SCORES_FID = replace(
     DIGITS_LATENT_FID, name="image/digits-latent-dsm-fid", recipe="image/digits-latent-dsm", bar={"quick": 8.0}
@@ -129,7 +129,7 @@ def _published(data: str, n: int, mse: tuple[float, ...], fid: tuple[float, ...]
             },
             note=f"published protocol: {n:,} samples against the training pictures, Inception-v3"
             if score == "fid"
-            else "published protocol: a pixel of test pictures in [-1, 1], z from the posterior's chains",
+            else "published protocol: mean over the pixels of test pictures in [-1, 1], z from posterior chains",
         )
     return SimpleNamespace(**rows)
 
@@ -152,7 +152,7 @@ PYRAMID = Case(
         "its pixels in random order": {"of": "noise"},
     },
     needs={"full": ("gpu",)},
-    note="sliced Wasserstein distance of 7x7 patches; copies would be at the floor, so look at the samples",
+    note="sliced Wasserstein distance of 7x7 patches; copies would have the lowest value, so look at the samples",
 )
 
 # -- anomalies -----------------------------------------------------------------------------------------------------
@@ -184,9 +184,9 @@ def _anomaly(digit: int, protocol: Literal["pooled", "standard"], recipe: str) -
         needs={"quick": ("data:image/mnist",), "full": ("gpu", "data:image/mnist")},
         settings={"data.data.held_out": digit, "data.data.protocol": protocol},
         last=10,
-        note="the published split is not known; of the two this is the one whose share of anomalies allows the numbers"
+        note="the published split is unknown; of the two, only this one has few enough anomalies for these numbers"
         if known
-        else "the split of the public loaders without its leak: a third and more are anomalies, no number is published",
+        else "the split of the public loaders without their leak: at least a third are anomalies; no published numbers",
     )
 
 

@@ -1,30 +1,26 @@
-"""The small classifier behind `extractors.DigitClassifier`: its net, training and cache."""
+"""The small classifier behind `extractors.DigitClassifier`: its network and training."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ebmsuite.dataset import Dataset
-from ebmsuite.errors import DataError, UserError
-from ebmsuite.files import cache_folder, replacing
-from ebmsuite_image.metrics.examples import pictures
+from ebmsuite.dataset import Dataset, digest_of
+from ebmsuite.errors import UserError
+from ebmsuite.evaluation.judges import Judge, judge
+from ebmsuite_image.metrics.examples import picture_batches
 from ebmsuite_image.raster import from_uint8, to_uint8
 
-__all__ = ["SmallNet", "cached", "labelled", "learn"]
+__all__ = ["SmallNet", "accuracy", "labelled", "learn", "trained"]
 
 VERSION = "cnn64-1"
-"""Part of the cache key. Raise it with every change of `SmallNet` or `learn`."""
+"""A setting of the judge. Raise it with every change of `SmallNet` or `learn`."""
 
 _BATCH, _RATE, _DECAY, _SHIFT, _SEED = 60, 5e-3, 1e-2, 2, 20_240
+_SETTINGS = {"version": VERSION, "batch": _BATCH, "lr": _RATE, "weight_decay": _DECAY, "shift": _SHIFT}
 
 
 class SmallNet(nn.Module):
@@ -72,86 +68,55 @@ def labelled(dataset: Dataset, split: str) -> tuple[Tensor, Tensor]:
         )
     if len(labels) == 0 or int(labels.min()) < 0:
         raise UserError(f'extractor "image/classifier": the data set "{split}" has no or negative labels')
-    return torch.cat([to_uint8(x) for x in pictures(dataset)]), labels.to("cpu", torch.int64)
+    return torch.cat([to_uint8(x) for x in picture_batches(dataset)]), labels.to("cpu", torch.int64)
 
 
-def learn(images: Tensor, labels: Tensor, steps: int) -> SmallNet:
+def learn(net: SmallNet, images: Tensor, labels: Tensor, steps: int, rng: torch.Generator) -> None:
     """Train a classifier of uint8 pictures [N, C, H, W] with int64 labels [N]: ``steps`` steps of AdamW on the CPU.
 
-    The result depends on the arguments only, up to rounding: the global random generators are neither read nor
-    advanced. The loss is cross entropy, the learning rate follows a one-cycle schedule, and each batch is shifted by
-    up to two pixels.
+    The loss is cross entropy, the learning rate follows a one-cycle schedule, and each batch is shifted by up to two
+    pixels.
     """
-    rng = torch.Generator().manual_seed(_SEED)
     n, size = len(images), min(_BATCH, len(images))
-    with _alone(), torch.inference_mode(False), torch.enable_grad():
-        net = _drawn(images, labels)
-        optimiser = torch.optim.AdamW(net.parameters(), lr=_RATE, weight_decay=_DECAY)
-        rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=steps)
-        for step in range(steps):
-            place = step % (n // size)
-            if place == 0:
-                order = torch.randperm(n, generator=rng)
-            index = order[place * size : (place + 1) * size]
-            down, right = torch.randint(-_SHIFT, _SHIFT + 1, (2,), generator=rng).tolist()
-            x = torch.roll(from_uint8(images[index]), (down, right), (2, 3))
-            optimiser.zero_grad()
-            F.cross_entropy(net(x)[1], labels[index]).backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            rate.step()
-        with torch.no_grad():
-            seen = torch.cat([net(from_uint8(part))[0] for part in torch.split(images, 500)]).double()
-            net.mean.copy_(seen.mean(0))
-            net.sd.copy_(seen.std(0).clamp(min=1e-6))
-    return net.eval().requires_grad_(False)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=_RATE, weight_decay=_DECAY)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=steps)
+    for step in range(steps):
+        place = step % (n // size)
+        if place == 0:
+            order = torch.randperm(n, generator=rng)
+        index = order[place * size : (place + 1) * size]
+        down, right = torch.randint(-_SHIFT, _SHIFT + 1, (2,), generator=rng).tolist()
+        x = torch.roll(from_uint8(images[index]), (down, right), (2, 3))
+        optimiser.zero_grad()
+        F.cross_entropy(net(x)[1], labels[index]).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        rate.step()
+    with torch.no_grad():
+        seen = torch.cat([net(from_uint8(part))[0] for part in torch.split(images, 500)]).double()
+        net.mean.copy_(seen.mean(0))
+        net.sd.copy_(seen.std(0).clamp(min=1e-6))
 
 
-def cached(images: Tensor, labels: Tensor, steps: int) -> tuple[SmallNet, str]:
-    """The classifier from the cache, or else from `learn`, and its cache key of 64 hex digits.
+@torch.no_grad()
+def accuracy(net: SmallNet, images: Tensor, labels: Tensor) -> float:
+    """The share of uint8 pictures [N, C, H, W] that the net assigns to their labels [N]."""
+    found = torch.cat([net(from_uint8(part))[1].argmax(1) for part in torch.split(images, 64)])
+    return float((found == labels).double().mean())
 
-    The key is the sha256 of pictures, labels and training settings. The file is
-    ``image/classifier-<first 32 digits of the key>.safetensors`` in the cache (`ebmsuite.files.cache_folder`). A rename
-    puts it in place, so concurrent processes never read an incomplete file.
 
-    Errors: `DataError` when the file cannot be read or holds another net.
+def trained(data: Mapping[str, Dataset], steps: int) -> Judge[SmallNet]:
+    """The classifier of ``data["train"]``, trained once (`ebmsuite.evaluation.judges`).
+
+    Its quality is ``test_accuracy`` on ``data["test"]``, None without this split. Errors: those of `labelled`.
     """
-    recipe = json.dumps([VERSION, steps, _BATCH, _RATE, _DECAY, _SHIFT, _SEED, list(images.shape)])
-    digest = hashlib.sha256(recipe.encode())
-    for part in (images, labels):
-        digest.update(part.contiguous().numpy().tobytes())
-    key = digest.hexdigest()
-    path = cache_folder("image") / f"classifier-{key[:32]}.safetensors"
-    if path.is_file():
-        net = _drawn(images, labels)
-        try:
-            net.load_state_dict(load_file(path))
-        except (SafetensorError, RuntimeError) as error:
-            raise DataError(f"{path}: not a stored classifier, delete it to learn it anew: {error}") from error
-        return net.eval().requires_grad_(False), key
-    net = learn(images, labels, steps)
-    with replacing(path) as aside:
-        save_file(net.state_dict(), aside)
-    return net, key
-
-
-def _drawn(images: Tensor, labels: Tensor) -> SmallNet:
-    """The net with its initial weights; the global random generators do not advance."""
-    with torch.random.fork_rng(devices=[]):
-        # not torch.manual_seed, which would also seed the generators of GPUs
-        torch.default_generator.manual_seed(_SEED)
-        return SmallNet(images.shape[1], int(labels.max()) + 1)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Run with one thread, so that sums do not depend on the number of cores.
-
-    One thread is also faster on busy cores: with several, steps this small spend up to 20 times their computing time
-    waiting for other threads.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    splits = {name: labelled(data[name], name) for name in ("train", "test") if name in data}
+    images, labels = splits["train"]
+    return judge(
+        "image/classifier",
+        {name: digest_of(*split) for name, split in splits.items()},
+        {**_SETTINGS, "steps": steps},
+        make=lambda: SmallNet(images.shape[1], int(labels.max()) + 1),
+        learn=lambda net, rng: learn(net, images, labels, steps, rng),
+        measure=lambda net: {"test_accuracy": accuracy(net, *splits["test"]) if "test" in splits else None},
+        seed=_SEED,
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -12,16 +14,17 @@ import numpy as np
 import safetensors
 import safetensors.torch
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.files import printable, replacing
+from ebmsuite.pictures.picture_files import write_png
+from ebmsuite.pictures.sheets import sheet
 from ebmsuite.space import Batch
 from ebmsuite_image.folders import Skipped, find
-from ebmsuite_image.raster import ENDINGS, decode, fit, from_uint8, grid, recolour, to_uint8
+from ebmsuite_image.raster import ENDINGS, decode, fit, from_uint8, recolour, to_uint8
 
-__all__ = ["Inputs", "Pixels", "Scale", "decode", "fit", "from_uint8", "grid", "to_uint8"]
+__all__ = ["Inputs", "Pixels", "Scale", "decode", "fit", "from_uint8", "to_uint8"]
 
 Scale: TypeAlias = Literal["unit", "signed"]
 """The interval from black to white in an array of floats: "unit" is [0, 1], "signed" is [-1, 1]."""
@@ -38,12 +41,25 @@ class Inputs:
     """Pictures ``x`` float32 [N, C, H, W] in [-1, 1] and their ``names`` [N].
 
     A name is the path of the file relative to the given folder, or FILE[i] for a file of several pictures. ``skipped``
-    holds the files or arrays that were left out.
+    holds the files or arrays that were left out, and ``sizes`` the (height, width) of each picture before it was
+    cropped and scaled.
     """
 
     x: Tensor
     names: tuple[str, ...]
     skipped: Skipped
+    sizes: tuple[tuple[int, int], ...]
+
+    @property
+    def resized(self) -> str:
+        """How many pictures were resized, as in "3 pictures from 64x64 to 28x28"; "" if none."""
+        height, width = self.x.shape[-2:]
+        changed = Counter(size for size in self.sizes if size != (height, width))
+        if not changed:
+            return ""
+        n, (h, w) = changed.total(), next(iter(changed))
+        before = f"{h}x{w}" if len(changed) == 1 else f"{len(changed)} sizes"
+        return f"{n:,} picture{'s' if n > 1 else ''} from {before} to {height}x{width}"
 
 
 @dataclass(frozen=True)
@@ -98,24 +114,27 @@ class Pixels:
             )
         if path.is_dir():
             found = find(path)
-            return Inputs(torch.cat([self._picture(f) for f in found.paths]), found.printable, found.skipped)
+            x, sizes = self._pictures(found.paths)
+            return Inputs(x, found.printable, found.skipped, sizes)
         name = printable(path.name)
         if ending in ENDINGS:
-            return Inputs(self._picture(path), (name,), {})
+            x, sizes = self._pictures([path])
+            return Inputs(x, (name,), {}, sizes)
         if ending in _ARRAYS:
             array, others = _load(path)
-            x = self._events(array, shown, scale)
+            x, size = self._events(array, shown, scale)
             names = [name] if len(x) == 1 else [f"{name}[{i}]" for i in range(len(x))]
-            return Inputs(x, tuple(names), {'other than "x"': others} if others else {})
+            return Inputs(x, tuple(names), {'other than "x"': others} if others else {}, (size,) * len(x))
         known = ", ".join((*ENDINGS, *_ARRAYS))
         raise DataError(f'{shown}: pictures are not read from "{path.suffix}" files, but from {known} or a folder')
 
-    def write(self, x: Tensor, path: Path) -> None:
+    def write(self, x: Tensor, path: Path, batch: Batch | None = None) -> None:
         """Write pictures x [N, C, H, W] in [-1, 1], in the format given by the ending of ``path``.
 
         ``.png``: the picture, or a contact sheet of several; ``.npy``: the floats; ``.safetensors``: the floats as
         tensor "x"; no ending: a folder of 0000.png, 0001.png, ... A file is written completely or not at all. Only PNG
-        clamps values outside [-1, 1]. Any other ending is a `DataError`.
+        clamps values outside [-1, 1]. Any other ending is a `DataError`. ``batch`` is not used, because these files
+        hold pictures only.
         """
         path = Path(path)
         if x.dim() != 4 or x.shape[0] == 0 or x.shape[1] not in (1, 3):
@@ -123,7 +142,7 @@ class Pixels:
         x = x.detach().to("cpu", torch.float32).contiguous()
         ending = path.suffix.lower()
         if ending == ".png":
-            _write_png(x, path)
+            write_png(sheet(self.show(x)), path)
         elif ending == ".npy":
             with replacing(path) as aside, aside.open("wb") as file:
                 np.save(file, x.numpy(), allow_pickle=False)
@@ -135,16 +154,29 @@ class Pixels:
                 raise DataError(f"{path}: this folder holds files already; name a new or empty one")
             path.mkdir(parents=True, exist_ok=True)
             digits = max(4, len(str(len(x) - 1)))
-            for i in range(len(x)):
-                _write_png(x[i : i + 1], path / f"{i:0{digits}}.png")
+            for i, picture in enumerate(self.show(x).numpy()):
+                write_png(picture, path / f"{i:0{digits}}.png")
         else:
             known = ".png, .npy, .safetensors or no ending (a folder of PNGs)"
             raise DataError(f'{path}: pictures cannot be written as "{path.suffix}"; use {known}')
 
-    def _picture(self, path: Path) -> Tensor:
-        return from_uint8(fit(decode(path, self.channels)[None], self.size))
+    def show(self, x: Tensor, batch: Batch | None = None) -> Tensor:
+        """Pictures x [N, C, H, W] in [-1, 1] as bytes: uint8 [N, H, W] if C is 1, else [N, H, W, 3] (`to_uint8`)."""
+        if x.dim() != 4 or x.shape[1] not in (1, 3):
+            raise DataError(f"pictures are [N, 1 or 3, height, width], not {list(x.shape)}")
+        pixels = to_uint8(x).cpu()
+        return pixels[:, 0] if x.shape[1] == 1 else pixels.permute(0, 2, 3, 1)
 
-    def _events(self, array: Tensor, path: str, scale: Scale | None) -> Tensor:
+    def _pictures(self, paths: Sequence[Path]) -> tuple[Tensor, tuple[tuple[int, int], ...]]:
+        """The pictures [N, C, H, W] in files, and the size of each in its file."""
+        fitted, sizes = [], []
+        for path in paths:
+            x = decode(path, self.channels)[None]
+            sizes.append((x.shape[-2], x.shape[-1]))
+            fitted.append(from_uint8(fit(x, self.size)))
+        return torch.cat(fitted), tuple(sizes)
+
+    def _events(self, array: Tensor, path: str, scale: Scale | None) -> tuple[Tensor, tuple[int, int]]:
         x = self._layout(array, path)
         if x.is_floating_point():
             x = _signed(x.to(torch.float32), path, scale)
@@ -156,7 +188,7 @@ class Pixels:
             raise DataError(
                 f"{path} is {_dtype(x)}, whose scale is unknown; save it as uint8 in 0..255 or as floats in [-1, 1]"
             )
-        return fit(recolour(x, self.channels), self.size).contiguous()
+        return fit(recolour(x, self.channels), self.size).contiguous(), (x.shape[-2], x.shape[-1])
 
     def _layout(self, x: Tensor, path: str) -> Tensor:
         """The array rearranged to [N, C, H, W], where C is 1 or 3."""
@@ -232,8 +264,3 @@ def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
 
 def _dtype(x: Tensor) -> str:
     return str(x.dtype).removeprefix("torch.")
-
-
-def _write_png(x: Tensor, path: Path) -> None:
-    with replacing(path) as aside:
-        Image.fromarray(grid(x)).save(aside, format="PNG")

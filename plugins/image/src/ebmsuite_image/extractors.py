@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from ebmsuite.dataset import Dataset, split_of
 from ebmsuite.errors import MissingData, UserError
 from ebmsuite.scores import Extractor, Features
-from ebmsuite_image.classifier import cached, labelled
+from ebmsuite_image.classifier import trained
 from ebmsuite_image.inception import find_weights, load_inception
-from ebmsuite_image.raster import from_uint8, recolour, to_uint8
+from ebmsuite_image.raster import recolour, to_uint8
 
 __all__ = ["DigitClassifier", "EfficientNetLite0", "InceptionV3"]
 
@@ -36,7 +36,7 @@ class _Net(Extractor):
     def __call__(self, x: Tensor) -> Features:
         """Features [B, D] and logits [B, C], float32, of pictures [B, C, H, W] in [-1, 1], C 1 or 3."""
         if x.ndim != 4 or x.shape[1] not in (1, 3):
-            raise UserError(f"{self.id}: pictures are [B, 1 or 3, H, W], got {list(x.shape)}")
+            raise UserError(f"{self.id}: expected pictures [B, 1 or 3, H, W], got {list(x.shape)}")
         net = self._ready().to(x.device)
         seen = [self._look(net, part) for part in torch.split(x.float(), _BATCH)]
         return Features(torch.cat([f for f, _ in seen]), torch.cat([logits for _, logits in seen]))
@@ -47,18 +47,18 @@ class _Net(Extractor):
         return self._net
 
     def _load(self) -> nn.Module:
-        raise NotImplementedError(f"{type(self).__name__} defines no _load")
+        raise NotImplementedError(f"{type(self).__name__} must define _load")
 
     def _look(self, net: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError(f"{type(self).__name__} defines no _look")
+        raise NotImplementedError(f"{type(self).__name__} must define _look")
 
 
 class DigitClassifier(_Net):
     """A small classifier with 64 features, trained on ``data["train"]``, which must have labels.
 
-    It is for digits and other small pictures, on which nets trained on photographs work poorly. ``steps`` is the
+    For digits and other small pictures, on which nets trained on photographs perform poorly. ``steps`` is the
     number of training steps: 2,000 take 9 s on one core and reach an accuracy of 98.4 % on the embedded digits. The
-    trained net is cached (`ebmsuite_image.classifier.cached`). Its id ends in the first digits of a hash of data and
+    net is trained once and kept (`ebmsuite.evaluation.judges`). Its id ends in the first digits of a hash of data and
     settings, so scores on different data have different names.
 
     Errors: `UserError` from `prepare` when the training or test set has no labels.
@@ -70,30 +70,20 @@ class DigitClassifier(_Net):
         self._facts: dict[str, Any] = {}
 
     def prepare(self, data: Mapping[str, Dataset]) -> None:
-        """Train the classifier or read it from the cache, and measure its accuracy on ``data["test"]``."""
+        """Train the classifier or read it from the cache. Its accuracy on ``data["test"]`` is stated with scores."""
         train = split_of(data, "train")
         if train is self._train:
             return
-        images, labels = labelled(train, "train")
-        self._net, key = cached(images, labels, self.steps)
-        self.id, self._train = f"cnn64-{key[:8]}", train
-        self._facts = {"size": list(images.shape[2:]), "resize": "none", "test_accuracy": None}
-        if "test" in data:
-            images, labels = labelled(data["test"], "test")
-            logits = torch.cat([self._logits(part) for part in torch.split(images, 1000)])
-            self._facts["test_accuracy"] = float((logits.argmax(1) == labels).double().mean())
+        judge = trained(data, self.steps)
+        self._net, self._train, self.id = judge.net, train, f"cnn64-{judge.key[:8]}"
+        self._facts = {"size": list(train.event.fixed[1:]), "resize": "none", **judge.quality}
 
     def protocol(self) -> Mapping[str, Any]:
         """Picture size, resize filter, and test accuracy (None when there is no test set)."""
         return {"id": self.id, **self._facts, "steps": self.steps}
 
-    def _logits(self, images: Tensor) -> Tensor:
-        logits = self(from_uint8(images)).logits
-        assert logits is not None  # _Net always gives logits
-        return logits
-
     def _load(self) -> nn.Module:
-        raise RuntimeError("the classifier is learnt from data: call prepare(data) before it is used")
+        raise RuntimeError("this classifier is trained on data: call prepare(data) before you use it")
 
     def _look(self, net: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         features, logits = net(x)
@@ -101,7 +91,7 @@ class DigitClassifier(_Net):
 
 
 def need(module: str, extractor: str, extra: str) -> None:
-    """Raise `MissingData` that names the extra to install if a module is missing: before learning, not after it."""
+    """Raise `MissingData`, which names the extra to install, if a module is missing."""
     if importlib.util.find_spec(module) is None:
         raise MissingData(f'{extractor} needs: pip install "ebmsuite-image[{extra}]"')
 
@@ -149,8 +139,8 @@ class InceptionV3(_Net):
     """The Inception-v3 of published FID, KID and IS (TensorFlow, 2015-12-05): 2,048 features, 1,008 logits.
 
     The network is that of torch-fidelity. The user provides the weights: the file ``weights``, else
-    ``weights-inception-2015-12-05-6726825d.pth`` in ``$EBMSUITE_DATA/weights`` (or the same file under
-    pytorch-fid's name, ``pt_inception-...``). Nothing is downloaded. Only this file gets the id ``inception-v3``.
+    ``weights-inception-2015-12-05-6726825d.pth`` in ``$EBMSUITE_DATA/weights`` (or ``pt_inception-...``, the
+    name of the same file in pytorch-fid). Nothing is downloaded. Only this file gets the id ``inception-v3``.
     Pictures are first rounded to bytes, as when they are stored. The logits are those without bias.
 
     Errors: `MissingData` without weights or torch-fidelity, `DataError` for a file that does not fit.

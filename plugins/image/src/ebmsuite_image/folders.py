@@ -1,4 +1,4 @@
-"""The picture files in a folder: which there are, what they are called, and what is left out."""
+"""The picture files in a folder: find, name and check them, and list the files that are left out."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from ebmsuite.files import printable
 from ebmsuite_image.raster import ENDINGS, Unreadable, decode
 from ebmsuite_image.structure import ends
 
-__all__ = ["Found", "Invalid", "Skipped", "checked", "complaint", "composed", "find", "told"]
+__all__ = ["Found", "Invalid", "Skipped", "checked", "complaint", "composed", "find", "summary"]
 
 Invalid: TypeAlias = Literal["error", "skip"]
-"""What becomes of damaged pictures: an error that lists them, or they are left out and reported."""
+"""What to do with damaged pictures: raise an error that lists them, or leave them out and report them."""
 
 Skipped: TypeAlias = Mapping[str, Sequence[str]]
-"""Why inputs were left out, in words that follow a count, and which."""
+"""The inputs that were left out, by reason. A reason is worded to follow a count."""
 
 _SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Found:
-    """Pictures below ``root``: ``names`` [N] inside it, with "/" between folders, and ``prints`` [N] of their content.
+    """Pictures below ``root``: ``names`` [N] relative to it, with "/" between folders, and fingerprints ``prints`` [N].
 
-    The order is that of the names, composed (Unicode NFC): it is the same on systems that store them decomposed.
+    They are sorted by the composed form (Unicode NFC) of their names, so the order is the same on systems that store
+    decomposed names.
     """
 
     root: Path
@@ -45,27 +46,27 @@ class Found:
 
     @property
     def printable(self) -> tuple[str, ...]:
-        """The names [N] as text that every output can hold."""
+        """The names [N] as text that any output can represent."""
         return tuple(map(printable, self.names))
 
     def chosen(self, keep: Callable[[str], bool]) -> Found:
-        """Those pictures whose name ``keep`` accepts."""
+        """The pictures whose name ``keep`` accepts."""
         pairs = [pair for pair in zip(self.names, self.prints, strict=True) if keep(pair[0])]
         names, prints = zip(*pairs, strict=True) if pairs else ((), ())
         return replace(self, names=names, prints=prints)
 
 
 def find(root: Path, invalid: Invalid = "error", remedy: str = "remove or replace them") -> Found:
-    """The pictures in a folder and the folders in it, checked; ``skipped`` has every other file.
+    """Find and check the pictures in a folder and its sub-folders; ``skipped`` lists all other files.
 
-    Links are followed, except to a folder that holds the link, and to a folder or file that is read already. Hidden
-    files and folders are left out. Damaged pictures are one `DataError` that counts and names them and ends in
-    ``remedy``, or are left out (``invalid`` "skip").
+    Links are followed, except links to a folder that contains the link, and links to a folder or file that is read
+    anyway. Hidden files and folders are left out. Damaged pictures raise one `DataError`, which counts and names them
+    and ends with ``remedy``; with ``invalid`` "skip" they are left out instead.
     """
     names, skipped = _listed(root)
     if not names:
-        others = f" (it has {told(skipped)})" if skipped else ""
-        raise DataError(f"{printable(root)} holds no picture; it needs files ending in {', '.join(ENDINGS)}{others}")
+        others = f" (left out: {summary(skipped)})" if skipped else ""
+        raise DataError(f"{printable(root)} contains no pictures; file endings can be {', '.join(ENDINGS)}{others}")
     prints, faults = checked(root, names)
     if faults and invalid == "error":
         raise DataError(f"{complaint(root, faults, len(names))}; {remedy}")
@@ -74,13 +75,13 @@ def find(root: Path, invalid: Invalid = "error", remedy: str = "remove or replac
     return Found(root, tuple(names), prints, skipped).chosen(lambda name: name not in faults)
 
 
-def told(skipped: Skipped) -> str:
-    """What was left out, in one line."""
+def summary(skipped: Skipped) -> str:
+    """Describe in one line what was left out."""
     return "; ".join(f"{len(names)} {reason} ({_few(names)})" for reason, names in skipped.items())
 
 
 def complaint(root: Path, faults: Mapping[str, str], n: int) -> str:
-    """How many of ``n`` pictures are damaged, and the first of them by name with what is wrong."""
+    """Say how many of ``n`` pictures are damaged, and name the first ones with the fault of each."""
     some = _few([f"{printable(name)}: {why}" for name, why in faults.items()], "; ")
     return f"{printable(root)}: {len(faults)} of {n:,} pictures cannot be read ({some})"
 
@@ -90,11 +91,11 @@ def _few(names: Sequence[str], between: str = ", ") -> str:
 
 
 def checked(root: Path, names: Sequence[str]) -> tuple[tuple[bytes, ...], dict[str, str]]:
-    """A fingerprint of every picture, and what is wrong with those that are damaged.
+    """Return the fingerprint of every picture, and the fault of each damaged picture by name.
 
-    Files are judged by their first and last bytes (`ebmsuite_image.structure`); those that look odd are decoded.
+    The first and last bytes of a file are checked (`ebmsuite_image.structure`). If they look unusual, it is decoded.
     """
-    # one thread: on files in the page cache, several wait for the interpreter and take twice as long
+    # one thread: for files in the page cache, several threads wait for the interpreter and take twice as long
     found = [_checked(root, name) for name in names]
     faults = {name: why for name, (_, why) in zip(names, found, strict=True) if why}
     return tuple(print_ for print_, _ in found), faults
@@ -114,7 +115,7 @@ def _checked(root: Path, name: str) -> tuple[bytes, str]:
 
 
 def _listed(root: Path) -> tuple[list[str], Skipped]:
-    """Names of all pictures below ``root`` in order, and of all other files by the reason why they are left out."""
+    """Return the sorted names of the pictures below ``root``, and the other files by the reason to leave them out."""
     names: list[str] = []
     skipped: dict[str, list[str]] = {}
     read: set[tuple[int, int]] = set()
@@ -127,12 +128,12 @@ def _listed(root: Path) -> tuple[list[str], Skipped]:
         status = os.stat(root / name)
         key = (status.st_dev, status.st_ino)
         if key in read:
-            skip("that link to what is read already", name)
+            skip("that link to something that is read anyway", name)
             return False
         read.add(key)
         return True
 
-    while folders or linked_folders:  # links last: what they lead to may be read under its own name
+    while folders or linked_folders:  # links last: their targets may be read under their own names
         inside = (folders or linked_folders).popleft()
         if not new(inside):
             continue
@@ -148,13 +149,13 @@ def _listed(root: Path) -> tuple[list[str], Skipped]:
                 if not link:
                     folders.append(name)
                 elif _holds(root / name, root / inside):
-                    skip("that link to a folder that holds them", name)
+                    skip("that link to a folder that contains them", name)
                 else:
                     linked_folders.append(name)
             elif not entry.name.lower().endswith(ENDINGS):
-                skip("with an ending that is not read", name)
+                skip("with an unsupported ending", name)
             elif not entry.is_file():
-                skip("that are no regular files", name)
+                skip("that are not regular files", name)
             elif link:
                 linked_files.append(name)
             else:
@@ -165,7 +166,7 @@ def _listed(root: Path) -> tuple[list[str], Skipped]:
 
 
 def composed(name: str) -> tuple[str, str]:
-    """A key to sort names by: composed (Unicode NFC), then as it is where two differ in composition only."""
+    """A sort key: the composed name (Unicode NFC), then the name itself, for names that differ only in composition."""
     return unicodedata.normalize("NFC", name), name
 
 
@@ -175,7 +176,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise DataError(
-            f"{printable(folder)} cannot be listed ({error.strerror}); allow it, or move the folder away"
+            f"{printable(folder)} cannot be listed ({error.strerror}); change its permissions or move it elsewhere"
         ) from error
 
 

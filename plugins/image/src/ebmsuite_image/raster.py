@@ -1,14 +1,12 @@
-"""Pictures as tensors: conversion of bytes and floats, file decoding, resizing, contact sheets."""
+"""Pictures as tensors: conversion of bytes and floats, file decoding, resizing."""
 
 from __future__ import annotations
 
-import math
 import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 from torch import Tensor
@@ -17,7 +15,7 @@ from torch.nn.functional import interpolate
 from ebmsuite.errors import DataError
 from ebmsuite.files import printable
 
-__all__ = ["ENDINGS", "Unreadable", "decode", "fit", "from_uint8", "grid", "recolour", "to_uint8"]
+__all__ = ["ENDINGS", "Unreadable", "decode", "fit", "from_uint8", "recolour", "to_uint8"]
 
 ENDINGS = (
     ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff",
@@ -133,27 +131,3 @@ def fit(x: Tensor, size: tuple[int, int], crop: int | None = None) -> Tensor:
         return x
     resized = interpolate(x.to(torch.float32), size, mode="bilinear", antialias=True, align_corners=False)
     return resized if x.is_floating_point() else resized.round().clamp(0, 255).to(x.dtype)
-
-
-def grid(x: Tensor, columns: int | None = None, pad: int = 2) -> npt.NDArray[np.uint8]:
-    """Arrange pictures [N, C, H, W] in [-1, 1] in a grid: uint8 [H', W'] when C is 1, else [H', W', 3].
-
-    The grid is filled row by row with ``columns`` pictures per row (the square root of N, rounded up, when None).
-    ``pad`` white pixels surround every picture. A single picture has no frame.
-    """
-    if x.dim() != 4 or x.shape[0] == 0 or x.shape[1] not in (1, 3):
-        raise DataError(f"pictures are [N, 1 or 3, height, width] with N > 0, not {list(x.shape)}")
-    n, channels, height, width = x.shape
-    pictures = to_uint8(x).permute(0, 2, 3, 1).cpu().numpy()
-    sheet: npt.NDArray[np.uint8]
-    if n == 1:
-        sheet = pictures[0]
-    else:
-        columns = min(n, columns or math.ceil(math.sqrt(n)))
-        rows = math.ceil(n / columns)
-        shape = (rows * (height + pad) + pad, columns * (width + pad) + pad, channels)
-        sheet = np.full(shape, 255, np.uint8)
-        for i, picture in enumerate(pictures):
-            top, left = pad + (i // columns) * (height + pad), pad + (i % columns) * (width + pad)
-            sheet[top : top + height, left : left + width] = picture
-    return sheet.squeeze(-1) if channels == 1 else sheet

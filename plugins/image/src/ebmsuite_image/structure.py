@@ -1,4 +1,4 @@
-"""Is a picture file whole? Asked of its first and last bytes, without decoding it."""
+"""Check from its first and last bytes whether a picture file is complete, without decoding it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import TypeAlias
 __all__ = ["ends", "looks_whole"]
 
 _END = 4096
-"""Bytes at either end of a file that are read."""
+"""The number of bytes read at each end of a file."""
 
 
 ReadAt: TypeAlias = Callable[[int, int], bytes]
-"""Bytes of a file: (offset, number) -> at most as many."""
+"""Reads a file: (offset, n) -> at most n bytes."""
 
 
 def ends(path: Path | str) -> tuple[bytes, bool]:
-    """A fingerprint of a file, 16 bytes, and whether it looks like a whole picture.
+    """Return a fingerprint of a file (16 bytes), and whether it looks like a complete picture.
 
-    The fingerprint is of the size and of the first and the last 4 KiB. `OSError` when the file cannot be read.
+    The fingerprint covers the size and the first and last 4 KiB. Raises `OSError` if the file cannot be read.
     """
     handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
 
@@ -43,10 +43,11 @@ def ends(path: Path | str) -> tuple[bytes, bool]:
 
 
 def looks_whole(read_at: ReadAt, head: bytes, tail: bytes, size: int) -> bool:
-    """Whether a file of ``size`` bytes with this ``head`` and ``tail`` looks like a whole picture of a known format.
+    """Whether a file of ``size`` bytes with this ``head`` and ``tail`` looks like a complete picture of a known format.
 
-    False is a suspicion, to be confirmed by decoding: some whole files look odd, for example a JPEG with a film behind
-    it. True is no proof: damage in the middle of a file is not seen. PNG and JPEG files may have bytes after their end.
+    False only means that the file must be decoded to find out: some complete files look unusual, such as a JPEG
+    followed by a film. True does not exclude damage in the middle of the file. PNG and JPEG files may have further
+    bytes after their end.
     """
     try:
         if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -68,18 +69,18 @@ def looks_whole(read_at: ReadAt, head: bytes, tail: bytes, size: int) -> bool:
 
 
 def _scan(read_at: ReadAt, head: bytes) -> int:
-    """Where the first scan of a JPEG begins: what comes before may hold a thumbnail with an end of its own."""
-    at = 2
+    """The offset of the first scan of a JPEG. The part before it may contain a thumbnail with its own end marker."""
+    offset = 2
     while True:
-        here = head[at : at + 4]
+        here = head[offset : offset + 4]
         if len(here) < 4:
-            here = read_at(at, 4)
+            here = read_at(offset, 4)
         lead, kind, length = struct.unpack(">BBH", here)
         if lead != 0xFF or length < 2:
             raise ValueError("no segment")
         if kind == 0xDA:
-            return at
-        at += 1 if kind == 0xFF else 2 + length
+            return offset
+        offset += 1 if kind == 0xFF else 2 + length
 
 
 _LAYOUT = {1: "B", 3: "H", 4: "I"}  # of the TIFF types BYTE, SHORT and LONG
@@ -87,21 +88,21 @@ _BITS, _OFFSETS, _COUNTS, _FORMAT = 258, (273, 324), (279, 325), 339
 
 
 def _plain_tiff(read_at: ReadAt, order: str, size: int) -> bool:
-    """Whether a TIFF has one page of integers of at most 16 bits whose strips or tiles are inside the file."""
+    """Whether a TIFF has a single page of integers of at most 16 bits, with all strips or tiles inside the file."""
 
-    def read(at: int, layout: str) -> tuple[int, ...]:
-        return struct.unpack(order + layout, read_at(at, struct.calcsize(order + layout)))
+    def read(offset: int, layout: str) -> tuple[int, ...]:
+        return struct.unpack(order + layout, read_at(offset, struct.calcsize(order + layout)))
 
     (directory,) = read(4, "I")
     (entries,) = read(directory, "H")
     values: dict[int, tuple[int, ...]] = {}
     for i in range(entries):
-        at = directory + 2 + 12 * i
-        tag, kind, count = read(at, "HHI")
+        offset = directory + 2 + 12 * i
+        tag, kind, count = read(offset, "HHI")
         if tag in (_BITS, _FORMAT, *_OFFSETS, *_COUNTS) and kind in _LAYOUT:
             if count > size:
                 return False
-            place = at + 8 if count * struct.calcsize(_LAYOUT[kind]) <= 4 else read(at + 8, "I")[0]
+            place = offset + 8 if count * struct.calcsize(_LAYOUT[kind]) <= 4 else read(offset + 8, "I")[0]
             values[tag] = read(place, f"{count}{_LAYOUT[kind]}")
     (another,) = read(directory + 2 + 12 * entries, "I")
     parts = [

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from ebmsuite.space import Batch
 from ebmsuite.tokens import CUT, TokenCodec, Unfit, short
 from ebmsuite_molecule import selfies_words, tokens, workers
 from ebmsuite_molecule.chemistry import Property
-from ebmsuite_molecule.drawing import write_grid
+from ebmsuite_molecule.drawing import pixels, write_grid
 from ebmsuite_molecule.lines import WRONG_COLUMN, bad_lines, canonical_forms, complaint, lines_of, wrong_column
 from ebmsuite_molecule.tokens import Encoded, Tokeniser
 
@@ -96,21 +96,27 @@ class Strings(TokenCodec):
             raise DataError(complaint(table, bad, mend))
         return Batch(encoded.padded(), index=torch.arange(len(strings)))
 
-    def write(self, x: Tensor, path: Path) -> None:
+    def write(self, x: Tensor, path: Path, batch: Batch | None = None) -> None:
         """Write rows of tokens [N, L] as SMILES, one per line (.smi, .txt, .csv with a heading), or as a picture.
 
         .png and .svg files show a grid of the molecules. Invalid strings are written unchanged to text files; a picture
-        shows a note in their cell. Strings that were cut off end in `CUT`; a warning states how many there are.
+        shows a note in their cell. Strings that were cut off end in `CUT`; a warning states how many there are. A .csv
+        has a further column for each entry of the ``meta`` of ``batch``.
         """
-        self.write_strings(self.decode(x), path)
+        self.write_strings(self.decode(x), path, None if batch is None else batch.meta)
 
-    def write_strings(self, strings: Sequence[str], path: Path) -> None:
-        """Write SMILES in the same formats as `write`."""
+    def show(self, x: Tensor, batch: Batch | None = None) -> Tensor:
+        """Draw rows of tokens [N, L] as structural formulas: uint8 [N, H, W, 3] (`ebmsuite_molecule.drawing.CELL`)."""
+        return torch.from_numpy(pixels(self.decode(x)))
+
+    def write_strings(self, strings: Sequence[str], path: Path, meta: Mapping[str, Any] | None = None) -> None:
+        """Write SMILES in the same formats as `write`. ``meta`` holds an array per further column."""
         path, ending = Path(path), Path(path).suffix.lower()
         if ending in _PICTURES:
             write_grid(strings, path)
         elif ending == ".csv":
-            write_csv(path, ["smiles"], ([s] for s in strings))
+            columns = {name: values.tolist() for name, values in (meta or {}).items()}
+            write_csv(path, ["smiles", *columns], zip(strings, *columns.values(), strict=True))
         elif ending in _TEXTS:
             write_text(path, "".join(f"{s}\n" for s in strings))
         else:

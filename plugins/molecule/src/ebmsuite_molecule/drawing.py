@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.Chem.Draw import rdMolDraw2D
 from rdkit.Geometry import Point2D
 
 from ebmsuite.errors import DataError
 from ebmsuite.files import replacing
+from ebmsuite.pictures.picture_files import pillow
 from ebmsuite_molecule.chemistry import parse, quiet
 
-__all__ = ["MOST", "grid", "write_grid"]
+__all__ = ["CELL", "MOST", "grid", "pixels", "write_grid"]
 
 MOST = 400
 """Maximum number of molecules in one picture."""
@@ -27,7 +31,7 @@ def grid(strings: Sequence[str], legends: Sequence[str] | None = None, columns: 
     """
     columns = min(columns, len(strings))
     rows = -(-len(strings) // columns)
-    size, cell = (columns * _CELL[0], rows * _CELL[1]), _CELL
+    size, cell = (columns * CELL[0], rows * CELL[1]), CELL
     make = rdMolDraw2D.MolDraw2DSVG if vector else rdMolDraw2D.MolDraw2DCairo
     canvas = make(*size, *cell)
     options: Any = canvas.drawOptions()
@@ -49,6 +53,14 @@ def grid(strings: Sequence[str], legends: Sequence[str] | None = None, columns: 
     return drawn.encode() if isinstance(drawn, str) else bytes(drawn)
 
 
+def pixels(strings: Sequence[str]) -> NDArray[np.uint8]:
+    """Draw every molecule alone, without a legend: uint8 [N, H, W, 3]."""
+    made = np.empty((len(strings), CELL[1], CELL[0], 3), np.uint8)
+    for i, string in enumerate(strings):
+        made[i] = pillow().open(io.BytesIO(grid([string]))).convert("RGB")
+    return made
+
+
 def write_grid(strings: Sequence[str], path: Path, legends: Sequence[str] | None = None, columns: int = 5) -> None:
     """Write a grid as .png or .svg, atomically. Raises `DataError` unless there are 1 to `MOST` molecules."""
     if not 0 < len(strings) <= MOST:
@@ -58,5 +70,5 @@ def write_grid(strings: Sequence[str], path: Path, legends: Sequence[str] | None
         aside.write_bytes(drawn)
 
 
-_CELL = (180, 150)
+CELL = (180, 150)
 """Width and height of a cell, in pixels."""

@@ -97,13 +97,13 @@ def lines_of(path: Path, column: str | int | None = None) -> Table:
     if not rows:
         raise DataError(f"{path}: no molecules in it")
     first = _cells(rows[0], separator)
-    at, heading = _column(path, first, separator, column)
+    index, heading = _column(path, first, separator, column)
     if heading:
         numbers, rows = numbers[1:], rows[1:]
     if not rows:
         raise DataError(f"{path}: no molecules in it, only a heading")
     called = f' ("{heading}")' if heading else ""
-    where = f"column {at + 1}{called}, columns separated by {_SEPARATORS[separator]}"
+    where = f"column {index + 1}{called}, columns separated by {_SEPARATORS[separator]}"
     problems: dict[int, str] = {}
     if not quoted and not heading and column is None:  # the text after a SMILES is its name
         smiles = [str(row).partition("\t")[0].partition(" ")[0].rstrip("\r") for row in rows]
@@ -111,8 +111,8 @@ def lines_of(path: Path, column: str | int | None = None) -> Table:
         smiles = []
         for i, row in enumerate(rows):
             cells = _cells(row, separator)
-            smiles.append(cells[at] if at < len(cells) else "")
-            if at > 0 and len(cells) > len(first):  # an extra separator shifts the columns after it
+            smiles.append(cells[index] if index < len(cells) else "")
+            if index > 0 and len(cells) > len(first):  # an extra separator shifts the columns after it
                 problems[i] = f"{len(cells)} columns, the first line has {len(first)}"
     if _plain(heading) == "selfies":
         words, smiles = smiles, [_of_selfies(cell) for cell in smiles]
@@ -185,15 +185,15 @@ def text_of(path: Path, encoding: str = "utf-8-sig") -> str:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{path}: it cannot be read: its text is UTF-16; save it as UTF-8")
     if b"\0" in content:
-        at = _line(content, content.index(b"\0"))
-        raise DataError(f"{path}, line {at}: it cannot be read as text: a byte 0; save it as UTF-8 text")
+        line = _line(content, content.index(b"\0"))
+        raise DataError(f"{path}, line {line}: it cannot be read as text: a byte 0; save it as UTF-8 text")
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        at, byte = _line(content, error.start), content[error.start]
+        line, byte = _line(content, error.start), content[error.start]
         wanted = "ASCII" if encoding == "ascii" else "UTF-8"
         raise DataError(
-            f"{path}, line {at}: it cannot be read: the byte {byte:#04x} is not {wanted}; save it as {wanted} text"
+            f"{path}, line {line}: it cannot be read: the byte {byte:#04x} is not {wanted}; save it as {wanted} text"
         ) from error
     text = text.replace("\r\n", "\n")
     if "\n" not in text:
@@ -211,8 +211,8 @@ def rows_of(text: str) -> list[str]:
     return lines
 
 
-def _line(content: bytes, at: int) -> int:
-    before = content[:at].replace(b"\r\n", b"\n")
+def _line(content: bytes, offset: int) -> int:
+    before = content[:offset].replace(b"\r\n", b"\n")
     return (before.count(b"\n") or before.count(b"\r")) + 1
 
 
@@ -280,8 +280,8 @@ def _separator(text: str, separators: Sequence[str], column: str | int | None, q
         if (_named(cells, column) if isinstance(column, str) else _heading(cells)) is not None:
             return separator
     for separator, cells in firsts.items():
-        at = column - 1 if isinstance(column, int) else 0
-        if len(cells) > max(at, 1) and chemistry.parse(cells[at]) is not None:
+        index = column - 1 if isinstance(column, int) else 0
+        if len(cells) > max(index, 1) and chemistry.parse(cells[index]) is not None:
             return separator
     return separators[0]
 

@@ -36,7 +36,7 @@ def ebm_densities() -> list[Component]:
         Component("molecule/conv-encoder", core + "encoders:conv_encoder", "another name of the density conv-encoder"),
         Component(
             "molecule/graph-encoder",
-            "ebmsuite_molecule.nets.graphs:graph_encoder",
+            "ebmsuite_molecule.nets.graph_encoder:graph_encoder",
             "message-passing encoder of atoms and bonds",
             "hu2020",
             needs=("ebmsuite-molecule[graphs]",),
@@ -55,44 +55,46 @@ def ebm_generators() -> list[Component]:
 
 @hookimpl
 def ebm_recipes() -> list[Component]:
-    at = "ebmsuite_molecule:recipes/"
+    prefix = "ebmsuite_molecule:recipes/"
     return [
         Component(
             "molecule/zinc-lebm",
-            at + "zinc-lebm.yaml",
+            prefix + "zinc-lebm.yaml",
             "latent energy and LSTM on ZINC, posterior chains started by an encoder",
             "pang2020",
         ),
         Component(
             "molecule/zinc-lebm-published",
-            at + "zinc-lebm-published.yaml",
+            prefix + "zinc-lebm-published.yaml",
             "latent energy and LSTM on ZINC, posterior chains of 20 steps from noise",
             "pang2020",
         ),
-        Component("molecule/zinc-lstm", at + "zinc-lstm.yaml", "LSTM without a latent vector on ZINC, a baseline"),
+        Component("molecule/zinc-lstm", prefix + "zinc-lstm.yaml", "LSTM without a latent vector on ZINC, a baseline"),
         Component(
-            "molecule/zinc-property", at + "zinc-property.yaml", "molecules conditioned on QED and logP", "kong2023"
+            "molecule/zinc-property", prefix + "zinc-property.yaml", "molecules conditioned on QED and logP", "kong2023"
         ),
-        Component("molecule/moses-lebm", at + "moses-lebm.yaml", "latent energy and LSTM on MOSES", "pang2020"),
-        Component("molecule/qm9-lebm", at + "qm9-lebm.yaml", "latent energy and LSTM on QM9", "pang2020"),
+        Component("molecule/moses-lebm", prefix + "moses-lebm.yaml", "latent energy and LSTM on MOSES", "pang2020"),
+        Component("molecule/qm9-lebm", prefix + "qm9-lebm.yaml", "latent energy and LSTM on QM9", "pang2020"),
     ]
 
 
 @hookimpl
 def ebm_datasets() -> list[Component]:
-    at = "ebmsuite_molecule.data."
+    prefix = "ebmsuite_molecule.data."
     return [
         Component(
             "molecule/zinc250k",
-            at + "zinc:zinc250k",
+            prefix + "zinc:zinc250k",
             "ZINC250k, 250,000 drug-like molecules; 60,000 of them inside the package",
             "gomez2018",
         ),
-        Component("molecule/moses", at + "public:moses", "MOSES, 1.9 million drug-like molecules", "polykovskiy2020"),
         Component(
-            "molecule/qm9", at + "public:qm9", "QM9, 133,885 molecules of at most 9 heavy atoms", "ramakrishnan2014"
+            "molecule/moses", prefix + "public:moses", "MOSES, 1.9 million drug-like molecules", "polykovskiy2020"
         ),
-        Component("molecule/smiles-file", at + "smiles_file:smiles_file", "your own file of SMILES"),
+        Component(
+            "molecule/qm9", prefix + "public:qm9", "QM9, 133,885 molecules of at most 9 heavy atoms", "ramakrishnan2014"
+        ),
+        Component("molecule/smiles-file", prefix + "smiles_file:smiles_file", "your own file of SMILES"),
     ]
 
 
@@ -118,14 +120,14 @@ def ebm_extractors() -> list[Component]:
 
 @hookimpl
 def ebm_metrics() -> list[Component]:
-    at = "ebmsuite_molecule.metrics:"
+    prefix = "ebmsuite_molecule.metrics:"
     return [
         Component(
-            "molecule/validity", at + "Validity", "validity, uniqueness and novelty of samples", "polykovskiy2020"
+            "molecule/validity", prefix + "Validity", "validity, uniqueness and novelty of samples", "polykovskiy2020"
         ),
         Component(
             "molecule/distribution",
-            at + "Distribution",
+            prefix + "Distribution",
             "distance to held-out molecules: ChemNet, neighbours, fragments, scaffolds, diversity, properties",
             "polykovskiy2020",
         ),
@@ -134,45 +136,56 @@ def ebm_metrics() -> list[Component]:
 
 @hookimpl
 def ebm_tasks() -> list[Component]:
-    at = "ebmsuite_molecule.tasks."
+    prefix = "ebmsuite_molecule.tasks."
     return [
-        Component("molecule/generate", at + "generate:Generate", "draw molecules"),
+        Component("molecule/generate", prefix + "generate:Generate", "draw molecules"),
         Component(
             "molecule/reconstruct",
-            at + "reconstruct:Reconstruct",
+            prefix + "reconstruct:Reconstruct",
             "reconstruct your molecules through their latent vectors",
         ),
-        Component("molecule/interpolate", at + "reconstruct:Interpolate", "interpolate between two molecules"),
-        Component("molecule/score", at + "score:Score", "log-likelihood of your molecules by importance sampling"),
+        Component("molecule/interpolate", prefix + "reconstruct:Interpolate", "interpolate between two molecules"),
         Component(
-            "molecule/optimise", at + "optimise:Optimise", "raise a property by gradual distribution shifts", "kong2023"
+            "molecule/score", prefix + "score:ScoreMolecules", "log-likelihood of your molecules by importance sampling"
+        ),
+        Component(
+            "molecule/optimise",
+            prefix + "optimise:Optimise",
+            "raise a property by gradual distribution shifts",
+            "kong2023",
         ),
     ]
 
 
 @hookimpl
 def ebm_renderers() -> list[Component]:
-    at = "ebmsuite_molecule.render:"
+    prefix = "ebmsuite_molecule.render:"
     return [
-        Component("molecule/grid", at + "Grid", "samples beside their nearest training molecules"),
+        Component("molecule/grid", prefix + "Grid", "samples beside their nearest training molecules"),
         Component(
-            "molecule/densities", at + "Densities", "distributions of logP, QED, SA and weight for data and samples"
+            "molecule/densities", prefix + "Densities", "distributions of logP, QED, SA and weight for data and samples"
         ),
-        Component("molecule/pictures", at + "Pictures", "a grid of samples and the distributions of their properties"),
+        Component(
+            "molecule/pictures",
+            prefix + "GridAndDensities",
+            "a grid of samples and the distributions of their properties",
+        ),
     ]
 
 
 @hookimpl
 def ebm_cases() -> list[Component]:
-    at = "ebmsuite_molecule.cases:"
+    prefix = "ebmsuite_molecule.cases:"
     return [
-        Component("molecule/zinc-validity", at + "ZINC_VALIDITY", "ZINC: valid without check", "pang2020"),
-        Component("molecule/zinc-uniqueness", at + "ZINC_UNIQUENESS", "ZINC: different", "pang2020"),
-        Component("molecule/zinc-novelty", at + "ZINC_NOVELTY", "ZINC: new", "pang2020"),
-        Component("molecule/zinc-fcd", at + "ZINC_FCD", "ZINC: Frechet ChemNet distance", "preuer2018"),
-        Component("molecule/zinc-lstm-validity", at + "ZINC_LSTM_VALIDITY", "ZINC, LSTM alone: valid"),
-        Component("molecule/zinc-lstm-fcd", at + "ZINC_LSTM_FCD", "ZINC, LSTM alone: Frechet ChemNet distance"),
-        Component("molecule/moses-validity", at + "MOSES_VALIDITY", "MOSES: valid without check", "polykovskiy2020"),
-        Component("molecule/moses-fcd", at + "MOSES_FCD", "MOSES: Frechet ChemNet distance", "polykovskiy2020"),
-        Component("molecule/qm9-validity", at + "QM9_VALIDITY", "QM9: valid without check"),
+        Component("molecule/zinc-validity", prefix + "ZINC_VALIDITY", "ZINC: valid without check", "pang2020"),
+        Component("molecule/zinc-uniqueness", prefix + "ZINC_UNIQUENESS", "ZINC: different", "pang2020"),
+        Component("molecule/zinc-novelty", prefix + "ZINC_NOVELTY", "ZINC: new", "pang2020"),
+        Component("molecule/zinc-fcd", prefix + "ZINC_FCD", "ZINC: Frechet ChemNet distance", "preuer2018"),
+        Component("molecule/zinc-lstm-validity", prefix + "ZINC_LSTM_VALIDITY", "ZINC, LSTM alone: valid"),
+        Component("molecule/zinc-lstm-fcd", prefix + "ZINC_LSTM_FCD", "ZINC, LSTM alone: Frechet ChemNet distance"),
+        Component(
+            "molecule/moses-validity", prefix + "MOSES_VALIDITY", "MOSES: valid without check", "polykovskiy2020"
+        ),
+        Component("molecule/moses-fcd", prefix + "MOSES_FCD", "MOSES: Frechet ChemNet distance", "polykovskiy2020"),
+        Component("molecule/qm9-validity", prefix + "QM9_VALIDITY", "QM9: valid without check"),
     ]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ebmsuite.model import Model
 
-__all__ = ["Densities", "Grid", "Pictures", "density", "neighbours", "write_densities"]
+__all__ = ["Densities", "Grid", "GridAndDensities", "density", "neighbours", "write_densities"]
 
 Values = NDArray[np.float64]
 
@@ -77,7 +77,7 @@ class Densities:
 
 
 @dataclass(frozen=True)
-class Pictures:
+class GridAndDensities:
     """Draw `Grid` and `Densities` for the same samples."""
 
     pairs: int = 3
@@ -96,18 +96,18 @@ def neighbours(strings: Sequence[str], known: Sequence[str]) -> list[tuple[str, 
     valid = [i for i, on in enumerate(bits) if on is not None]
     found = [("", 0.0)] * len(strings)
     if valid:
-        at, similarity = nearest(
+        closest, similarity = nearest(
             bit_rows([bits[i] for i in valid]), bit_rows(workers.each("bits", known, remember=True))
         )
-        for i, j, value in zip(valid, at.tolist(), similarity.tolist(), strict=True):
+        for i, j, value in zip(valid, closest.tolist(), similarity.tolist(), strict=True):
             found[i] = (known[j], value)
     return found
 
 
-def density(x: Values, at: Values) -> Values:
-    """Estimate the density of ``x`` [N] at points [M] with Gaussian kernels and the bandwidth of Scott (1979)."""
+def density(x: Values, points: Values) -> Values:
+    """Estimate the density of ``x`` [N] at ``points`` [M] with Gaussian kernels and the bandwidth of Scott (1979)."""
     width = max(float(x.std()) * len(x) ** -0.2, 1e-6)
-    return np.asarray(np.exp(-(((at[:, None] - x) / width) ** 2) / 2).mean(1) / (width * np.sqrt(2 * np.pi)))
+    return np.asarray(np.exp(-(((points[:, None] - x) / width) ** 2) / 2).mean(1) / (width * np.sqrt(2 * np.pi)))
 
 
 def write_densities(sets: Mapping[str, Values], path: Path) -> None:
@@ -124,12 +124,12 @@ def write_densities(sets: Mapping[str, Values], path: Path) -> None:
         if not ends:
             continue
         low, high = min(e[0] for e in ends), max(e[1] for e in ends)
-        at = np.linspace(low - 0.05 * (high - low), high + 0.05 * (high - low), 300)
+        points = np.linspace(low - 0.05 * (high - low), high + 0.05 * (high - low), 300)
         for j, (label, x) in enumerate(columns.items()):
             if j == 0:
-                axis.fill_between(at, density(x, at), color="#c9c9c9", linewidth=0, label=label)
+                axis.fill_between(points, density(x, points), color="#c9c9c9", linewidth=0, label=label)
             else:
-                axis.plot(at, density(x, at), linewidth=1.5, label=label)
+                axis.plot(points, density(x, points), linewidth=1.5, label=label)
         axis.set_title(_TITLES[name], fontsize=9, loc="left")
         axis.set_yticks([])
         axis.tick_params(labelsize=8)

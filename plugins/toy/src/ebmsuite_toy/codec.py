@@ -59,10 +59,11 @@ class PointFiles:
             raise DataError(f'{path}: row {number} must be {self.columns} finite numbers, got "{line.strip()}"')
         return row
 
-    def write(self, x: Tensor, path: Path) -> None:
+    def write(self, x: Tensor, path: Path, batch: Batch | None = None) -> None:
         """Write points x [N, columns]: to .csv, one per row; to .png, the first two coordinates as a scatter plot.
 
-        The file is written completely or not at all. Another suffix raises `DataError`.
+        The file is written completely or not at all. Another suffix raises `DataError`. ``batch`` is not used, because
+        these files hold points only.
         """
         path = Path(path)
         if x.dim() != 2 or x.shape[1] != self.columns or not len(x):

@@ -10,7 +10,7 @@ from ebmsuite.dataset import InMemory
 from ebmsuite.density import Density
 from ebmsuite.errors import RecipeError
 from ebmsuite_toy.codec import PointFiles
-from ebmsuite_toy.densities.parts import Labelled
+from ebmsuite_toy.densities.base import Labelled
 
 __all__ = ["Points"]
 
@@ -22,7 +22,7 @@ class Points(InMemory):
 
     With ``labels`` the class of a draw is its condition. With ``labelled`` the training split has only that many
     events, the same number per class; with ``few`` it has only that many events. ``hidden`` is the fraction of
-    coordinates, chosen at random, that batches hide; their true values are in ``.truth``.
+    coordinates, chosen at random, that batches hide; the true events are in ``.truth`` and in `Batch.truth`.
     """
 
     def __init__(
@@ -62,12 +62,8 @@ class Points(InMemory):
             y = None if y is None else y[:few]
         known = torch.rand(x.shape, generator=rng) >= hidden if hidden else None
         codec = PointFiles(columns=x.shape[1]) if x.dim() == 2 else None
-        super().__init__(x, None if classes is None else y, None, classes, codec, known)
-
-    @property
-    def truth(self) -> torch.Tensor:
-        """The events without hidden coordinates, [n, dim]."""
-        return self.x
+        labels_of = None if classes is None else y
+        super().__init__(x, labels_of, None, classes, codec, known, truth=None if known is None else x)
 
 
 def _few(y: torch.Tensor, labelled: int, classes: int) -> torch.Tensor:

@@ -61,7 +61,7 @@ def gallery(suite: Suite, file: Path) -> Path | None:
 def _panel(axes: Axes, model: Model) -> None:
     test: Any = model.data["test"]
     parts = list(rows(test, SAMPLES, SAMPLES))
-    data = parts[0].x if parts[0].known is None else test.truth[: len(parts[0])]
+    data = parts[0].x if parts[0].known is None else parts[0].truth
     condition = parts[0].condition
     on = None if condition is None else condition.to(model.device)
     with torch.no_grad():

@@ -18,10 +18,12 @@ from ebmsuite.evaluation.protocol import current, facts_of
 from ebmsuite.model import Model
 from ebmsuite.nets.grids import windows
 from ebmsuite.scores import Score
-from ebmsuite_toy.densities.parts import Labelled
+from ebmsuite.space import Batch
+from ebmsuite_toy.densities.base import Labelled
+from ebmsuite_toy.densities.hard import Correlated
 from ebmsuite_toy.grid import Grid, LogDensity, log_density, temperature
 
-__all__ = ["Accuracy", "Divergence", "LatentDivergence", "Recovery", "Samples", "Statistics"]
+__all__ = ["Accuracy", "Conditional", "Divergence", "HiddenError", "LatentDivergence", "SampleDistances", "Statistics"]
 
 Split = Literal["valid", "test"]
 
@@ -139,7 +141,7 @@ class LatentDivergence:
 
 
 @dataclass(frozen=True)
-class Samples:
+class SampleDistances:
     """Distances between ``n`` samples and ``n`` held-out events.
 
     ``sliced`` is the sliced Wasserstein-2 distance over ``directions`` directions, in the unit of the data. ``mmd`` is
@@ -249,7 +251,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
-class Recovery:
+class HiddenError:
     """Root mean squared error of the hidden coordinates of ``n`` held-out events, in the unit of the data.
 
     The estimate of the model is the mean of ``draws`` draws. ``of`` "mean" evaluates the training mean of the known
@@ -264,11 +266,11 @@ class Recovery:
     def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Score:
         dataset: Any = data[self.set]
         batch = first(dataset, n)
-        if batch.known is None or not hasattr(dataset.density, "expected"):
+        if batch.known is None or batch.truth is None or not hasattr(dataset.density, "expected"):
             raise UserError(
                 "toy/recovery: the data need hidden coordinates, and a density with a method expected, as toy/embedded"
             )
-        truth, hidden = dataset.truth[: len(batch)], ~batch.known
+        truth, hidden = batch.truth, ~batch.known
         train = first(split_of(data, "train"))
         assert train.known is not None
         guesses = {"mean": (train.x.sum(0) / train.known.sum(0)).expand_as(truth)}
@@ -283,6 +285,73 @@ class Recovery:
             "draws": self.draws, **{k: round(errors[k], 4) for k in ("mean", "best")},
         }  # fmt: skip
         return Score(errors[self.of], protocol=facts)
+
+
+@dataclass(frozen=True)
+class Conditional:
+    """The distribution of events given a linear measurement, A x = b, against the exact one of `Correlated`.
+
+    ``n`` held-out events give their visible coordinates (data "masked" with ``given: condition``) or their measurements
+    (data "measured") as the condition of ``draws`` samples each.
+
+    - ``mean``: root mean squared error of the mean of the draws, in the unit of the exact standard deviations.
+    - ``covariance``: relative error (Frobenius) of the covariance of the draws, averaged over the events.
+    - ``constraint``: the largest |A x - b|.
+
+    ``of`` "exact" replaces the samples by exact draws, which gives the floor.
+    """
+
+    set: Split = "test"
+    draws: int = 100
+    of: Literal["model", "exact"] = "model"
+
+    def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
+        dataset: Any = data[self.set]
+        batch = first(dataset, n)
+        density = getattr(dataset, "density", None)
+        if not isinstance(density, Correlated) or not isinstance(batch.condition, dict):
+            raise UserError(
+                "toy/conditional: needs data of the density toy/correlated with a part or a measurement as condition"
+            )
+        many = batch.repeat_interleave(self.draws)
+        drawn = model.sample(len(many), rng=rng, condition=many.to(model.device).condition).cpu().double()
+        squares, covariances, exact, worst = [], [], [], 0.0
+        for i, x in enumerate(drawn.view(len(batch), self.draws, -1)):
+            A, b = _measurement(dataset, batch, i)
+            mean, C = density.given(A, b)
+            if self.of == "exact":
+                x = mean + torch.randn(x.shape, generator=rng, dtype=x.dtype) @ _root(C)
+            free = C.diagonal() > 1e-9
+            squares.append((x.mean(0) - mean)[free].square() / C.diagonal()[free])
+            covariances.append(torch.cov(x.T))
+            exact.append(C)
+            worst = max(worst, float((x @ A.T - b).abs().max()) if len(b) else 0.0)
+        wanted = torch.stack(exact).mean(0)
+        facts = facts_of(model, self.of, len(drawn), dataset) | {"split": self.set, "draws": self.draws}
+        return {
+            "mean": Score(float(torch.cat(squares).mean().sqrt()), protocol=facts),
+            "covariance": Score(
+                float((torch.stack(covariances).mean(0) - wanted).norm() / wanted.norm()), protocol=facts
+            ),
+            "constraint": Score(worst, protocol=facts),
+        }
+
+
+def _measurement(dataset: Any, batch: Batch, i: int) -> tuple[Tensor, Tensor]:
+    """A and b of example i, float64."""
+    size, condition = batch.x.shape[1], batch.condition
+    if "known" in condition:
+        known = condition["known"][i]
+        return torch.eye(size, dtype=torch.float64)[known], condition["values"][i][known].double()
+    A: Tensor = dataset.constraint.measure(torch.eye(size, dtype=torch.float64)).T
+    return A, condition["measured"][i].double()
+
+
+def _root(C: Tensor) -> Tensor:
+    """R with R^T R = C, for a C that may be singular."""
+    values, vectors = torch.linalg.eigh(C)
+    root: Tensor = (vectors * values.clamp(min=0).sqrt()).T
+    return root
 
 
 def _mean(values: Tensor, facts: Mapping[str, object]) -> Score:

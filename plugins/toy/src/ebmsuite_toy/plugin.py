@@ -30,6 +30,7 @@ SMOOTH = [
     Component("toy/signals", AT + "Signals", "signals of one axis, of a few bands of frequencies"),
     Component("toy/constellation", AT + "constellation", "unequal Gaussians at places without symmetry"),
     Component("toy/moved", AT + "Moved", "another density, bent, turned and shifted by a map that is known"),
+    Component("toy/correlated", AT + "Correlated", "a Gaussian whose coordinates are correlated, of any dimension"),
     Component("toy/ill-conditioned", AT + "IllConditioned", "a Gaussian of very unequal widths, of any dimension"),
 ]
 """Known densities are energies too, for sampling from energies that are not learned and for comparisons with them."""
@@ -74,8 +75,13 @@ def ebm_metrics() -> list[Component]:
             "KL(data || model) of a latent-variable model, summed over a grid of its latent vector",
         ),
         Component(
+            "toy/conditional",
+            "ebmsuite_toy.metrics:Conditional",
+            "conditional mean and covariance given a part or a measurement, against the exact ones",
+        ),
+        Component(
             "toy/samples",
-            "ebmsuite_toy.metrics:Samples",
+            "ebmsuite_toy.metrics:SampleDistances",
             "sliced Wasserstein distance and MMD of samples, beside those of real points",
         ),
         Component(
@@ -91,7 +97,7 @@ def ebm_metrics() -> list[Component]:
         ),
         Component(
             "toy/recovery",
-            "ebmsuite_toy.metrics:Recovery",
+            "ebmsuite_toy.metrics:HiddenError",
             "error of hidden coordinates filled in by the model, beside the smallest possible error",
         ),
     ]
@@ -115,198 +121,223 @@ def ebm_renderers() -> list[Component]:
 
 @hookimpl
 def ebm_recipes() -> list[Component]:
-    at = "ebmsuite_toy:recipes/"
+    prefix = "ebmsuite_toy:recipes/"
     return [
-        Component("toy/rings", at + "rings.yaml", "four rings by persistent chains", "nijkamp2020"),
+        Component("toy/rings", prefix + "rings.yaml", "four rings by persistent chains", "nijkamp2020"),
         Component(
-            "toy/eight-gaussians", at + "eight-gaussians.yaml", "eight modes by persistent chains", "nijkamp2020"
+            "toy/eight-gaussians", prefix + "eight-gaussians.yaml", "eight modes by persistent chains", "nijkamp2020"
         ),
         Component(
             "toy/rings-short-run",
-            at + "rings-short-run.yaml",
+            prefix + "rings-short-run.yaml",
             "four rings by short-run chains: good samples, no density",
             "nijkamp2020",
         ),
         Component(
-            "toy/improved-cd", at + "improved-cd.yaml", "four rings by improved contrastive divergence", "du2021"
+            "toy/improved-cd", prefix + "improved-cd.yaml", "four rings by improved contrastive divergence", "du2021"
         ),
         Component(
             "toy/incomplete",
-            at + "incomplete.yaml",
+            prefix + "incomplete.yaml",
             "events of which a third is hidden, by maximum likelihood",
             "xiezhu2021",
         ),
         Component(
+            "toy/clamped",
+            prefix + "clamped.yaml",
+            "hidden coordinates filled in by a clamped energy, given the others",
+            "xiezheng2018",
+        ),
+        Component(
+            "toy/projected",
+            prefix + "projected.yaml",
+            "events of a given low resolution, by a projected energy",
+            "xiezheng2018",
+        ),
+        Component("toy/refine", prefix + "refine.yaml", "samples of another run, refined by an energy"),
+        Component(
             "toy/joint-classifier",
-            at + "joint-classifier.yaml",
+            prefix + "joint-classifier.yaml",
             "eight modes of two classes by a joint energy model",
             "grathwohl2020",
         ),
         Component(
-            "toy/introspective", at + "introspective.yaml", "four rings by introspective learning", "lazarow2017"
+            "toy/introspective", prefix + "introspective.yaml", "four rings by introspective learning", "lazarow2017"
         ),
-        Component("toy/frame", at + "frame.yaml", "signals by FRAME: fixed filters and learned potentials", "zhu1998"),
-        Component("toy/multi-grid", at + "multi-grid.yaml", "signals on three grids", "gao2018"),
+        Component(
+            "toy/frame", prefix + "frame.yaml", "signals by FRAME: fixed filters and learned potentials", "zhu1998"
+        ),
+        Component("toy/multi-grid", prefix + "multi-grid.yaml", "signals on three grids", "gao2018"),
         Component(
             "toy/coarse-to-fine",
-            at + "coarse-to-fine.yaml",
+            prefix + "coarse-to-fine.yaml",
             "signals by an energy that grows from coarse to fine grids",
             "zhao2021",
         ),
-        Component("toy/pyramid", at + "pyramid.yaml", "signals like a single one, by patch energies", "zheng2021"),
+        Component("toy/pyramid", prefix + "pyramid.yaml", "signals like a single one, by patch energies", "zheng2021"),
         Component(
-            "toy/abp", at + "abp.yaml", "eight modes in ten dimensions by alternating back-propagation", "han2017"
+            "toy/abp", prefix + "abp.yaml", "eight modes in ten dimensions by alternating back-propagation", "han2017"
         ),
         Component(
             "toy/abp-incomplete",
-            at + "abp-incomplete.yaml",
+            prefix + "abp-incomplete.yaml",
             "eight modes in ten dimensions, 30 % of the coordinates hidden, by alternating back-propagation",
             "han2017",
         ),
         Component(
             "toy/vae",
-            at + "vae.yaml",
+            prefix + "vae.yaml",
             "eight modes in ten dimensions by a variational auto-encoder, a baseline",
             "kingma2014",
         ),
         Component(
             "toy/joint-vae",
-            at + "joint-vae.yaml",
+            prefix + "joint-vae.yaml",
             "eight modes in ten dimensions by a joint auto-encoder and energy",
             "han2020",
         ),
         Component(
-            "toy/latent", at + "latent.yaml", "eight modes in ten dimensions by a latent energy prior", "pang2020"
+            "toy/latent", prefix + "latent.yaml", "eight modes in ten dimensions by a latent energy prior", "pang2020"
         ),
         Component(
             "toy/variational-latent",
-            at + "variational-latent.yaml",
+            prefix + "variational-latent.yaml",
             "two modes in a plane in ten dimensions by a variational latent energy prior",
             "pang2021",
         ),
         Component(
             "toy/latent-dsm",
-            at + "latent-dsm.yaml",
+            prefix + "latent-dsm.yaml",
             "eight modes in ten dimensions by score matching of latent vectors",
             "vahdat2021",
         ),
         Component(
             "toy/symbol-vector",
-            at + "symbol-vector.yaml",
+            prefix + "symbol-vector.yaml",
             "eight modes in ten dimensions, semi-supervised with two labels per mode",
             "pangwu2021",
         ),
-        Component("toy/cooperative", at + "cooperative.yaml", "eight modes by cooperative learning", "xie2018"),
+        Component("toy/cooperative", prefix + "cooperative.yaml", "eight modes by cooperative learning", "xie2018"),
         Component(
             "toy/cooperative-inference",
-            at + "cooperative-inference.yaml",
+            prefix + "cooperative-inference.yaml",
             "eight modes by cooperative learning that infers the latent vectors of chain ends",
             "xie2018",
         ),
         Component(
             "toy/cooperative-conditional",
-            at + "cooperative-conditional.yaml",
+            prefix + "cooperative-conditional.yaml",
             "eight labelled modes by conditional cooperative learning",
             "xie2018",
         ),
         Component(
             "toy/variational-cooperative",
-            at + "variational-cooperative.yaml",
+            prefix + "variational-cooperative.yaml",
             "eight modes by variational cooperative learning",
             "xiezheng2021",
         ),
         Component(
             "toy/divergence-triangle",
-            at + "divergence-triangle.yaml",
+            prefix + "divergence-triangle.yaml",
             "eight modes by the divergence triangle",
             "han2019",
         ),
         Component(
             "toy/cycle-cooperative",
-            at + "cycle-cooperative.yaml",
+            prefix + "cycle-cooperative.yaml",
             "unpaired translation between two domains by cycle-consistent cooperative learning",
             "xiefang2021",
         ),
-        Component("toy/nce", at + "nce.yaml", "four rings by noise contrastive estimation", "gutmann2012"),
-        Component("toy/fce", at + "fce.yaml", "eight modes by flow contrastive estimation", "gao2020"),
-        Component("toy/dsm", at + "dsm.yaml", "four rings by denoising score matching", "vincent2011"),
-        Component("toy/recovery", at + "recovery.yaml", "two moons by diffusion recovery likelihood", "gao2021"),
+        Component("toy/nce", prefix + "nce.yaml", "four rings by noise contrastive estimation", "gutmann2012"),
+        Component("toy/fce", prefix + "fce.yaml", "eight modes by flow contrastive estimation", "gao2020"),
+        Component("toy/dsm", prefix + "dsm.yaml", "four rings by denoising score matching", "vincent2011"),
+        Component("toy/recovery", prefix + "recovery.yaml", "two moons by diffusion recovery likelihood", "gao2021"),
         Component(
             "toy/cooperative-recovery",
-            at + "cooperative-recovery.yaml",
+            prefix + "cooperative-recovery.yaml",
             "two moons by cooperative recovery likelihood",
             "zhu2024",
         ),
-        Component("toy/energy-matching", at + "energy-matching.yaml", "eight modes by energy matching", "balcerak2025"),
+        Component(
+            "toy/energy-matching", prefix + "energy-matching.yaml", "eight modes by energy matching", "balcerak2025"
+        ),
     ]
 
 
 @hookimpl
 def ebm_cases() -> list[Component]:
-    at = "ebmsuite_toy.cases:"
+    prefix = "ebmsuite_toy.cases:"
     return [
-        Component("toy/rings-kl", at + "RINGS", "rings by persistent chains, in nats"),
-        Component("toy/eight-gaussians-kl", at + "EIGHT_GAUSSIANS", "eight modes by persistent chains, in nats"),
-        Component("toy/improved-cd-kl", at + "IMPROVED_CD", "rings by improved contrastive divergence, in nats"),
-        Component("toy/incomplete-recovery", at + "INCOMPLETE", "hidden coordinates that are recovered"),
-        Component("toy/joint-classifier-kl", at + "JOINT_KL", "p(x | label) of a joint energy, in nats"),
-        Component("toy/joint-classifier-accuracy", at + "JOINT_ACCURACY", "accuracy of a joint energy model"),
-        Component("toy/introspective-kl", at + "INTROSPECTIVE", "rings by introspective learning, in nats"),
-        Component("toy/frame-statistics", at + "FRAME", "signals by FRAME, by the statistics it matches"),
-        Component("toy/multi-grid-samples", at + "MULTI_GRID", "signals by multi-grid chains, by samples"),
-        Component("toy/coarse-to-fine-samples", at + "COARSE_TO_FINE", "signals by a growing energy, by samples"),
-        Component("toy/pyramid-windows", at + "PYRAMID", "signals like a single one, by their windows"),
-        Component("toy/rings-short-run-samples", at + "SHORT_RUN", "rings by short-run chains, by samples"),
-        Component("toy/abp-kl", at + "ABP", "a generator alone, in nats"),
-        Component("toy/abp-incomplete-recovery", at + "ABP_INCOMPLETE", "hidden coordinates, by a generator alone"),
-        Component("toy/vae-kl", at + "VAE", "a variational auto-encoder, in nats"),
-        Component("toy/joint-vae-kl", at + "JOINT_VAE", "an auto-encoder and an energy of pairs, in nats"),
-        Component("toy/latent-kl", at + "LATENT", "an energy on the latent vector, in nats"),
+        Component("toy/rings-kl", prefix + "RINGS", "rings by persistent chains, in nats"),
+        Component("toy/eight-gaussians-kl", prefix + "EIGHT_GAUSSIANS", "eight modes by persistent chains, in nats"),
+        Component("toy/improved-cd-kl", prefix + "IMPROVED_CD", "rings by improved contrastive divergence, in nats"),
+        Component("toy/incomplete-recovery", prefix + "INCOMPLETE", "hidden coordinates that are recovered"),
+        Component("toy/joint-classifier-kl", prefix + "JOINT_KL", "p(x | label) of a joint energy, in nats"),
+        Component("toy/joint-classifier-accuracy", prefix + "JOINT_ACCURACY", "accuracy of a joint energy model"),
+        Component("toy/introspective-kl", prefix + "INTROSPECTIVE", "rings by introspective learning, in nats"),
+        Component("toy/frame-statistics", prefix + "FRAME", "signals by FRAME, by the statistics it matches"),
+        Component("toy/multi-grid-samples", prefix + "MULTI_GRID", "signals by multi-grid chains, by samples"),
+        Component("toy/coarse-to-fine-samples", prefix + "COARSE_TO_FINE", "signals by a growing energy, by samples"),
+        Component("toy/pyramid-windows", prefix + "PYRAMID", "signals like a single one, by their windows"),
+        Component("toy/rings-short-run-samples", prefix + "SHORT_RUN", "rings by short-run chains, by samples"),
+        Component("toy/abp-kl", prefix + "ABP", "a generator alone, in nats"),
+        Component("toy/abp-incomplete-recovery", prefix + "ABP_INCOMPLETE", "hidden coordinates, by a generator alone"),
+        Component("toy/vae-kl", prefix + "VAE", "a variational auto-encoder, in nats"),
+        Component("toy/joint-vae-kl", prefix + "JOINT_VAE", "an auto-encoder and an energy of pairs, in nats"),
+        Component("toy/latent-kl", prefix + "LATENT", "an energy on the latent vector, in nats"),
         Component(
-            "toy/variational-latent-kl", at + "VARIATIONAL_LATENT", "a variational energy on the latent vector, in nats"
+            "toy/variational-latent-kl",
+            prefix + "VARIATIONAL_LATENT",
+            "a variational energy on the latent vector, in nats",
         ),
-        Component("toy/latent-dsm-kl", at + "LATENT_SCORE", "an energy on the latent vector by scores, in nats"),
+        Component("toy/latent-dsm-kl", prefix + "LATENT_SCORE", "an energy on the latent vector by scores, in nats"),
         Component(
-            "toy/symbol-vector-accuracy", at + "SYMBOL_VECTOR", "semi-supervised accuracy after two labels per mode"
+            "toy/symbol-vector-accuracy", prefix + "SYMBOL_VECTOR", "semi-supervised accuracy after two labels per mode"
         ),
         Component(
             "toy/symbol-vector-bottleneck",
-            at + "BOTTLENECK",
+            prefix + "BOTTLENECK",
             "semi-supervised accuracy with the information bottleneck",
         ),
-        Component("toy/symbol-vector-labels-alone", at + "LABELS_ALONE", "accuracy from the labelled events alone"),
-        Component("toy/cooperative-kl", at + "COOPERATIVE", "eight modes by cooperative learning, in nats"),
-        Component("toy/cooperative-samples", at + "COOPERATIVE_SAMPLES", "cooperative learning: distance of samples"),
+        Component("toy/symbol-vector-labels-alone", prefix + "LABELS_ALONE", "accuracy from the labelled events alone"),
+        Component("toy/cooperative-kl", prefix + "COOPERATIVE", "eight modes by cooperative learning, in nats"),
+        Component(
+            "toy/cooperative-samples", prefix + "COOPERATIVE_SAMPLES", "cooperative learning: distance of samples"
+        ),
         Component(
             "toy/cooperative-inference-samples",
-            at + "COOPERATIVE_INFERENCE",
+            prefix + "COOPERATIVE_INFERENCE",
             "cooperative learning with inference: distance of samples",
         ),
         Component(
             "toy/cooperative-conditional-kl",
-            at + "COOPERATIVE_CONDITIONAL",
+            prefix + "COOPERATIVE_CONDITIONAL",
             "conditional cooperative learning: KL divergence in nats",
         ),
         Component(
             "toy/variational-cooperative-kl",
-            at + "VARIATIONAL_COOPERATIVE",
+            prefix + "VARIATIONAL_COOPERATIVE",
             "eight modes by variational MCMC teaching, in nats",
         ),
         Component(
             "toy/divergence-triangle-samples",
-            at + "DIVERGENCE_TRIANGLE",
+            prefix + "DIVERGENCE_TRIANGLE",
             "eight modes by the divergence triangle, by samples",
         ),
-        Component("toy/cycle-cooperative-translation", at + "CYCLE", "translations between two domains"),
-        Component("toy/nce-kl", at + "NCE", "rings by noise contrast, in nats"),
-        Component("toy/fce-kl", at + "FCE", "eight modes by flow contrast, in nats"),
-        Component("toy/dsm-kl", at + "DSM", "rings by denoising score matching, in nats"),
-        Component("toy/recovery-samples", at + "RECOVERY", "moons by recovery likelihood, by samples"),
+        Component("toy/cycle-cooperative-translation", prefix + "CYCLE", "translations between two domains"),
+        Component("toy/nce-kl", prefix + "NCE", "rings by noise contrast, in nats"),
+        Component("toy/fce-kl", prefix + "FCE", "eight modes by flow contrast, in nats"),
+        Component("toy/dsm-kl", prefix + "DSM", "rings by denoising score matching, in nats"),
+        Component("toy/recovery-samples", prefix + "RECOVERY", "moons by recovery likelihood, by samples"),
         Component(
-            "toy/cooperative-recovery-samples", at + "COOPERATIVE_RECOVERY", "moons by cooperative recovery, by samples"
+            "toy/cooperative-recovery-samples",
+            prefix + "COOPERATIVE_RECOVERY",
+            "moons by cooperative recovery, by samples",
         ),
-        Component("toy/energy-matching-samples", at + "ENERGY_MATCHING", "eight modes by energy matching, by samples"),
-        Component("toy/energy-matching-kl", at + "ENERGY_MATCHING_KL", "energy matching: KL divergence in nats"),
+        Component(
+            "toy/energy-matching-samples", prefix + "ENERGY_MATCHING", "eight modes by energy matching, by samples"
+        ),
+        Component("toy/energy-matching-kl", prefix + "ENERGY_MATCHING_KL", "energy matching: KL divergence in nats"),
     ]
 
 

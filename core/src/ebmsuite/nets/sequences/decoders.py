@@ -5,17 +5,18 @@ An event is a row of tokens as described in `ebmsuite.tokens`. The previous toke
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ebmsuite.density import Density, Gaussian
 from ebmsuite.energy import full_precision, in_precision
-from ebmsuite.errors import DataError
+from ebmsuite.errors import DataError, UserError
 from ebmsuite.generator import Generator
-from ebmsuite.nets.sequences.parts import classes_of, initialise, longest_of, recurrent
+from ebmsuite.nets.sequences.layers import classes_of, initialise, longest_of, recurrent
 from ebmsuite.space import Space
 from ebmsuite.tokens import END
 from ebmsuite.tree import Tree
@@ -28,11 +29,15 @@ class SequenceGenerator(Generator):
 
     The generator ignores the condition; the distribution of z can depend on it. ``longest`` is the number of tokens
     after which sampling cuts off a row that has not ended; the default is the maximum length of the data.
+    ``numbers_per_row`` is the size of the logits of a row, to which a subclass adds its hidden states.
     """
+
+    draws_events: ClassVar[bool] = True
 
     def __init__(self, event: Space, latent: Density, longest: int | None) -> None:
         super().__init__(latent)
         self.classes, self.longest = classes_of(event, "a decoder"), longest_of(event, longest)
+        self.numbers_per_row = self.longest * self.classes
 
     def logits(self, before: Tensor, z: Tensor) -> Tensor:
         """Compute the logits of every token, [B, L, classes - 1].
@@ -67,13 +72,32 @@ class SequenceGenerator(Generator):
         )
         return -loss.sum(1)
 
-    def decode(self, z: Tensor, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        """Sample tokens [B, longest], each conditioned on those before it."""
-        return self._unrolled(z, lambda logits: torch.multinomial(logits.softmax(1), 1, generator=rng)[:, 0])
+    def decode(
+        self,
+        z: Tensor,
+        rng: torch.Generator,
+        condition: Tree = None,
+        temperature: float = 1.0,
+        likeliest: bool = False,
+    ) -> Tensor:
+        """Decode tokens [B, longest], each given those before it.
 
-    def likeliest(self, z: Tensor) -> Tensor:
-        """Decode tokens [B, longest] greedily: each is the most likely one given those before it."""
-        return self._unrolled(z, lambda logits: logits.argmax(1))
+        A token is drawn with probabilities proportional to p^(1 / ``temperature``). With ``likeliest`` it is the most
+        likely token (greedy decoding), the limit of temperature 0. Raises `UserError` for a temperature that is not
+        above 0.
+        """
+        if likeliest:
+            return self._unrolled(z, lambda logits: logits.argmax(1))
+        if not 0 < temperature < math.inf:
+            raise UserError(
+                f"temperature: must be above 0 and finite, got {temperature:g}; likeliest is the limit at 0"
+            )
+
+        def draw(logits: Tensor) -> Tensor:
+            below = (logits - logits.amax(1, keepdim=True)) / temperature  # at most 0, so that no temperature overflows
+            return torch.multinomial(below.softmax(1), 1, generator=rng)[:, 0]
+
+        return self._unrolled(z, draw)
 
     @torch.no_grad()
     def _unrolled(self, z: Tensor, pick: Callable[[Tensor], Tensor]) -> Tensor:
@@ -105,6 +129,7 @@ class LSTM(SequenceGenerator):
         self.first = nn.Parameter(torch.empty(width, size))
         self.out = nn.Linear(width, self.classes - 1)
         self.dropout = nn.Dropout(dropout)
+        self.numbers_per_row += self.longest * width
         initialise(self)
 
     def logits(self, before: Tensor, z: Tensor) -> Tensor:
@@ -148,6 +173,7 @@ class Transformer(SequenceGenerator):
                 f"got heads {heads}, memories {memories}, width {width}"
             )
         self.memories = memories
+        self.numbers_per_row += self.longest * width
         self.embedding = nn.Embedding(self.classes, width)
         self.position = nn.Parameter(0.02 * torch.randn(memories + self.longest, width))
         self.prefix = nn.Linear(size, memories * width)

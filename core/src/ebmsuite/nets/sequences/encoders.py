@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ebmsuite.density import Encoder
-from ebmsuite.nets.sequences.parts import classes_of, recurrent, standard_normal
+from ebmsuite.nets.sequences.layers import classes_of, recurrent, standard_normal
 from ebmsuite.space import Space
 
 __all__ = ["Convolutional", "Recurrent", "conv_encoder", "gru_encoder"]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ebmsuite_image.data.pictures import SPLITS, Pictures, check_split, resized
+from ebmsuite_image.data.pictures import DIGITS, SPLITS, Pictures, check_split, resized
 
 __all__ = ["Digits"]
 
@@ -28,7 +28,7 @@ class Digits(Pictures):
         images, digits, self.rows = _stored()[split]
         source = "10,000 test" if split == "test" else "60,000 training"
         note = f"{len(images):,} of the {source} images of MNIST"
-        super().__init__(resized(images, size), digits, 10, conditional=labels, note=note)
+        super().__init__(resized(images, size), digits, 10, conditional=labels, note=note, names=DIGITS)
 
 
 @functools.cache

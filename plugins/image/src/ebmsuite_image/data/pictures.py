@@ -14,9 +14,11 @@ from ebmsuite_image.codec import Pixels
 from ebmsuite_image.folders import Found, Skipped
 from ebmsuite_image.raster import decode, fit, from_uint8
 
-__all__ = ["SPLITS", "Files", "Pictures", "check_split", "coin", "resized"]
+__all__ = ["DIGITS", "SPLITS", "Files", "Pictures", "check_split", "coin", "resized"]
 
 SPLITS = ("train", "valid", "test")
+DIGITS = tuple("0123456789")
+"""The names of the classes of data sets of digits."""
 
 
 class Files:
@@ -52,7 +54,7 @@ class Pictures(Dataset):
 
     ``images`` are uint8 [N, C, H, W] (or `Files`). ``labels`` are int64 [N] in 0..``classes`` - 1; metrics can always
     use them, and they are the condition if ``conditional``. With ``flip``, the seed of an example alone decides whether
-    it is mirrored; seed 0 never mirrors. ``note`` and ``skipped`` are those of `Dataset`.
+    it is mirrored; seed 0 never mirrors. ``note`` and ``skipped`` are those of `Dataset`. ``names`` names the classes.
     """
 
     def __init__(
@@ -64,12 +66,13 @@ class Pictures(Dataset):
         flip: bool = False,
         note: str = "",
         skipped: Skipped | None = None,
+        names: tuple[str, ...] | None = None,
     ) -> None:
         self.images, self.labels, self.flip, self.note = images, labels, flip, note
         self.skipped = skipped or {}
         _, channels, height, width = images.shape
         self.event = Space((channels, height, width), range=(-1.0, 1.0))
-        self.condition = Space((), kind="label", classes=classes) if conditional else None
+        self.condition = Space((), kind="label", classes=classes, names=names) if conditional else None
         self.codec: Codec | None = Pixels((height, width), channels)
 
     def __len__(self) -> int:

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from ebmsuite.errors import DataError, PluginError
 from ebmsuite_image.data.celeba import celeba
-from ebmsuite_image.data.pictures import Pictures, check_split, resized
+from ebmsuite_image.data.pictures import DIGITS, Pictures, check_split, resized
 from ebmsuite_image.data.torchvision_pair import import_torchvision
 from ebmsuite_image.data.where import download, npz_arrays, npz_file, torchvision_folder
 
@@ -47,14 +47,19 @@ class Public:
     shape: tuple[int, ...]
     train: int
     test: int
+    names: tuple[str, ...]
+    """The names of the classes."""
     needs: str = ""
     """A module that torchvision needs to read it."""
 
 
-MNIST = Public("mnist", "MNIST", "MNIST/raw", (28, 28), 60_000, 10_000)
-FASHION_MNIST = Public("fashion_mnist", "FashionMNIST", "FashionMNIST/raw", (28, 28), 60_000, 10_000)
-CIFAR10 = Public("cifar10", "CIFAR10", "cifar-10-batches-py", (32, 32, 3), 50_000, 10_000)
-SVHN = Public("svhn", "SVHN", "{part}_32x32.mat", (32, 32, 3), 73_257, 26_032, needs="scipy")
+CLOTHES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+MNIST = Public("mnist", "MNIST", "MNIST/raw", (28, 28), 60_000, 10_000, DIGITS)
+FASHION_MNIST = Public("fashion_mnist", "FashionMNIST", "FashionMNIST/raw", (28, 28), 60_000, 10_000, CLOTHES)
+CIFAR10 = Public("cifar10", "CIFAR10", "cifar-10-batches-py", (32, 32, 3), 50_000, 10_000, THINGS)
+SVHN = Public("svhn", "SVHN", "{part}_32x32.mat", (32, 32, 3), 73_257, 26_032, DIGITS, needs="scipy")
 
 
 def mnist(split: str = "train", size: int | None = None, labels: bool = False, flip: bool = False) -> Pictures:
@@ -97,6 +102,7 @@ def _pictures(public: Public, split: str, size: int | None, labels: bool, flip: 
         labels,
         flip=flip and split == "train",
         note=note,
+        names=public.names,
     )
 
 

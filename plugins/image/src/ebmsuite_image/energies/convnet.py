@@ -6,9 +6,10 @@ from torch import nn
 
 from ebmsuite.energy import JointEnergy, Tilted
 from ebmsuite.nets import mlp as nets
+from ebmsuite.nets.convnet import Head, convolutions
 from ebmsuite.nets.mlp import Activation
 from ebmsuite.space import ConditionSpace, Space
-from ebmsuite_image.energies.parts import Head, picture, tilted
+from ebmsuite_image.energies.picture import picture, tilted
 
 __all__ = ["convnet", "convnet_classes"]
 
@@ -51,10 +52,12 @@ def convnet_classes(
 def _net(
     name: str, event: Space, width: int, slope: float, activation: Activation, outputs: int | None = None
 ) -> nn.Sequential:
-    channels, *sides = picture(event, name)
-    layers: list[nn.Module] = [nn.Conv2d(channels, width, 3, 1, 1), nets.activation(activation, slope)]
+    _, *sides = picture(event, name)
+    channels = [width]
     while max(sides) > 4:
         picture(Space((width, *sides)), f"{name}, at every stage,", least=2)
-        layers += [nn.Conv2d(width, 2 * width, 4, 2, 1), nets.activation(activation, slope)]
-        width, sides = 2 * width, [side // 2 for side in sides]
-    return nn.Sequential(*layers, Head(width * sides[0] * sides[1], outputs))
+        channels, sides = [*channels, 2 * channels[-1]], [side // 2 for side in sides]
+    halving = len(channels) - 1
+    kernels, strides = (3, *[4] * halving), (1, *[2] * halving)
+    layers, features = convolutions(event, channels, kernels, strides, "zeros", activation, slope, net=name)
+    return nn.Sequential(*layers, Head(features.size, outputs))

@@ -6,9 +6,10 @@ from torch import Tensor, nn
 
 from ebmsuite.energy import Tilted
 from ebmsuite.nets import mlp as nets
+from ebmsuite.nets.convnet import Head
 from ebmsuite.nets.mlp import Activation
 from ebmsuite.space import Space
-from ebmsuite_image.energies.parts import Head, picture, tilted
+from ebmsuite_image.energies.picture import picture, tilted
 
 __all__ = ["NonLocal", "nonlocal_net"]
 

@@ -9,9 +9,10 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ebmsuite.energy import Tilted, full_precision
 from ebmsuite.nets import mlp as nets
+from ebmsuite.nets.convnet import Head
 from ebmsuite.nets.mlp import Activation
 from ebmsuite.space import Space
-from ebmsuite_image.energies.parts import Head, picture, tilted
+from ebmsuite_image.energies.picture import picture, tilted
 
 __all__ = ["Block", "resnet"]
 

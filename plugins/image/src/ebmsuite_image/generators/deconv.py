@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple, TypeAlias
 
-from torch import nn
-
-from ebmsuite.density import Encoder, Gaussian
+from ebmsuite.density import Encoder
 from ebmsuite.errors import RecipeError
 from ebmsuite.generator import NormalGenerator
+from ebmsuite.nets.convnet import convnet_encoder, deconvnet
 from ebmsuite.space import Space
-from ebmsuite_image.energies.parts import picture
+from ebmsuite_image.energies.picture import picture
 
 __all__ = ["TABLES", "Layers", "Table", "deconv", "encoder"]
 
@@ -21,20 +21,22 @@ class Layer(NamedTuple):
     multiple: int
     kernel: int
     stride: int = 2
-    padding: int = 1
 
 
 Layers: TypeAlias = tuple[Layer, ...]
 Table: TypeAlias = Literal["mnist", "svhn", "cifar10", "celeba64", "celeba128"]
 
 TABLES: dict[Table, Layers] = {
-    "mnist": (Layer(8, 7, 1, 0), Layer(4, 4), Layer(2, 4), Layer(0, 3, 1)),
-    "svhn": (Layer(8, 4, 1, 0), Layer(4, 4), Layer(2, 4), Layer(0, 4)),
-    "cifar10": (Layer(8, 8, 1, 0), Layer(4, 4), Layer(2, 4), Layer(0, 3, 1)),
-    "celeba64": (Layer(8, 4, 1, 0), Layer(4, 4), Layer(2, 4), Layer(1, 4), Layer(0, 4)),
-    "celeba128": (Layer(16, 4, 1, 0), Layer(8, 4), Layer(4, 4), Layer(2, 4), Layer(1, 4), Layer(0, 4)),
+    "mnist": (Layer(8, 7, 1), Layer(4, 4), Layer(2, 4), Layer(0, 3, 1)),
+    "svhn": (Layer(8, 4, 1), Layer(4, 4), Layer(2, 4), Layer(0, 4)),
+    "cifar10": (Layer(8, 8, 1), Layer(4, 4), Layer(2, 4), Layer(0, 3, 1)),
+    "celeba64": (Layer(8, 4, 1), Layer(4, 4), Layer(2, 4), Layer(1, 4), Layer(0, 4)),
+    "celeba128": (Layer(16, 4, 1), Layer(8, 4), Layer(4, 4), Layer(2, 4), Layer(1, 4), Layer(0, 4)),
 }
-"""Layers from a latent vector (1x1) to 28x28, 32x32, 32x32, 64x64 and 128x128 (Pang et al., NeurIPS 2020, and code)."""
+"""Layers from a latent vector (1x1) to 28x28, 32x32, 32x32, 64x64 and 128x128 (Pang et al., NeurIPS 2020, and code).
+
+The kernel of the first layer is the side of the first grid; the side then grows by the strides.
+"""
 
 
 def deconv(
@@ -54,14 +56,10 @@ def deconv(
 
     Errors: `RecipeError` when no table has the event's size.
     """
-    channels, table = _table(event, layers, "image/deconv")
-    net: list[nn.Module] = [nn.Flatten(), nn.Unflatten(1, (latent.size, 1, 1))]
-    below = latent.size
-    for multiple, kernel, stride, padding in table:
-        above = multiple * width or channels
-        net += [nn.ConvTranspose2d(below, above, kernel, stride, padding), nn.LeakyReLU(slope)]
-        below = above
-    return NormalGenerator(_xavier(nn.Sequential(*net[:-1], nn.Tanh())), Gaussian(latent), sd)
+    table = _table(event, layers, "image/deconv")
+    channels = tuple(layer.multiple * width for layer in table[:-1])
+    kernels, strides = (tuple(n) for n in zip(*((layer.kernel, layer.stride) for layer in table[1:]), strict=True))
+    return deconvnet(event, latent, channels, kernels, strides, slope=slope, sd=sd)
 
 
 def encoder(event: Space, latent: Space, width: int = 64, layers: Table | None = None, slope: float = 0.2) -> Encoder:
@@ -69,26 +67,19 @@ def encoder(event: Space, latent: Space, width: int = 64, layers: Table | None =
 
     Use the same settings as for the generator.
     """
-    channels, table = _table(event, layers, "image/encoder")
-    tops = [2 * latent.size, *(layer.multiple * width for layer in table[:-1])]
-    net: list[nn.Module] = []
-    below = channels
-    for above, (_, kernel, stride, padding) in zip(reversed(tops), reversed(table), strict=True):
-        net += [nn.Conv2d(below, above, kernel, stride, padding), nn.LeakyReLU(slope)]
-        below = above
-    return Encoder(_xavier(nn.Sequential(*net[:-1], nn.Flatten())), latent)
+    table = _table(event, layers, "image/encoder")[::-1]
+    channels = tuple(layer.multiple * width for layer in table[1:])
+    kernels, strides = (tuple(n) for n in zip(*((layer.kernel, layer.stride) for layer in table[:-1]), strict=True))
+    return convnet_encoder(event, latent, channels, kernels, strides, slope=slope, net="image/encoder")
 
 
 def side(table: Layers) -> int:
     """Side, in pixels, of the square pictures that a table generates."""
-    n = 1
-    for _, kernel, stride, padding in table:
-        n = (n - 1) * stride - 2 * padding + kernel
-    return n
+    return table[0].kernel * math.prod(layer.stride for layer in table)
 
 
-def _table(event: Space, layers: Table | None, net: str) -> tuple[int, Layers]:
-    channels, height, width = picture(event, net)
+def _table(event: Space, layers: Table | None, net: str) -> Layers:
+    _, height, width = picture(event, net)
     if layers is None:
         found = next((name for name, table in TABLES.items() if (side(table),) * 2 == (height, width)), None)
         if found is None:
@@ -100,11 +91,4 @@ def _table(event: Space, layers: Table | None, net: str) -> tuple[int, Layers]:
     made = side(TABLES[layers])
     if (made, made) != (height, width):
         raise RecipeError(f"{net}: layers {layers} are for pictures of {made}x{made}, the data's are {height}x{width}")
-    return channels, TABLES[layers]
-
-
-def _xavier(net: nn.Sequential) -> nn.Sequential:
-    for module in net:
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.xavier_normal_(module.weight)
-    return net
+    return TABLES[layers]

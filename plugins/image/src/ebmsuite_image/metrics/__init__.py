@@ -9,7 +9,7 @@ from ebmsuite.evaluation.distances import (
     nearest,
     precision_recall,
 )
-from ebmsuite_image.metrics.anomaly import Anomaly
+from ebmsuite_image.metrics.anomaly_detection import AnomalyDetection
 from ebmsuite_image.metrics.baselines import NoiseImages, PixelGaussian
 from ebmsuite_image.metrics.error import Mse
 from ebmsuite_image.metrics.memorisation import NearestNeighbours
@@ -17,7 +17,7 @@ from ebmsuite_image.metrics.patches import Patches
 from ebmsuite_image.metrics.quality import Fid, InceptionScore, Kid, PrecisionRecall, Quality
 
 __all__ = [
-    "Anomaly",
+    "AnomalyDetection",
     "Fid",
     "InceptionScore",
     "Kid",

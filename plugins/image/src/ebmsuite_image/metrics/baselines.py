@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from ebmsuite.dataset import Dataset, rows, split_of
-from ebmsuite.evaluation.protocol import Sampler, Split, held_out
+from ebmsuite.evaluation.protocol import SampleSource, Split, held_out
 
 __all__ = ["NoiseImages", "Of", "PixelGaussian", "baseline"]
 
 Of = Literal["model", "held-out", "pixel-gaussian", "noise"]
-"""The source of the pictures that a metric judges: the model or a baseline."""
+"""The source of the pictures that a metric evaluates: the model or a baseline."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class NoiseImages:
         return torch.rand(n, *event.fixed, generator=rng, device=rng.device) * (high - low) + low
 
 
-BASELINES: Mapping[str, Callable[[Mapping[str, Dataset]], Sampler]] = {
+BASELINES: Mapping[str, Callable[[Mapping[str, Dataset]], SampleSource]] = {
     "pixel-gaussian": PixelGaussian,
     "noise": NoiseImages,
 }
 
 
-def baseline(of: Of, data: Mapping[str, Dataset], against: Split) -> Sampler:
+def baseline(of: Of, data: Mapping[str, Dataset], against: Split) -> SampleSource:
     """The baseline ``of`` for a metric whose reference is the split ``against``.
 
     Errors: `UserError` when ``of`` is "held-out" and neither "valid" nor "train" is there besides the reference.

@@ -10,14 +10,14 @@ from torch import Tensor
 from ebmsuite.dataset import Dataset
 from ebmsuite.space import Space
 
-__all__ = ["pictures", "signed"]
+__all__ = ["picture_batches", "signed"]
 
 
 def signed(x: Tensor, event: Space) -> Tensor:
     """Map pictures ``x`` of the space ``event``, of any shape, to [-1, 1] and clamp them.
 
     The range of the space is mapped onto [-1, 1]; a space without a range is assumed to use [-1, 1] already. Chains may
-    end slightly outside the range, but data never do: without clamping, a metric would judge values that no picture
+    end slightly outside the range, but data never do: without clamping, a metric would evaluate values that no picture
     file can hold.
     """
     if event.range is not None and event.range != (-1.0, 1.0):
@@ -26,7 +26,7 @@ def signed(x: Tensor, event: Space) -> Tensor:
     return x.clamp(-1, 1)
 
 
-def pictures(dataset: Dataset, index: Tensor | None = None, size: int = 256) -> Iterator[Tensor]:
+def picture_batches(dataset: Dataset, index: Tensor | None = None, size: int = 256) -> Iterator[Tensor]:
     """Iterate over examples ``index`` [N] (all in order when None) in batches of ``size``, loaded with seed 0."""
     index = torch.arange(len(dataset)) if index is None else index.cpu()
     for part in torch.split(index, size):

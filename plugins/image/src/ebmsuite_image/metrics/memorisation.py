@@ -12,11 +12,11 @@ from torch import Tensor
 from ebmsuite.dataset import Dataset, fixed_subset, split_of
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.distances import nearest
-from ebmsuite.evaluation.protocol import Sampler, Split
+from ebmsuite.evaluation.protocol import SampleSource, Split
 from ebmsuite.scores import Extractor, Features, Score
 from ebmsuite_image.metrics.baselines import Of
-from ebmsuite_image.metrics.examples import pictures
-from ebmsuite_image.metrics.passes import draw, features_of, protocol_of
+from ebmsuite_image.metrics.examples import picture_batches
+from ebmsuite_image.metrics.passes import OfFeatures, draw, features_of, protocol_of
 
 __all__ = ["NearestNeighbours", "PlainPixels"]
 
@@ -31,7 +31,7 @@ class PlainPixels(Extractor):
 
 
 @dataclass(frozen=True)
-class NearestNeighbours:
+class NearestNeighbours(OfFeatures):
     """Mean distance of samples to their nearest training examples, divided by the same mean for unseen real examples.
 
     The ratio is about 1 if the samples follow the distribution of the training set, near 0 if they repeat training
@@ -46,7 +46,7 @@ class NearestNeighbours:
     among: int | None = None
     of: Of = "model"
 
-    def __call__(self, model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Score:
+    def __call__(self, model: SampleSource, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Score:
         if self.set == "train":
             raise UserError('set: examples of "train" are not unseen; compare with "valid" or "test"')
         train, unseen = split_of(data, "train"), split_of(data, self.set)
@@ -54,9 +54,9 @@ class NearestNeighbours:
         extractor.prepare(data)
         x = draw(model, data, rng, n, self.of, "train")
         searched, others = fixed_subset(train, self.among or len(train)), fixed_subset(unseen, n)
-        known = features_of(extractor, pictures(train, searched), x.device).features
+        known = features_of(extractor, picture_batches(train, searched), x.device).features
         _, near = nearest(features_of(extractor, torch.split(x, 256), x.device).features, known)
-        _, usual = nearest(features_of(extractor, pictures(unseen, others), x.device).features, known)
+        _, usual = nearest(features_of(extractor, picture_batches(unseen, others), x.device).features, known)
         if float(usual.mean()) == 0:
             raise UserError(f'every example of "{self.set}" is in the training set: none is unseen')
         ratio = float(near.mean() / usual.mean())

@@ -11,12 +11,22 @@ from torch import Tensor
 
 from ebmsuite.dataset import Dataset, fixed_subset, split_of
 from ebmsuite.errors import UserError
-from ebmsuite.evaluation.protocol import Sampler, Split, facts_of
+from ebmsuite.evaluation.protocol import SampleSource, Split, facts_of
 from ebmsuite.scores import Extractor, Features, Score
 from ebmsuite_image.metrics.baselines import Of, baseline
-from ebmsuite_image.metrics.examples import pictures, signed
+from ebmsuite_image.metrics.examples import picture_batches, signed
 
-__all__ = ["Seen", "draw", "features_of", "look", "look_at_samples", "protocol_of"]
+__all__ = ["OfFeatures", "Seen", "draw", "features_of", "look", "look_at_samples", "protocol_of"]
+
+
+class OfFeatures:
+    """A metric whose setting ``features`` is an extractor, which is prepared before training starts."""
+
+    features: Extractor | None
+
+    def prepare(self, data: Mapping[str, Dataset]) -> None:
+        if self.features is not None:
+            self.features.prepare(data)
 
 
 @dataclass(frozen=True)
@@ -40,16 +50,18 @@ class Seen:
         return Score(value, low, high, {"metric": metric, **self.protocol, **(extra or {})})
 
 
-def draw(model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int, of: Of, against: Split) -> Tensor:
+def draw(
+    model: SampleSource, data: Mapping[str, Dataset], rng: torch.Generator, n: int, of: Of, against: Split
+) -> Tensor:
     """Draw ``n`` pictures of the model or baseline: [n, C, H, W], mapped and clamped to [-1, 1] (see `signed`).
 
     There may be fewer than ``n`` held-out examples. Errors: `UserError` when n < 1 or the samples are not pictures.
     """
     if n < 1:
         raise UserError(f"at least one sample is needed, got n = {n}")
-    sampler = model if of == "model" else baseline(of, data, against)
+    source = model if of == "model" else baseline(of, data, against)
     with torch.no_grad():
-        x = signed(sampler.sample(n, rng=rng), split_of(data, "train").event)
+        x = signed(source.sample(n, rng=rng), split_of(data, "train").event)
     if x.ndim != 4:
         raise UserError(f"image metrics need pictures [N, C, H, W], the samples are {list(x.shape)}")
     return x
@@ -73,7 +85,7 @@ def features_of(extractor: Extractor, batches: Iterable[Tensor], device: torch.d
 
 def look(
     extractor: Extractor,
-    model: Sampler,
+    model: SampleSource,
     data: Mapping[str, Dataset],
     rng: torch.Generator,
     n: int,
@@ -86,7 +98,7 @@ def look(
     x = draw(model, data, rng, n, of, against)
     index = fixed_subset(reference, n)
     fake = features_of(extractor, torch.split(x, 256), x.device)
-    real = features_of(extractor, pictures(reference, index), x.device)
+    real = features_of(extractor, picture_batches(reference, index), x.device)
     return Seen(
         fake,
         real,
@@ -101,7 +113,7 @@ def look(
 
 
 def look_at_samples(
-    extractor: Extractor, model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int, of: Of
+    extractor: Extractor, model: SampleSource, data: Mapping[str, Dataset], rng: torch.Generator, n: int, of: Of
 ) -> Seen:
     """Features of ``n`` samples without a reference: ``real`` is empty."""
     extractor.prepare(data)
@@ -112,6 +124,6 @@ def look_at_samples(
     return Seen(fake, Features(fake.features[:0], None), facts)
 
 
-def protocol_of(model: Sampler, reference: Dataset, x: Tensor, of: Of) -> dict[str, Any]:
+def protocol_of(model: SampleSource, reference: Dataset, x: Tensor, of: Of) -> dict[str, Any]:
     """The facts about samples ``x`` that every score of them records."""
     return facts_of(model, of, len(x), reference) | {"picture": list(x.shape[1:]), "clamped": [-1.0, 1.0]}

@@ -1,4 +1,4 @@
-"""Metrics of picture quality. The setting ``of`` selects what is judged: the model, or a baseline without learning.
+"""Metrics of picture quality. The setting ``of`` selects what is evaluated: the model, or a baseline without learning.
 
 Every score carries its protocol: the extractor with its input size and resize filter, the split, the counts, the
 picture size, the note of the data set, and the model's description. The name of the extractor is part of the name of
@@ -15,18 +15,20 @@ import torch
 from ebmsuite.dataset import Dataset
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.distances import frechet, inception_score, kernel_distance, precision_recall
-from ebmsuite.evaluation.protocol import Sampler, Split
+from ebmsuite.evaluation.protocol import SampleSource, Split
 from ebmsuite.scores import Extractor, Score
 from ebmsuite_image.metrics.baselines import Of
-from ebmsuite_image.metrics.passes import Seen, look, look_at_samples
+from ebmsuite_image.metrics.passes import OfFeatures, Seen, look, look_at_samples
 
 __all__ = ["Fid", "InceptionScore", "Kid", "PrecisionRecall", "Quality"]
 
 Data = Mapping[str, Dataset]
 
+KID_UNIT = "squared maximum mean discrepancy of the features, 0 for equal distributions, not multiplied by 1,000"
+
 
 @dataclass(frozen=True)
-class Fid:
+class Fid(OfFeatures):
     """Frechet distance between ``n`` samples and ``n`` examples of ``set`` (Heusel et al. 2017); lower is better.
 
     The estimate is biased upwards by O(1/n): compare only values with the same n. Published values use 50,000 samples
@@ -37,12 +39,12 @@ class Fid:
     set: Split = "test"
     of: Of = "model"
 
-    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Score:
+    def __call__(self, model: SampleSource, data: Data, rng: torch.Generator, n: int) -> Score:
         return _fid(look(self.features, model, data, rng, n, self.of, self.set))
 
 
 @dataclass(frozen=True)
-class Kid:
+class Kid(OfFeatures):
     """Kernel distance between samples and ``set`` (Binkowski et al. 2018), unbiased for any n; lower is better.
 
     Low and high are the mean minus and plus one sd over ``subsets`` pairs of subsets. A subset has ``size`` rows, or
@@ -55,13 +57,13 @@ class Kid:
     size: int = 1000
     of: Of = "model"
 
-    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Score:
+    def __call__(self, model: SampleSource, data: Data, rng: torch.Generator, n: int) -> Score:
         seen = look(self.features, model, data, rng, n, self.of, self.set)
         return _kid(seen, rng, self.subsets, self.size)
 
 
 @dataclass(frozen=True)
-class InceptionScore:
+class InceptionScore(OfFeatures):
     """Inception score of ``n`` samples (Salimans et al. 2016) for the extractor's classes; higher is better.
 
     Low and high are the mean minus and plus one sd over ``splits`` parts. The score uses no reference. Published values
@@ -72,12 +74,12 @@ class InceptionScore:
     splits: int = 10
     of: Of = "model"
 
-    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Score:
+    def __call__(self, model: SampleSource, data: Data, rng: torch.Generator, n: int) -> Score:
         return _is(look_at_samples(self.features, model, data, rng, n, self.of), self.splits)
 
 
 @dataclass(frozen=True)
-class PrecisionRecall:
+class PrecisionRecall(OfFeatures):
     """``precision`` and ``recall`` from ``k`` nearest neighbours (Kynkaanniemi et al. 2019), both in [0, 1]."""
 
     features: Extractor
@@ -85,12 +87,12 @@ class PrecisionRecall:
     k: int = 3
     of: Of = "model"
 
-    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Mapping[str, Score]:
+    def __call__(self, model: SampleSource, data: Data, rng: torch.Generator, n: int) -> Mapping[str, Score]:
         return _precision_recall(look(self.features, model, data, rng, n, self.of, self.set), self.k)
 
 
 @dataclass(frozen=True)
-class Quality:
+class Quality(OfFeatures):
     """Computes ``fid``, ``kid``, ``precision``, ``recall`` and ``is`` from one set of samples.
 
     ``is`` is omitted when the extractor has no classes. The settings are those of `Fid`, `Kid`, `PrecisionRecall` and
@@ -105,7 +107,7 @@ class Quality:
     splits: int = 10
     of: Of = "model"
 
-    def __call__(self, model: Sampler, data: Data, rng: torch.Generator, n: int) -> Mapping[str, Score]:
+    def __call__(self, model: SampleSource, data: Data, rng: torch.Generator, n: int) -> Mapping[str, Score]:
         seen = look(self.features, model, data, rng, n, self.of, self.set)
         scores = {"fid": _fid(seen), "kid": _kid(seen, rng, self.subsets, self.size)}
         scores |= _precision_recall(seen, self.k)
@@ -125,7 +127,8 @@ def _kid(seen: Seen, rng: torch.Generator, subsets: int, size: int) -> Score:
     size = min(size, min(len(a), len(b)) // 2)
     mean, sd = kernel_distance(a, b, subsets, size, rng)
     spread = (mean - sd, mean + sd)
-    return seen.score("kid", mean, spread, {"subsets": subsets, "subset_size": size, "interval": "1 sd of subsets"})
+    facts = {"unit": KID_UNIT, "subsets": subsets, "subset_size": size, "interval": "1 sd of subsets"}
+    return seen.score("kid", mean, spread, facts)
 
 
 def _precision_recall(seen: Seen, k: int) -> dict[str, Score]:

@@ -10,11 +10,11 @@ import torch
 from ebmsuite.files import output, write_csv
 from ebmsuite.model import Facts, Model
 from ebmsuite.space import Batch
-from ebmsuite.tasks.anomaly import Decision, Levels, decide, usual
-from ebmsuite.tasks.checks import at_least
-from ebmsuite_image.anomaly import smooth
+from ebmsuite.tasks.anomaly_scores import Decision, Levels, decide, usual
+from ebmsuite.tasks.validation import at_least
 from ebmsuite_image.codec import Scale
-from ebmsuite_image.tasks.parts import check_event, pictures
+from ebmsuite_image.smoothing import smooth
+from ebmsuite_image.tasks.inputs import check_event, read_pictures
 
 __all__ = ["Anomaly"]
 
@@ -25,8 +25,8 @@ class Anomaly:
 
     The columns are ``file`` (the name inside the folder), ``score`` (higher means more unlike) and the terms that the
     model has: ``reconstruction`` |g(z) - x|^2, ``smoothed`` (over 3x3 pixels), ``energy`` and ``ratio``. The settings
-    are those of `ebmsuite.tasks.anomaly.decide`. ``decision`` None means "ratio" for a noise-conditional energy, else
-    "posterior" for a model of latent vectors, else "energy". ``scale`` is the scale of an array of floats.
+    are those of `ebmsuite.tasks.anomaly_scores.decide`. ``decision`` None means "ratio" for a noise-conditional energy,
+    else "posterior" for a model of latent vectors, else "energy". ``scale`` is the scale of an array of floats.
     """
 
     decision: Decision | None = None
@@ -42,7 +42,7 @@ class Anomaly:
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
         path = output(out, ".csv", "anomaly")
         check_event(model, "anomaly")
-        given = pictures(model, inputs, "anomaly", scale=self.scale)
+        given = read_pictures(model, inputs, "anomaly", scale=self.scale)
         decision = self.decision or usual(model)
         found = decide(model, Batch(given.x), rng, decision, self.weight, self.descent, self.noise, self.levels, smooth)
         terms = {name: term.tolist() for name, term in found.items()}

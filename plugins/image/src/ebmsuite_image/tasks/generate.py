@@ -9,9 +9,9 @@ import torch
 
 from ebmsuite.errors import UserError
 from ebmsuite.model import Facts, Model
-from ebmsuite.tasks.checks import at_least, finite
+from ebmsuite.tasks.validation import at_least, finite
 from ebmsuite_image.codec import Pixels
-from ebmsuite_image.tasks.parts import check_event
+from ebmsuite_image.tasks.inputs import check_event
 
 __all__ = ["Generate"]
 

@@ -11,12 +11,14 @@ from torch import Tensor
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.files import output
 from ebmsuite.model import Facts, Model
-from ebmsuite.tasks.checks import at_least, finite
+from ebmsuite.pictures.events import draw
+from ebmsuite.pictures.picture_files import write_png
+from ebmsuite.pictures.sheets import sheet
 from ebmsuite.tasks.fill import fill
-from ebmsuite_image.codec import Scale, grid
+from ebmsuite.tasks.validation import at_least, finite
+from ebmsuite_image.codec import Scale
 from ebmsuite_image.raster import decode
-from ebmsuite_image.render import write_png
-from ebmsuite_image.tasks.parts import check_event, pictures
+from ebmsuite_image.tasks.inputs import check_event, read_pictures
 
 __all__ = ["Inpaint"]
 
@@ -46,13 +48,13 @@ class Inpaint:
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
         path, phase = output(out, ".png", "inpaint"), model.phase("negative")
         check_event(model, "inpaint")
-        given = pictures(model, inputs, "inpaint", self.n, self.scale)
+        given = read_pictures(model, inputs, "inpaint", self.n, self.scale)
         x = given.x
         hole = self.hole(x.shape[-2], x.shape[-1]).to(x.device).expand_as(x)
         made = finite(fill(phase, x, ~hole, rng, self.steps), "inpaint")
         low, high = model.event.range or (-1.0, 1.0)
         grey = torch.where(hole, (low + high) / 2, x)
-        write_png(grid(torch.cat([grey, made, x]), len(x)), path)
+        write_png(sheet(draw(model.codec, torch.cat([grey, made, x])), len(x)), path)
         return given.facts | {
             "mse_in_hole": (made - x)[hole].square().mean().item(),
             "hole": hole.float().mean().item(),

@@ -42,7 +42,7 @@ def smiles_file(
     probably wrong, and `DataError` is raised in either case. The standardised ``properties`` are the condition. ``n``
     takes the first n molecules of the split. ``view`` adds the input of a graph encoder.
     """
-    file = File.at(find(path).absolute())
+    file = File.of(find(path).absolute())
     return of_source(_Own(file, invalid, seed, column), split, tokeniser, properties, n, view)
 
 

@@ -28,7 +28,7 @@ class File(NamedTuple):
     changed: int
 
     @classmethod
-    def at(cls, path: Path) -> File:
+    def of(cls, path: Path) -> File:
         return cls(path, path.stat().st_mtime_ns)
 
 
@@ -36,7 +36,7 @@ def public_file(name: str) -> File | None:
     """Return the file molecule/NAME in EBMSUITE_DATA, or None. Raises `DataError` if EBMSUITE_DATA is not a folder."""
     folder = data_folder()
     path = None if folder is None else folder / "molecule" / name
-    return File.at(path) if path is not None and path.is_file() else None
+    return File.of(path) if path is not None and path.is_file() else None
 
 
 def missing(name: str, dataset: str) -> MissingData:

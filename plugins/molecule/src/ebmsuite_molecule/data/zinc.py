@@ -49,8 +49,8 @@ class _Zinc(Public):
     def strings(self, split: str) -> Sequence[str]:
         if split not in SPLITS:
             raise RecipeError(f'split: "{split}" is not one of {", ".join(SPLITS)}')
-        at = SPLITS.index(split)
-        return strings_of(self.files[at]) if self.files else _embedded()[at]
+        part = SPLITS.index(split)
+        return strings_of(self.files[part]) if self.files else _embedded()[part]
 
     def note(self, split: str) -> str:
         found, whole = len(self.strings(split)), SIZES[split]

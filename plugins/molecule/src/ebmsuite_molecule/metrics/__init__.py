@@ -12,7 +12,7 @@ from ebmsuite_molecule.metrics.distances import (
     wilson,
 )
 from ebmsuite_molecule.metrics.distribution import Distribution
-from ebmsuite_molecule.metrics.samples import Of, Sampler, drawn
+from ebmsuite_molecule.metrics.samples import Of, TokenSource, drawn
 from ebmsuite_molecule.metrics.validity import Counted, Validity, counted, training_forms
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "Counted",
     "Distribution",
     "Of",
-    "Sampler",
+    "TokenSource",
     "Validity",
     "cosine",
     "counted",

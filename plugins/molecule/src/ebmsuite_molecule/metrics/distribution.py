@@ -26,7 +26,16 @@ from ebmsuite_molecule.metrics.distances import (
     nearest,
     wasserstein,
 )
-from ebmsuite_molecule.metrics.samples import Of, Sampler, Split, drawn, facts_of, facts_of_data, fixed_part, split_of
+from ebmsuite_molecule.metrics.samples import (
+    Of,
+    Split,
+    TokenSource,
+    drawn,
+    facts_of,
+    facts_of_data,
+    fixed_part,
+    split_of,
+)
 
 __all__ = ["Distribution", "Group"]
 
@@ -57,7 +66,7 @@ class Distribution:
     most: int = 10_000
 
     def __call__(
-        self, model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int
+        self, model: TokenSource, data: Mapping[str, Dataset], rng: torch.Generator, n: int
     ) -> Mapping[str, Score]:
         reference = split_of(data, self.set)
         strings = drawn(model, data, rng, n, self.of, self.set)

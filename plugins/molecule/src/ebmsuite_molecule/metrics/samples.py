@@ -6,20 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import torch
-from torch import Tensor
 
 from ebmsuite.dataset import Codec, Dataset, fixed_subset
 from ebmsuite.dataset import split_of as dataset_of
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.ngram import NGram
+from ebmsuite.evaluation.protocol import SampleSource
 from ebmsuite_molecule.codec import Strings, truncated
 from ebmsuite_molecule.data.molecules import Molecules
 
 __all__ = [
     "ORDER",
     "Of",
-    "Sampler",
     "Split",
+    "TokenSource",
     "drawn",
     "facts_of",
     "facts_of_data",
@@ -38,16 +38,16 @@ ORDER = 6
 """Order of the n-gram model: each token depends on the five before it."""
 
 
-class Sampler(Protocol):
-    """The interface that metrics need from a model: samples as rows of tokens [n, L], and their codec."""
+class TokenSource(SampleSource, Protocol):
+    """Samples as rows of tokens [n, L], and their codec."""
 
     @property
     def codec(self) -> Codec | None: ...
 
-    def sample(self, n: int, *, rng: torch.Generator) -> Tensor: ...
 
-
-def drawn(model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int, of: Of, against: str) -> list[str]:
+def drawn(
+    model: TokenSource, data: Mapping[str, Dataset], rng: torch.Generator, n: int, of: Of, against: str
+) -> list[str]:
     """Draw ``n`` strings in one call. Strings that were cut off end in `ebmsuite.tokens.CUT`.
 
     Held-out molecules come from "valid", or from "test" if the reference ``against`` is "valid". There are fewer than
@@ -71,7 +71,7 @@ def drawn(model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: 
 def strings_codec(codec: Codec | None) -> Strings:
     """Return the codec if it is one of molecules. Raises `UserError` otherwise."""
     if not isinstance(codec, Strings):
-        raise UserError("metrics of molecules judge rows of tokens with the codec molecule/strings")
+        raise UserError("metrics of molecules evaluate rows of tokens with the codec molecule/strings")
     return codec
 
 
@@ -96,7 +96,7 @@ def fixed_part(strings: list[str], n: int) -> list[str]:
     return [strings[i] for i in fixed_subset(strings, n).tolist()]
 
 
-def facts_of(model: Sampler, of: Of, strings: Sequence[str]) -> dict[str, Any]:
+def facts_of(model: TokenSource, of: Of, strings: Sequence[str]) -> dict[str, Any]:
     """Return what every score reports about the evaluated strings."""
     facts: dict[str, Any] = {"of": of, "n_samples": len(strings), "truncated": truncated(strings)}
     if of == "n-gram":

@@ -13,7 +13,7 @@ from ebmsuite.scores import Score
 from ebmsuite.tokens import CUT
 from ebmsuite_molecule import chemistry, workers
 from ebmsuite_molecule.metrics.distances import wilson
-from ebmsuite_molecule.metrics.samples import Of, Sampler, drawn, facts_of, facts_of_data, split_of
+from ebmsuite_molecule.metrics.samples import Of, TokenSource, drawn, facts_of, facts_of_data, split_of
 
 __all__ = ["Counted", "Validity", "counted", "training_forms"]
 
@@ -50,7 +50,7 @@ class Validity:
     of: Of = "samples"
 
     def __call__(
-        self, model: Sampler, data: Mapping[str, Dataset], rng: torch.Generator, n: int
+        self, model: TokenSource, data: Mapping[str, Dataset], rng: torch.Generator, n: int
     ) -> Mapping[str, Score]:
         train = split_of(data, "train")
         strings = drawn(model, data, rng, n, self.of, "train")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ebmsuite.energy import Energy
-from ebmsuite.errors import UserError
+from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.nets.mlp import Activation, mlp, mlp_energy
-from ebmsuite.space import Space
+from ebmsuite.space import ConditionSpace, Space
 from ebmsuite.tree import Tree
 
 __all__ = ["PropertyEnergy", "property_energy"]
@@ -42,7 +42,7 @@ class PropertyEnergy(Energy):
 
 def property_energy(
     event: Space,
-    condition: Space,
+    condition: ConditionSpace,
     width: int = 200,
     depth: int = 2,
     activation: Activation = "gelu",
@@ -51,6 +51,8 @@ def property_energy(
     sd: float = 0.3,
 ) -> PropertyEnergy:
     """Build a property energy from an MLP energy and an MLP regression on the latent vector."""
+    if not isinstance(condition, Space):
+        raise RecipeError("molecule/property: the condition of the data must be one row of properties; set properties")
     prior = mlp_energy(event, width, depth, activation, reference_sd)
     regression = mlp([event.size, head_width, head_width, condition.size], "relu")
     return PropertyEnergy(prior, nn.Sequential(nn.Flatten(), regression), sd)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ebmsuite.errors import UserError
+from ebmsuite.errors import DataError, UserError
 from ebmsuite_molecule import workers
 from ebmsuite_molecule.codec import Strings, truncated
-from ebmsuite_molecule.tasks.parts import facts_of, no_input
+from ebmsuite_molecule.metrics.samples import split_of
+from ebmsuite_molecule.metrics.validity import counted, training_forms
+from ebmsuite_molecule.tasks.inputs import no_input
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +44,7 @@ class Generate:
         if not self.check:
             strings = codec.decode(model.sample(self.n, rng=rng))
             codec.write_strings(strings, out)
-            return facts_of(strings, model)
+            return _facts_of(strings, model)
         found: list[str] = []
         drawn = cut = 0
         for _ in range(_ROUNDS):
@@ -50,7 +54,22 @@ class Generate:
             found += [form for form in forms if form]
             if len(found) >= self.n:
                 codec.write_strings(found[: self.n], out)
-                return facts_of(found[: self.n], model) | {"drawn": drawn, "truncated": cut}
+                return _facts_of(found[: self.n], model) | {"drawn": drawn, "truncated": cut}
         raise UserError(
             f"generate: of {drawn:,} strings {len(found):,} are molecules ({cut:,} were cut off), {self.n:,} are wanted"
         )
+
+
+def _facts_of(strings: Sequence[str], model: Model) -> Facts:
+    """Count truncated, valid, distinct and, if the training set is available, novel strings."""
+    known: frozenset[str] | None = None
+    with suppress(DataError):  # the data are not on this machine, or are not the training data of the model
+        known = training_forms(split_of(model.data, "train").strings)
+    found = counted(strings, known or frozenset())
+    facts: Facts = {
+        "samples": found.generated,
+        "truncated": truncated(strings),
+        "valid": found.valid,
+        "distinct": found.distinct,
+    }
+    return facts if known is None else facts | {"novel": found.novel}

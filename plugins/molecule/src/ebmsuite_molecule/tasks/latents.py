@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["batch_of", "generator_of", "likeliest", "log_probability"]
 
-ROWS = 256
-"""Number of molecules decoded at once."""
-
 
 def generator_of(model: Model) -> SequenceGenerator:
     """Return the decoder of a model with a latent vector. Raises `UserError` if there is none."""
@@ -43,8 +40,8 @@ def batch_of(model: Model, x: Tensor, codec: Strings) -> Batch:
 
 def likeliest(model: Model, z: Tensor, codec: Strings) -> list[str]:
     """Decode latent vectors greedily: each token is the most likely one given those before it."""
-    generator = generator_of(model)
-    return [s for part in torch.split(z, ROWS) for s in codec.decode(generator.likeliest(part))]
+    generator_of(model)  # raises if the model has no decoder
+    return codec.decode(model.decode(z, model.generator(0), likeliest=True))  # this draws nothing from the generator
 
 
 def log_probability(model: Model, x: Tensor, codec: Strings, rng: torch.Generator, draws: int) -> Marginal:

@@ -14,8 +14,8 @@ from ebmsuite_molecule import workers
 from ebmsuite_molecule.chemistry import Property
 from ebmsuite_molecule.codec import Strings, truncated
 from ebmsuite_molecule.nets.property import PropertyEnergy
+from ebmsuite_molecule.tasks.inputs import no_input
 from ebmsuite_molecule.tasks.latents import batch_of
-from ebmsuite_molecule.tasks.parts import no_input
 
 if TYPE_CHECKING:
     from ebmsuite.model import Facts, Model
@@ -117,9 +117,9 @@ class Optimise:
         y = torch.full((len(forms), len(codec.properties)), torch.nan)
         y[:, column] = torch.tensor(values)
         size = min(len(forms), model.recipe.budget.batch)
-        model.trainer.players.at(t)
+        model.trainer.players.set_step(t)
         for phase in model.phases.values():
-            phase.at(t)
+            phase.set_step(t)
         with model.trainer.players.in_mode(train=True):
             for _ in range(self.steps):
                 rows = torch.randperm(len(forms), generator=rng, device=rng.device)[:size].cpu()

@@ -10,8 +10,9 @@ from ebmsuite.errors import UserError
 from ebmsuite.files import output, write_csv
 from ebmsuite_molecule import workers
 from ebmsuite_molecule.codec import Strings, truncated
+from ebmsuite_molecule.metrics.distances import bit_rows, tanimoto
+from ebmsuite_molecule.tasks.inputs import molecules
 from ebmsuite_molecule.tasks.latents import batch_of, generator_of, likeliest
-from ebmsuite_molecule.tasks.parts import molecules, similarity
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +40,7 @@ class Reconstruct:
         made = likeliest(model, model.infer(batch_of(model, x, codec), rng), codec)
         forms = workers.each("canonical", [*given, *made])
         before, after = forms[: len(given)], forms[len(given) :]
-        alike = [similarity(a, b) if b else None for a, b in zip(before, after, strict=True)]
+        alike = [_similarity(a, b) if b else None for a, b in zip(before, after, strict=True)]
         rows = [
             (a, b, int(c == d), "" if s is None else f"{s:.4f}")
             for a, b, c, d, s in zip(given, made, before, after, alike, strict=True)
@@ -89,3 +90,9 @@ class Interpolate:
             "valid": len(forms),
             "distinct": len(set(forms)),
         }
+
+
+def _similarity(one: str, other: str) -> float:
+    """Return the Tanimoto similarity, 0 to 1, of the Morgan fingerprints of two molecules."""
+    a, b = (bit_rows([on or []]) for on in workers.each("bits", [one, other]))
+    return float(tanimoto(a, b))

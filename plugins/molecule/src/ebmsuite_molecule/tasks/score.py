@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 from ebmsuite.errors import UserError
 from ebmsuite.files import output, write_csv
 from ebmsuite_molecule.codec import Strings
+from ebmsuite_molecule.tasks.inputs import molecules
 from ebmsuite_molecule.tasks.latents import generator_of, log_probability
-from ebmsuite_molecule.tasks.parts import molecules
 
 if TYPE_CHECKING:
     import torch
 
     from ebmsuite.model import Facts, Model
 
-__all__ = ["Score"]
+__all__ = ["ScoreMolecules"]
 
 
 @dataclass(frozen=True)
-class Score:
+class ScoreMolecules:
     """Write log p(x), in nats, of the first ``n`` molecules of a file to a .csv.
 
     Each estimate uses ``draws`` (default 256) importance samples. A molecule has many SMILES; the score is the

@@ -10,7 +10,7 @@ from torch import Tensor
 from ebmsuite.density import Density
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
-from ebmsuite_toy.densities.parts import positive, single, vectors
+from ebmsuite_toy.densities.base import positive, single, vectors
 
 __all__ = ["Checkerboard"]
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
+from ebmsuite_toy.densities.base import Labelled, positive, single, vectors
 from ebmsuite_toy.densities.mixture import eight_gaussians
-from ebmsuite_toy.densities.parts import Labelled, positive, single, vectors
 
 __all__ = ["Embedded"]
 
@@ -30,7 +30,7 @@ class Embedded(Labelled):
     """
 
     cells: Tensor
-    at: Tensor
+    means: Tensor
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Embedded(Labelled):
         log_p = self.latent.log_prob(z) + 2 * math.log(side)
         kept = log_p > -30  # cells with less than e^-30 of the mass are negligible
         self.register_buffer("cells", z[kept], persistent=False)
-        self.register_buffer("at", self.mean(z[kept]), persistent=False)
+        self.register_buffer("means", self.mean(z[kept]), persistent=False)
         self.register_buffer("log_p", log_p[kept], persistent=False)
 
     @property
@@ -81,7 +81,7 @@ class Embedded(Labelled):
 
     def expected(self, x: Tensor, known: Tensor) -> Tensor:
         """E[x | the known coordinates], [B, dim]: the estimate of hidden coordinates with the least squared error."""
-        mean = self._joint(x, known, lambda log_w: log_w.softmax(1) @ self.at)
+        mean = self._joint(x, known, lambda log_w: log_w.softmax(1) @ self.means)
         return torch.where(known, x, mean.to(x.dtype))
 
     def _joint(self, x: Tensor, known: Tensor, of: Callable[[Tensor], Tensor]) -> Tensor:
@@ -89,7 +89,9 @@ class Embedded(Labelled):
         for part, seen in zip(torch.split(x.double(), ROWS), torch.split(known, ROWS), strict=True):
             # sum over known coordinates of (x - g)^2, by matrix products: [B, cells]
             w = seen.double()
-            squares = (w * part.square()).sum(1, keepdim=True) - 2 * (w * part) @ self.at.T + w @ self.at.square().T
+            squares = (
+                (w * part.square()).sum(1, keepdim=True) - 2 * (w * part) @ self.means.T + w @ self.means.square().T
+            )
             log_sd = math.log(self.sd) + math.log(2 * math.pi) / 2
             parts.append(of(self.get_buffer("log_p") - squares / (2 * self.sd**2) - w.sum(1, keepdim=True) * log_sd))
         return torch.cat(parts)

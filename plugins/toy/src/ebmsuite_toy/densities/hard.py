@@ -1,4 +1,4 @@
-"""Densities that are hard to sample: a funnel, a banana, and a Gaussian with very unequal variances."""
+"""A funnel, a banana, and two Gaussians: one with very unequal variances, one with correlated coordinates."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ebmsuite.density import Density
 from ebmsuite.errors import RecipeError
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
-from ebmsuite_toy.densities.parts import log_normal, positive, single, vectors
+from ebmsuite_toy.densities.base import log_normal, positive, single, vectors
 
-__all__ = ["Banana", "Funnel", "IllConditioned"]
+__all__ = ["Banana", "Correlated", "Funnel", "IllConditioned"]
 
 
 class Funnel(Density):
@@ -104,3 +104,30 @@ class IllConditioned(Density):
 
 def _normal(n: int, event: Space, rng: torch.Generator) -> Tensor:
     return torch.randn((n, event.size), generator=rng, device=rng.device, dtype=torch.float64)
+
+
+class Correlated(Density):
+    """N(0, C) with C_ij = ``rho``^|i - j|, a stationary autoregression: the nearer two coordinates, the more alike."""
+
+    def __init__(self, dim: int = 4, rho: float = 0.8, event: Space | None = None) -> None:
+        super().__init__()
+        if not -1 < rho < 1:
+            raise RecipeError(f"rho: must be between -1 and 1, got {rho:g}")
+        self.event = vectors(dim, event)
+        i = torch.arange(self.event.size, dtype=torch.float64)
+        self.register_buffer("C", rho ** (i[:, None] - i).abs(), persistent=False)
+
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        noise = torch.randn((n, self.event.size), generator=rng, device=rng.device, dtype=torch.float64)
+        return single(noise @ torch.linalg.cholesky(self.get_buffer("C")).T)
+
+    def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
+        of = torch.distributions.MultivariateNormal(torch.zeros_like(x[0].double()), self.get_buffer("C"))
+        value: Tensor = of.log_prob(x.double())  # type: ignore[no-untyped-call]
+        return value.to(x.dtype)
+
+    def given(self, A: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean [dim] and covariance [dim, dim] of x given A x = b, float64. The rows of A must be independent."""
+        C = self.get_buffer("C")
+        K = C @ A.T @ torch.linalg.inv(A @ C @ A.T)
+        return K @ b, C - K @ A @ C

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
-from ebmsuite_toy.densities.parts import Labelled, positive, single, vectors
+from ebmsuite_toy.densities.base import Labelled, positive, single, vectors
 
 __all__ = ["Mixture", "constellation", "eight_gaussians", "two_moons"]
 

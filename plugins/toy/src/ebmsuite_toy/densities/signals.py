@@ -10,7 +10,7 @@ from torch import Tensor
 from ebmsuite.errors import RecipeError
 from ebmsuite.space import Space
 from ebmsuite.tree import Tree
-from ebmsuite_toy.densities.parts import Labelled, positive, single
+from ebmsuite_toy.densities.base import Labelled, positive, single
 
 __all__ = ["Signals"]
 
@@ -43,8 +43,8 @@ class Signals(Labelled):
         if event is not None and event.shape != self.event.shape:
             raise RecipeError(f"this density is for signals [1, {length}], but the events are {list(event.shape)}")
         frequency = torch.arange(length // 2 + 1, dtype=torch.float64)
-        at = length / torch.tensor(wavelengths, dtype=torch.float64)
-        bump = torch.exp(-(frequency - at[:, None]).square() / (2 * width**2))
+        centre = length / torch.tensor(wavelengths, dtype=torch.float64)
+        bump = torch.exp(-(frequency - centre[:, None]).square() / (2 * width**2))
         # frequencies between 0 and the highest count twice: each has a real and an imaginary part
         twice = torch.full_like(frequency, 2.0)
         twice[0] = twice[-1] = 1.0
