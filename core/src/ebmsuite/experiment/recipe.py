@@ -321,7 +321,7 @@ def _fill(raw: Mapping[str, Any], registry: Registry) -> Recipe:
     _same_keys(raw["players"], tuple(trainer.roles), "players", "player", _optional(trainer.roles))
     frozen = _frozen(raw["players"])
     _same_keys(raw["optimisers"], tuple(raw["players"]), "optimisers", "player", frozen)
-    for key in frozen & raw["optimisers"].keys():
+    for key in (key for key in raw["optimisers"] if key in frozen):
         raise RecipeError(
             f"optimisers.{key}: players.{key} is frozen and does not learn; remove this, or set "
             f"players.{key}.frozen=false"

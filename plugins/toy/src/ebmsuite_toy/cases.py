@@ -43,6 +43,7 @@ __all__ = [
     "SYMBOL_VECTOR",
     "VAE",
     "VARIATIONAL_COOPERATIVE",
+    "VARIATIONAL_LATENT",
 ]
 
 
@@ -130,6 +131,10 @@ VAE = _nats("vae", None, "the generator of toy/latent, its latent vector normal"
 LATENT = _nats(
     "latent", 0.6, "an energy on the latent vector", "latent-divergence", baselines={"VAE": {"recipe": "toy/vae"}},
     margins={"quick": {"VAE": 2.0}},
+)  # fmt: skip
+VARIATIONAL_LATENT = _nats(
+    "variational-latent", 0.3, "two modes in a plane, the best normal density has 1.21", "latent-divergence",
+    how={"grid": 400},
 )  # fmt: skip
 LATENT_SCORE = _nats("latent-dsm", 0.4, "the same by scores of what an auto-encoder infers", "latent-divergence")
 JOINT_VAE = _nats("joint-vae", 0.8, "the same with an energy of events and latent vectors", "latent-divergence")

@@ -285,6 +285,11 @@ def ebm_cases() -> list[Component]:
         Component("toy/vae-kl", prefix + "VAE", "a variational auto-encoder, in nats"),
         Component("toy/joint-vae-kl", prefix + "JOINT_VAE", "an auto-encoder and an energy of pairs, in nats"),
         Component("toy/latent-kl", prefix + "LATENT", "an energy on the latent vector, in nats"),
+        Component(
+            "toy/variational-latent-kl",
+            prefix + "VARIATIONAL_LATENT",
+            "a variational energy on the latent vector, in nats",
+        ),
         Component("toy/latent-dsm-kl", prefix + "LATENT_SCORE", "an energy on the latent vector by scores, in nats"),
         Component(
             "toy/symbol-vector-accuracy", prefix + "SYMBOL_VECTOR", "semi-supervised accuracy after two labels per mode"
