@@ -25,6 +25,14 @@ def ebm_datasets() -> list[Component]:
             "ModelNet10 as occupancy grids, cleaned",
             "wu2015",
         ),
+        Component(
+            "shape3d/modelnet10-points",
+            at + "clouds:modelnet10_points",
+            "points on the surfaces of the grids of ModelNet10",
+            "wu2015",
+        ),
+        Component("shape3d/points", at + "clouds:points", "the embedded point clouds of furniture"),
+        Component("shape3d/grids", at + "clouds:grids", "voxel grids of the embedded point clouds"),
     ]
 
 
@@ -51,6 +59,16 @@ def ebm_metrics() -> list[Component]:
     at = "ebmsuite_shape3d.metrics."
     return [
         Component("shape3d/recovery", at + "recovery:Recovery", "errors of hidden voxels", "xie2018voxel"),
+        Component("shape3d/clouds", at + "clouds:Clouds", "two-sample comparisons of point clouds", "yang2019"),
+    ]
+
+
+@hookimpl
+def ebm_tasks() -> list[Component]:
+    at = "ebmsuite_shape3d.tasks."
+    return [
+        Component("shape3d/generate", at + "generate:Generate", "draw shapes: arrays, meshes, sheet and turntable"),
+        Component("shape3d/recover", at + "recover:Recover", "recover the hidden voxels of your grids", "xie2018voxel"),
     ]
 
 
@@ -58,6 +76,16 @@ def ebm_metrics() -> list[Component]:
 def ebm_recipes() -> list[Component]:
     at = "ebmsuite_shape3d:recipes/"
     return [
+        Component(
+            "shape3d/voxels", at + "voxels.yaml", "small VoxelNet on the embedded grids, persistent chains", "xie2018voxel"
+        ),
+        Component("shape3d/clouds", at + "clouds.yaml", "small PointNet on the embedded clouds", "xie2021points"),
+        Component(
+            "shape3d/modelnet10-voxels",
+            at + "modelnet10-voxels.yaml",
+            "Generative VoxelNet of one category of ModelNet10, as published",
+            "xie2020voxel",
+        ),
         Component(
             "shape3d/modelnet10-recovery",
             at + "modelnet10-recovery.yaml",

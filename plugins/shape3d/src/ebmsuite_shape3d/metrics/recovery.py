@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,13 +11,16 @@ import torch
 from torch import Tensor
 
 from ebmsuite.dataset import Dataset, first, fixed_subset, split_of
+from ebmsuite.energy import Clamped
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.protocol import facts_of
+from ebmsuite.masks import Half, Random
 from ebmsuite.model import Model
 from ebmsuite.scores import Score
 from ebmsuite.space import Batch
 from ebmsuite_shape3d import recovery
 from ebmsuite_shape3d.codec import VoxelCodec
+from ebmsuite_shape3d.grids import OBJECT
 
 __all__ = ["Of", "Recovery", "recovery_scores"]
 
@@ -32,12 +35,14 @@ SIDE = 30
 
 @dataclass(frozen=True)
 class Recovery:
-    """Errors of the hidden voxels of the split ``against``, for data made by ``masked`` with ``given: condition``.
+    """Errors of the hidden voxels of the split ``against``, for a model of a clamped energy.
 
-    Recovered occupancies above 0.5 count as occupied. With ``draws`` > 1, the mean of as many chains is used. Scores:
+    Each voxel is hidden with probability ``hidden``; with ``axis``, this share of the grid is hidden instead, from
+    either end of the axis (1 and 2 are horizontal, 3 is vertical), so that half of the shape is missing. The masks are
+    the same for all models and baselines. Recovered occupancies above 0.5 count as occupied. With ``draws`` > 1, the mean of as many chains is used. Scores:
 
-    - ``error``: share of hidden voxels that are wrong. It is stated for a grid of 30^3: objects lie within 24^3, and
-      the errors of a smaller grid are counted on the hidden voxels of 30^3, whose margin is always right;
+    - ``error``: share of hidden voxels that are wrong, for a grid of 30^3 whose voxels are hidden at random: objects lie
+      within 24^3, and the hidden voxels of the margin count as right. Only without ``axis``, for a ``size`` of at least 24;
     - ``error-grid``: the same on the grid of the model;
     - ``iou``: mean over shapes of intersection over union of the hidden voxels.
 
@@ -46,6 +51,8 @@ class Recovery:
 
     of: Of = "model"
     against: Literal["train", "valid", "test"] = "test"
+    hidden: float = 0.7
+    axis: int | None = None
     draws: int = 1
 
     def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
@@ -66,12 +73,12 @@ class Recovery:
             facts = {"mirror axis": axis}
         for part in torch.split(index, 64):
             batch = dataset.batch(part, torch.zeros_like(part))
-            if not isinstance(batch.condition, dict) or not isinstance(batch.truth, Tensor):
-                raise UserError('shape3d/recovery needs the data set "masked" with given: condition')
-            known, truth = batch.condition["known"][:, 0].numpy(), codec.occupancy(batch.truth)
-            visible = codec.occupancy(batch.condition["values"]).numpy() * known
+            whole = batch.truth if isinstance(batch.truth, Tensor) else batch.x
+            clamped = Clamped.given(whole * (mask := self._mask(part, batch)), mask)
+            known, truth = mask[:, 0].numpy(), codec.occupancy(whole)
+            visible = truth.numpy() * known
             if self.of == "model":
-                made = codec.occupancy(self._drawn(model, batch, rng).cpu()).numpy()
+                made = codec.occupancy(self._drawn(model, replace(batch, condition=clamped), rng).cpu()).numpy()
             elif self.of == "start":
                 counts = known.sum((1, 2, 3), keepdims=True)
                 made = np.broadcast_to(visible.sum((1, 2, 3), keepdims=True) / np.maximum(counts, 1), known.shape)
@@ -88,14 +95,20 @@ class Recovery:
             hidden.append(counted)
             iou.append(overlap)
         protocol = facts_of(model, self.of, len(index), dataset) | facts
+        protocol |= {"hidden": self.hidden} | ({} if self.axis is None else {"axis": self.axis})
         protocol |= {"against": self.against, "threshold": 0.5, "draws": self.draws if self.of == "model" else 1}
-        margin = (codec.size / SIDE) ** 3 if codec.size >= 24 else None
+        margin = (codec.size / SIDE) ** 3 if codec.size >= OBJECT and self.axis is None else None
         errors = torch.cat(wrong) / torch.cat(hidden).clamp(min=1)
         scores = {"iou": _score(torch.cat(iou), {**protocol, "grid": f"{codec.size}^3"})}
         scores["error-grid"] = _score(errors, {**protocol, "grid": f"{codec.size}^3"})
         if margin is not None:
             scores = {"error": _score(errors * margin, {**protocol, "grid": f"{SIDE}^3"}), **scores}
         return scores
+
+    def _mask(self, index: Tensor, batch: Batch) -> Tensor:
+        shape, seeds = tuple(batch.x.shape[1:]), index.clone()
+        mask = Random(self.hidden) if self.axis is None else Half(self.axis, hidden=self.hidden)
+        return mask(shape, seeds, batch).expand(batch.x.shape)
 
     def _drawn(self, model: Model, batch: Batch, rng: torch.Generator) -> Tensor:
         return model.sample_for(batch.to(model.device), self.draws, rng).mean(1)
