@@ -162,7 +162,12 @@ def test_files_that_are_no_arrays(tmp_path):
     (tmp_path / "a.npz").write_text("no")
     (tmp_path / "a.txt").write_text("no")
     np.savez(tmp_path / "two.npz", one=np.ones(3), two=np.ones(3))
-    for name, message in (("a.npz", "damaged"), ("a.txt", "must be an .npz"), ("no.npy", "no such"), ("two.npz", "voxels")):
+    for name, message in (
+        ("a.npz", "damaged"),
+        ("a.txt", "must be an .npz"),
+        ("no.npy", "no such"),
+        ("two.npz", "voxels"),
+    ):
         with pytest.raises(DataError, match=message):
             VoxelCodec(size=8).read(tmp_path / name)
 

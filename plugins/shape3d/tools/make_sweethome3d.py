@@ -1,6 +1,6 @@
 """Makes ``data/sweethome3d.npz``: the CC0 clouds of sweethome3d_points2048.npz with 512 points as int8, z up.
 
-    python tools/make_sweethome3d.py sweethome3d_points2048.npz
+python tools/make_sweethome3d.py sweethome3d_points2048.npz
 """
 
 import sys

@@ -24,7 +24,7 @@ MESHES = (".ply", ".obj", ".glb", ".stl", ".off")
 
 @dataclass(frozen=True)
 class VoxelCodec:
-    """Codec for occupancy grids of ``size``^3, whose last axis points up. An event [1, S, S, S] is occupancy - ``mean``.
+    """Codec for occupancy grids of ``size``^3. The last axis points up; an event [1, S, S, S] is occupancy - ``mean``.
 
     ``read`` takes .npz and .npy files with one array [S, S, S] or [N, S, S, S] of occupancies from 0 to 1 (booleans
     too). A value between 0 and 1 is the share of a voxel that is occupied. ``write`` makes .npz files with the arrays
@@ -52,8 +52,8 @@ class VoxelCodec:
         side = (self.size,) * 3
         if grids.ndim != 4 or grids.shape[1:] != side or len(grids) == 0:
             raise DataError(
-                f"{printable(path)}: the array has the shape {list(array.shape)}; it must be [{self.size}, {self.size}, "
-                f"{self.size}] or [N, {self.size}, {self.size}, {self.size}]"
+                f"{printable(path)}: the array has the shape {list(array.shape)}; it must be {list(side)} or "
+                f"{['N', *side]}"
             )
         values = grids.astype(np.float32)
         for row, grid in enumerate(values):
@@ -188,7 +188,9 @@ def _array(path: Path, key: str) -> NDArray[Any]:
     except FileNotFoundError as error:
         raise DataError(f"{printable(path)}: there is no such file") from error
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{printable(path)}: it cannot be read ({error}); the file is damaged or not an array") from error
+        raise DataError(
+            f"{printable(path)}: it cannot be read ({error}); the file is damaged or not an array"
+        ) from error
     if array.dtype.kind not in "biuf":
         raise DataError(f"{printable(path)}: the array is {array.dtype}; it must hold numbers")
     numbers: NDArray[Any] = array

@@ -10,8 +10,8 @@ __all__ = ["chamfer", "earth_mover", "jensen_shannon"]
 
 
 def chamfer(a: Tensor, b: Tensor) -> Tensor:
-    """The Chamfer distances [n, m] of clouds a [n, P, 3] and b [m, Q, 3]: the mean squared distance to the nearest point
-    of the other cloud, added over both ways."""
+    """The Chamfer distances [n, m] of clouds a [n, P, 3] and b [m, Q, 3]: the mean squared distance to the nearest
+    point of the other cloud, added over both ways."""
     rows = []
     for cloud in a.float():
         squares = _squares(cloud.expand(len(b), -1, -1), b.float())
@@ -20,8 +20,8 @@ def chamfer(a: Tensor, b: Tensor) -> Tensor:
 
 
 def earth_mover(a: Tensor, b: Tensor) -> Tensor:
-    """The earth mover's distances [n, m] of clouds a [n, P, 3] and b [m, P, 3]: the smallest mean distance of a one-to-one
-    assignment, exact. The time grows about as P^3: 0.1 s at 512 points."""
+    """The earth mover's distances [n, m] of clouds a [n, P, 3] and b [m, P, 3]: the smallest mean distance of a
+    one-to-one assignment, exact. The time grows about as P^3: 0.1 s at 512 points."""
     found = torch.empty(len(a), len(b), dtype=torch.float64)
     for i, one in enumerate(a.double()):
         for j, other in enumerate(b.double()):
@@ -32,8 +32,8 @@ def earth_mover(a: Tensor, b: Tensor) -> Tensor:
 
 
 def jensen_shannon(a: Tensor, b: Tensor, cells: int = 28) -> float:
-    """The Jensen-Shannon divergence, in nats, of the points of all clouds of a and of b, counted in ``cells``^3 cells of
-    the cube [-1, 1]^3."""
+    """The Jensen-Shannon divergence, in nats, of the points of all clouds of a and of b, counted in ``cells``^3
+    cells of the cube [-1, 1]^3."""
     p, q = (_histogram(x, cells) for x in (a, b))
     middle = (p + q) / 2
     divergences = [torch.where(h > 0, h * (h / middle).log(), 0).sum() for h in (p, q)]

@@ -47,12 +47,11 @@ def _seen(points: NDArray[np.float64], angle: float) -> NDArray[np.float64]:
     away = np.array([-math.sin(a), math.cos(a), 0])
     up = np.array([0, 0, math.cos(t)]) + math.sin(t) * away
     near = np.array([0, 0, math.sin(t)]) - math.cos(t) * away
-    return points @ np.stack([right, up, near], 1)
+    seen: NDArray[np.float64] = points @ np.stack([right, up, near], 1)
+    return seen
 
 
-def _splat(
-    seen: NDArray[np.float64], colour: NDArray[np.float64], width: int, side: int
-) -> NDArray[np.uint8]:
+def _splat(seen: NDArray[np.float64], colour: NDArray[np.float64], width: int, side: int) -> NDArray[np.uint8]:
     """Paint squares of ``width`` pixels at seen points in [-sqrt(3), sqrt(3)], near ones over far ones."""
     picture = np.full((side, side, 3), 255, np.uint8)
     order = np.argsort(seen[:, 2], kind="stable")

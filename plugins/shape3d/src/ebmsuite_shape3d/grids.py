@@ -65,4 +65,5 @@ def surface_points(grid: NDArray[np.bool_], n: int, rng: np.random.Generator) ->
     where = np.argwhere(grid)
     low, high = where.min(0), where.max(0) + 1
     points = drawn[:, :3] + offset - (low + high) / 2
-    return (points / ((high - low).max() / 2)).astype(np.float32)
+    scaled: NDArray[np.float32] = (points / ((high - low).max() / 2)).astype(np.float32)
+    return scaled

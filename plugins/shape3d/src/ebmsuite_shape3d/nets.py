@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -21,7 +22,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "si
 
 
 class VoxelNet(nn.Module):
-    """f(x) [B] of grids [B, 1, S, S, S]: convolutions with padding "same" (as in TensorFlow), then a linear function."""
+    """f(x) [B] of grids [B, 1, S, S, S]: convolutions padded as "same" in TensorFlow, then a linear function."""
 
     def __init__(
         self, size: int, widths: Sequence[int], kernels: Sequence[int], strides: Sequence[int], activation: str
@@ -40,7 +41,8 @@ class VoxelNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         for conv, pad in zip(self.convs, self.pads, strict=True):
             x = self.act(conv(F.pad(x, pad * 3)))
-        return self.head(x.flatten(1)).squeeze(1)
+        f: Tensor = self.head(x.flatten(1)).squeeze(1)
+        return f
 
 
 def voxelnet(
@@ -77,10 +79,10 @@ class PointNet(nn.Module):
         super().__init__()
         self.act, self.per = ACTIVATIONS[activation](), per
         widths = [3, *local]
-        self.local = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.local = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.norms = nn.ModuleList(_PointNorm(b) if norm else nn.Identity() for b in local)
         widths = [local[-1], *pooled, 1]
-        self.pooled = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.pooled = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
 
     def forward(self, x: Tensor) -> Tensor:
         points, h = x.shape[1], x

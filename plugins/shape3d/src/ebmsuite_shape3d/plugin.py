@@ -77,7 +77,10 @@ def ebm_recipes() -> list[Component]:
     at = "ebmsuite_shape3d:recipes/"
     return [
         Component(
-            "shape3d/voxels", at + "voxels.yaml", "small VoxelNet on the embedded grids, persistent chains", "xie2018voxel"
+            "shape3d/voxels",
+            at + "voxels.yaml",
+            "small VoxelNet on the embedded grids, persistent chains",
+            "xie2018voxel",
         ),
         Component("shape3d/clouds", at + "clouds.yaml", "small PointNet on the embedded clouds", "xie2021points"),
         Component(
@@ -91,5 +94,34 @@ def ebm_recipes() -> list[Component]:
             at + "modelnet10-recovery.yaml",
             "recovery of hidden voxels of ModelNet10 with a clamped energy",
             "xie2018voxel",
+        ),
+    ]
+
+
+@hookimpl
+def ebm_cases() -> list[Component]:
+    at = "ebmsuite_shape3d.cases:"
+    categories = ("bathtub", "chair", "sofa", "toilet")
+    halves = {"side": "one side", "depth": "front or back", "height": "top or bottom"}
+    return [
+        *(
+            Component(f"shape3d/recovery-{c}", f"{at}recovery-{c}", f"{c}: error of hidden voxels", "xie2018voxel")
+            for c in (*categories, "all")
+        ),
+        *(
+            Component(
+                f"shape3d/half-{axis}-{c}", f"{at}half-{axis}-{c}", f"{c}: IoU with {what} hidden", "xie2018voxel"
+            )
+            for axis, what in halves.items()
+            for c in categories
+        ),
+        *(
+            Component(f"shape3d/chairs-{score}", f"{at}chairs-{score}", f"clouds of chairs: {what}", "xie2021points")
+            for score, what in {
+                "1-nna": "1-nearest-neighbour accuracy",
+                "mmd": "minimum matching distance",
+                "coverage": "coverage",
+                "jsd": "Jensen-Shannon divergence",
+            }.items()
         ),
     ]

@@ -55,5 +55,5 @@ def nearest_shapes(visible: Grids, known: Known, shapes: Grids, k: int = 1) -> G
 
 def _vote(visible: Grids, known: Known, smooth: Callable[[Grids], Grids]) -> Grids:
     counted = smooth((visible * known).astype(np.float32)), smooth(known.astype(np.float32))
-    votes: Grids = counted[0] / np.maximum(counted[1], 1e-6)
+    votes: Grids = (counted[0] / np.maximum(counted[1], 1e-6)).astype(np.float32)
     return votes

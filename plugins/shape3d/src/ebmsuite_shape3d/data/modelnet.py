@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import zipfile
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ CATEGORIES = (
 )  # fmt: skip
 
 FILE = "shape3d/modelnet10_vox30.npz"
+
+Labelled: TypeAlias = tuple[NDArray[np.bool_], NDArray[np.int64]]
+"""Grids bool [N, 30, 30, 30] and their labels [N]."""
 
 Split: TypeAlias = Literal["train", "valid", "test"]
 
@@ -53,9 +56,9 @@ def modelnet10_voxels(
 
     The objects lie within 24^3 of the stored 30^3. A ``size`` of 24 or more cuts or pads the empty margin; a ``size``
     that divides 24 averages blocks of voxels. The share ``valid`` of the distinct training grids of each category is
-    the split valid. Not used are empty grids, test grids that are also training grids, repeated test grids, and training grids
-    with several labels (`cleaned`). Events are occupancies less the mean of the training grids, as published. With
-    ``labels``, the condition is the category.
+    the split valid. Not used are empty grids, test grids that are also training grids, repeated test grids, and
+    training grids with several labels (`cleaned`). Events are occupancies less the mean of the training grids, as
+    published. With ``labels``, the condition is the category.
     """
     unknown = [name for name in categories if name not in CATEGORIES]
     if unknown or len(set(categories)) < len(categories):
@@ -89,9 +92,8 @@ def modelnet10_voxels(
 def _held_out(part: Grids, share: float) -> NDArray[np.bool_]:
     """Which training grids are for validation: a share of the grids of each category that occur once."""
     held = np.zeros(len(part.grids), bool)
-    keys, counts = _keys(part.grids), defaultdict(int)
-    for key in keys:
-        counts[key] += 1
+    keys = _keys(part.grids)
+    counts = Counter(keys)
     once = np.array([counts[key] == 1 for key in keys], bool)
     for label in np.unique(part.labels):
         rows = np.flatnonzero(once & (part.labels == label))
@@ -100,8 +102,8 @@ def _held_out(part: Grids, share: float) -> NDArray[np.bool_]:
 
 
 def cleaned(
-    train: tuple[NDArray[np.bool_], NDArray[np.int64]],
-    test: tuple[NDArray[np.bool_], NDArray[np.int64]],
+    train: Labelled,
+    test: Labelled,
     labels: list[int],
 ) -> tuple[Grids, Grids]:
     """Training and test grids of the given labels without those that would spoil a comparison.
@@ -145,19 +147,19 @@ def _keys(grids: NDArray[np.bool_]) -> list[bytes]:
     return [row.tobytes() for row in np.packbits(grids.reshape(len(grids), -1), axis=1)]
 
 
-def read_modelnet10() -> tuple[tuple[NDArray[np.bool_], NDArray[np.int64]], tuple[NDArray[np.bool_], NDArray[np.int64]]]:
+def read_modelnet10() -> tuple[Labelled, Labelled]:
     """Training and test grids, bool [N, 30, 30, 30], and their labels. Errors: `MissingData`, `DataError`."""
     try:
         path = find(FILE)
     except MissingData as error:
         raise MissingData(
-            f"{error}; the file holds the packed bits vox_train and vox_test [N, 3375] and the labels y_train and y_test"
+            f"{error}; it holds the packed bits vox_train and vox_test [N, 3375] and the labels y_train and y_test"
         ) from error
     return _read(path, path.stat().st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=1)
-def _read(path: Path, _: int) -> Any:
+def _read(path: Path, _: int) -> tuple[Labelled, Labelled]:
     try:
         with np.load(path, allow_pickle=False) as file:
             parts = []

@@ -16,6 +16,7 @@ from ebmsuite.evaluation.two_sample import closest, nearest_distance, pairwise, 
 from ebmsuite.model import Model
 from ebmsuite.scores import Score
 from ebmsuite_shape3d.distances import chamfer, earth_mover, jensen_shannon
+from ebmsuite_shape3d.metrics.recovery import left_out
 
 __all__ = ["Clouds", "Of", "rescaled"]
 
@@ -29,11 +30,11 @@ chance. ``gaussian``: points of the normal distribution with the mean and covari
 class Clouds:
     """Compares as many clouds as there are references, at most ``n``, with those of the split ``set``.
 
-    Scores: the four of `ebmsuite.evaluation.two_sample` with the Chamfer distance and, with ``emd``, with the exact earth
-    mover's distance (``1-nna-emd``, ...); ``jsd``, the Jensen-Shannon divergence on 28^3 cells; ``train-distance`` and
-    ``train-distinct``, the mean Chamfer distance to the nearest training cloud and the share of distinct nearest
-    training clouds, which is small for collapsed samples. With ``rescale``, samples are first scaled per axis to the
-    standard deviation of the references, as published: this flatters a model with a wrong scale.
+    Scores: the four of `ebmsuite.evaluation.two_sample` with the Chamfer distance and, with ``emd``, with the exact
+    earth mover's distance (``1-nna-emd``, ...); ``jsd``, the Jensen-Shannon divergence on 28^3 cells;
+    ``train-distance`` and ``train-distinct``, the mean Chamfer distance to the nearest training cloud and the share of
+    distinct nearest training clouds, which is small for collapsed samples. With ``rescale``, samples are first scaled
+    per axis to the standard deviation of the references, as published: this flatters a model with a wrong scale.
     """
 
     of: Of = "model"
@@ -53,14 +54,13 @@ class Clouds:
         if self.rescale:
             samples = rescaled(samples, reference)
         facts = facts_of(model, self.of, len(samples), dataset) | {
-            "set": self.set, "points": reference.shape[1], "rescaled": self.rescale,
+            "set": self.set, "points": reference.shape[1], "rescaled": self.rescale, **left_out(dataset),
         }  # fmt: skip
         kinds = {"": ("Chamfer, squared", chamfer)} | ({"-emd": ("EMD, exact", earth_mover)} if self.emd else {})
         scores: dict[str, Score] = {}
         for ending, (name, distance) in kinds.items():
             ss, sr, rr = (
-                pairwise(distance, a, b)
-                for a, b in ((samples, samples), (samples, reference), (reference, reference))
+                pairwise(distance, a, b) for a, b in ((samples, samples), (samples, reference), (reference, reference))
             )
             for key, score in two_sample(ss, sr, rr).items():
                 scores[key + ending] = _with(score, {**facts, "distance": name})
@@ -83,7 +83,8 @@ class Clouds:
         if self.of == "pooled-points":
             return pool[torch.randint(len(pool), shape, generator=host)]
         factor = torch.linalg.cholesky(torch.cov(pool.T))
-        return pool.mean(0) + torch.randn(*shape, 3, generator=host) @ factor.T
+        drawn: Tensor = pool.mean(0) + torch.randn(*shape, 3, generator=host) @ factor.T
+        return drawn
 
 
 def rescaled(samples: Tensor, reference: Tensor) -> Tensor:

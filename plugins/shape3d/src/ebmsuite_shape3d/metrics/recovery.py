@@ -22,12 +22,12 @@ from ebmsuite_shape3d import recovery
 from ebmsuite_shape3d.codec import VoxelCodec
 from ebmsuite_shape3d.grids import OBJECT
 
-__all__ = ["Of", "Recovery", "recovery_scores"]
+__all__ = ["Of", "Recovery", "left_out", "recovery_scores"]
 
 Of = Literal["model", "nearest", "nearest-5", "box-vote", "gaussian-vote", "mirrored-vote", "start"]
 """Whose recoveries are evaluated. ``nearest``: the training shape that agrees best with the visible voxels.
-``nearest-5``: the mean of the five best. The votes are those of `ebmsuite_shape3d.recovery`; ``mirrored-vote`` knows the
-plane of symmetry. ``start``: the start of the chains, the mean of the visible voxels."""
+``nearest-5``: the mean of the five best. The votes are those of `ebmsuite_shape3d.recovery`; ``mirrored-vote`` knows
+the plane of symmetry. ``start``: the start of the chains, the mean of the visible voxels."""
 
 SIDE = 30
 """Side of the grid on which errors are usually stated."""
@@ -39,10 +39,12 @@ class Recovery:
 
     Each voxel is hidden with probability ``hidden``; with ``axis``, this share of the grid is hidden instead, from
     either end of the axis (1 and 2 are horizontal, 3 is vertical), so that half of the shape is missing. The masks are
-    the same for all models and baselines. Recovered occupancies above 0.5 count as occupied. With ``draws`` > 1, the mean of as many chains is used. Scores:
+    the same for all models and baselines. Recovered occupancies above 0.5 count as occupied. With ``draws`` > 1, the
+    mean of as many chains is used. Scores:
 
-    - ``error``: share of hidden voxels that are wrong, for a grid of 30^3 whose voxels are hidden at random: objects lie
-      within 24^3, and the hidden voxels of the margin count as right. Only without ``axis``, for a ``size`` of at least 24;
+    - ``error``: share of hidden voxels that are wrong, for a grid of 30^3 whose voxels are hidden at random: objects
+      lie within 24^3, and the hidden voxels of the margin count as right. It needs a ``size`` of 24 or more and no
+      ``axis``;
     - ``error-grid``: the same on the grid of the model;
     - ``iou``: mean over shapes of intersection over union of the hidden voxels.
 
@@ -96,6 +98,7 @@ class Recovery:
             iou.append(overlap)
         protocol = facts_of(model, self.of, len(index), dataset) | facts
         protocol |= {"hidden": self.hidden} | ({} if self.axis is None else {"axis": self.axis})
+        protocol |= left_out(dataset)
         protocol |= {"against": self.against, "threshold": 0.5, "draws": self.draws if self.of == "model" else 1}
         margin = (codec.size / SIDE) ** 3 if codec.size >= OBJECT and self.axis is None else None
         errors = torch.cat(wrong) / torch.cat(hidden).clamp(min=1)
@@ -121,9 +124,17 @@ def recovery_scores(made: Tensor, truth: Tensor, known: Tensor) -> tuple[Tensor,
     either, the intersection over union is 1.
     """
     hidden, ours, theirs = ~known, made > 0.5, truth > 0.5
-    count = lambda mask: (mask & hidden).sum((1, 2, 3)).double()  # noqa: E731
+
+    def count(voxels: Tensor) -> Tensor:
+        return (voxels & hidden).sum((1, 2, 3)).double()
+
     both, either = count(ours & theirs), count(ours | theirs)
-    return count(ours != theirs), hidden.sum((1, 2, 3)).double(), torch.where(either > 0, both / either.clamp(min=1), 1.0)
+    return count(ours != theirs), count(hidden), torch.where(either > 0, both / either.clamp(min=1), 1.0)
+
+
+def left_out(dataset: Dataset) -> dict[str, int]:
+    """How many inputs of a data set were left out, by reason."""
+    return {f"left out, {why}": len(names) for why, names in dataset.skipped.items()}
 
 
 def _score(values: Tensor, protocol: Mapping[str, object]) -> Score:

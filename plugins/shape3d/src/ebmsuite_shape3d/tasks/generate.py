@@ -53,7 +53,7 @@ class Generate:
             raise UserError(f"meshes: clouds have no surface, so they are written as ply, not as {self.meshes}")
         x = model.sample(self.n, rng=rng).cpu()
         codec.write(x, path)
-        facts: dict[str, object] = {"shapes": len(x)}
+        facts: Facts = {"shapes": len(x)}
         picture = path.with_suffix(".png")
         if self.neighbours:
             drawn, distances = beside_nearest(model, Batch(x), self.neighbours, 4)

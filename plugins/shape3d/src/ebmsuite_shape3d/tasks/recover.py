@@ -30,10 +30,10 @@ __all__ = ["Recover"]
 class Recover:
     """Recover the hidden voxels of grids: the mean of ``draws`` chains given the visible voxels.
 
-    The input is an .npz file with ``voxels`` [N, S, S, S] and ``known`` (boolean, the same shape), True where a voxel is
-    visible; values elsewhere are ignored. Without ``known``, the share ``hide`` of the voxels is hidden at random, and
-    the errors are reported. ``out`` is an .npz file; a picture (.png) beside it shows the visible part, the recovery and,
-    if it is known, the whole shape.
+    The input is an .npz file with ``voxels`` [N, S, S, S] and ``known`` (boolean, the same shape), True where a
+    voxel is visible; values elsewhere are ignored. Without ``known``, the share ``hide`` of the voxels is hidden at
+    random, and the errors are reported. ``out`` is an .npz file; a picture (.png) beside it shows the visible part, the
+    recovery and, if it is known, the whole shape.
     """
 
     draws: int = 1
@@ -58,7 +58,7 @@ class Recover:
         rows = [("visible", shown), ("recovered", made)] + ([("whole", whole)] if self.hide is not None else [])
         cells = [captioned(draw(codec, x), [label] * len(x)) for label, x in rows]
         write_png(sheet(torch.stack(cells, 1).flatten(0, 1), columns=len(rows)), path.with_suffix(".png"))
-        facts: dict[str, object] = {"grids": len(whole), "hidden": round(float((~known).double().mean()), 4)}
+        facts: Facts = {"grids": len(whole), "hidden": round(float((~known).double().mean()), 4)}
         if self.hide is not None:
             occupancies = codec.occupancy(made), codec.occupancy(whole)
             wrong, hidden, iou = recovery_scores(*occupancies, known[:, 0])
@@ -83,5 +83,7 @@ class Recover:
         known = known[None] if known.dim() == 3 else known
         if known.dtype != torch.bool or known.shape != whole[:, 0].shape:
             wanted = list(whole[:, 0].shape)
-            raise DataError(f'{printable(inputs)}: "known" must be boolean {wanted}, got {known.dtype} {list(known.shape)}')
+            raise DataError(
+                f'{printable(inputs)}: "known" must be boolean {wanted}, got {known.dtype} {list(known.shape)}'
+            )
         return known[:, None]
