@@ -32,22 +32,6 @@ def test_cleaning_leaves_out_what_would_spoil_a_comparison():
     }
 
 
-@pytest.fixture
-def stored(tmp_path, monkeypatch):
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for side, n in (("train", 40), ("test", 6)):
-        solid = np.zeros((n, 30, 30, 30), bool)
-        solid[:, 3:27, 3:27, 3:27] = rng.random((n, 24, 24, 24)) < 0.3
-        arrays[f"vox_{side}"] = np.packbits(solid.reshape(n, -1), axis=1)
-        arrays[f"y_{side}"] = np.full(n, 9)
-    (tmp_path / "shape3d").mkdir()
-    path = tmp_path / modelnet.FILE
-    np.savez(path, **arrays)
-    monkeypatch.setenv("EBMSUITE_DATA", str(tmp_path))
-    return path, arrays
-
-
 def test_splits_and_events_of_modelnet(stored):
     parts = {split: modelnet.modelnet10_voxels(split) for split in ("train", "valid", "test")}
     assert [len(part) for part in parts.values()] == [36, 4, 6]
