@@ -1,0 +1,1 @@
+"""3-D shapes: voxel grids and point clouds."""
