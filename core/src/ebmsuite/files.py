@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import errno
 import getpass
+import gzip
 import io
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
 
 from ebmsuite.errors import DataError, DiskFull, MissingData, UserError
@@ -24,11 +27,13 @@ except ImportError:  # not a Unix system
 __all__ = [
     "cache_folder",
     "data_folder",
+    "download",
     "find",
     "full_disk",
     "locked",
     "output",
     "printable",
+    "read_text",
     "replacing",
     "settle_caches",
     "sync",
@@ -124,6 +129,84 @@ def find(path: str | Path) -> Path:
         return Path(data) / path
     where = f"nor below {data} (EBMSUITE_DATA)" if data else "and EBMSUITE_DATA names no folder to look in"
     raise MissingData(f"{path}: there is no such file here {where}")
+
+
+def download(dataset: str, folder: Path, contents: str, fetch: Callable[[Path], object]) -> None:
+    """Download a data set: call ``fetch`` with a temporary folder, then move the files that it wrote to ``folder``.
+
+    An interrupted download leaves nothing behind. If two processes download at the same time, the files of one are
+    discarded. EBMSUITE_OFFLINE=1 forbids downloads. Errors: `MissingData`, which asks for ``contents`` instead, when
+    the download fails.
+    """
+    try:
+        if os.environ.get("EBMSUITE_OFFLINE", "0") not in ("", "0"):
+            raise OSError("EBMSUITE_OFFLINE is set")
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{dataset.rpartition('/')[2]}.", dir=folder) as aside:
+            fetch(Path(aside))
+            for entry in Path(aside).iterdir():
+                _move(entry, folder / entry.name)
+    except (OSError, RuntimeError, HTTPException, EOFError) as error:
+        data = data_folder()
+        where = f"the folder {data} (EBMSUITE_DATA)" if data else "a folder that EBMSUITE_DATA names"
+        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = reason if len(reason) < 200 else reason[:197] + "..."
+        raise MissingData(
+            f"data set {dataset} is not on this machine and cannot be downloaded ({reason}): "
+            f"put {contents} into {where}"
+        ) from error
+
+
+def _move(source: Path, target: Path) -> None:
+    try:
+        os.replace(source, target)
+    except OSError:
+        if not target.exists():  # else another process has just put it there
+            raise
+
+
+def read_text(path: Path, what: str, encoding: str = "utf-8-sig") -> str:
+    """Read the text of a file, decompressed if it is a .gz, with all line endings converted to \\n.
+
+    Raises `DataError`, which names the file and, if known, the line, if the file cannot be read, is not text or is
+    empty.
+    """
+    if path.is_dir():
+        raise DataError(f"{path}: a folder, not a file")
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file")
+    try:
+        content = path.read_bytes()
+        if path.suffix.lower() == ".gz":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: it cannot be read ({error}); the file is damaged or incomplete") from error
+    if content.startswith(b"\x1f\x8b"):
+        raise DataError(f"{path}: it cannot be read as text: its content is gzip; let the name end in .gz")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(f"{path}: it cannot be read: its text is UTF-16; save it as UTF-8")
+    if b"\0" in content:
+        at = _line(content, content.index(b"\0"))
+        raise DataError(f"{path}, line {at}: it cannot be read as text: a byte 0; save it as UTF-8 text")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        at, byte = _line(content, error.start), content[error.start]
+        wanted = "ASCII" if encoding == "ascii" else "UTF-8"
+        raise DataError(
+            f"{path}, line {at}: it cannot be read: the byte {byte:#04x} is not {wanted}; save it as {wanted} text"
+        ) from error
+    text = text.replace("\r\n", "\n")
+    if "\n" not in text:
+        text = text.replace("\r", "\n")
+    if not text.strip():
+        raise DataError(f"{path}: no {what} in it; it is empty")
+    return text
+
+
+def _line(content: bytes, at: int) -> int:
+    before = content[:at].replace(b"\r\n", b"\n")
+    return (before.count(b"\n") or before.count(b"\r")) + 1
 
 
 def full_disk(error: BaseException | None) -> bool:
