@@ -7,8 +7,8 @@
 "Ge1:1 In the beginning ...". The same input gives the same bytes.
 
 The tool takes each different verse of at most 19 words and marks once, draws 500 for validation and 500 for the test
-with a seed, and keeps the others for training. Each line is the digit of the genre, the reference and the text,
-separated by tabs; a blank line separates the splits.
+with a seed, and keeps the others for training, in random order. Each line is the digit of the genre, the reference and
+the text, separated by tabs; a blank line separates the splits.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> None:
     lines = list(verses.values())
     order = np.random.RandomState(SEED).permutation(len(lines))
     parts = order[2 * HELD :], order[:HELD], order[HELD : 2 * HELD]
-    content = "\n\n".join("\n".join(lines[i] for i in sorted(part)) for part in parts) + "\n"
+    content = "\n\n".join("\n".join(lines[i] for i in part) for part in parts) + "\n"
     arguments.out.write_bytes(lzma.compress(content.encode("ascii"), preset=9 | lzma.PRESET_EXTREME))
     print(len(lines), "verses,", arguments.out.stat().st_size, "bytes")
 

@@ -65,9 +65,9 @@ def log_probability(
 
     ``prior`` is the phase that samples from the latent energy, or a latent density, or the result of `log_prior_mass`
     computed once for many batches. ``posterior`` is the phase whose energy is a `Posterior`; ``chains`` chains of it
-    per row determine the importance proposal. It can also be the `Posterior` itself, of a model whose ``infer`` needs
-    no chains; ``chains`` draws of it then determine the proposal. ``betas`` is passed to `log_prior_mass`. Raises `UserError` if the batch
-    has a condition and ``prior`` is a phase, because log Z would depend on the row.
+    per row determine the importance proposal. For a model whose ``infer`` needs no chains it is the `Posterior` itself,
+    and draws of ``infer`` determine the proposal. ``betas`` is passed to `log_prior_mass`. Raises `UserError` if the
+    batch has a condition and ``prior`` is a phase, because log Z would depend on the row.
     """
     if batch.condition is not None and isinstance(prior, Phase):
         raise UserError("log p(x) with a latent energy is for events without a condition: log Z depends on it")

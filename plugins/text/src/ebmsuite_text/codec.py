@@ -31,7 +31,7 @@ UNKNOWN = "<unk>"
 """The word that stands for every word outside of the vocabulary."""
 
 Splitting = Literal["spaces", "words"]
-"""``spaces``: the text is already split into words by spaces. ``words``: in lower case, marks are words of their own."""
+"""``spaces``: words are separated by spaces already. ``words``: in lower case, marks are words of their own."""
 
 _WORD = re.compile(r"<unk>|\w+(?:['’]\w+)*['’]?|[^\w\s]")
 _TEXTS = (".txt", ".jsonl", ".csv")
@@ -68,7 +68,9 @@ class TextCodec(TokenCodec):
             )
         unknown, words = self.unknown(rows), len(rows.flat) - len(rows)
         if unknown:
-            log.warning("%s: %d of %d words are not in the vocabulary and are read as %s", path, unknown, words, UNKNOWN)
+            log.warning(
+                "%s: %d of %d words are not in the vocabulary and are read as %s", path, unknown, words, UNKNOWN
+            )
         return Batch(rows.padded(), index=torch.arange(len(rows)))
 
     def write(self, x: Tensor, path: Path, batch: Batch | None = None) -> None:

@@ -40,7 +40,7 @@ def lines(
     The valid and test splits each get a tenth of the different texts, drawn with ``seed``; equal texts belong to the
     same split, and all of them are used. The other settings are those of `ebmsuite_text.data.sentences.Choice`. Raises
     `DataError` if the file is not readable (the message names the line), the column or the label is missing, fewer than
-    three texts differ, or a class has no training text.
+    three texts differ, or a class that is a condition has no training text.
     """
     file = find(path).absolute()
     source = _Own(file, file.stat().st_mtime_ns, column, label, encoding, seed, splitting)
@@ -92,5 +92,7 @@ def _cut(own: _Own) -> list[Part]:
         chosen = [kept[j] for j in order[(first <= place[order]) & (place[order] < last)].tolist()]
         of = None if labels is None else [classes.index(labels[i]) for i in chosen]
         names = [f"line {numbers[i]}" for i in chosen]
-        parts.append(Part([texts[i] for i in chosen], names, of, classes, {"line": [str(numbers[i]) for i in chosen]}, skipped))
+        parts.append(
+            Part([texts[i] for i in chosen], names, of, classes, {"line": [str(numbers[i]) for i in chosen]}, skipped)
+        )
     return parts

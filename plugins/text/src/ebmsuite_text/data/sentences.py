@@ -122,7 +122,7 @@ def sentences(source: Source, split: Split, choice: Choice, conditional: bool = 
 
     Sentences that are longer than the longest are left out; ``skipped`` names them. ``note`` states which part of the
     split this is, how many sentences are copies of others of the split or of training sentences, and the share of
-    unknown words. Raises `DataError` if no sentence is left, or a class has no training sentence.
+    unknown words. Raises `DataError` if no sentence is left, or a class that is a condition has no training sentence.
     """
     if split not in SPLITS:
         raise RecipeError(f'split: "{split}" is not one of {", ".join(SPLITS)}')
@@ -132,7 +132,7 @@ def sentences(source: Source, split: Split, choice: Choice, conditional: bool = 
     texts = [part.texts[i] for i in kept]
     labels = None if part.labels is None else torch.tensor([part.labels[i] for i in kept], dtype=torch.int64)
     meta = {name: [values[i] for i in kept] for name, values in part.meta.items()}
-    if split == "train" and labels is not None:
+    if split == "train" and labels is not None and conditional:
         empty = [c for i, c in enumerate(part.classes) if not bool((labels == i).any())]
         if empty:
             raise DataError(f"{source}: the class {empty[0]!r} has no training sentence")

@@ -62,7 +62,7 @@ def trained_lstm(train: Sentences, test: Sentences) -> tuple[SequenceDensity, di
 
 
 def totals(judge: Scorer, x: Tensor, size: int = 256) -> tuple[Tensor, Tensor]:
-    """Return the negative log-likelihoods, float64, and the numbers of tokens with the end, of rows [N, L]: [N] each."""
+    """Return -log p, float64, and the numbers of tokens including the end, of rows [N, L]: [N] each."""
     with torch.no_grad():
         values = [-judge.log_prob(part).double() for part in torch.split(x, size)]
     return torch.cat(values), (x != PAD).sum(1)

@@ -35,9 +35,7 @@ class LatentUse:
 
     set: Split = "test"
 
-    def __call__(
-        self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int
-    ) -> Mapping[str, Score]:
+    def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
         if not model.has_latent:
             raise UserError(f"text/latent: {model.recipe.recipe} has no latent vector")
         batch = subset(sentences_of(data, self.set), n).to(model.device)

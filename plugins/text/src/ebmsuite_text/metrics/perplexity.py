@@ -41,9 +41,7 @@ class Perplexity:
     judge: JudgeKind = "trigram"
     against: Split = "test"
 
-    def __call__(
-        self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int
-    ) -> Mapping[str, Score]:
+    def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
         train, real = sentences_of(data, "train"), sentences_of(data, self.against)
         x = drawn(model, data, rng, n, self.of)
         facts = facts_of(model, self.of, x, train) | {"judge": self.judge, "against": self.against, "n_real": len(real)}

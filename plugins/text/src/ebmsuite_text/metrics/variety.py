@@ -40,9 +40,7 @@ class Variety:
     of: Of = "model"
     bleu: int = 200
 
-    def __call__(
-        self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int
-    ) -> Mapping[str, Score]:
+    def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
         train = sentences_of(data, "train")
         x = drawn(model, data, rng, n, self.of)
         facts = facts_of(model, self.of, x, train)
