@@ -46,6 +46,8 @@ def split(text: str, splitting: Splitting) -> list[str]:
 class TextCodec(TokenCodec):
     """The base of codecs between texts and rows of tokens, int64 [B, L] (`ebmsuite.tokens`)."""
 
+    name: ClassVar[str]
+
     vocabulary: tuple[str, ...]
     longest: int
 

@@ -44,7 +44,10 @@ class Part:
 class Source(Protocol):
     """A source of texts. It is hashable, so that what is computed from it can be cached."""
 
-    splitting: Splitting
+    @property
+    def splitting(self) -> Splitting:
+        """How a text is split into words."""
+        ...
 
     def __hash__(self) -> int: ...
 
@@ -204,6 +207,6 @@ def _usable(source: Source, split: Split, codec: TextCodec) -> _Usable:
         kinds = Counter(unfit.kind for unfit in bad.values())
         raise DataError(f"{source}: no sentence of the split {split} can be used ({dict(kinds)})")
     if bad:
-        rows = TokenRows.of((rows.flat[rows.starts[i] : rows.starts[i + 1]] for i in kept), rows.flat.dtype)
+        rows = TokenRows.of((rows.flat[rows.starts[i] : rows.starts[i + 1]].tolist() for i in kept), rows.flat.dtype)
     reason = f"longer than {codec.longest - 1} tokens"
     return _Usable(part, kept, rows, {reason: [part.names[i] for i in sorted(bad)]} if bad else {})

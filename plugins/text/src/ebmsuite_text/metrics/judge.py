@@ -86,7 +86,8 @@ def _learn(net: SequenceDensity, data: Dataset, seed: int) -> None:
     for t in range(steps):
         optimiser.zero_grad(set_to_none=True)
         x = stream.batch(t).x
-        (-net.log_prob(x).sum() / (x != PAD).sum()).backward()
+        loss = -net.log_prob(x).sum() / (x != PAD).sum()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(net.parameters(), SETTINGS["clip"])
         optimiser.step()
         decay.step()

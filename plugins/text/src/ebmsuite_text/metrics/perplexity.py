@@ -13,7 +13,7 @@ from torch import Tensor
 from ebmsuite.dataset import Dataset
 from ebmsuite.scores import Score
 from ebmsuite_text.data.sentences import Split
-from ebmsuite_text.metrics.judge import JudgeKind, fitted, perplexity, totals, trained_lstm
+from ebmsuite_text.metrics.judge import JudgeKind, Scorer, fitted, perplexity, totals, trained_lstm
 from ebmsuite_text.metrics.samples import Of, drawn, facts_of, rows_of, sentences_of
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Perplexity:
         x = drawn(model, data, rng, n, self.of)
         facts = facts_of(model, self.of, x, train) | {"judge": self.judge, "against": self.against, "n_real": len(real)}
         test = real.tokens.padded()
+        of_train: Scorer
         quality: dict[str, Any]
         if self.judge == "lstm":
             of_train, quality = trained_lstm(train, real)

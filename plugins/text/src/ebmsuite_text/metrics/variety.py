@@ -85,7 +85,7 @@ def self_bleu(rows: Sequence[Row]) -> float:
     bleu = BLEU(tokenize="none", effective_order=True)
     texts = [" ".join(map(str, row)) for row in rows]
     values = [bleu.sentence_score(text, texts[:i] + texts[i + 1 :]).score for i, text in enumerate(texts)]
-    return sum(values) / len(values)
+    return float(sum(values) / len(values))
 
 
 def _rows(x: Tensor) -> list[Row]:

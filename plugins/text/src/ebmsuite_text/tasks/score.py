@@ -12,6 +12,7 @@ from ebmsuite_text.codec import TextCodec
 
 if TYPE_CHECKING:
     import torch
+    from torch import Tensor
 
     from ebmsuite.model import Facts, Model
     from ebmsuite.sampling.marginal import Marginal
@@ -37,9 +38,9 @@ class Score:
 
         from ebmsuite.tokens import PAD
 
-        for name, value, least in (("n", self.n, 1), ("draws", self.draws, 2)):
-            if value is not None and value < least:
-                raise UserError(f"{name}: at least {least}, got {value}")
+        for name, given, least in (("n", self.n, 1), ("draws", self.draws, 2)):
+            if given is not None and given < least:
+                raise UserError(f"{name}: at least {least}, got {given}")
         exact = "density" in model.players
         if self.draws is not None and exact:
             raise UserError(f"draws: {model.recipe.recipe} has an exact log p(x), score takes no draws; leave it out")
@@ -52,6 +53,7 @@ class Score:
         tokens = (x != PAD).sum(1)
         facts: Facts = {"texts": len(x), "of": total}
         ess: list[str]
+        value: Tensor
         if exact:
             with torch.no_grad():
                 value = model.players["density"].log_prob(x).double()
