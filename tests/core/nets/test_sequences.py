@@ -15,6 +15,7 @@ from ebmsuite.errors import DataError, RecipeError, UserError
 from ebmsuite.experiment.build import Experiment
 from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.nets.mlp import mlp_generator
+from ebmsuite.nets.sequences import decoders
 from ebmsuite.nets.sequences.decoders import lstm, lstm_density, transformer
 from ebmsuite.nets.sequences.encoders import conv_encoder, gru_encoder
 from ebmsuite.plugins.registry import Registry
@@ -204,3 +205,25 @@ def test_encoders_begin_at_the_normal_and_ignore_padding(make) -> None:
 def test_numbers_of_a_transformer_that_do_not_fit_are_refused(changed: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=r"transformer: at least one head and one memory.*got heads"):
         transformer(EVENT, LATENT, longest=5, **{"width": 8, "heads": 2, **changed})
+
+
+def test_large_vocabularies_are_scored_and_drawn_by_the_same_distribution(monkeypatch) -> None:
+    event, latent = Space((None,), kind="tokens", classes=12, longest=6), Space((3,))
+    torch.manual_seed(0)
+    net = decoders.lstm(event, latent, embedding=4, width=8).eval()
+    x, z = torch.tensor([[5, 7, 11, 1], [9, 1, 0, 0]]), torch.randn(2, 3)
+    small = net.log_prob(x, z)
+    monkeypatch.setattr(decoders, "MANY", 2)
+    assert torch.allclose(net.log_prob(x, z), small, atol=1e-5)
+    z = z[:1].expand(40_000, -1)
+    first = net.decode(z, torch.Generator().manual_seed(0))[:, 0]
+    with torch.no_grad():
+        p = net.advance(torch.zeros(1, dtype=torch.int64), net.begin(z[:1]))[0].softmax(1)[0]
+    assert torch.allclose((first - 1).bincount(minlength=11) / len(z), p, atol=0.01)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_inverse_distribution_function_never_draws_a_category_of_probability_zero(seed: int) -> None:
+    p = torch.tensor([[0.0, 0.3, 0.0, 0.7, 0.0], [1.0, 0, 0, 0, 0], [0, 0, 0, 0, 1.0]]).repeat(5000, 1)
+    drawn = decoders._inverse(p, torch.Generator().manual_seed(seed))
+    assert bool((p.gather(1, drawn[:, None]) > 0).all())

@@ -60,13 +60,17 @@ class NGram:
 
     def probabilities(self, context: Codes) -> NDArray[np.float64]:
         """Return p of every token, [B, classes], after contexts [B, order - 1], oldest first; 0 for padding."""
-        p = np.full((len(context), self.classes), 1 / (self.classes - 1))
-        p[:, PAD] = 0
+        return self._smoothed(context, np.arange(self.classes)[None])
+
+    def _smoothed(self, context: Codes, token: Codes) -> NDArray[np.float64]:
+        """Return p, [B, W], of tokens [B, W] or [1, W] after contexts [B, order - 1]."""
+        shape = (len(context), token.shape[1])
+        p = np.where(np.broadcast_to(token, shape) == PAD, 0, 1 / (self.classes - 1))
         for k, counts in enumerate(self._counts):
             h = self._code(context, k)
             first, last = _range(counts, h, self.classes)
             seen, kinds = counts.before[last] - counts.before[first], last - first
-            wanted = h[:, None] * self.classes + np.arange(self.classes)
+            wanted = h[:, None] * self.classes + token
             row = np.searchsorted(counts.codes, wanted)
             there = counts.codes[np.minimum(row, len(counts.codes) - 1)] == wanted
             times = np.where(there, counts.before[np.minimum(row + 1, len(counts.before) - 1)] - counts.before[row], 0)
@@ -95,8 +99,7 @@ class NGram:
         total = np.zeros(len(rows))
         for i in range(rows.shape[1]):
             on = np.flatnonzero(rows[:, i] != PAD)
-            p = self.probabilities(padded[on, i : i + self.order - 1])
-            total[on] += np.log(p[np.arange(len(on)), rows[on, i]])
+            total[on] += np.log(self._smoothed(padded[on, i : i + self.order - 1], rows[on, i, None])[:, 0])
         return torch.from_numpy(total)
 
     def _next(self, context: Codes, rng: torch.Generator) -> Codes:

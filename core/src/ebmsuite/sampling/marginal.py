@@ -53,7 +53,7 @@ class Marginal(NamedTuple):
 @torch.no_grad()
 def log_probability(
     prior: Phase | Density | Estimate,
-    posterior: Phase,
+    posterior: Phase | Energy,
     batch: Batch,
     infer: Infer,
     rng: torch.Generator,
@@ -65,28 +65,30 @@ def log_probability(
 
     ``prior`` is the phase that samples from the latent energy, or a latent density, or the result of `log_prior_mass`
     computed once for many batches. ``posterior`` is the phase whose energy is a `Posterior`; ``chains`` chains of it
-    per row determine the importance proposal. ``betas`` is passed to `log_prior_mass`. Raises `UserError` if the batch
-    has a condition and ``prior`` is a phase, because log Z would depend on the row.
+    per row determine the importance proposal. For a model whose ``infer`` needs no chains it is the `Posterior` itself,
+    and draws of ``infer`` determine the proposal. ``betas`` is passed to `log_prior_mass`. Raises `UserError` if the
+    batch has a condition and ``prior`` is a phase, because log Z would depend on the row.
     """
     if batch.condition is not None and isinstance(prior, Phase):
         raise UserError("log p(x) with a latent energy is for events without a condition: log Z depends on it")
     z = posterior_draws(posterior, batch, infer, rng, chains)
-    joint = log_joint(posterior.energy, z, _given(batch), draws, rng)
+    energy = posterior.energy if isinstance(posterior, Phase) else posterior
+    joint = log_joint(energy, z, _given(batch), draws, rng)
     return Marginal(joint, prior if isinstance(prior, Estimate) else log_prior_mass(prior, rng, betas=betas))
 
 
 @torch.no_grad()
 def posterior_draws(
-    posterior: Phase, batch: Batch, infer: Infer, rng: torch.Generator, chains: int = 32, rows: int = 256
+    posterior: Phase | Energy, batch: Batch, infer: Infer, rng: torch.Generator, chains: int = 32, rows: int = 256
 ) -> Tensor:
     """Draw ``chains`` samples of z given each row of ``batch``, [B, chains, *latent], ``rows`` chains at a time.
 
     In training, Langevin chains can have less noise than at temperature 1. Therefore, this function continues them for
-    20 steps at temperature 1 with half their step size.
+    20 steps at temperature 1 with half their step size. Draws of a model without chains stay as they are.
     """
     many = batch.repeat_interleave(chains)
     z = torch.cat([infer(part, rng) for part in many.parts(rows)])
-    if isinstance(posterior.sampler, Langevin):
+    if isinstance(posterior, Phase) and isinstance(posterior.sampler, Langevin):
         weight, _ = posterior.sampler.weights()
         exact = Langevin(step_size=math.sqrt(2 * weight) / 2)
         ends = []

@@ -1,0 +1,1 @@
+"""Sentences: data sets, codecs, metrics, tasks and pictures."""

@@ -1,0 +1,165 @@
+"""The recipes learn, and a learned model is put to every task, metric and renderer, on the embedded verses."""
+
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from ebmsuite.errors import UserError
+from ebmsuite.experiment.recipe import read_recipe
+from ebmsuite.experiment.train import train
+from ebmsuite.model import Model, load
+from ebmsuite.plugins.registry import Registry
+from ebmsuite.plugins.testing import watched_by
+
+registry = Registry()
+TINY = (
+    "data.data={name: text/verses, n: 300, words: 200}", "latent=4", "log.every=2", watched_by("log"), "metrics=[]",
+    "render=[]", "compute.device=cpu", "compute.fast=eager", "checkpoint.every=4", "budget.batch=16", "budget.steps=4",
+)  # fmt: skip
+LSTM = "{name: lstm, embedding: 8, width: 16, dropout: 0.1}"
+GRU = "{name: gru-encoder, embedding: 8, width: 8}"
+NETS = (f"players.generator={LSTM}", f"players.encoder={GRU}")
+
+
+def tiny(recipe: str, out: Path, *more: str) -> Model:
+    return load(train(recipe, *TINY, *more, out=out, quiet=True))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Model:
+    return tiny("text/verses-lebm", tmp_path_factory.mktemp("text") / "run", *NETS, "phases.prior.steps=3")
+
+
+def apply(model: Model, task: str, inputs: Path | None, out: Path, **settings: object) -> dict:
+    spec = registry.fill("task", {"name": task, **settings}, task)
+    return registry.build("task", spec)(model, inputs, out, model.generator(0))
+
+
+def measure(model: Model, n: int, metric: str, **settings: object) -> dict:
+    spec = registry.fill("metric", {"name": metric, **settings}, metric)
+    return registry.build("metric", spec)(model, model.data, model.generator(0), n)
+
+
+@pytest.mark.parametrize("budget", [None, "quick"])
+@pytest.mark.parametrize("domain", ["verses", "ptb"])
+@pytest.mark.parametrize("name", ["lebm", "vae", "lstm", "lebm-published"])
+def test_recipes_are_complete(domain: str, name: str, budget: str | None) -> None:
+    if (domain, name) != ("verses", "lebm-published"):
+        read_recipe(f"text/{domain}-{name}", registry, budget=budget)
+
+
+def test_published_chains_learn_on_verses_and_warn_about_their_temperatures(tmp_path: Path, caplog) -> None:
+    made = tiny(
+        "text/ptb-lebm-published", tmp_path / "run", NETS[0], "phases.posterior.steps=2", "phases.prior.steps=2"
+    )
+    assert made.sample(2).shape == (2, made.event.longest)
+    assert "temperature" in caplog.text
+
+
+def test_perplexities_of_the_model_and_of_its_decoder_with_other_priors(model: Model) -> None:
+    values = {}
+    for of in ("model", "held-out", "training", "n-gram", "normal", "fitted-normal", "posterior"):
+        scores = measure(model, 40, "text/perplexity", of=of)
+        values[of] = scores["reverse"].value
+        facts = scores["reverse"].protocol
+        assert facts["of"] == of
+        assert facts["judge"] == "trigram"
+        assert facts["unknown_words"] == pytest.approx(model.data["train"].unknown)
+        assert scores["reverse"].low < scores["reverse"].value < scores["reverse"].high
+    assert values["training"] < values["model"]  # four steps are not enough
+
+
+def test_variety_counts_copies(model: Model) -> None:
+    copies = measure(model, 30, "text/variety", of="training")
+    assert copies["copied"].value == copies["copied-5-grams"].value == 1
+    made = measure(model, 30, "text/variety")
+    assert made["copied"].value < 1
+    assert 0 < made["distinct-2"].value <= 1
+
+
+def test_use_of_the_latent_vector(model: Model) -> None:
+    scores = measure(model, 50, "text/latent")
+    assert {"gain", "own", "kl", "active"} == set(scores)
+    assert scores["kl"].value >= 0
+    assert scores["active"].protocol["of_coordinates"] == 4
+
+
+def test_generate(model: Model, tmp_path: Path) -> None:
+    facts = apply(model, "text/generate", None, tmp_path / "a.txt", n=5)
+    assert facts["texts"] == 5
+    assert len((tmp_path / "a.txt").read_text().splitlines()) == 5
+    assert apply(model, "text/generate", None, tmp_path / "b.csv", n=3, likeliest=True)["decoding"] == "likeliest"
+    for settings, said in (
+        ({"n": 0}, "n: at least 1"), ({"label": "law"}, "not conditional"), ({"temperature": 0}, "temperature")
+    ):  # fmt: skip
+        with pytest.raises(UserError, match=said):
+            apply(model, "text/generate", None, tmp_path / "c.txt", **settings)
+    with pytest.raises(UserError, match=r"\.txt, \.jsonl or \.csv"):
+        apply(model, "text/generate", None, tmp_path / "c.pdf")
+    with pytest.raises(UserError, match="takes no input"):
+        apply(model, "text/generate", tmp_path / "a.txt", tmp_path / "c.txt")
+
+
+def test_generate_texts_of_a_class(tmp_path: Path) -> None:
+    given = "data.data={name: text/verses, n: 300, words: 200, conditional: true}"
+    one = tiny("text/verses-lebm", tmp_path / "run", *NETS, "phases.prior.steps=3", given)
+    assert apply(one, "text/generate", None, tmp_path / "a.txt", n=4, label="law")["texts"] == 4
+    with pytest.raises(UserError, match="label: one of law, history"):
+        apply(one, "text/generate", None, tmp_path / "a.txt", n=4)
+    assert measure(one, 20, "text/perplexity")["reverse"].value > 1
+
+
+@pytest.mark.slow
+def test_scores_of_texts(model: Model, tmp_path: Path) -> None:
+    file = tmp_path / "some.txt"
+    file.write_text("and the lord said .\nand they were .\n")
+    facts = apply(model, "text/score", file, tmp_path / "a.csv", draws=64)
+    rows = list(csv.DictReader((tmp_path / "a.csv").open()))
+    assert [row["text"] for row in rows] == ["and the lord said .", "and they were ."]
+    assert all(float(row["log_probability"]) < 0 and 1 <= float(row["ess"]) <= 64 for row in rows)
+    # four steps: the likelihood is still near that of uniform tokens
+    assert float(rows[0]["log_probability"]) == pytest.approx(-6 * math.log(201), rel=0.2)
+    assert facts["texts"] == 2
+    with pytest.raises(UserError, match="give it a file"):
+        apply(model, "text/score", None, tmp_path / "a.csv")
+
+
+def test_scores_are_exact_without_a_latent_vector(tmp_path: Path) -> None:
+    made = tiny("text/verses-lstm", tmp_path / "run", f"players.density={LSTM}")
+    file = tmp_path / "some.txt"
+    file.write_text("and the lord said .\n")
+    apply(made, "text/score", file, tmp_path / "a.csv")
+    value = float(next(csv.DictReader((tmp_path / "a.csv").open()))["log_probability"])
+    with torch.no_grad():
+        assert value == pytest.approx(float(made.players["density"].log_prob(made.codec.read(file).x)), abs=1e-3)
+    with pytest.raises(UserError, match="takes no draws"):
+        apply(made, "text/score", file, tmp_path / "a.csv", draws=8)
+    with pytest.raises(UserError, match="no latent vector"):
+        measure(made, 10, "text/latent")
+    with pytest.raises(UserError, match="no latent vector"):
+        measure(made, 10, "text/perplexity", of="posterior")
+
+
+def test_the_bound_of_an_auto_encoder_is_scored(tmp_path: Path) -> None:
+    made = tiny("text/verses-vae", tmp_path / "run", *NETS)
+    file = tmp_path / "some.txt"
+    file.write_text("and the lord said .\n")
+    facts = apply(made, "text/score", file, tmp_path / "a.csv", draws=64)
+    assert float(facts["log Z"].split()[0]) == pytest.approx(2 * math.log(2 * math.pi), abs=0.01)  # of exp(-|z|^2 / 2)
+    assert facts["smallest ess"] > 5  # the posterior is near the prior
+
+
+def test_pictures(model: Model, tmp_path: Path) -> None:
+    for name, files in (
+        ("text/samples", {"samples.png", "samples.txt"}),
+        ("text/transition", {"transition.png", "transition.csv"}),
+    ):
+        made = registry.build("renderer", registry.fill("renderer", {"name": name}, name))
+        assert {p.name for p in made(model, tmp_path, model.generator(0), 4)} == files
+    rows = list(csv.DictReader((tmp_path / "transition.csv").open()))
+    assert {int(row["step"]) for row in rows} == {0, 1, 2, 3}
