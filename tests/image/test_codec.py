@@ -20,7 +20,7 @@ from ebmsuite.space import Batch
 from ebmsuite.values import conform, plain
 from ebmsuite_image.augment import Flip, Shift
 from ebmsuite_image.codec import Pixels, from_uint8, to_uint8
-from ebmsuite_image.raster import decode, fit
+from ebmsuite.pictures.raster import decode, fit
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -28,7 +28,7 @@ from ebmsuite_image.data.one import One
 from ebmsuite_image.data.pictures import coin
 from ebmsuite_image.data.torchvision_pair import import_torchvision
 from ebmsuite_image.noise import GreyNoise
-from ebmsuite_image.raster import to_uint8
+from ebmsuite.pictures.raster import to_uint8
 
 SHARED = os.environ.get("EBMSUITE_DATA", "")
 shared = pytest.mark.skipif(

@@ -36,7 +36,7 @@ from ebmsuite_image.data.anomaly import digits_anomaly, mnist_anomaly
 from ebmsuite_image.generators.deconv import TABLES, deconv, encoder
 from ebmsuite_image.metrics import Anomaly as AnomalyMetric
 from ebmsuite_image.metrics import Mse
-from ebmsuite_image.raster import to_uint8
+from ebmsuite.pictures.raster import to_uint8
 from ebmsuite_image.tasks.anomaly import Anomaly as AnomalyTask
 from ebmsuite_image.tasks.generate import Generate
 from ebmsuite_image.tasks.interpolate import Interpolate

@@ -12,7 +12,7 @@ from ebmsuite.dataset import Dataset, digest_of
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.judges import Judge, judge
 from ebmsuite_image.metrics.examples import pictures
-from ebmsuite_image.raster import from_uint8, to_uint8
+from ebmsuite.pictures.raster import from_uint8, to_uint8
 
 __all__ = ["SmallNet", "accuracy", "labelled", "learn", "trained"]
 

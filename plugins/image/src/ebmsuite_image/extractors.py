@@ -15,7 +15,7 @@ from ebmsuite.errors import MissingData, UserError
 from ebmsuite.scores import Extractor, Features
 from ebmsuite_image.classifier import trained
 from ebmsuite_image.inception import find_weights, load_inception
-from ebmsuite_image.raster import recolour, to_uint8
+from ebmsuite.pictures.raster import recolour, to_uint8
 
 __all__ = ["DigitClassifier", "EfficientNetLite0", "InceptionV3"]
 

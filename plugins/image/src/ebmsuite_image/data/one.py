@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ebmsuite.errors import RecipeError
 from ebmsuite_image.data.pictures import Pictures, check_split
-from ebmsuite_image.raster import decode, fit
+from ebmsuite.pictures.raster import decode, fit
 
 __all__ = ["One"]
 

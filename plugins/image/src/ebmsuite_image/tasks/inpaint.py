@@ -17,7 +17,7 @@ from ebmsuite.pictures.sheets import sheet
 from ebmsuite.tasks.checks import at_least, finite
 from ebmsuite.tasks.fill import fill
 from ebmsuite_image.codec import Scale
-from ebmsuite_image.raster import decode
+from ebmsuite.pictures.raster import decode
 from ebmsuite_image.tasks.parts import check_event, pictures
 
 __all__ = ["Inpaint"]
