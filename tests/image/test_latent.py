@@ -24,6 +24,7 @@ from ebmsuite.experiment.recipe import fill_metric, read_recipe
 from ebmsuite.experiment.train import train
 from ebmsuite.model import Model, load
 from ebmsuite.nets.mlp import mlp_levels
+from ebmsuite.pictures.raster import to_uint8
 from ebmsuite.pictures.renderers import Chain, PriorChains, Reconstructions, Samples
 from ebmsuite.pictures.sheets import sheet
 from ebmsuite.plugins.registry import Registry, import_target
@@ -36,7 +37,6 @@ from ebmsuite_image.data.anomaly import digits_anomaly, mnist_anomaly
 from ebmsuite_image.generators.deconv import TABLES, deconv, encoder
 from ebmsuite_image.metrics import Anomaly as AnomalyMetric
 from ebmsuite_image.metrics import Mse
-from ebmsuite.pictures.raster import to_uint8
 from ebmsuite_image.tasks.anomaly import Anomaly as AnomalyTask
 from ebmsuite_image.tasks.generate import Generate
 from ebmsuite_image.tasks.interpolate import Interpolate

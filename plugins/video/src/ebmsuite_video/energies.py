@@ -71,12 +71,14 @@ def st_convnet(
         raise RecipeError(f"video/convnet: events must be clips [channels, frames, height, width], got {event.shape}")
     first = kernel if isinstance(kernel, int) else kernel[0]
     around = [size // 2 for size in ((first,) * 3 if isinstance(first, int) else first)]
-    pads = [around[2 - i // 2] for i in range(6)] if edges == "replicate" else [0] * 6  # torch begins with the last axis
+    pads = (
+        [around[2 - i // 2] for i in range(6)] if edges == "replicate" else [0] * 6
+    )  # torch begins with the last axis
     shape = (event.fixed[0], *(n + 2 * pad for n, pad in zip(event.fixed[1:], reversed(pads[::2]), strict=True)))
     layers: Edges = "valid" if edges == "replicate" else edges
-    core = convnet(
-        Space(shape), chosen, kernel, stride, layers, "sum", activation, init_sd=init_sd, reference_sd=None
-    )
+    core = convnet(Space(shape), chosen, kernel, stride, layers, "sum", activation, init_sd=init_sd, reference_sd=None)
     pad = [nn.ReplicationPad3d(tuple(pads))] if any(pads) else []
     sd = reference_sd / GREY
-    return Tilted(nn.Sequential(_Published(), *pad, core.net), reference(event, sd, torch.float64), conditional=False)
+    return Tilted(
+        nn.Sequential(_Published(), *pad, *core.net.children()), reference(event, sd, torch.float64), conditional=False
+    )

@@ -37,6 +37,9 @@ WRITTEN = (".avi", ".mkv")
 UNEVEN = 0.5
 """A film has a variable rate if the time between two frames differs from the usual one by more than this part."""
 
+MOST_REPEATED = 16
+"""A picture of an animation that lasts longer than this many frames makes its rate variable."""
+
 
 @dataclass(frozen=True)
 class Film:
@@ -71,7 +74,9 @@ def read_film(path: Path, start: int = 0, count: int | None = None, every: int =
         film = _array(path, start, count, every)
     else:
         known = ", ".join(READ)
-        raise DataError(f'{shown}: films are not read from "{path.suffix}" files, but from {known} or a folder of frames')
+        raise DataError(
+            f'{shown}: films are not read from "{path.suffix}" files, but from {known} or a folder of frames'
+        )
     if len(film.frames) == 0:
         raise DataError(f"{shown}: the film has no frame {start}; lower start")
     return film
@@ -132,26 +137,41 @@ def _rate(times: Sequence[float | None], stated: float | None) -> tuple[float | 
 
 
 def _animated(path: Path, start: int, count: int | None, every: int) -> Film:
-    shown, frames, durations, number = printable(path), [], [], -1
+    shown, pictures, durations, number = printable(path), [], [], -1
     try:
         with Image.open(path) as picture:
-            total = getattr(picture, "n_frames", 1)
-            for number in range(total):
+            for number in range(getattr(picture, "n_frames", 1)):
                 picture.seek(number)
                 picture.load()
+                pictures.append(np.asarray(picture.convert("RGB")))
                 durations.append(float(picture.info.get("duration", 0)))
-                if _wanted(number, start, every):
-                    frames.append(np.asarray(picture.convert("RGB")))
-                if number >= _last(start, count, every):
-                    break
     except (OSError, SyntaxError, ValueError, EOFError, LookupError, Image.DecompressionBombError) as error:
         where = "it cannot be read as a film" if number < 0 else f"frame {number} is damaged"
         raise DataError(f"{shown}: {where} ({error}); convert or replace it") from error
-    seconds = np.array(durations) / 1000
-    # a last frame is often shown longer, so that the film seems to pause before it repeats
-    ends = np.concatenate([[0.0], np.cumsum(seconds[:-1])]) if seconds[:-1].all() else []
-    fps, note = _rate(list(ends), None)
+    order, fps, note = _timeline(durations, 10 if path.suffix.lower() == ".gif" else 1)
+    stop = None if count is None else start + count * every
+    frames = [pictures[i] for i in order[start:stop:every]]
     return Film(_stacked(frames, shown), None if fps is None else fps / every, note)
+
+
+def _timeline(durations: Sequence[float], tick: float) -> tuple[list[int], float | None, str]:
+    """The pictures in order, the frames per second and a note, from the durations of the pictures in ms.
+
+    Animated pictures store equal frames once, with a longer duration: such a picture is repeated if all durations are
+    multiples of one, up to ``tick``, the unit of time of the format in ms. The last is often held before the film
+    repeats, so its duration does not count.
+    """
+    before = np.array(durations[:-1])
+    if len(before) == 0 or before.min() <= 0:
+        return list(range(len(durations))), None, ""
+    for part in (1, 2):
+        times = (part * before / before.min()).round()
+        unit = float(before.sum() / times.sum())
+        if np.abs(before - unit * times).max() <= tick and times.max() <= MOST_REPEATED and unit > 2 * tick:
+            order = [i for i, n in enumerate([*times.astype(int), 1]) for _ in range(n)]
+            return order, 1000 / unit, ""
+    fps, note = _rate([0.0, *np.cumsum(before / 1000)], None)
+    return list(range(len(durations))), fps, note
 
 
 def _array(path: Path, start: int, count: int | None, every: int) -> Film:
@@ -187,7 +207,9 @@ def _array(path: Path, start: int, count: int | None, every: int) -> Film:
 
 def _folder(path: Path, start: int, count: int | None, every: int) -> Film:
     shown = printable(path)
-    files = sorted((f for f in path.iterdir() if f.suffix.lower() in ENDINGS and not f.name.startswith(".")), key=_number)
+    files = sorted(
+        (f for f in path.iterdir() if f.suffix.lower() in ENDINGS and not f.name.startswith(".")), key=_number
+    )
     if not files:
         raise DataError(f"{shown}: the folder has no frames; they are pictures ending in {', '.join(ENDINGS)}")
     stop = None if count is None else start + count * every

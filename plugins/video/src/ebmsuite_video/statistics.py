@@ -32,7 +32,9 @@ def radial_spectrum(x: Tensor) -> Tensor:
     """Mean power spectrum of the frames by spatial frequency, rounded to cycles per frame, without the constant."""
     x = x.double() - x.double().mean((3, 4), keepdim=True)
     height, width = x.shape[3:]
-    window = torch.outer(*(torch.hann_window(n, periodic=False, dtype=x.dtype, device=x.device) for n in (height, width)))
+    window = torch.outer(
+        *(torch.hann_window(n, periodic=False, dtype=x.dtype, device=x.device) for n in (height, width))
+    )
     power = torch.fft.fft2(x * window).abs().square().mean((0, 1, 2))
     side = min(height, width)
     fy, fx = (torch.fft.fftfreq(n, dtype=x.dtype, device=x.device) * side for n in (height, width))

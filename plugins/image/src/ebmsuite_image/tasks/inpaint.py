@@ -13,11 +13,11 @@ from ebmsuite.files import output
 from ebmsuite.model import Facts, Model
 from ebmsuite.pictures.events import draw
 from ebmsuite.pictures.files import write_png
+from ebmsuite.pictures.raster import decode
 from ebmsuite.pictures.sheets import sheet
 from ebmsuite.tasks.checks import at_least, finite
 from ebmsuite.tasks.fill import fill
 from ebmsuite_image.codec import Scale
-from ebmsuite.pictures.raster import decode
 from ebmsuite_image.tasks.parts import check_event, pictures
 
 __all__ = ["Inpaint"]
