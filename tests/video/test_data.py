@@ -126,7 +126,7 @@ def test_a_folder_of_films_reports_what_it_leaves_out(tmp_path: Path) -> None:
     assert valid.meta is not None
     assert valid.meta["name"].tolist() == ["a.avi"]
     assert valid.codec == clips.codec
-    with pytest.raises(DataError, match="a folder of them"):
+    with pytest.raises(DataError, match="one film"):
         Clips(str(tmp_path / "a.avi"))
 
 

@@ -59,7 +59,8 @@ class LinearDynamics:
             state = transition @ state + factor @ noise
             states.append(state)
         made = mean + torch.stack(states) @ components
-        return made.view(clip.shape[1], clip.shape[0], *clip.shape[2:]).transpose(0, 1).to(clip.dtype)
+        frames_first: Tensor = made.view(clip.shape[1], clip.shape[0], *clip.shape[2:])
+        return frames_first.transpose(0, 1).to(clip.dtype)
 
 
 def stabilised(transition: Tensor) -> Tensor:
@@ -67,7 +68,8 @@ def stabilised(transition: Tensor) -> Tensor:
     values, vectors = torch.linalg.eig(transition)
     size = values.abs().clamp(min=1e-12)
     values = values * (size.clamp(max=STABLE) / size)
-    return (vectors @ values.diag() @ torch.linalg.inv(vectors)).real
+    stable: Tensor = vectors @ values.diag() @ torch.linalg.inv(vectors)
+    return stable.real
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def baseline(of: Of, data: Mapping[str, Dataset], device: torch.device) -> Sampl
     if of == "lds":
         return LinearDynamics(x)
     if of in ("shuffled", "reversed", "noise"):
-        return _Changed(x, of)  # type: ignore[arg-type]
+        return _Changed(x, of)
     raise ValueError(f"{of} is no baseline")
 
 

@@ -70,15 +70,12 @@ def st_convnet(
     if len(event.shape) != 4:
         raise RecipeError(f"video/convnet: events must be clips [channels, frames, height, width], got {event.shape}")
     first = kernel if isinstance(kernel, int) else kernel[0]
-    around = [size // 2 for size in ((first,) * 3 if isinstance(first, int) else first)]
-    pads = (
-        [around[2 - i // 2] for i in range(6)] if edges == "replicate" else [0] * 6
-    )  # torch begins with the last axis
-    shape = (event.fixed[0], *(n + 2 * pad for n, pad in zip(event.fixed[1:], reversed(pads[::2]), strict=True)))
+    time, height, width = (first,) * 3 if isinstance(first, int) else first
+    pad = (width // 2, width // 2, height // 2, height // 2, time // 2, time // 2)  # torch begins with the last axis
+    if edges != "replicate":
+        pad = (0, 0, 0, 0, 0, 0)
+    shape = (event.fixed[0], *(n + 2 * beyond for n, beyond in zip(event.fixed[1:], pad[::-2], strict=True)))
     layers: Edges = "valid" if edges == "replicate" else edges
     core = convnet(Space(shape), chosen, kernel, stride, layers, "sum", activation, init_sd=init_sd, reference_sd=None)
-    pad = [nn.ReplicationPad3d(tuple(pads))] if any(pads) else []
-    sd = reference_sd / GREY
-    return Tilted(
-        nn.Sequential(_Published(), *pad, *core.net.children()), reference(event, sd, torch.float64), conditional=False
-    )
+    net = nn.Sequential(_Published(), nn.ReplicationPad3d(pad), *core.net.children())
+    return Tilted(net, reference(event, reference_sd / GREY, torch.float64), conditional=False)

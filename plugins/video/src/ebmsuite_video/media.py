@@ -92,7 +92,9 @@ def _last(start: int, count: int | None, every: int) -> float:
 
 
 def _video(path: Path, start: int, count: int | None, every: int) -> Film:
-    shown, frames, times, number = printable(path), [], [], -1
+    shown, number = printable(path), -1
+    frames: list[Frames] = []
+    times: list[float | None] = []
     try:
         with av.open(str(path)) as file:
             if not file.streams.video:
@@ -105,7 +107,7 @@ def _video(path: Path, start: int, count: int | None, every: int) -> Film:
                     raise DataError(f"{shown}: frame {number} is damaged; convert the film, or end before that frame")
                 times.append(frame.time)
                 if _wanted(number, start, every):
-                    pixels = frame.to_ndarray(format="rgb24")
+                    pixels = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
                     turns = round(frame.rotation / 90) % 4
                     frames.append(np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels)
                 if number >= _last(start, count, every):

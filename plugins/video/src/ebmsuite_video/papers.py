@@ -7,7 +7,6 @@ from collections.abc import Mapping
 __all__ = ["PAPERS"]
 
 PAPERS: Mapping[str, str] = {
-    "chan2005": "Chan, Vasconcelos. Probabilistic Kernels for the Classification of Auto-Regressive Visual Processes. CVPR 2005",
     "doretto2003": "Doretto, Chiuso, Wu, Soatto. Dynamic Textures. IJCV 2003",
     "peteri2010": "Peteri, Fazekas, Huiskes. DynTex: A Comprehensive Database of Dynamic Textures. PRL 2010",
     "xie2017": ("Xie, Zhu, Wu. Synthesizing Dynamic Patterns by Spatial-Temporal Generative ConvNet. CVPR 2017"),

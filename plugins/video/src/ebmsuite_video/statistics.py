@@ -25,16 +25,16 @@ def temporal_spectrum(x: Tensor) -> Tensor:
     """Mean power spectrum over time of the pixels, [T / 2], without the constant; frames are weighted (Hann)."""
     x = x.double() - x.double().mean(2, keepdim=True)
     window = torch.hann_window(x.shape[2], periodic=False, dtype=x.dtype, device=x.device).view(1, 1, -1, 1, 1)
-    return torch.fft.rfft(x * window, dim=2).abs().square().mean((0, 1, 3, 4))[1:]
+    power: Tensor = torch.fft.rfft(x * window, dim=2).abs().square().mean((0, 1, 3, 4))
+    return power[1:]
 
 
 def radial_spectrum(x: Tensor) -> Tensor:
     """Mean power spectrum of the frames by spatial frequency, rounded to cycles per frame, without the constant."""
     x = x.double() - x.double().mean((3, 4), keepdim=True)
     height, width = x.shape[3:]
-    window = torch.outer(
-        *(torch.hann_window(n, periodic=False, dtype=x.dtype, device=x.device) for n in (height, width))
-    )
+    rows, columns = (torch.hann_window(n, periodic=False, dtype=x.dtype, device=x.device) for n in (height, width))
+    window = torch.outer(rows, columns)
     power = torch.fft.fft2(x * window).abs().square().mean((0, 1, 2))
     side = min(height, width)
     fy, fx = (torch.fft.fftfreq(n, dtype=x.dtype, device=x.device) * side for n in (height, width))

@@ -147,9 +147,7 @@ class Clips(_Cut):
         _check(frames, start, every)
         folder = find(path)
         if not folder.is_dir():
-            raise DataError(
-                f"{printable(folder)}: it is a file; video/clip reads one film, video/clips a folder of them"
-            )
+            raise DataError(f"{printable(folder)}: it is a file; use video/clip for one film")
         entries = sorted(folder.iterdir(), key=lambda f: f.name)
         files = [f for f in entries if not f.name.startswith(".") and (f.is_dir() or f.suffix.lower() in READ)]
         skipped: dict[str, list[str]] = {}

@@ -20,8 +20,8 @@ __all__ = ["Generate"]
 class Generate:
     """Write ``n`` different clips in any format of `ebmsuite_video.codec.Frames.write`, at the rate of the data.
 
-    The chains that learning kept come first, and continue for ``steps`` steps. If there are fewer than ``n``, the others
-    are new chains, so that none is repeated.
+    The chains that learning kept come first, and continue for ``steps`` steps. If there are fewer than ``n``, the
+    others are new chains, so that none is repeated.
     """
 
     n: int = 3

@@ -78,8 +78,8 @@ class Recover:
         film = read_film(inputs, self.start, codec.length)
         if len(film.frames) < codec.length:
             raise DataError(
-                f"{printable(inputs)}: {len(film.frames)} frames from frame {self.start} are too few; the clips of this "
-                f"model have {codec.length}"
+                f"{printable(inputs)}: {len(film.frames)} frames from frame {self.start} are too few; the clips of "
+                f"this model have {codec.length}"
             )
         codec = dataclasses.replace(codec, fps=film.fps or codec.fps)
         x = codec.events(codec.pixels(film)[None])
