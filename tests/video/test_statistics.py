@@ -55,7 +55,7 @@ def test_spreads_of_simple_clips() -> None:
 def test_the_direction_of_time_is_odd_under_reversal_and_shuffling_loses_it() -> None:
     t = torch.arange(60.0).view(1, 1, -1, 1, 1)
     saw = (t % 7).expand(1, 1, 60, 4, 4) / 7
-    lag = direction_lag(saw)
+    lag = direction_lag(saw, saw)
     forwards = float(time_direction(saw, lag))
     assert abs(forwards) > 0.1
     assert float(time_direction(saw.flip(2), lag)) == pytest.approx(-forwards)

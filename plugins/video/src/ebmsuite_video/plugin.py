@@ -19,6 +19,7 @@ def ebm_papers() -> Mapping[str, str]:
 def ebm_datasets() -> list[Component]:
     return [
         Component("video/clip", "ebmsuite_video.data.clip:Clip", "a clip of a film: your own, or one by name"),
+        Component("video/shared", "ebmsuite_video.data.clip:Shared", "a dynamic texture by name", "peteri2010"),
         Component("video/clips", "ebmsuite_video.data.clip:Clips", "clips of all films in a folder"),
         Component("video/ripples", "ebmsuite_video.data.ripples:Ripples", "computed waves on water, not filmed"),
     ]
@@ -96,4 +97,29 @@ def ebm_recipes() -> list[Component]:
             "xie2021",
         ),
         Component("video/recovery", at + "recovery.yaml", "recovery of a flag or a fountain from damage", "xie2021"),
+    ]
+
+
+@hookimpl
+def ebm_cases() -> list[Component]:
+    at = "ebmsuite_video.cases:"
+    scores = {
+        "temporal": "power spectrum over time",
+        "radial": "power spectrum over spatial frequency",
+        "sd-space": "standard deviation over the pixels of a frame",
+        "sd-time": "standard deviation over the frames of a pixel",
+        "frame-difference": "difference between consecutive frames",
+        "direction": "direction of time",
+        "copy": "distance to the nearest training window",
+        "diversity": "distance between chains",
+    }
+    masks = {"region": "a square in every frame", "frames": "half of the frames", "salt": "half of the pixels"}
+    return [
+        Component(f"video/{clip}-{score}", f"{at}{clip}-{score}", f"{clip}: {what}", "xie2017")
+        for clip in ("ripples", "fire", "sea")
+        for score, what in scores.items()
+    ] + [
+        Component(f"video/{clip}-{mask}", f"{at}{clip}-{mask}", f"{clip}: recovery of {what}", "xie2021")
+        for clip in ("flag", "fountain")
+        for mask, what in masks.items()
     ]

@@ -69,26 +69,24 @@ def frame_difference(x: Tensor) -> Tensor:
 def time_direction(x: Tensor, lag: int) -> Tensor:
     """E[x_t^2 x_t+k - x_t x_t+k^2] of standardised pixels, 0-d: it changes its sign when a film runs backwards.
 
-    Pixels are standardised with one mean and standard deviation for the clips, since a texture may stand still in
-    places.
+    The mean over time of each pixel is subtracted, and one standard deviation divides all: a texture may stand still
+    in places. Without the mean, the ends of a short clip would dominate.
     """
-    x = x.double()
-    x = (x - x.mean()) / x.std().clamp(min=1e-12)
+    x = x.double() - x.double().mean(2, keepdim=True)
+    x = x / x.square().mean().sqrt().clamp(min=1e-12)
     now, later = x[:, :, :-lag], x[:, :, lag:]
     return (now.square() * later - now * later.square()).mean()
 
 
-def direction_lag(x: Tensor, most: int = 8) -> int:
-    """The lag k from 1 to ``most`` at which the two halves of the clips agree best on `time_direction`.
+def direction_lag(a: Tensor, b: Tensor, most: int = 8) -> int:
+    """The lag k from 1 to ``most`` at which two parts of a film agree best on `time_direction`.
 
-    Agreement is the smaller absolute value of the two halves if they have the same sign, else 0; the first lag wins.
+    Agreement is the smaller absolute value of the two if they have the same sign, else 0; the first lag wins.
     """
-    half = x.shape[2] // 2
-    first, second = x[:, :, :half], x[:, :, half : 2 * half]
     best, chosen = 0.0, 1
-    for lag in range(1, max(2, min(most, half - 1) + 1)):
-        a, b = (float(time_direction(part, lag)) for part in (first, second))
-        agreement = min(abs(a), abs(b)) if a * b > 0 else 0.0
+    for lag in range(1, max(1, min(most, a.shape[2] - 1, b.shape[2] - 1)) + 1):
+        first, second = (float(time_direction(part, lag)) for part in (a, b))
+        agreement = min(abs(first), abs(second)) if first * second > 0 else 0.0
         if agreement > best:
             best, chosen = agreement, lag
     return chosen

@@ -20,7 +20,7 @@ from ebmsuite.pictures.raster import Filter
 from ebmsuite_video.codec import Frames, sized
 from ebmsuite_video.media import READ, Film, read_film
 
-__all__ = ["SHARED", "Clip", "Clips", "hidden_part"]
+__all__ = ["SHARED", "Clip", "Clips", "Shared", "hidden_part"]
 
 log = logging.getLogger("ebmsuite")
 
@@ -121,6 +121,22 @@ class Clip(_Cut):
         )
         if film.note and split == "train":
             log.warning("%s: %s", name, film.note)
+
+
+class Shared(Clip):
+    """The clip of a dynamic texture in the folder ``video`` below EBMSUITE_DATA: see `SHARED` and `Clip`."""
+
+    def __init__(
+        self,
+        clip: Literal[
+            "boats", "boiling-water", "chatelet", "fire", "flag", "flame", "flashing-light", "fountain", "sea", "straw"
+        ] = "fire",
+        frames: int = 40,
+        size: tuple[int, int] = (64, 64),
+        start: int = 0,
+        split: Split = "train",
+    ) -> None:
+        super().__init__(clip, frames, size, start, split=split)
 
 
 class Clips(_Cut):

@@ -36,8 +36,9 @@ class Texture:
     - ``temporal`` and ``radial``: mean |log ratio| of the power spectra over time and over spatial frequency;
     - ``sd-space``, ``sd-time``, ``frame-difference``: |log ratio| of the standard deviations over the pixels of a frame
       and over the frames of a pixel, and of the mean absolute difference between consecutive frames;
-    - ``direction``: `time_direction` divided by that of the training clips, at the lag at which the two halves of the
-      training clips agree best. 1 is right, -1 runs backwards, 0 has no direction;
+    - ``direction``: `time_direction` divided by that of the training clips, at the lag at which these and the other
+      half of the film (the split valid, or else the two halves of the training clips) agree best. 1 is right, -1 runs
+      backwards, 0 has no direction;
     - ``copy``: the smallest mean squared difference between any window of `WINDOW` frames and any window of the
       training clips, also shifted in time and reversed, divided by that between consecutive training frames. Below 1
       the model copies;
@@ -58,7 +59,9 @@ class Texture:
             x, source = (kept, "kept chains") if len(kept) else (model.sample(min(n, 3), rng=rng), "new chains")
         else:
             x, source = baseline(self.of, data, rng.device).sample(min(n, 3), rng=rng), self.of
-        lag = direction_lag(real)
+        there = len(data.get("valid", ())) > 0
+        halves = (real, first(data["valid"]).x.to(rng.device)) if there else real.chunk(2, 2)
+        lag = direction_lag(*halves)
         consecutive = float(real.double().diff(dim=2).square().mean())
         between = [float((x[i].double() - x[j].double()).square().mean()) for i in range(len(x)) for j in range(i)]
         values = {
@@ -77,6 +80,7 @@ class Texture:
             "digest": dataset.digest(),
             "window": "Hann",
             "direction_lag": lag,
+            "direction_of_data": round(float(time_direction(real, lag)), 5),
             "copy_window": WINDOW,
         }
         return {name: Score(value, protocol={"metric": name, **facts}) for name, value in values.items()}
