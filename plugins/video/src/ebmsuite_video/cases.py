@@ -1,4 +1,4 @@
-"""The evaluation suite: statistics of synthesised textures and errors of recovery, with baselines that learn nothing."""
+"""The evaluation suite: statistics of synthesised textures and errors of recovery, beside simple baselines."""
 
 from __future__ import annotations
 

@@ -59,9 +59,10 @@ class Texture:
             x, source = (kept, "kept chains") if len(kept) else (model.sample(min(n, 3), rng=rng), "new chains")
         else:
             x, source = baseline(self.of, data, rng.device).sample(min(n, 3), rng=rng), self.of
-        there = len(data.get("valid", ())) > 0
-        halves = (real, first(data["valid"]).x.to(rng.device)) if there else real.chunk(2, 2)
-        lag = direction_lag(*halves)
+        half, other = real.chunk(2, 2)
+        if len(data.get("valid", ())):
+            half, other = real, first(data["valid"]).x.to(rng.device)
+        lag = direction_lag(half, other)
         consecutive = float(real.double().diff(dim=2).square().mean())
         between = [float((x[i].double() - x[j].double()).square().mean()) for i in range(len(x)) for j in range(i)]
         values = {
