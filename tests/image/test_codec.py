@@ -15,12 +15,12 @@ from safetensors.torch import load_file
 
 from ebmsuite.dataset import Codec
 from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.pictures.raster import decode, fit
 from ebmsuite.plugins import conformance
 from ebmsuite.space import Batch
 from ebmsuite.values import conform, plain
 from ebmsuite_image.augment import Flip, Shift
 from ebmsuite_image.codec import Pixels, from_uint8, to_uint8
-from ebmsuite_image.raster import decode, fit
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -22,13 +22,13 @@ from PIL import Image
 
 from ebmsuite.dataset import Dataset, rows
 from ebmsuite.errors import DataError, MissingData, PluginError, RecipeError
+from ebmsuite.pictures.raster import to_uint8
 from ebmsuite.space import Space
 from ebmsuite_image.data import Digits, Folder, Pictures, celeba, cifar10, fashion_mnist, mnist, svhn
 from ebmsuite_image.data.one import One
 from ebmsuite_image.data.pictures import coin
 from ebmsuite_image.data.torchvision_pair import import_torchvision
 from ebmsuite_image.noise import GreyNoise
-from ebmsuite_image.raster import to_uint8
 
 SHARED = os.environ.get("EBMSUITE_DATA", "")
 shared = pytest.mark.skipif(

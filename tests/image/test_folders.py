@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from ebmsuite.errors import DataError
+from ebmsuite.pictures.raster import ENDINGS, decode
 from ebmsuite_image.codec import Pixels
 from ebmsuite_image.data import Folder
 from ebmsuite_image.folders import find
-from ebmsuite_image.raster import ENDINGS, decode
 from ebmsuite_image.structure import ends
 
 RANDOM = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))

@@ -24,6 +24,7 @@ from ebmsuite.experiment.recipe import fill_metric, read_recipe
 from ebmsuite.experiment.train import train
 from ebmsuite.model import Model, load
 from ebmsuite.nets.mlp import mlp_levels
+from ebmsuite.pictures.raster import to_uint8
 from ebmsuite.pictures.renderers import Chain, PriorChains, Reconstructions, Samples
 from ebmsuite.pictures.sheets import sheet
 from ebmsuite.plugins.registry import Registry, import_target
@@ -34,7 +35,6 @@ from ebmsuite_image.codec import Pixels
 from ebmsuite_image.data.held_out_class import digits_anomaly, mnist_anomaly
 from ebmsuite_image.generators.deconv import TABLES, deconv, encoder
 from ebmsuite_image.metrics import AnomalyDetection, Mse
-from ebmsuite_image.raster import to_uint8
 from ebmsuite_image.smoothing import smooth
 from ebmsuite_image.tasks.anomaly import Anomaly
 from ebmsuite_image.tasks.generate import Generate

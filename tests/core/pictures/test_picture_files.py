@@ -84,3 +84,17 @@ def test_equal_pictures_give_equal_files(ending: str, tmp_path: Path) -> None:
     for name in "ab":
         write_film(COLOUR, tmp_path / f"{name}{ending}")
     assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes()
+
+
+@pytest.mark.parametrize(("ending", "unit"), [(".gif", 10), (".webp", 1)])
+def test_durations_are_rounded_so_that_their_sum_is_right(tmp_path: Path, ending: str, unit: int) -> None:
+    pictures = [np.full((4, 4, 3), 20 * i, np.uint8) for i in range(9)]
+    write_film(pictures, tmp_path / f"x{ending}", frame=1000 / 30, rest=1000 / 30)
+    with Image.open(tmp_path / f"x{ending}") as film:
+        durations = []
+        for i in range(9):
+            film.seek(i)
+            film.load()
+            durations.append(film.info["duration"])
+    assert all(d % unit == 0 and abs(d - 1000 / 30) <= unit for d in durations)
+    assert sum(durations) == 300

@@ -13,6 +13,7 @@ from ebmsuite.energy import Clamped
 from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, sides
 from ebmsuite.memory import chunk_size
+from ebmsuite.progress import progress
 from ebmsuite.sampling import Memory, Start
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree, per_row
@@ -79,10 +80,12 @@ class IncompleteLikelihood(Trainer):
         if self.continued:
             x = self._resumed(many, x)
         total = torch.zeros_like(x)
-        for k in range(self.recovery_draws):
-            done, until = (self.recovery_steps * i // self.recovery_draws for i in (k, k + 1))
-            x = phase.refine(Start(x, given), rng, until - done, batch=chunk_size(x.shape[1:], phase.energy))
-            total += x
+        with progress("recovery", self.recovery_draws) as advance:
+            for k in range(self.recovery_draws):
+                done, until = (self.recovery_steps * i // self.recovery_draws for i in (k, k + 1))
+                x = phase.refine(Start(x, given), rng, until - done, batch=chunk_size(x.shape[1:], phase.energy))
+                total += x
+                advance(1)
         mean = (total / self.recovery_draws).reshape(-1, phase.chains.per_row, *x.shape[1:]).mean(1)
         return Clamped(self.players["energy"]).place(mean, _given(batch))  # the mean of equal numbers is rounded
 

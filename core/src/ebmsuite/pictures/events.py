@@ -51,13 +51,18 @@ def write_events(
 ) -> None:
     """Draw events x [N, *event] to a file: a sheet (.png), or a sheet of films that all play at once (`FILMS`).
 
-    ``batch`` is that of the same rows.
+    ``batch`` is that of the same rows. A codec with an attribute ``fps`` sets the frames per second.
     """
     if path.suffix.lower() == ".png":
         write_png(sheet(draw(codec, x, batch), columns), path)
     elif isinstance(codec, Films):
         films = film_events(codec, x)
-        write_film([sheet(films[:, t], columns) for t in range(films.shape[1])], path)
+        pictures = [sheet(films[:, t], columns) for t in range(films.shape[1])]
+        rate = getattr(codec, "fps", None)
+        if rate is None:
+            write_film(pictures, path)
+        else:
+            write_film(pictures, path, 1000 / rate, 1000 / rate)
     else:
         raise UserError(f"{path}: a moving picture of events needs a codec with a method frames")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,10 @@ def write_png(picture: npt.NDArray[np.uint8], path: Path) -> None:
         image.save(aside, format="PNG")
 
 
-def write_film(pictures: Sequence[npt.NDArray[np.uint8]], path: Path, frame: int = 80, rest: int = 1600) -> None:
+def write_film(pictures: Sequence[npt.NDArray[np.uint8]], path: Path, frame: float = 80, rest: float = 1600) -> None:
     """Write a film of pictures of one size, completely or not at all: ``frame`` ms per picture, ``rest`` for the last.
+
+    GIF counts time in units of 10 ms and WebP in units of 1 ms: durations are rounded so that their sums are right.
 
     The ending of ``path`` selects the format. ``.gif`` repeats for ever and has at most 256 colours per picture;
     ``.webp`` repeats for ever and is lossless; ``.mp4`` (H.264, lossy) needs the package av, and each side grows to an
@@ -56,13 +59,19 @@ def write_film(pictures: Sequence[npt.NDArray[np.uint8]], path: Path, frame: int
             format=ending[1:].upper(),
             save_all=True,
             append_images=images[1:],
-            duration=[frame] * (len(images) - 1) + [rest],
+            duration=_durations([frame] * (len(images) - 1) + [rest], 10 if ending == ".gif" else 1),
             loop=0,
             **more,
         )
 
 
-def _write_mp4(pictures: Sequence[npt.NDArray[np.uint8]], path: Path, frame: int, rest: int) -> None:
+def _durations(durations: Sequence[float], unit: int) -> list[int]:
+    """Durations in ms as multiples of ``unit``, at least one unit, whose sums are rounded rather than each of them."""
+    ends = [0, *(unit * round(end / unit) for end in accumulate(durations))]
+    return [max(unit, after - before) for before, after in pairwise(ends)]
+
+
+def _write_mp4(pictures: Sequence[npt.NDArray[np.uint8]], path: Path, frame: float, rest: float) -> None:
     try:
         import av
     except ImportError as error:
@@ -72,7 +81,7 @@ def _write_mp4(pictures: Sequence[npt.NDArray[np.uint8]], path: Path, frame: int
     frames = [_even(picture) for picture in pictures]
     frames += frames[-1:] * (round(rest / frame) - 1)
     with replacing(path) as aside, av.open(str(aside), "w") as file:
-        stream = file.add_stream("libx264", rate=Fraction(1000, frame))
+        stream = file.add_stream("libx264", rate=(1000 / Fraction(frame)).limit_denominator(1001))
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt, stream.options = "yuv420p", {"crf": "12", "threads": "1"}
         for pixels in frames:

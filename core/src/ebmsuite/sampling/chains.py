@@ -359,6 +359,8 @@ class Memory(Chains):
 
     To hold the chains at their first start for N learning steps, let the steps of the phase be a schedule that is 0 at
     first: ``steps: {start: 0, end: 20, over: 1, delay: N - 1}``.
+
+    Outside learning, new chains run ``burn_in`` times the steps of learning.
     """
 
     per_example: ClassVar[bool] = True
@@ -369,19 +371,22 @@ class Memory(Chains):
         examples: int = 1,
         start: Chains | None = None,
         chains: int = 1,
+        burn_in: int = 1,
         ranks: Ranks | None = None,
     ) -> None:
         if (density is None) == (start is None):
             raise RecipeError('chains "memory": give either start (chains) or density, from which a chain first starts')
         if chains < 1:
             raise RecipeError(f"chains.chains: {chains} chains per example are too few; at least 1 is needed")
+        if burn_in < 1:
+            raise RecipeError(f"chains.burn_in: {burn_in} must be at least 1")
         if start is not None and (start.per_row > 1 or start.state()):
             raise RecipeError(
                 "chains.start: must be chains that keep nothing, such as noise, data, visible or proposal"
             )
         self.first = start
         self.density = density if start is None else start.density
-        self.examples, self.per_row, self.ranks = examples, chains, ranks or Ranks()
+        self.examples, self.per_row, self.burn_in, self.ranks = examples, chains, burn_in, ranks or Ranks()
         self.x: Tensor | None = None
         self.seen: Tensor | None = None
 

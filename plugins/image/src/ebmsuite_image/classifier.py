@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from ebmsuite.dataset import Dataset, digest_of
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.judges import Judge, judge
+from ebmsuite.pictures.raster import from_uint8, to_uint8
 from ebmsuite_image.metrics.examples import picture_batches
-from ebmsuite_image.raster import from_uint8, to_uint8
 
 __all__ = ["SmallNet", "accuracy", "labelled", "learn", "trained"]
 

@@ -19,10 +19,10 @@ from torch import Tensor
 from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.files import printable, replacing
 from ebmsuite.pictures.picture_files import write_png
+from ebmsuite.pictures.raster import ENDINGS, decode, fit, from_uint8, recolour, to_uint8
 from ebmsuite.pictures.sheets import sheet
 from ebmsuite.space import Batch
 from ebmsuite_image.folders import Skipped, find
-from ebmsuite_image.raster import ENDINGS, decode, fit, from_uint8, recolour, to_uint8
 
 __all__ = ["Inputs", "Pixels", "Scale", "decode", "fit", "from_uint8", "to_uint8"]
 

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from ebmsuite.errors import DataError
 from ebmsuite.files import printable
-from ebmsuite_image.raster import ENDINGS, Unreadable, decode
+from ebmsuite.pictures.raster import ENDINGS, Unreadable, decode
 from ebmsuite_image.structure import ends
 
 __all__ = ["Found", "Invalid", "Skipped", "checked", "complaint", "composed", "find", "summary"]

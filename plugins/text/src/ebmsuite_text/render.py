@@ -11,9 +11,9 @@ import torch
 
 from ebmsuite.errors import UserError
 from ebmsuite.files import write_csv, write_text
-from ebmsuite.pictures.chains import start_of
+from ebmsuite.pictures.chain_pictures import start_of
 from ebmsuite.pictures.events import draw
-from ebmsuite.pictures.files import write_png
+from ebmsuite.pictures.picture_files import write_png
 from ebmsuite.pictures.neighbours import beside_nearest
 from ebmsuite.pictures.sheets import captioned, sheet
 from ebmsuite.space import Batch

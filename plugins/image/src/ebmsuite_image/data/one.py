@@ -6,8 +6,8 @@ import importlib.resources
 from pathlib import Path
 
 from ebmsuite.errors import RecipeError
+from ebmsuite.pictures.raster import decode, fit
 from ebmsuite_image.data.pictures import Pictures, check_split
-from ebmsuite_image.raster import decode, fit
 
 __all__ = ["One"]
 

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from ebmsuite.dataset import Codec, Dataset, digest_of
 from ebmsuite.errors import RecipeError
+from ebmsuite.pictures.raster import decode, fit, from_uint8
 from ebmsuite.space import Batch, Space
 from ebmsuite_image.codec import Pixels
 from ebmsuite_image.folders import Found, Skipped
-from ebmsuite_image.raster import decode, fit, from_uint8
 
 __all__ = ["DIGITS", "SPLITS", "Files", "Pictures", "check_split", "coin", "resized"]
 

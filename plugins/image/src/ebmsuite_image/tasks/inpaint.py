@@ -13,11 +13,11 @@ from ebmsuite.files import output
 from ebmsuite.model import Facts, Model
 from ebmsuite.pictures.events import draw
 from ebmsuite.pictures.picture_files import write_png
+from ebmsuite.pictures.raster import decode
 from ebmsuite.pictures.sheets import sheet
 from ebmsuite.tasks.fill import fill
 from ebmsuite.tasks.validation import at_least, finite
 from ebmsuite_image.codec import Scale
-from ebmsuite_image.raster import decode
 from ebmsuite_image.tasks.inputs import check_event, read_pictures
 
 __all__ = ["Inpaint"]

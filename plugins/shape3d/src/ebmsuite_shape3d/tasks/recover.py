@@ -13,7 +13,7 @@ from ebmsuite.energy import Clamped
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.files import output, printable
 from ebmsuite.pictures.events import draw
-from ebmsuite.pictures.files import write_png
+from ebmsuite.pictures.picture_files import write_png
 from ebmsuite.pictures.sheets import captioned, sheet
 from ebmsuite.seeded import seeded_uniform
 from ebmsuite.space import Batch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -15,7 +16,9 @@ from torch.nn.functional import interpolate
 from ebmsuite.errors import DataError
 from ebmsuite.files import printable
 
-__all__ = ["ENDINGS", "Unreadable", "decode", "fit", "from_uint8", "recolour", "to_uint8"]
+__all__ = ["ENDINGS", "Filter", "Unreadable", "decode", "fit", "from_uint8", "recolour", "to_uint8"]
+
+Filter: TypeAlias = Literal["bilinear", "bicubic"]
 
 ENDINGS = (
     ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff",
@@ -114,11 +117,11 @@ def recolour(x: Tensor, channels: int) -> Tensor:
     return luma if x.is_floating_point() else luma.round().to(x.dtype)
 
 
-def fit(x: Tensor, size: tuple[int, int], crop: int | None = None) -> Tensor:
+def fit(x: Tensor, size: tuple[int, int], crop: int | None = None, filter: Filter = "bilinear") -> Tensor:
     """Crop and scale pictures [N, C, H, W] to ``size`` (height, width); the dtype stays the same.
 
     The function crops the centre at the aspect ratio of ``size`` (at most ``crop`` x ``crop`` pixels, if given) and
-    scales it bilinearly with antialiasing. Pictures that already have the right size are returned unchanged.
+    scales it with ``filter``, antialiased. Pictures that already have the right size are returned unchanged.
     """
     height, width = x.shape[-2:]
     if crop is not None:
@@ -129,5 +132,5 @@ def fit(x: Tensor, size: tuple[int, int], crop: int | None = None) -> Tensor:
     x = x[..., top : top + height, left : left + width]
     if (height, width) == size:
         return x
-    resized = interpolate(x.to(torch.float32), size, mode="bilinear", antialias=True, align_corners=False)
+    resized = interpolate(x.to(torch.float32), size, mode=filter, antialias=True, align_corners=False)
     return resized if x.is_floating_point() else resized.round().clamp(0, 255).to(x.dtype)

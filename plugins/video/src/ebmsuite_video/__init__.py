@@ -1,0 +1,1 @@
+"""Film clips for ebmsuite: dynamic textures and recovery of damaged clips."""
