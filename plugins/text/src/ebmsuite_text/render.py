@@ -13,8 +13,8 @@ from ebmsuite.errors import UserError
 from ebmsuite.files import write_csv, write_text
 from ebmsuite.pictures.chain_pictures import start_of
 from ebmsuite.pictures.events import draw
-from ebmsuite.pictures.picture_files import write_png
 from ebmsuite.pictures.neighbours import beside_nearest
+from ebmsuite.pictures.picture_files import write_png
 from ebmsuite.pictures.sheets import captioned, sheet
 from ebmsuite.space import Batch
 from ebmsuite.tasks.film import follow

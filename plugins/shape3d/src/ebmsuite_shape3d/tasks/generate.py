@@ -11,8 +11,8 @@ import torch
 from ebmsuite.errors import UserError
 from ebmsuite.files import output
 from ebmsuite.pictures.events import write_events
-from ebmsuite.pictures.picture_files import write_png
 from ebmsuite.pictures.neighbours import beside_nearest
+from ebmsuite.pictures.picture_files import write_png
 from ebmsuite.space import Batch
 from ebmsuite_shape3d.codec import CloudCodec, VoxelCodec
 
