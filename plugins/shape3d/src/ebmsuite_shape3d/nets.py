@@ -121,7 +121,7 @@ def pointnet(
 
     f is multiplied by the number of points over ``per``: with another number of points, the balance between f and the
     reference, and so the suitable step size, stay the same. The result does not depend on the order of the points
-    beyond rounding (about 1e-6 of f in float32).
+    beyond rounding (less than 1e-5 of f in float32).
     """
     if len(event.shape) != 2 or event.shape[1] != 3:
         raise RecipeError(f"shape3d/pointnet: events must be points [P, 3], got {list(event.shape)}")
