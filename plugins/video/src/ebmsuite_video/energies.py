@@ -57,8 +57,9 @@ def st_convnet(
     which ``init_sd`` and the standard deviation ``reference_sd`` of the white noise q are given. A published step size
     of 0.3 is 0.3 / 127.5 = 0.00235 on events.
 
-    ``edges`` "replicate" repeats the outermost voxels, half of the first kernel beyond every side, and no layer pads:
-    with zeros, the first frames and the borders are dim. The other values are those of `convnet`.
+    ``edges`` "replicate" repeats the outermost voxels beyond every side, by half of the receptive field of the layers
+    up to one that spans the axis, and no layer pads: with zeros, the first frames and the borders are dim. The other
+    values are those of `convnet`.
     """
     given = (channels, kernels, strides)
     if all(v is None for v in given):
@@ -69,13 +70,27 @@ def st_convnet(
         chosen, kernel, stride = channels, kernels, strides
     if len(event.shape) != 4:
         raise RecipeError(f"video/convnet: events must be clips [channels, frames, height, width], got {event.shape}")
-    first = kernel if isinstance(kernel, int) else kernel[0]
-    time, height, width = (first,) * 3 if isinstance(first, int) else first
-    pad = (width // 2, width // 2, height // 2, height // 2, time // 2, time // 2)  # torch begins with the last axis
-    if edges != "replicate":
-        pad = (0, 0, 0, 0, 0, 0)
+    time, height, width = (_half_field(kernel, stride, axis) if edges == "replicate" else 0 for axis in range(3))
+    pad = (width, width, height, height, time, time)  # torch begins with the last axis
     shape = (event.fixed[0], *(n + 2 * beyond for n, beyond in zip(event.fixed[1:], pad[::-2], strict=True)))
     layers: Edges = "valid" if edges == "replicate" else edges
     core = convnet(Space(shape), chosen, kernel, stride, layers, "sum", activation, init_sd=init_sd, reference_sd=None)
     net = nn.Sequential(_Published(), nn.ReplicationPad3d(pad), *core.net.children())
     return Tilted(net, reference(event, reference_sd / GREY, torch.float64), conditional=False)
+
+
+def _half_field(kernels: PerLayer, strides: PerLayer, axis: int) -> int:
+    """Half of the receptive field along an axis of the layers before one that spans the axis."""
+    layers = max(1 if isinstance(v, int) else len(v) for v in (kernels, strides))
+
+    def of(plan: PerLayer, layer: int) -> int:
+        entry = plan if isinstance(plan, int) else plan[layer]
+        return entry if isinstance(entry, int) else entry[axis]
+
+    field, jump = 1, 1
+    for layer in range(layers):
+        if of(kernels, layer) == 0:
+            break
+        field += (of(kernels, layer) - 1) * jump
+        jump *= of(strides, layer)
+    return field // 2
