@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ebmsuite.dataset import Dataset, first, split_of
 from ebmsuite.errors import UserError
-from ebmsuite.evaluation.protocol import Sampler
+from ebmsuite.evaluation.protocol import SampleSource
 
 __all__ = ["LinearDynamics", "Of", "baseline"]
 
@@ -90,7 +90,7 @@ class _Changed:
         return torch.stack([clip[:, order] for clip, order in zip(clips, orders, strict=True)])
 
 
-def baseline(of: Of, data: Mapping[str, Dataset], device: torch.device) -> Sampler:
+def baseline(of: Of, data: Mapping[str, Dataset], device: torch.device) -> SampleSource:
     """The baseline ``of``. `UserError` for "held-out" if the film is too short for a second half."""
     if of == "held-out":
         if "valid" not in data or len(data["valid"]) == 0:
