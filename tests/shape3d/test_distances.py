@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ebmsuite_shape3d.distances import chamfer, earth_mover, jensen_shannon
-from ebmsuite_shape3d.metrics.clouds import rescaled
+from ebmsuite_shape3d.metrics.cloud_scores import rescaled
 
 
 def test_equal_clouds_in_another_order_have_distance_zero():

@@ -8,7 +8,7 @@ import ebmsuite
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.plugins.testing import watched_by
 from ebmsuite_shape3d.data.modelnet import modelnet10_voxels
-from ebmsuite_shape3d.metrics.recovery import Recovery
+from ebmsuite_shape3d.metrics.hidden_voxels import HiddenVoxels
 
 
 @pytest.fixture
@@ -53,10 +53,12 @@ def test_recovery_keeps_what_is_visible_and_names_bad_inputs(run, tmp_path):
 def test_the_metric_judges_model_and_baselines_with_the_same_masks(run):
     model = ebmsuite.load(run)
     rng = torch.Generator().manual_seed(0)
-    scores = {of: Recovery(of=of)(model, model.data, rng, 6) for of in ("model", "gaussian-vote", "nearest", "start")}
+    scores = {
+        of: HiddenVoxels(of=of)(model, model.data, rng, 6) for of in ("model", "gaussian-vote", "nearest", "start")
+    }
     for score in scores.values():
         assert score["error"].value == pytest.approx(score["error-grid"].value * 0.8**3)
     # voxels are independent and 30 % are occupied: the mean is the best guess, and a nearest shape is as good as any
     assert scores["start"]["error-grid"].value == pytest.approx(0.3, abs=0.01)
     assert scores["nearest"]["error-grid"].value == pytest.approx(2 * 0.3 * 0.7, abs=0.02)
-    assert "error" not in Recovery(of="nearest", axis=3, hidden=0.5)(model, model.data, rng, 6)
+    assert "error" not in HiddenVoxels(of="nearest", axis=3, hidden=0.5)(model, model.data, rng, 6)

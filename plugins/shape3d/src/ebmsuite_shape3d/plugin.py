@@ -58,8 +58,8 @@ def ebm_energies() -> list[Component]:
 def ebm_metrics() -> list[Component]:
     at = "ebmsuite_shape3d.metrics."
     return [
-        Component("shape3d/recovery", at + "recovery:Recovery", "errors of hidden voxels", "xie2018voxel"),
-        Component("shape3d/clouds", at + "clouds:Clouds", "two-sample comparisons of point clouds", "yang2019"),
+        Component("shape3d/recovery", at + "hidden_voxels:HiddenVoxels", "errors of hidden voxels", "xie2018voxel"),
+        Component("shape3d/clouds", at + "cloud_scores:Clouds", "two-sample comparisons of point clouds", "yang2019"),
     ]
 
 

@@ -40,10 +40,16 @@ def ebm_recipes() -> list[Component]:
     at = "ebmsuite_text:recipes/"
     return [
         Component(
-            "text/verses-lebm", at + "verses-lebm.yaml", "latent energy and LSTM on verses, with an encoder", "pang2021"
+            "text/verses-lebm",
+            at + "verses-lebm.yaml",
+            "latent energy and LSTM on verses, with an encoder",
+            "pang2021",
         ),
         Component(
-            "text/verses-vae", at + "verses-vae.yaml", "variational auto-encoder on verses, a baseline", "bowman2016"
+            "text/verses-vae",
+            at + "verses-vae.yaml",
+            "variational auto-encoder on verses, a baseline",
+            "bowman2016",
         ),
         Component(
             "text/verses-lstm",
@@ -64,7 +70,10 @@ def ebm_recipes() -> list[Component]:
             "pang2020",
         ),
         Component(
-            "text/ptb-vae", at + "ptb-vae.yaml", "variational auto-encoder on Penn Treebank, a baseline", "bowman2016"
+            "text/ptb-vae",
+            at + "ptb-vae.yaml",
+            "variational auto-encoder on Penn Treebank, a baseline",
+            "bowman2016",
         ),
         Component(
             "text/ptb-lstm",
@@ -99,7 +108,7 @@ def ebm_metrics() -> list[Component]:
 def ebm_renderers() -> list[Component]:
     at = "ebmsuite_text.render:"
     return [
-        Component("text/samples", at + "Samples", "samples beside their nearest training sentences"),
+        Component("text/samples", at + "SentenceSheet", "samples beside their nearest training sentences"),
         Component("text/transition", at + "Transition", "text and energy along chains of the prior", "pang2020"),
         Component("text/pictures", at + "Pictures", "samples and chains of the prior"),
     ]
@@ -110,7 +119,7 @@ def ebm_tasks() -> list[Component]:
     at = "ebmsuite_text.tasks."
     return [
         Component("text/generate", at + "generate:Generate", "draw texts"),
-        Component("text/score", at + "score:Score", "log-likelihood of your texts, by importance sampling"),
+        Component("text/score", at + "score:ScoreSentences", "log-likelihood of your texts, by importance sampling"),
     ]
 
 

@@ -25,11 +25,11 @@ from ebmsuite_text.metrics.samples import given_at_random
 if TYPE_CHECKING:
     from ebmsuite.model import Model
 
-__all__ = ["Pictures", "Samples", "Transition"]
+__all__ = ["Pictures", "SentenceSheet", "Transition"]
 
 
 @dataclass(frozen=True)
-class Samples:
+class SentenceSheet:
     """Writes ``samples.txt``, n samples, and ``samples.png``, each of them beside its nearest training sentences.
 
     Distances are those of `ebmsuite_text.features.Bag`. The search covers a fixed subset of ``among`` sentences, or all
@@ -83,7 +83,7 @@ class Transition:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Runs `Samples` and then `Transition`."""
+    """Runs `SentenceSheet` and then `Transition`."""
 
     def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
-        return Samples()(model, folder, rng, n) + Transition()(model, folder, rng, n)
+        return SentenceSheet()(model, folder, rng, n) + Transition()(model, folder, rng, n)

@@ -116,7 +116,10 @@ def ebm_recipes() -> list[Component]:
     at = "ebmsuite_trajectory:recipes/"
     return [
         Component(
-            "trajectory/zara-lebm", at + "zara-lebm.yaml", "latent belief energy on the embedded recording", "pang2021"
+            "trajectory/zara-lebm",
+            at + "zara-lebm.yaml",
+            "latent belief energy on the embedded recording",
+            "pang2021",
         ),
         Component(
             "trajectory/zara-cvae",

@@ -17,7 +17,7 @@ from ebmsuite.pictures.picture_files import FILMS, write_png
 from ebmsuite.pictures.raster import Filter, fit, from_uint8, recolour, to_uint8
 from ebmsuite.pictures.sheets import sheet
 from ebmsuite.space import Batch
-from ebmsuite_video.media import WRITTEN, Film, read_film, write_video
+from ebmsuite_video.media import WRITTEN, FilmFile, read_film, write_video
 
 __all__ = ["SHOWN", "Frames", "sized"]
 
@@ -65,7 +65,7 @@ class Frames:
         meta = {"name": np.array([printable(path.name)] * n), "frame": np.arange(n) * t}
         return Batch(x, index=torch.arange(n), meta=meta)
 
-    def pixels(self, film: Film) -> Tensor:
+    def pixels(self, film: FilmFile) -> Tensor:
         """The frames of a film at the size and in the colours of this codec: uint8 [T, C, H, W]."""
         return sized(film, self.size, self.channels, self.filter)
 
@@ -119,7 +119,7 @@ class Frames:
             raise DataError(f'{path}: clips cannot be written as "{path.suffix}"; use {known} or no ending (a folder)')
 
 
-def sized(film: Film, size: tuple[int, int], channels: int, filter: Filter) -> Tensor:
+def sized(film: FilmFile, size: tuple[int, int], channels: int, filter: Filter) -> Tensor:
     """The frames of a film, cropped around their centre and scaled to ``size``: uint8 [T, channels, H, W]."""
     frames = torch.from_numpy(film.frames).permute(0, 3, 1, 2)
     return torch.cat([fit(recolour(part, channels), size, filter=filter) for part in torch.split(frames, 64)])

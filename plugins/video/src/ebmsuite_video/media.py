@@ -20,7 +20,7 @@ from ebmsuite.errors import DataError
 from ebmsuite.files import printable, replacing
 from ebmsuite.pictures.raster import ENDINGS, decode
 
-__all__ = ["READ", "WRITTEN", "Film", "read_film", "write_video"]
+__all__ = ["READ", "WRITTEN", "FilmFile", "read_film", "write_video"]
 
 Frames: TypeAlias = npt.NDArray[np.uint8]
 """Frames [T, H, W, 3]."""
@@ -42,7 +42,7 @@ MOST_REPEATED = 16
 
 
 @dataclass(frozen=True)
-class Film:
+class FilmFile:
     """Frames uint8 [T, H, W, 3] and their number per second; None if the file does not say it."""
 
     frames: Frames
@@ -51,7 +51,7 @@ class Film:
     """What a user should know of how the file was read, such as a variable rate."""
 
 
-def read_film(path: Path, start: int = 0, count: int | None = None, every: int = 1) -> Film:
+def read_film(path: Path, start: int = 0, count: int | None = None, every: int = 1) -> FilmFile:
     """Read ``count`` frames (all when None), one in ``every``, from frame ``start``; fewer if the film ends before.
 
     ``path`` is a video file (`VIDEO`), an animated picture (`ANIMATED`), an array (.npz with "x" or a single array, and
@@ -91,7 +91,7 @@ def _last(start: int, count: int | None, every: int) -> float:
     return float("inf") if count is None else start + (count - 1) * every
 
 
-def _video(path: Path, start: int, count: int | None, every: int) -> Film:
+def _video(path: Path, start: int, count: int | None, every: int) -> FilmFile:
     shown, number = printable(path), -1
     frames: list[Frames] = []
     times: list[float | None] = []
@@ -119,7 +119,7 @@ def _video(path: Path, start: int, count: int | None, every: int) -> Film:
         reason = getattr(error, "strerror", None) or str(error)
         raise DataError(f"{shown}: {where} ({reason}); convert or replace it") from error
     fps, note = _rate(times, None if rate is None else float(rate))
-    return Film(_stacked(frames, shown), None if fps is None else fps / every, note)
+    return FilmFile(_stacked(frames, shown), None if fps is None else fps / every, note)
 
 
 def _rate(times: Sequence[float | None], stated: float | None) -> tuple[float | None, str]:
@@ -138,7 +138,7 @@ def _rate(times: Sequence[float | None], stated: float | None) -> tuple[float | 
     return mean, f"variable rate, {low:.0f} to {high:.0f} ms per frame, taken as {mean:.4g} frames per second"
 
 
-def _animated(path: Path, start: int, count: int | None, every: int) -> Film:
+def _animated(path: Path, start: int, count: int | None, every: int) -> FilmFile:
     shown, pictures, durations, number = printable(path), [], [], -1
     try:
         with Image.open(path) as picture:
@@ -153,7 +153,7 @@ def _animated(path: Path, start: int, count: int | None, every: int) -> Film:
     order, fps, note = _timeline(durations, 10 if path.suffix.lower() == ".gif" else 1)
     stop = None if count is None else start + count * every
     frames = [pictures[i] for i in order[start:stop:every]]
-    return Film(_stacked(frames, shown), None if fps is None else fps / every, note)
+    return FilmFile(_stacked(frames, shown), None if fps is None else fps / every, note)
 
 
 def _timeline(durations: Sequence[float], tick: float) -> tuple[list[int], float | None, str]:
@@ -176,7 +176,7 @@ def _timeline(durations: Sequence[float], tick: float) -> tuple[list[int], float
     return list(range(len(durations))), fps, note
 
 
-def _array(path: Path, start: int, count: int | None, every: int) -> Film:
+def _array(path: Path, start: int, count: int | None, every: int) -> FilmFile:
     shown = printable(path)
     try:
         loaded = np.load(path, allow_pickle=False)
@@ -204,10 +204,10 @@ def _array(path: Path, start: int, count: int | None, every: int) -> Film:
     if array.ndim != 4 or array.shape[-1] != 3 or array.size == 0:
         raise DataError(f"{shown} is an array {list(array.shape)}; a film is [frames, height, width] or [..., 3]")
     stop = None if count is None else start + count * every
-    return Film(array[start:stop:every], None if fps is None else fps / every)
+    return FilmFile(array[start:stop:every], None if fps is None else fps / every)
 
 
-def _folder(path: Path, start: int, count: int | None, every: int) -> Film:
+def _folder(path: Path, start: int, count: int | None, every: int) -> FilmFile:
     shown = printable(path)
     files = sorted(
         (f for f in path.iterdir() if f.suffix.lower() in ENDINGS and not f.name.startswith(".")), key=_number
@@ -220,7 +220,7 @@ def _folder(path: Path, start: int, count: int | None, every: int) -> Film:
     if len(sizes) > 1:
         odd = next(f for f, x in zip(files[start:stop:every], frames, strict=True) if x.shape != frames[0].shape)
         raise DataError(f"{printable(odd)}: its size differs from that of the first frame, {frames[0].shape[:2]}")
-    return Film(_stacked(frames, shown), None)
+    return FilmFile(_stacked(frames, shown), None)
 
 
 def _number(path: Path) -> list[tuple[int, int, str]]:

@@ -60,7 +60,7 @@ def ebm_metrics() -> list[Component]:
         Component(
             "video/texture", at + "Texture", "spectra, spreads, direction of time and copies of synthesised clips"
         ),
-        Component("video/recovery", at + "Recovery", "mean absolute error of recovered voxels", "xie2021"),
+        Component("video/recovery", at + "RecoveryError", "mean absolute error of recovered voxels", "xie2021"),
     ]
 
 
@@ -78,7 +78,7 @@ def ebm_tasks() -> list[Component]:
 def ebm_renderers() -> list[Component]:
     at = "ebmsuite_video.render:"
     return [
-        Component("video/films", at + "Films", "synthesised clips beside the training clip, as films and frames"),
+        Component("video/films", at + "FilmSheet", "synthesised clips beside the training clip, as films and frames"),
         Component("video/recovered", at + "Recovered", "damaged, recovered and true clips, as films and frames"),
     ]
 

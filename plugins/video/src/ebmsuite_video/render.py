@@ -14,13 +14,13 @@ from ebmsuite_video.codec import Frames
 from ebmsuite_video.drawing import write_frames_and_slices, write_side_by_side
 from ebmsuite_video.synthesis import kept_chains, synthesise
 
-__all__ = ["Films", "Recovered"]
+__all__ = ["FilmSheet", "Recovered"]
 
 Format = Literal["webp", "gif", "mp4"]
 
 
 @dataclass(frozen=True)
-class Films:
+class FilmSheet:
     """Writes the first training clip and ``n`` synthesised clips: the kept chains of learning, then new chains.
 
     ``samples.webp`` (and the other ``formats``) plays them at the rate of the data; ``samples.png`` shows frames, one

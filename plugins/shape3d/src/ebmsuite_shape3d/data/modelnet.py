@@ -21,7 +21,7 @@ from ebmsuite.space import Space
 from ebmsuite_shape3d.codec import VoxelCodec
 from ebmsuite_shape3d.grids import resized
 
-__all__ = ["CATEGORIES", "Grids", "cleaned", "modelnet10_voxels", "read_modelnet10"]
+__all__ = ["CATEGORIES", "VoxelGrids", "cleaned", "modelnet10_voxels", "read_modelnet10"]
 
 CATEGORIES = (
     "bathtub", "bed", "chair", "desk", "dresser", "monitor", "night_stand", "sofa", "table", "toilet",
@@ -36,7 +36,7 @@ Split: TypeAlias = Literal["train", "valid", "test"]
 
 
 @dataclass(frozen=True)
-class Grids:
+class VoxelGrids:
     """Occupancy grids of one split, with their rows in the file and the rows that were left out, by reason."""
 
     grids: NDArray[np.bool_]
@@ -89,7 +89,7 @@ def modelnet10_voxels(
     return dataset
 
 
-def _held_out(part: Grids, share: float) -> NDArray[np.bool_]:
+def _held_out(part: VoxelGrids, share: float) -> NDArray[np.bool_]:
     """Which training grids are for validation: a share of the grids of each category that occur once."""
     held = np.zeros(len(part.grids), bool)
     keys = _keys(part.grids)
@@ -105,7 +105,7 @@ def cleaned(
     train: Labelled,
     test: Labelled,
     labels: list[int],
-) -> tuple[Grids, Grids]:
+) -> tuple[VoxelGrids, VoxelGrids]:
     """Training and test grids of the given labels without those that would spoil a comparison.
 
     Left out are empty grids, training grids that occur under several labels, test grids that equal a training grid (of
@@ -139,7 +139,7 @@ def cleaned(
             if name == "test":
                 seen.add(key)
         rows = np.array(keep, np.int64)
-        parts.append(Grids(grids[rows], y[rows], rows, skipped))
+        parts.append(VoxelGrids(grids[rows], y[rows], rows, skipped))
     return parts[0], parts[1]
 
 

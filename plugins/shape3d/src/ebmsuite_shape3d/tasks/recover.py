@@ -18,7 +18,7 @@ from ebmsuite.pictures.sheets import captioned, sheet
 from ebmsuite.seeded import seeded_uniform
 from ebmsuite.space import Batch
 from ebmsuite_shape3d.codec import VoxelCodec
-from ebmsuite_shape3d.metrics.recovery import recovery_scores
+from ebmsuite_shape3d.metrics.hidden_voxels import recovery_scores
 
 if TYPE_CHECKING:
     from ebmsuite.model import Facts, Model

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from ebmsuite.model import Facts, Model
     from ebmsuite.sampling.marginal import Marginal
 
-__all__ = ["Score"]
+__all__ = ["ScoreSentences"]
 
 
 @dataclass(frozen=True)
-class Score:
+class ScoreSentences:
     """Write log p(x), in nats, of the first ``n`` texts of a file to a .csv, one row per text.
 
     Each estimate uses ``draws`` (default 256) importance samples of the latent vector; ``ess`` is their effective

@@ -18,7 +18,7 @@ from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.files import find, printable
 from ebmsuite.pictures.raster import Filter
 from ebmsuite_video.codec import Frames, sized
-from ebmsuite_video.media import READ, Film, read_film
+from ebmsuite_video.media import READ, FilmFile, read_film
 
 __all__ = ["SHARED", "Clip", "Clips", "Shared", "hidden_part"]
 
@@ -172,7 +172,7 @@ class Clips(_Cut):
                 skipped.setdefault("not a film", []).append(printable(other.name))
         if not files:
             raise DataError(f"{printable(folder)}: there is no film in it, neither {', '.join(READ)} nor a folder")
-        films: list[tuple[str, Film, Tensor]] = []
+        films: list[tuple[str, FilmFile, Tensor]] = []
         for file in files:
             try:
                 film = read_film(file, start, 2 * frames, every)
@@ -212,7 +212,7 @@ def hidden_part(path: Path, codec: Frames, start: int = 0, every: int = 1) -> Te
     if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp") and path.is_file():
         from ebmsuite.pictures.raster import decode
 
-        film = Film(decode(path, 3).permute(1, 2, 0).numpy()[None], None)
+        film = FilmFile(decode(path, 3).permute(1, 2, 0).numpy()[None], None)
     else:
         film = read_film(path, start, codec.length, every)
         if len(film.frames) not in (1, codec.length):
@@ -238,7 +238,7 @@ def _mean(pixels: Tensor) -> float:
     return round(float(pixels.double().mean()) / 127.5 - 1, 6)
 
 
-def _note(name: str, film: Film, pixels: Tensor, first: int, frames: int, fps: float) -> str:
+def _note(name: str, film: FilmFile, pixels: Tensor, first: int, frames: int, fps: float) -> str:
     height, width = film.frames.shape[1:3]
     size = tuple(pixels.shape[2:])
     scale = min(height / size[0], width / size[1])

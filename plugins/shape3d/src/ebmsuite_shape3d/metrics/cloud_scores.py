@@ -16,7 +16,7 @@ from ebmsuite.evaluation.two_sample import closest, nearest_distance, pairwise, 
 from ebmsuite.model import Model
 from ebmsuite.scores import Score
 from ebmsuite_shape3d.distances import chamfer, earth_mover, jensen_shannon
-from ebmsuite_shape3d.metrics.recovery import left_out
+from ebmsuite_shape3d.metrics.hidden_voxels import left_out
 
 __all__ = ["Clouds", "Of", "rescaled"]
 

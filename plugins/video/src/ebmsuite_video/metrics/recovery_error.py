@@ -16,11 +16,11 @@ from ebmsuite.scores import Score
 from ebmsuite_video.energies import GREY
 from ebmsuite_video.fills import filled
 
-__all__ = ["Recovery"]
+__all__ = ["RecoveryError"]
 
 
 @dataclass(frozen=True)
-class Recovery:
+class RecoveryError:
     """Mean absolute error of the recovered voxels on the scale 0..255, over the hidden voxels of the training clips.
 
     This is the error of the authors (visible voxels do not count). ``of`` judges the model, or a fill that learns

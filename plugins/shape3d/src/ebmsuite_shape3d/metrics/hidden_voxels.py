@@ -18,15 +18,15 @@ from ebmsuite.masks import Half, Random
 from ebmsuite.model import Model
 from ebmsuite.scores import Score
 from ebmsuite.space import Batch
-from ebmsuite_shape3d import recovery
+from ebmsuite_shape3d import votes
 from ebmsuite_shape3d.codec import VoxelCodec
 from ebmsuite_shape3d.grids import OBJECT
 
-__all__ = ["Of", "Recovery", "left_out", "recovery_scores"]
+__all__ = ["HiddenVoxels", "Of", "left_out", "recovery_scores"]
 
 Of = Literal["model", "nearest", "nearest-5", "box-vote", "gaussian-vote", "mirrored-vote", "start"]
 """Whose recoveries are evaluated. ``nearest``: the training shape that agrees best with the visible voxels.
-``nearest-5``: the mean of the five best. The votes are those of `ebmsuite_shape3d.recovery`; ``mirrored-vote`` knows
+``nearest-5``: the mean of the five best. The votes are those of `ebmsuite_shape3d.votes`; ``mirrored-vote`` knows
 the plane of symmetry. ``start``: the start of the chains, the mean of the visible voxels."""
 
 SIDE = 30
@@ -34,7 +34,7 @@ SIDE = 30
 
 
 @dataclass(frozen=True)
-class Recovery:
+class HiddenVoxels:
     """Errors of the hidden voxels of the split ``against``, for a model of a clamped energy.
 
     Each voxel is hidden with probability ``hidden``; with ``axis``, this share of the grid is hidden instead, from
@@ -71,7 +71,7 @@ class Recovery:
             shapes = codec.occupancy(first(split_of(data, "train")).x).numpy()
             facts = {"training shapes": len(shapes)}
         elif self.of == "mirrored-vote":
-            axis = recovery.mirror_axis(codec.occupancy(first(split_of(data, "train")).x).numpy())
+            axis = votes.mirror_axis(codec.occupancy(first(split_of(data, "train")).x).numpy())
             facts = {"mirror axis": axis}
         for part in torch.split(index, 64):
             batch = dataset.batch(part, torch.zeros_like(part))
@@ -85,13 +85,13 @@ class Recovery:
                 counts = known.sum((1, 2, 3), keepdims=True)
                 made = np.broadcast_to(visible.sum((1, 2, 3), keepdims=True) / np.maximum(counts, 1), known.shape)
             elif self.of == "box-vote":
-                made = recovery.box_vote(visible, known)
+                made = votes.box_vote(visible, known)
             elif self.of == "gaussian-vote":
-                made = recovery.gaussian_vote(visible, known)
+                made = votes.gaussian_vote(visible, known)
             elif self.of == "mirrored-vote":
-                made = recovery.mirrored_vote(visible, known, axis)
+                made = votes.mirrored_vote(visible, known, axis)
             else:
-                made = recovery.nearest_shapes(visible, known, shapes, 5 if self.of == "nearest-5" else 1)
+                made = votes.nearest_shapes(visible, known, shapes, 5 if self.of == "nearest-5" else 1)
             errors, counted, overlap = recovery_scores(torch.from_numpy(np.array(made)), truth, torch.from_numpy(known))
             wrong.append(errors)
             hidden.append(counted)
