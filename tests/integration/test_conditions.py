@@ -176,6 +176,7 @@ def test_a_task_writes_the_facts_of_a_users_file_back(run: Path, tmp_path: Path)
     assert (back.meta["name"].tolist(), back.meta["frame"].tolist()) == (["Ada"], [40])
 
 
+@pytest.mark.slow
 def test_an_energy_of_the_condition_learns_the_speeds(tmp_path: Path) -> None:
     changes = ("budget.steps=300", "budget.batch=64", "negative.steps=20", "energy.lr=0.02", "checkpoint.every=300")
     model = load(train("walk/straight", *QUIET, *changes, out=tmp_path / "run"))

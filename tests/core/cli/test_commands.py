@@ -16,6 +16,7 @@ from ebmsuite.callbacks import progress
 from ebmsuite.cli import main
 from ebmsuite.errors import UserError
 from ebmsuite.experiment.train import train
+from ebmsuite.plugins.discovery import FIRST_PARTY
 from ebmsuite.plugins.testing import watched_by
 
 
@@ -205,7 +206,7 @@ def test_list_and_show(capsys) -> None:
     ("arguments", "message"),
     [
         (["train", "nowhere/nothing"], 'no recipe "nowhere/nothing": no plugin "nowhere" is installed'),
-        (["train", "video/fire"], "pip install ebmsuite-video"),
+        (["train", "audio/speech"], "pip install ebmsuite-audio"),
         (["train", "missing.yaml"], "missing.yaml: no such file"),
         (["train"], "name a recipe"),
         (["train", "a", "b"], "one recipe at a time"),
@@ -215,7 +216,7 @@ def test_list_and_show(capsys) -> None:
         (["sample", "nowhere", "--out", "x.npy"], "nowhere: not a run folder"),
         (["evaluate", "nowhere"], 'no plugin "nowhere" is installed'),
         (["list", "energie"], 'no kind "energie"; did you mean energy?'),
-        (["list", "--domain", "video"], "pip install ebmsuite-video"),
+        (["list", "--domain", "audio"], "pip install ebmsuite-audio"),
         (["show", "langevinn"], 'no component is called "langevinn"; did you mean langevin or'),
         (["report", "nowhere"], "nowhere: not a run folder"),
         (["plugins", "new", "Not-A-Name"], "lower-case Python identifier"),
@@ -223,6 +224,7 @@ def test_list_and_show(capsys) -> None:
 )
 def test_a_mistake_is_one_line_and_exit_2(capsys, monkeypatch, tmp_path, arguments, message) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(FIRST_PARTY, "audio", "ebmsuite-audio")  # a domain of the suite that is not installed
     code, out, err = ebm(capsys, *arguments)
     assert code == 2
     assert message in err

@@ -32,7 +32,7 @@ __all__ = ["FIRST_PARTY", "PluginRecord", "Plugins", "installed"]
 GROUP = "ebmsuite"
 CORE = "core"
 FIRST_PARTY = {
-    "image": "ebmsuite-image", "video": "ebmsuite-video", "shape3d": "ebmsuite-shape3d",
+    "image": "ebmsuite-image", "video": "ebmsuite-video", "shape3d": "ebmsuite-shape3d", "toy": "ebmsuite-toy",
     "text": "ebmsuite-text", "molecule": "ebmsuite-molecule", "trajectory": "ebmsuite-trajectory",
 }  # fmt: skip
 """Plugin name -> the distribution of this project that contains the plugin."""
