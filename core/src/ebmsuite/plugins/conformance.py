@@ -307,6 +307,9 @@ class _Echo:
         index = torch.arange(min(n, len(self._dataset)))
         return self._dataset.batch(index, torch.zeros_like(index)).x
 
+    def sample_for(self, batch: Batch, k: int, *args: Any, **kwargs: Any) -> torch.Tensor:
+        return batch.x[:, None].repeat_interleave(k, 1)
+
 
 class _InterruptAt:
     def __init__(self, step: int) -> None:
