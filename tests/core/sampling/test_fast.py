@@ -49,7 +49,7 @@ def test_the_compiled_path_is_the_eager_one_in_double_precision_and_follows_the_
     condition = Clamped.given(x, known)
     path = FastPath(energy, "compiled")
     path.choose(x, condition, 5)
-    assert path.routes == {"cpu float64 20x3 | 20x3 | 20x3": "compiled"}
+    assert path.routes == {"cpu float64 20x3 | values 20x3 | known 20x3": "compiled"}
     for sampler in (Langevin(step_size=0.2), MALA(0.2), HMC(0.1)):
         ends = [
             run(sampler, target, x, 10, rng(1))[0].x
