@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from ebmsuite.scores import Case, Mean, Published
 
 __all__ = ["CASES"]
@@ -82,30 +84,25 @@ def _clouds(name: str, score: str) -> Case:
     )
 
 
-CASES: dict[str, Case | Mean] = {
-    **{f"recovery-{category}": _recovery(category) for category in VOTES},
-    "recovery-all": Mean(
-        name="shape3d/recovery-all",
-        of=tuple(f"shape3d/recovery-{category}" for category in VOTES),
-        published=(Published(0.0092, "Xie et al., mean over ten categories, other data and masks", "memory"),),
-        group="shape3d/recovery",
-    ),
-    **{f"half-{name}-{category}": _half(category, name) for name in HALVES for category in VOTES},
+CASES = SimpleNamespace(
     **{
-        f"chairs-{name}": _clouds(name, score)
-        for name, score in (
-            ("1-nna", "1-nna"),
-            ("mmd", "minimum-matching-distance"),
-            ("coverage", "coverage"),
-            ("jsd", "jsd"),
-        )
-    },
-}
+        **{f"recovery-{category}": _recovery(category) for category in VOTES},
+        "recovery-all": Mean(
+            name="shape3d/recovery-all",
+            of=tuple(f"shape3d/recovery-{category}" for category in VOTES),
+            published=(Published(0.0092, "Xie et al., mean over ten categories, other data and masks", "memory"),),
+            group="shape3d/recovery",
+        ),
+        **{f"half-{name}-{category}": _half(category, name) for name in HALVES for category in VOTES},
+        **{
+            f"chairs-{name}": _clouds(name, score)
+            for name, score in (
+                ("1-nna", "1-nna"),
+                ("mmd", "minimum-matching-distance"),
+                ("coverage", "coverage"),
+                ("jsd", "jsd"),
+            )
+        },
+    }
+)
 """Every case by its name without the prefix."""
-
-
-def __getattr__(name: str) -> Case | Mean:
-    try:
-        return CASES[name]
-    except KeyError:
-        raise AttributeError(f"module {__name__} has no attribute {name!r}") from None

@@ -100,7 +100,7 @@ def ebm_recipes() -> list[Component]:
 
 @hookimpl
 def ebm_cases() -> list[Component]:
-    at = "ebmsuite_shape3d.cases:"
+    at = "ebmsuite_shape3d.cases:CASES."
     categories = ("bathtub", "chair", "sofa", "toilet")
     halves = {"side": "one side", "depth": "front or back", "height": "top or bottom"}
     return [

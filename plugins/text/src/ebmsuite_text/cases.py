@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 from ebmsuite.scores import Case, Published
 
@@ -85,19 +86,14 @@ def _cases(data: str, reverse: tuple[Published, ...], forward: tuple[Published, 
     }  # fmt: skip
 
 
-CASES: dict[str, Case] = {
-    f"{data}-{name}": case
-    for data, reverse, forward in (
-        ("verses", (), ()),
-        ("ptb", (Published(181.54, PAPER),), (Published(107.45, PAPER),)),
-    )
-    for name, case in _cases(data, reverse, forward).items()
-}
+CASES = SimpleNamespace(
+    **{
+        f"{data}-{name}": case
+        for data, reverse, forward in (
+            ("verses", (), ()),
+            ("ptb", (Published(181.54, PAPER),), (Published(107.45, PAPER),)),
+        )
+        for name, case in _cases(data, reverse, forward).items()
+    }
+)
 """Every case by its name without the prefix."""
-
-
-def __getattr__(name: str) -> Case:
-    try:
-        return CASES[name]
-    except KeyError:
-        raise AttributeError(f"module {__name__} has no attribute {name!r}") from None

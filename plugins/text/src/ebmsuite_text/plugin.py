@@ -135,7 +135,7 @@ def ebm_cases() -> list[Component]:
         "copied": "copied 5-grams",
     }
     return [
-        Component(f"text/{data}-{name}", f"ebmsuite_text.cases:{data}-{name}", f"{title}: {words}", "pang2020")
+        Component(f"text/{data}-{name}", f"ebmsuite_text.cases:CASES.{data}-{name}", f"{title}: {words}", "pang2020")
         for data, title in (("verses", "verses"), ("ptb", "Penn Treebank"))
         for name, words in what.items()
     ]

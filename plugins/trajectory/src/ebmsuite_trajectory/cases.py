@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from ebmsuite.scores import Case, Mean, Published
 
 __all__ = ["CASES"]
@@ -94,7 +96,7 @@ def _weights(name: str, note: str) -> Case:
     )
 
 
-CASES: dict[str, Case | Mean] = {
+CASES = SimpleNamespace(**({
     f"{place}-{score}": _case(score, place) for score in SCORES for place in ("zara", *SCENES)
 } | {
     f"{name}-{score}": _mean(score, name, places)
@@ -103,12 +105,5 @@ CASES: dict[str, Case | Mean] = {
 } | {
     "linear-weights": _weights("linear", "exact draws of a normal distribution"),
     "lanes-weights": _weights("lanes", "drivers among obstacles"),
-}  # fmt: skip
+}))  # fmt: skip
 """Every case by its name without the prefix."""
-
-
-def __getattr__(name: str) -> Case | Mean:
-    try:
-        return CASES[name]
-    except KeyError:
-        raise AttributeError(f"module {__name__} has no attribute {name!r}") from None

@@ -153,7 +153,7 @@ def ebm_recipes() -> list[Component]:
 
 @hookimpl
 def ebm_cases() -> list[Component]:
-    at = "ebmsuite_trajectory.cases:"
+    at = "ebmsuite_trajectory.cases:CASES."
     scores = {
         "ade": "best-of-20 average displacement",
         "fde": "best-of-20 final displacement",

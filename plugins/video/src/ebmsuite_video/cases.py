@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from ebmsuite.scores import Case
 
 __all__ = ["CASES"]
@@ -62,14 +64,10 @@ def _recovery(clip: str, mask: str) -> Case:
 
 SCORES = ("temporal", "radial", "sd-space", "sd-time", "frame-difference", "direction", "copy", "diversity")
 
-CASES: dict[str, Case] = {
-    f"{clip}-{score}": _texture(clip, score) for clip in ("ripples", "fire", "sea") for score in SCORES
-} | {f"{clip}-{mask}": _recovery(clip, mask) for clip in ("flag", "fountain") for mask in MASKS}
+CASES = SimpleNamespace(
+    **(
+        {f"{clip}-{score}": _texture(clip, score) for clip in ("ripples", "fire", "sea") for score in SCORES}
+        | {f"{clip}-{mask}": _recovery(clip, mask) for clip in ("flag", "fountain") for mask in MASKS}
+    )
+)
 """Every case by its name without the prefix."""
-
-
-def __getattr__(name: str) -> Case:
-    try:
-        return CASES[name]
-    except KeyError:
-        raise AttributeError(f"module {__name__} has no attribute {name!r}") from None

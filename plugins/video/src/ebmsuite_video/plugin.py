@@ -102,7 +102,7 @@ def ebm_recipes() -> list[Component]:
 
 @hookimpl
 def ebm_cases() -> list[Component]:
-    at = "ebmsuite_video.cases:"
+    at = "ebmsuite_video.cases:CASES."
     scores = {
         "temporal": "power spectrum over time",
         "radial": "power spectrum over spatial frequency",
