@@ -31,10 +31,12 @@ __all__ = [
     "find",
     "full_disk",
     "locked",
+    "missing",
     "output",
     "printable",
     "read_text",
     "replacing",
+    "rows_of",
     "settle_caches",
     "sync",
     "write_csv",
@@ -131,6 +133,13 @@ def find(path: str | Path) -> Path:
     raise MissingData(f"{path}: there is no such file here {where}")
 
 
+def missing(dataset: str, contents: str, more: str = "") -> MissingData:
+    """The error for a data set that is not on this machine, which says where to put its ``contents``."""
+    data = data_folder()
+    where = f"the folder {data} (EBMSUITE_DATA)" if data else "a folder that EBMSUITE_DATA names"
+    return MissingData(f"data set {dataset} is not on this machine{more}: put {contents} into {where}")
+
+
 def download(dataset: str, folder: Path, contents: str, fetch: Callable[[Path], object]) -> None:
     """Download a data set: call ``fetch`` with a temporary folder, then move the files that it wrote to ``folder``.
 
@@ -147,14 +156,9 @@ def download(dataset: str, folder: Path, contents: str, fetch: Callable[[Path], 
             for entry in Path(aside).iterdir():
                 _move(entry, folder / entry.name)
     except (OSError, RuntimeError, HTTPException, EOFError) as error:
-        data = data_folder()
-        where = f"the folder {data} (EBMSUITE_DATA)" if data else "a folder that EBMSUITE_DATA names"
         reason = " ".join(str(error).split()) or type(error).__name__
         reason = reason if len(reason) < 200 else reason[:197] + "..."
-        raise MissingData(
-            f"data set {dataset} is not on this machine and cannot be downloaded ({reason}): "
-            f"put {contents} into {where}"
-        ) from error
+        raise missing(dataset, contents, f" and cannot be downloaded ({reason})") from error
 
 
 def _move(source: Path, target: Path) -> None:
@@ -202,6 +206,14 @@ def read_text(path: Path, what: str, encoding: str = "utf-8-sig") -> str:
     if not text.strip():
         raise DataError(f"{path}: no {what} in it; it is empty")
     return text
+
+
+def rows_of(text: str) -> list[str]:
+    """Split text into lines at \\n only, without the line endings and without blank lines at the end."""
+    lines = text.split("\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines
 
 
 def _line(content: bytes, offset: int) -> int:

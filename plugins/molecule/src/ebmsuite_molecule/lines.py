@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ebmsuite.errors import DataError
-from ebmsuite.files import read_text
+from ebmsuite.files import read_text, rows_of
 from ebmsuite.tokens import short
 from ebmsuite_molecule import chemistry, selfies_words, workers
 
@@ -31,7 +31,6 @@ __all__ = [
     "canonical_forms",
     "complaint",
     "lines_of",
-    "rows_of",
     "wrong_column",
 ]
 
@@ -160,14 +159,6 @@ def wrong_column(table: Table, bad: int) -> bool:
 
 
 # -- text ----------------------------------------------------------------------------------------------------
-
-
-def rows_of(text: str) -> list[str]:
-    """Split text into lines at \\n only, without the line endings and without blank lines at the end."""
-    lines = text.split("\n")
-    while lines and not lines[-1].strip():
-        lines.pop()
-    return lines
 
 
 def _ending(path: Path) -> str:

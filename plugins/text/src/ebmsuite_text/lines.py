@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ebmsuite.errors import DataError
-from ebmsuite.files import read_text
+from ebmsuite.files import read_text, rows_of
 
-__all__ = ["ENDINGS", "Lines", "lines_of", "rows_of"]
+__all__ = ["ENDINGS", "Lines", "lines_of"]
 
 ENDINGS = (".txt", ".jsonl", ".csv", ".tsv")
 HEADINGS = ("text", "sentence")
@@ -46,14 +46,6 @@ def lines_of(path: Path, column: str | None = None, label: str | None = None, en
     if ending == ".jsonl":
         return _objects(path, lines, column, label)
     return _table(path, "\n".join(lines), "," if ending == ".csv" else "\t", column, label)
-
-
-def rows_of(text: str) -> list[str]:
-    """Split text into lines at line feeds only, without blank lines at the end."""
-    lines = text.split("\n")
-    while lines and not lines[-1].strip():
-        lines.pop()
-    return lines
 
 
 def _clean(text: str) -> str:

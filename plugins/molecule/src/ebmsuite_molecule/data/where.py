@@ -10,13 +10,12 @@
 from __future__ import annotations
 
 import functools
-import os
 from pathlib import Path
 from typing import NamedTuple
 
+from ebmsuite import files
 from ebmsuite.errors import DataError, MissingData
-from ebmsuite.files import data_folder, read_text
-from ebmsuite_molecule.lines import rows_of
+from ebmsuite.files import data_folder, read_text, rows_of
 
 __all__ = ["File", "missing", "public_file", "strings_of"]
 
@@ -41,11 +40,7 @@ def public_file(name: str) -> File | None:
 
 def missing(name: str, dataset: str) -> MissingData:
     """Return the error that says where to put a missing file."""
-    named = os.environ.get("EBMSUITE_DATA")
-    where = f"the folder {named} (EBMSUITE_DATA)" if named else "a folder that EBMSUITE_DATA names"
-    return MissingData(
-        f"data set {dataset} is not on this machine: put molecule/{name}, one SMILES per line, into {where}"
-    )
+    return files.missing(dataset, f"molecule/{name}, one SMILES per line,")
 
 
 @functools.lru_cache(maxsize=8)

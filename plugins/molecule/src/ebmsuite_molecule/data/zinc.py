@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ebmsuite.errors import DataError, RecipeError
+from ebmsuite.files import rows_of
 from ebmsuite_molecule.chemistry import Property
 from ebmsuite_molecule.data.molecules import SPLITS, Molecules, Public, View, of_source
 from ebmsuite_molecule.data.where import File, public_file, strings_of
-from ebmsuite_molecule.lines import rows_of
 from ebmsuite_molecule.tokens import Tokeniser
 
 __all__ = ["zinc250k"]

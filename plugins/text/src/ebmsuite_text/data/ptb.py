@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ebmsuite.errors import DataError, MissingData
-from ebmsuite.files import data_folder, read_text
+from ebmsuite.errors import DataError
+from ebmsuite.files import data_folder, missing, read_text, rows_of
 from ebmsuite_text.codec import Splitting
 from ebmsuite_text.data.sentences import SPLITS, Choice, Part, Sentences, Split, Tokeniser, sentences
-from ebmsuite_text.lines import rows_of
 
 __all__ = ["ptb"]
 
@@ -34,12 +32,7 @@ def ptb(
     paths = tuple(None if folder is None else folder / "text" / "ptb" / f"ptb.{name}.txt.gz" for name in SPLITS)
     for path, name in zip(paths, SPLITS, strict=True):
         if path is None or not path.is_file():
-            named = os.environ.get("EBMSUITE_DATA")
-            where = f"the folder {named} (EBMSUITE_DATA)" if named else "a folder that EBMSUITE_DATA names"
-            raise MissingData(
-                f"data set text/ptb is not on this machine: put text/ptb/ptb.{name}.txt.gz, one sentence per line, "
-                f"into {where}"
-            )
+            raise missing("text/ptb", f"text/ptb/ptb.{name}.txt.gz, one sentence per line,")
     files = tuple((path, path.stat().st_mtime_ns) for path in paths if path is not None)
     return sentences(_Ptb(files), split, Choice(tokeniser, words, longest, n))
 
