@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ebmsuite.dataset import fixed_subset, split_of
+from ebmsuite.dataset import fixed_batch, fixed_subset, split_of
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.files import printable
 from ebmsuite.model import Model
@@ -68,11 +68,10 @@ def from_split(model: Model, split: str, n: int | None = None) -> Conditions:
     """
     _check_conditional(model)
     dataset = split_of(model.data, split)
-    index = fixed_subset(dataset, len(dataset) if n is None else n)
-    batch = dataset.batch(index, torch.zeros_like(index))
+    batch = fixed_batch(dataset, len(dataset) if n is None else n)
     if batch.condition is None:
         raise UserError(f"{model.recipe.recipe}: the examples of its data have no condition; use --condition FILE")
-    return Conditions(batch, f"{len(index):,} of {len(dataset):,} examples of the split {split}")
+    return Conditions(batch, f"{len(batch):,} of {len(dataset):,} examples of the split {split}")
 
 
 def from_file(model: Model, path: Path, n: int | None = None) -> Conditions:

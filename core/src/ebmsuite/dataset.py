@@ -27,6 +27,7 @@ __all__ = [
     "Stream",
     "digest_of",
     "first",
+    "fixed_batch",
     "fixed_subset",
     "rows",
     "split_of",
@@ -253,6 +254,12 @@ def rows(dataset: Dataset, n: int | None = None, size: int = 256) -> Iterator[Ba
 def first(dataset: Dataset, n: int | None = None) -> Batch:
     """The first ``n`` examples (all, when None) in order, as one batch, without augmentation randomness."""
     return Batch.cat(list(rows(dataset, n, 4096)))
+
+
+def fixed_batch(dataset: Dataset, n: int) -> Batch:
+    """The examples of `fixed_subset` as one batch, without augmentation randomness."""
+    index = fixed_subset(dataset, n)
+    return dataset.batch(index, torch.zeros_like(index))
 
 
 class Stream:

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ebmsuite.dataset import Films, fixed_subset, split_of
+from ebmsuite.dataset import Films, fixed_batch, split_of
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.protocol import Split
 from ebmsuite.model import Model
@@ -140,8 +140,7 @@ class Reconstructions:
     def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
         check_drawable(model.codec, "reconstructions")
         dataset, path = split_of(model.data, self.set), folder / "reconstructions.png"
-        index = fixed_subset(dataset, n)
-        batch = dataset.batch(index, torch.zeros_like(index)).to(model.device)
+        batch = fixed_batch(dataset, n).to(model.device)
         made = reconstruct(model, batch, rng, self.descent)
         above, below = (torch.split(draw(model.codec, x, batch), self.columns) for x in (batch.x, made))
         rows = [row for pair in zip(above, below, strict=True) for row in pair]

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ebmsuite.dataset import Dataset, fixed_subset, split_of
+from ebmsuite.dataset import Dataset, fixed_batch, split_of
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.distances import sliced_wasserstein
 from ebmsuite.evaluation.protocol import Split, facts_of
@@ -40,8 +40,7 @@ class Patches:
 
     def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
         dataset = split_of(data, self.set)
-        index = fixed_subset(dataset, n)
-        real = dataset.batch(index, torch.zeros_like(index)).x
+        real = fixed_batch(dataset, n).x
         own = torch.Generator().manual_seed(0)
         if self.of == "model":
             x = model.sample(n, rng=rng).cpu()

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ebmsuite.dataset import Dataset, first, fixed_subset, split_of
+from ebmsuite.dataset import Dataset, first, fixed_batch, split_of
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation.protocol import facts_of
 from ebmsuite.evaluation.two_sample import closest, nearest_distance, pairwise, two_sample
@@ -46,8 +46,7 @@ class Clouds:
         dataset = split_of(data, self.set)
         if len(dataset.event.shape) != 2 or dataset.event.shape[-1] != 3:
             raise UserError("shape3d/clouds evaluates point clouds [P, 3]")
-        index = fixed_subset(dataset, n)
-        reference = dataset.batch(index, torch.zeros_like(index)).x
+        reference = fixed_batch(dataset, n).x
         training = first(split_of(data, "train")).x
         samples = self._samples(model, training, len(reference), rng)
         reference = reference[: len(samples)]

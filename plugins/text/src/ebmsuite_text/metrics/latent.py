@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ebmsuite.dataset import Dataset
+from ebmsuite.dataset import Dataset, fixed_batch
 from ebmsuite.density import Encoder
 from ebmsuite.errors import UserError
 from ebmsuite.learning.latents import ACTIVE, infer
 from ebmsuite.scores import Score
 from ebmsuite_text.data.sentences import Split
-from ebmsuite_text.metrics.samples import sentences_of, subset
+from ebmsuite_text.metrics.samples import sentences_of
 
 if TYPE_CHECKING:
     from ebmsuite.model import Model
@@ -38,7 +38,7 @@ class LatentUse:
     def __call__(self, model: Model, data: Mapping[str, Dataset], rng: torch.Generator, n: int) -> Mapping[str, Score]:
         if not model.has_latent:
             raise UserError(f"text/latent: {model.recipe.recipe} has no latent vector")
-        batch = subset(sentences_of(data, self.set), n).to(model.device)
+        batch = fixed_batch(sentences_of(data, self.set), n).to(model.device)
         if len(batch) < 2:
             raise UserError("text/latent: needs at least two sentences, because it exchanges their latent vectors")
         facts = {"set": self.set, "n_samples": len(batch), "model": dict(model.describe())}

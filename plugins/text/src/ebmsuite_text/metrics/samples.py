@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import torch
 from torch import Tensor
 
-from ebmsuite.dataset import Dataset, fixed_subset, split_of
+from ebmsuite.dataset import Dataset, split_of
 from ebmsuite.errors import UserError
 from ebmsuite.evaluation import protocol
 from ebmsuite.evaluation.ngram import NGram
@@ -20,7 +20,7 @@ from ebmsuite_text.data.sentences import Sentences
 if TYPE_CHECKING:
     from ebmsuite.model import Model
 
-__all__ = ["ORDER", "Of", "drawn", "facts_of", "given_at_random", "rows_of", "sentences_of", "subset"]
+__all__ = ["ORDER", "Of", "drawn", "facts_of", "given_at_random", "rows_of", "sentences_of"]
 
 Of: TypeAlias = Literal["model", "held-out", "training", "n-gram", "normal", "fitted-normal", "posterior"]
 """Whose sentences: of the ``model``; real ones, ``held-out`` (the split valid) or of the ``training`` set; of a trigram
@@ -89,12 +89,6 @@ def sentences_of(data: Mapping[str, Dataset], name: str) -> Sentences:
     if not isinstance(dataset, Sentences):
         raise UserError(f"metrics of sentences need a data set of sentences, not {type(dataset).__name__}")
     return dataset
-
-
-def subset(dataset: Sentences, n: int) -> Batch:
-    """A fixed random subset of ``n`` sentences."""
-    index = fixed_subset(dataset, n)
-    return dataset.batch(index, torch.zeros_like(index))
 
 
 def rows_of(x: Tensor) -> TokenRows:
