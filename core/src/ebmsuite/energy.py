@@ -240,6 +240,11 @@ class Clamped(Energy):
         """The condition that holds the ``known`` coordinates at ``values``. Of three spaces it makes its space."""
         return _with_inner({"values": values, "known": known}, inner)
 
+    @staticmethod
+    def is_given(condition: object) -> bool:
+        """Whether a condition, or the space of one, has the form that `given` makes."""
+        return isinstance(condition, dict) and {"values", "known"} <= condition.keys()
+
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
         energy: Tensor = self.energy(self.place(x, condition), condition.get("inner"))
         return energy
@@ -250,7 +255,7 @@ class Clamped(Energy):
 
     def place(self, x: Tensor, condition: Tree = None) -> Tensor:
         """x with the known coordinates set to their values."""
-        if not isinstance(condition, dict) or not {"values", "known"} <= condition.keys():
+        if not self.is_given(condition):
             raise UserError(
                 'a clamped energy needs the condition {"values": ..., "known": ...} of ebmsuite.energy.Clamped.given, '
                 'which the data set "masked" has with given: condition'
@@ -274,6 +279,11 @@ class Projected(Energy):
     def given(measured: Tree, inner: Tree = None) -> dict[str, Tree]:
         """The condition that A x is ``measured``. Of two spaces it makes its space."""
         return _with_inner({"measured": measured}, inner)
+
+    @staticmethod
+    def is_given(condition: object) -> bool:
+        """Whether a condition, or the space of one, has the form that `given` makes."""
+        return isinstance(condition, dict) and {"values", "known"} <= condition.keys()
 
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
         energy: Tensor = self.energy(self.place(x, condition), condition.get("inner"))

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.density import Density
+from ebmsuite.energy import Clamped
 from ebmsuite.errors import DataError, MissingData, RecipeError
 from ebmsuite.ranks import Ranks
 from ebmsuite.sampling.kernel import normal_like, per_row
@@ -204,7 +205,7 @@ class Visible(Chains):
         condition: Tree = None,
         proposal: Start | None = None,
     ) -> Start:
-        if not isinstance(condition, dict) or not {"values", "known"} <= condition.keys():
+        if not Clamped.is_given(condition):
             raise RecipeError(
                 'chains "visible" start at the visible part of events, which the condition does not have; use the '
                 'energy "clamped" with the data set "masked", or the trainer "incomplete"'

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from ebmsuite.energy import Clamped
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.sampling import Chains, Start
 from ebmsuite.seeded import seeded_uniform
@@ -160,7 +161,7 @@ class Fill(Chains):
         condition: Tree = None,
         proposal: Start | None = None,
     ) -> Start:
-        if not isinstance(condition, dict) or not {"values", "known"} <= condition.keys():
+        if not Clamped.is_given(condition):
             raise RecipeError('chains "video/fill" start from the visible part of clips; use the trainer "incomplete"')
         values, known = condition["values"], condition["known"]
         distinct, which = torch.unique(torch.cat([values, known.to(values)], 1), dim=0, return_inverse=True)

@@ -45,7 +45,7 @@ class Recover:
             raise UserError("shape3d/recover needs a file of grids: give one with --input")
         if self.draws < 1 or not (self.hide is None or 0 < self.hide < 1):
             raise UserError(f"draws must be at least 1 and hide between 0 and 1, got {self.draws}, {self.hide}")
-        if not isinstance(model.condition, dict) or not {"values", "known"} <= model.condition.keys():
+        if not Clamped.is_given(model.condition):
             raise UserError("shape3d/recover needs a model of a clamped energy, such as shape3d/modelnet10-recovery")
         whole = codec.read(inputs).x
         known = self._known(inputs, whole)
