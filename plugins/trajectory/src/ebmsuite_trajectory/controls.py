@@ -34,6 +34,16 @@ def scene_numbers(scene: Mapping[str, Tensor]) -> Tensor:
     return torch.cat(parts, 1)
 
 
+def _controls(x: Tensor, scene: Mapping[str, Tensor], regression: Tensor, root: Tensor) -> Tensor:
+    """u = A (1, scene) + L x, [B, T, C]: see `Whitening`."""
+    return (_mean(scene, regression) + x.flatten(1) @ root.T).view_as(x)
+
+
+def _mean(scene: Mapping[str, Tensor], regression: Tensor) -> Tensor:
+    """A (1, scene), [B, T * C]."""
+    return regression[:, 0] + scene_numbers(scene).to(regression) @ regression[:, 1:].T
+
+
 @dataclass(frozen=True)
 class Whitening:
     """u = A (1, scene) + L x: controls from whitened coordinates x ~ (0, I).
@@ -64,21 +74,14 @@ class Whitening:
 
     def controls(self, x: Tensor, scene: Mapping[str, Tensor]) -> Tensor:
         """Controls [B, T, C] of whitened coordinates x [B, T, C]."""
-        u: Tensor = self._mean(scene, x) + x.flatten(1) @ x.new_tensor(self.root).T
-        return u.view_as(x)
+        return _controls(x, scene, x.new_tensor(self.regression), x.new_tensor(self.root))
 
     def whiten(self, controls: Tensor, scene: Mapping[str, Tensor]) -> Tensor:
         """Whitened coordinates [B, T, C] of controls [B, T, C]."""
         u = controls.flatten(1).double()
-        offset = u - self._mean(scene, u)
+        offset = u - _mean(scene, u.new_tensor(self.regression))
         x: Tensor = torch.linalg.solve_triangular(u.new_tensor(self.root), offset.T, upper=False).T
         return x.to(controls.dtype).view_as(controls)
-
-    def _mean(self, scene: Mapping[str, Tensor], like: Tensor) -> Tensor:
-        numbers = scene_numbers(scene).to(like)
-        regression = like.new_tensor(self.regression)
-        mean: Tensor = regression[:, 0] + numbers @ regression[:, 1:].T
-        return mean
 
 
 def _rows(matrix: Tensor) -> Rows:
@@ -167,8 +170,7 @@ class Controls(Energy):
 
     def controls(self, x: Tensor, scene: Mapping[str, Tensor]) -> Tensor:
         """Controls in physical units [B, T, 2]."""
-        mean = self.regression[:, 0] + scene_numbers(scene).to(x) @ self.regression[:, 1:].T
-        return (mean + x.flatten(1) @ self.root.T).view_as(x)
+        return _controls(x, scene, self.regression, self.root)
 
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
         u = self.controls(x, condition)

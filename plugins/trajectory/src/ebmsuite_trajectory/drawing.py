@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 __all__ = ["draw_lanes", "draw_overlay", "draw_tracks"]
 
@@ -53,13 +49,9 @@ class Canvas:
         a, b = (r * self.scale for r in radii)
         self.draw.ellipse((x - a, y - b, x + a, y + b), fill=colour)
 
-    def finished(self) -> Image:
-        """The picture at its final size."""
-        return self.image.resize(self.size)
-
     def pixels(self) -> Tensor:
-        """uint8 [height, width, 3]."""
-        return torch.from_numpy(np.asarray(self.finished()).copy())
+        """The picture at its final size, uint8 [height, width, 3]."""
+        return torch.from_numpy(np.asarray(self.image.resize(self.size)).copy())
 
 
 def draw_tracks(future: Tensor, past: Tensor | None, size: int = 128, metres: float = 12.0) -> Tensor:
@@ -79,10 +71,10 @@ def draw_tracks(future: Tensor, past: Tensor | None, size: int = 128, metres: fl
 
 def draw_overlay(
     past: Tensor, futures: Tensor, truth: Tensor | None = None, size: tuple[int, int] = (1000, 750), margin: float = 1.0
-) -> Image:
+) -> Tensor:
     """All agents in one picture: past [N, S, 2] grey, k futures [N, k, T, 2] red, the true future [N, T, 2] blue.
 
-    Positions are in metres in the coordinates of the recording.
+    Positions are in metres in the coordinates of the recording. The picture is uint8 [height, width, 3].
     """
     every = torch.cat([past.reshape(-1, 2), futures.reshape(-1, 2)])
     canvas = Canvas(size, (every.amin(0) - margin).tolist(), (every.amax(0) + margin).tolist())
@@ -93,7 +85,7 @@ def draw_overlay(
             canvas.line(torch.cat([past[n, -1:], truth[n]]), TRUTH, 2.0)
         canvas.line(past[n], PAST, 2.0)
         canvas.dots(past[n, -1:], PAST, 3.0)
-    return canvas.finished()
+    return canvas.pixels()
 
 
 def draw_lanes(states: Tensor, scene: Mapping[str, Tensor], size: tuple[int, int] = (480, 60)) -> Tensor:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from ebmsuite.dataset import fixed_subset, split_of
-from ebmsuite.files import replacing
+from ebmsuite.dataset import fixed_batch, split_of
+from ebmsuite.pictures.picture_files import write_png
 from ebmsuite_trajectory.codec import TrackCodec
 from ebmsuite_trajectory.controls import ControlCodec
 from ebmsuite_trajectory.drawing import draw_lanes, draw_overlay
@@ -32,14 +32,12 @@ class Overlay:
 
     def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
         dataset, codec = split_of(model.data, self.against), model.codec_as(TrackCodec)
-        index = fixed_subset(dataset, n)
-        batch = dataset.batch(index, torch.zeros_like(index))
+        batch = fixed_batch(dataset, n)
         futures = model.sample_for(batch, self.k, rng).cpu()
         past, drawn, truth = (codec.world(x, batch) for x in (batch.condition["past"], futures, batch.x))
         picture = draw_overlay(past, drawn, truth)
         path = folder / "futures.png"
-        with replacing(path) as aside:
-            picture.save(aside)
+        write_png(picture.numpy(), path)
         return [path]
 
 
@@ -50,15 +48,11 @@ class Paths:
     against: Literal["train", "valid", "test"] = "valid"
 
     def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
-        from PIL import Image
-
         dataset, codec = split_of(model.data, self.against), model.codec_as(ControlCodec)
-        index = fixed_subset(dataset, n)
-        batch = dataset.batch(index, torch.zeros_like(index))
+        batch = fixed_batch(dataset, n)
         drawn = model.sample_for(batch, 1, rng)[:, 0].cpu()
         columns = [draw_lanes(codec.states(x, batch.condition), batch.condition) for x in (batch.x, drawn)]
         sheet = torch.cat([torch.cat(list(column)) for column in columns], 1)
         path = folder / "paths.png"
-        with replacing(path) as aside:
-            Image.fromarray(sheet.numpy()).save(aside)
+        write_png(sheet.numpy(), path)
         return [path]

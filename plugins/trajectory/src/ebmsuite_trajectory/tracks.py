@@ -77,6 +77,11 @@ class Tracks:
         values, counts = np.unique(steps, return_counts=True)
         return int(values[counts.argmax()])
 
+    def part(self, low: float, high: float) -> Tracks:
+        """The rows between two fractions of the time from the first to the last frame; above 1 includes the last."""
+        first, last = self.frame.min(), self.frame.max()
+        return self.between(first + low * (last - first), first + high * (last - first))
+
     def between(self, low: float, high: float) -> Tracks:
         """The rows with low <= frame < high."""
         keep = (self.frame >= low) & (self.frame < high)

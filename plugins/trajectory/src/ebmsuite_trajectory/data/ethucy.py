@@ -91,8 +91,7 @@ def eth_ucy(
     names = held_out if split == "test" else [name for name in RECORDINGS if name not in held_out]
     windows = Windows.join([_windows(name, split, codec) for name in names])
     note = f"leave-one-out, scene {scene}, {split}: {windows.note}"
-    train = split == "train"
-    return TrackWindows(replace(windows, note=note), codec, flip and train, turn and train, stretch * train)
+    return TrackWindows.of_split(windows, note, codec, split, flip, turn, stretch)
 
 
 def _windows(name: str, split: Split, codec: TrackCodec) -> Windows:
@@ -155,12 +154,9 @@ def zara01(
     bounds = {"train": (0.0, 0.6), "valid": (0.6, 0.8), "test": (0.8, 1.01)}
     if split not in bounds:
         raise RecipeError(f'split: "{split}" is not one of train, valid, test')
-    tracks = _embedded()
-    low, high = (tracks.frame.min() + part * (tracks.frame.max() - tracks.frame.min()) for part in bounds[split])
-    windows = cut_windows(tracks.between(low, high), codec.observed + codec.predicted, "cross")
+    windows = cut_windows(_embedded().part(*bounds[split]), codec.observed + codec.predicted, "cross")
     note = f"embedded recording, {split} by time: {windows.note}"
-    train = split == "train"
-    return TrackWindows(replace(windows, note=note), codec, flip and train, turn and train, stretch * train)
+    return TrackWindows.of_split(windows, note, codec, split, flip, turn, stretch)
 
 
 @functools.cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -57,13 +56,5 @@ def tracks_file(
             f"agents, {len(tracks.frame):,} rows, {tracks.frame_step} between frames); lower observed or predicted, "
             'or set gaps to "cross"'
         )
-    low, high = (tracks.frame.min() + part * (tracks.frame.max() - tracks.frame.min()) for part in bounds[split])
-    windows = cut_windows(tracks.between(low, high), length, gaps)
-    train = split == "train"
-    return TrackWindows(
-        replace(windows, note=f"{split} by time: {windows.note}"),
-        codec,
-        flip and train,
-        turn and train,
-        stretch * train,
-    )
+    windows = cut_windows(tracks.part(*bounds[split]), length, gaps)
+    return TrackWindows.of_split(windows, f"{split} by time: {windows.note}", codec, split, flip, turn, stretch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -38,6 +39,14 @@ class TrackWindows(Dataset):
         self.condition = {"past": Space((codec.observed, 2))}
         self.note = windows.note
         self.skipped: Mapping[str, Sequence[str]] = windows.skipped
+
+    @classmethod
+    def of_split(
+        cls, windows: Windows, note: str, codec: TrackCodec, split: str, flip: bool, turn: bool, stretch: float
+    ) -> TrackWindows:
+        """The windows of a split, described by ``note``. Only the training split is augmented."""
+        train = split == "train"
+        return cls(replace(windows, note=note), codec, flip and train, turn and train, stretch * train)
 
     def __len__(self) -> int:
         return len(self.windows)

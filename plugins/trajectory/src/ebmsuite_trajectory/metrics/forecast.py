@@ -121,7 +121,7 @@ class Forecast:
             return some
 
         found = scores_of(drawn(self.k), future, constant_velocity(past, future.shape[1]))
-        # without random futures there is no density to estimate
+        # constant velocity is one future without a spread, so it has no density to estimate
         if density_k and self.of != "constant-velocity":
             found |= density_scores(drawn(density_k), future)
         return found

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ebmsuite.errors import DataError, UserError
-from ebmsuite.files import output, printable, replacing
+from ebmsuite.files import output, printable
+from ebmsuite.pictures.picture_files import write_png
 from ebmsuite_trajectory.codec import TrackCodec
+from ebmsuite_trajectory.drawing import draw_overlay
 from ebmsuite_trajectory.tracks import Units, last_windows, read_tracks
 
 if TYPE_CHECKING:
@@ -61,10 +63,7 @@ class Predict:
         world = codec.world(futures, batch)
         past = codec.world(batch.condition["past"], batch)
         picture = path.with_suffix(".png")
-        with replacing(picture) as aside:
-            from ebmsuite_trajectory.drawing import draw_overlay
-
-            draw_overlay(past, world).save(aside)
+        write_png(draw_overlay(past, world).numpy(), picture)
         skipped = {f"skipped, {why}": len(names) for why, names in windows.skipped.items()}
         return {
             "agents": len(batch),
