@@ -1,4 +1,4 @@
-"""Judges: trained once, whoever asks, with their quality; nothing half-written, nothing else disturbed."""
+"""A judge is trained once, its quality is measured, and a failure leaves neither a file nor another random state."""
 
 from __future__ import annotations
 
