@@ -47,10 +47,22 @@ def measure(model: Model, n: int, metric: str, **settings: object) -> dict:
 
 @pytest.mark.parametrize("budget", [None, "quick"])
 @pytest.mark.parametrize("domain", ["verses", "ptb"])
-@pytest.mark.parametrize("name", ["lebm", "vae", "lstm", "lebm-published"])
+@pytest.mark.parametrize("name", ["lebm", "vae", "lstm", "lebm-published", "gpt2"])
 def test_recipes_are_complete(domain: str, name: str, budget: str | None) -> None:
-    if (domain, name) != ("verses", "lebm-published"):
+    if (domain, name) not in (("verses", "lebm-published"), ("ptb", "gpt2")):
         read_recipe(f"text/{domain}-{name}", registry, budget=budget)
+
+
+@pytest.mark.slow
+def test_gpt2_as_decoder_and_as_language_model(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    nets = ("players.generator={name: text/gpt2, width: 16, depth: 1, heads: 2}", NETS[1])
+    made = tiny("text/verses-gpt2", tmp_path / "one", *nets, "phases.prior.steps=3")
+    assert measure(made, 20, "text/perplexity")["reverse"].value > 1
+    chains = ("phases.posterior.steps=2", "phases.prior.steps=2")
+    assert tiny("text/ptb-lebm-published", tmp_path / "two", nets[0], *chains).sample(2).shape[0] == 2
+    plain = "players.density={name: text/gpt2, width: 16, depth: 1, heads: 2}"
+    assert tiny("text/verses-lstm", tmp_path / "three", plain).sample(2).shape[0] == 2
 
 
 def test_published_chains_learn_on_verses_and_warn_about_their_temperatures(tmp_path: Path, caplog) -> None:

@@ -36,6 +36,24 @@ def ebm_codecs() -> list[Component]:
 
 
 @hookimpl
+def ebm_generators() -> list[Component]:
+    return [
+        Component(
+            "text/gpt2", "ebmsuite_text.generators.gpt2:gpt2", "GPT-2 with a latent vector, from scratch", "li2020"
+        )
+    ]
+
+
+@hookimpl
+def ebm_densities() -> list[Component]:
+    return [
+        Component(
+            "text/gpt2", "ebmsuite_text.generators.gpt2:gpt2_density", "GPT-2 without a latent vector", "radford2019"
+        )
+    ]
+
+
+@hookimpl
 def ebm_recipes() -> list[Component]:
     at = "ebmsuite_text:recipes/"
     return [
@@ -43,6 +61,12 @@ def ebm_recipes() -> list[Component]:
             "text/verses-lebm",
             at + "verses-lebm.yaml",
             "latent energy and LSTM on verses, with an encoder",
+            "pang2021",
+        ),
+        Component(
+            "text/verses-gpt2",
+            at + "verses-gpt2.yaml",
+            "latent energy and GPT-2 on verses, with an encoder",
             "pang2021",
         ),
         Component(
