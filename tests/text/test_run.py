@@ -117,6 +117,21 @@ def test_generate(model: Model, tmp_path: Path) -> None:
         apply(model, "text/generate", tmp_path / "a.txt", tmp_path / "c.txt")
 
 
+def test_interpolate_between_samples_and_between_texts(model: Model, tmp_path: Path) -> None:
+    facts = apply(model, "text/interpolate", None, tmp_path / "a.csv", pairs=2, points=3)
+    rows = list(csv.DictReader((tmp_path / "a.csv").open()))
+    assert (facts["pairs"], facts["points"], len(rows)) == (2, 3, 6)
+    assert [(row["pair"], row["point"]) for row in rows[2:4]] == [("1", "3"), ("2", "1")]
+    file = tmp_path / "some.txt"
+    file.write_text("and the lord said .\nand they were .\nand\n")
+    assert apply(model, "text/interpolate", file, tmp_path / "b.txt", points=4)["texts"] == 2
+    assert len((tmp_path / "b.txt").read_text().splitlines()) == 4
+    file.write_text("and the lord said .\n")
+    for inputs, out, said in ((file, "c.txt", "goes between two texts"), (None, "c.pdf", r"\.txt, \.jsonl or \.csv")):
+        with pytest.raises(UserError, match=said):
+            apply(model, "text/interpolate", inputs, tmp_path / out)
+
+
 def test_generate_texts_of_a_class(tmp_path: Path) -> None:
     given = "data.data={name: text/verses, n: 300, words: 200, conditional: true}"
     one = tiny("text/verses-lebm", tmp_path / "run", *NETS, "phases.prior.steps=3", given)
@@ -151,6 +166,8 @@ def test_scores_are_exact_without_a_latent_vector(tmp_path: Path) -> None:
         assert value == pytest.approx(float(made.players["density"].log_prob(made.codec.read(file).x)), abs=1e-3)
     with pytest.raises(UserError, match="takes no draws"):
         apply(made, "text/score", file, tmp_path / "a.csv", draws=8)
+    with pytest.raises(UserError, match="no latent vector"):
+        apply(made, "text/interpolate", None, tmp_path / "a.txt")
     with pytest.raises(UserError, match="no latent vector"):
         measure(made, 10, "text/latent")
     with pytest.raises(UserError, match="no latent vector"):

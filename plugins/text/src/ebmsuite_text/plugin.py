@@ -143,6 +143,7 @@ def ebm_tasks() -> list[Component]:
     at = "ebmsuite_text.tasks."
     return [
         Component("text/generate", at + "generate:Generate", "draw texts"),
+        Component("text/interpolate", at + "interpolate:InterpolateTexts", "texts between two latent vectors"),
         Component("text/score", at + "score:ScoreSentences", "log-likelihood of your texts, by importance sampling"),
     ]
 
