@@ -155,8 +155,11 @@ def ebm_cases() -> list[Component]:
         "forward": "forward perplexity, trigram judge",
         "reverse-lstm": "reverse perplexity, LSTM judge",
         "kl": "nats in the latent vector",
+        "active": "coordinates of the latent vector in use",
         "gain": "own latent vector against another",
         "distinct": "different pairs of words",
+        "length": "tokens per sentence",
+        "self-bleu": "likeness of sentences to each other",
         "copied": "copied 5-grams",
     }
     return [
