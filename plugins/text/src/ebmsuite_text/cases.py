@@ -85,7 +85,7 @@ def _cases(data: str, reverse: tuple[Published, ...], forward: tuple[Published, 
         "distinct": replace(
             variety, name=f"text/{data}-distinct", score="distinct-2", better="higher", note="of equal n only"
         ),
-        "length": replace(variety, name=f"text/{data}-length", score="length", note="held-out sentences are the measure"),
+        "length": replace(variety, name=f"text/{data}-length", score="length", note="compare held-out sentences"),
         "self-bleu": replace(variety, name=f"text/{data}-self-bleu", score="self-bleu", note="of 200 sentences"),
         "copied": replace(
             variety, name=f"text/{data}-copied", score="copied-5-grams", note="against the training set"
