@@ -9,7 +9,7 @@ from ebmsuite.scores import Case, Published
 
 __all__ = ["CASES"]
 
-N = {"quick": 2_000, "full": 10_000}
+N = {"quick": 5_000, "full": 10_000}
 PAPER = "Pang et al. 2020, an LSTM judge and as many samples as training sentences"
 
 _OF = {
