@@ -73,6 +73,14 @@ def test_published_chains_learn_on_verses_and_warn_about_their_temperatures(tmp_
     assert "temperature" in caplog.text
 
 
+def test_published_chains_can_start_from_an_encoder(tmp_path: Path) -> None:
+    made = tiny(
+        "text/ptb-lebm-published", tmp_path / "run", *NETS, "optimisers.encoder={name: adam, lr: 1.0e-3}",
+        "phases.posterior.chains={name: proposal}", "phases.posterior.steps=2", "phases.prior.steps=2",
+    )  # fmt: skip
+    assert measure(made, 20, "text/latent").keys() == {"gain", "own", "kl", "active"}
+
+
 def test_perplexities_of_the_model_and_of_its_decoder_with_other_priors(model: Model) -> None:
     values = {}
     for of in ("model", "held-out", "training", "n-gram", "normal", "fitted-normal", "posterior"):
