@@ -91,19 +91,21 @@ def posterior_draws(
     """
     many = batch.repeat_interleave(chains)
     z = torch.cat([infer(part, rng) for part in many.parts(rows)])
-    energy = posterior.energy if isinstance(posterior, Phase) else posterior
-    if isinstance(posterior, Phase) and not isinstance(posterior.sampler, Langevin):
-        return z.view(len(batch), chains, *z.shape[1:])
+    if isinstance(posterior, Phase):
+        if not isinstance(posterior.sampler, Langevin):
+            return z.view(len(batch), chains, *z.shape[1:])
+        energy, (weight, _) = posterior.energy, posterior.sampler.weights()
+        exact = Langevin(step_size=math.sqrt(2 * weight) / 2)
+    else:
+        energy, exact = posterior, None
     ends = []
     with in_mode(energy, train=False):
         for part in Batch(z, _given(many)).parts(rows):
             target = target_of(energy, part.x, part.condition)
-            if isinstance(posterior, Phase):
-                weight, _ = posterior.sampler.weights()
-                exact = Langevin(step_size=math.sqrt(2 * weight) / 2)
-                ends.append(run(exact, target, part.x, 20, rng)[0].x)
-            else:
+            if exact is None:
                 ends.append(warm_up(HMC(0.2, leapfrog=4), target, part.x, 6, rng)[1])
+            else:
+                ends.append(run(exact, target, part.x, 20, rng)[0].x)
     return torch.cat(ends).view(len(batch), chains, *z.shape[1:])
 
 
