@@ -14,7 +14,7 @@ from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.experiment.train import train
 from ebmsuite.model import Model, load
 from ebmsuite.plugins.registry import Registry
-from ebmsuite.plugins.testing import watched_by
+from ebmsuite.plugins.testing import assert_conforms, watched_by
 
 registry = Registry()
 TINY = (
@@ -43,6 +43,12 @@ def apply(model: Model, task: str, inputs: Path | None, out: Path, **settings: o
 def measure(model: Model, n: int, metric: str, **settings: object) -> dict:
     spec = registry.fill("metric", {"name": metric, **settings}, metric)
     return registry.build("metric", spec)(model, model.data, model.generator(0), n)
+
+
+@pytest.mark.slow
+def test_the_plugin_conforms() -> None:
+    pytest.importorskip("transformers")
+    assert_conforms("text", fast=True)
 
 
 @pytest.mark.parametrize("budget", [None, "quick"])
