@@ -14,7 +14,7 @@ from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.experiment.train import train
 from ebmsuite.model import Model, load
 from ebmsuite.plugins.registry import Registry
-from ebmsuite.plugins.testing import watched_by
+from ebmsuite.plugins.testing import assert_conforms, watched_by
 
 registry = Registry()
 TINY = (
@@ -45,12 +45,30 @@ def measure(model: Model, n: int, metric: str, **settings: object) -> dict:
     return registry.build("metric", spec)(model, model.data, model.generator(0), n)
 
 
+@pytest.mark.slow
+def test_the_plugin_conforms() -> None:
+    pytest.importorskip("transformers")
+    assert_conforms("text", fast=True)
+
+
 @pytest.mark.parametrize("budget", [None, "quick"])
 @pytest.mark.parametrize("domain", ["verses", "ptb"])
-@pytest.mark.parametrize("name", ["lebm", "vae", "lstm", "lebm-published"])
+@pytest.mark.parametrize("name", ["lebm", "vae", "lstm", "lebm-published", "gpt2"])
 def test_recipes_are_complete(domain: str, name: str, budget: str | None) -> None:
-    if (domain, name) != ("verses", "lebm-published"):
+    if (domain, name) not in (("verses", "lebm-published"), ("ptb", "gpt2")):
         read_recipe(f"text/{domain}-{name}", registry, budget=budget)
+
+
+@pytest.mark.slow
+def test_gpt2_as_decoder_and_as_language_model(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    nets = ("players.generator={name: text/gpt2, width: 16, depth: 1, heads: 2}", NETS[1])
+    made = tiny("text/verses-gpt2", tmp_path / "one", *nets, "phases.prior.steps=3")
+    assert measure(made, 20, "text/perplexity")["reverse"].value > 1
+    chains = ("phases.posterior.steps=2", "phases.prior.steps=2")
+    assert tiny("text/ptb-lebm-published", tmp_path / "two", nets[0], *chains).sample(2).shape[0] == 2
+    plain = "players.density={name: text/gpt2, width: 16, depth: 1, heads: 2}"
+    assert tiny("text/verses-lstm", tmp_path / "three", plain).sample(2).shape[0] == 2
 
 
 def test_published_chains_learn_on_verses_and_warn_about_their_temperatures(tmp_path: Path, caplog) -> None:
@@ -59,6 +77,14 @@ def test_published_chains_learn_on_verses_and_warn_about_their_temperatures(tmp_
     )
     assert made.sample(2).shape == (2, made.event.longest)
     assert "temperature" in caplog.text
+
+
+def test_published_chains_can_start_from_an_encoder(tmp_path: Path) -> None:
+    made = tiny(
+        "text/ptb-lebm-published", tmp_path / "run", *NETS, "optimisers.encoder={name: adam, lr: 1.0e-3}",
+        "phases.posterior.chains={name: proposal}", "phases.posterior.steps=2", "phases.prior.steps=2",
+    )  # fmt: skip
+    assert measure(made, 20, "text/latent").keys() == {"gain", "own", "kl", "active"}
 
 
 def test_perplexities_of_the_model_and_of_its_decoder_with_other_priors(model: Model) -> None:
@@ -105,6 +131,21 @@ def test_generate(model: Model, tmp_path: Path) -> None:
         apply(model, "text/generate", tmp_path / "a.txt", tmp_path / "c.txt")
 
 
+def test_interpolate_between_samples_and_between_texts(model: Model, tmp_path: Path) -> None:
+    facts = apply(model, "text/interpolate", None, tmp_path / "a.csv", pairs=2, points=3)
+    rows = list(csv.DictReader((tmp_path / "a.csv").open()))
+    assert (facts["pairs"], facts["points"], len(rows)) == (2, 3, 6)
+    assert [(row["pair"], row["point"]) for row in rows[2:4]] == [("1", "3"), ("2", "1")]
+    file = tmp_path / "some.txt"
+    file.write_text("and the lord said .\nand they were .\nand\n")
+    assert apply(model, "text/interpolate", file, tmp_path / "b.txt", points=4)["texts"] == 2
+    assert len((tmp_path / "b.txt").read_text().splitlines()) == 4
+    file.write_text("and the lord said .\n")
+    for inputs, out, said in ((file, "c.txt", "goes between two texts"), (None, "c.pdf", r"\.txt, \.jsonl or \.csv")):
+        with pytest.raises(UserError, match=said):
+            apply(model, "text/interpolate", inputs, tmp_path / out)
+
+
 def test_generate_texts_of_a_class(tmp_path: Path) -> None:
     given = "data.data={name: text/verses, n: 300, words: 200, conditional: true}"
     one = tiny("text/verses-lebm", tmp_path / "run", *NETS, "phases.prior.steps=3", given)
@@ -139,6 +180,8 @@ def test_scores_are_exact_without_a_latent_vector(tmp_path: Path) -> None:
         assert value == pytest.approx(float(made.players["density"].log_prob(made.codec.read(file).x)), abs=1e-3)
     with pytest.raises(UserError, match="takes no draws"):
         apply(made, "text/score", file, tmp_path / "a.csv", draws=8)
+    with pytest.raises(UserError, match="no latent vector"):
+        apply(made, "text/interpolate", None, tmp_path / "a.txt")
     with pytest.raises(UserError, match="no latent vector"):
         measure(made, 10, "text/latent")
     with pytest.raises(UserError, match="no latent vector"):

@@ -115,6 +115,24 @@ def test_cold_chains_are_brought_to_temperature_one() -> None:
     assert (cold.var(1) < 0.2 * covariance.diagonal()).all()
 
 
+@pytest.mark.parametrize("share", [0.05, 1.0, 4.0])
+def test_an_encoder_that_is_too_narrow_or_too_wide_loses_nothing(share: float) -> None:
+    """At 0.05 of the right spread, importance samples of its draws would miss most of the integral."""
+    generator, x = linear(), 2 * torch.randn(4, 3, generator=rng())
+    w = generator.net.weight.detach()
+    covariance = torch.linalg.inv((2 * B).diag() + w.T @ w / SD**2)
+    sd = share * covariance.diagonal().sqrt()
+
+    def encoder(batch: Batch, rng: torch.Generator) -> Tensor:
+        mean = ((batch.x - generator.net.bias) @ w / SD**2 - A) @ covariance
+        return mean.detach() + sd * torch.randn(mean.shape, generator=rng)
+
+    found = log_probability(phase(quadratic()), Posterior(quadratic(), generator), Batch(x), encoder, rng(), betas=40)
+    expected = truth(generator, x, -A / (2 * B), 1 / (2 * B), torch.ones(4, 3, dtype=torch.bool))
+    assert float((found.log_p - expected).abs().max()) < 0.3
+    assert float(found.joint.ess.min()) > 60
+
+
 def test_a_decoder_of_tokens_against_quadrature() -> None:
     latent = Space((1,))
     torch.manual_seed(0)

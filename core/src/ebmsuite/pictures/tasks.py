@@ -98,7 +98,8 @@ class Interpolate(Reads):
     A model of latent vectors interpolates between latent vectors. Without an input, these are samples of the phase
     "prior", or of the generator's own density if there is no such phase. With an input, they are inferred from its
     first 2 ``pairs`` events; the first event is paired with the second, the third with the fourth, and so on. If the
-    events have a condition, that of the first event of a pair applies to the whole row.
+    events have a condition, that of the first event of a pair applies to the whole row. A decoder of discrete events
+    gives the likeliest of each latent vector.
     """
 
     pairs: int = 8
@@ -112,7 +113,7 @@ class Interpolate(Reads):
         path = output(out, (".png", *FILMS), "interpolate")
         check_drawable(model.codec, "interpolate")
         if model.has_latent:
-            x, facts = self._between_codes(model, inputs, rng)
+            x, facts = self.between_codes(model, inputs, rng)
         else:
             x, facts = self._between_starts(model, inputs, rng)
         drawn = draw(model.codec, finite(x, "interpolate").flatten(0, 1))
@@ -131,7 +132,8 @@ class Interpolate(Reads):
         x = between(phase, first, second, self.points, rng)
         return x, {"pairs": self.pairs, "points": self.points, "steps": phase.steps}
 
-    def _between_codes(self, model: Model, inputs: Path | None, rng: torch.Generator) -> tuple[Tensor, Facts]:
+    def between_codes(self, model: Model, inputs: Path | None, rng: torch.Generator) -> tuple[Tensor, Facts]:
+        """Interpolate between latent vectors: events [pairs, points, *event]."""
         facts: Facts = {"between": "samples"}
         condition = None
         if inputs is not None:
@@ -146,7 +148,8 @@ class Interpolate(Reads):
         else:
             z = model.sample_latent(2 * self.pairs, rng)
         codes = mixtures(z[::2], z[1::2], self.points)
-        x = model.decode(codes.flatten(0, 1), rng, condition)
+        likeliest = model.players["generator"].draws_events  # so that an event changes with its latent vector only
+        x = model.decode(codes.flatten(0, 1), rng, condition, likeliest=likeliest)
         return x.view(*codes.shape[:2], *x.shape[1:]), {"pairs": len(codes), "points": self.points, **facts}
 
 

@@ -9,7 +9,7 @@ from ebmsuite.scores import Case, Published
 
 __all__ = ["CASES"]
 
-N = {"quick": 2_000, "full": 10_000}
+N = {"quick": 5_000, "full": 10_000}
 PAPER = "Pang et al. 2020, an LSTM judge and as many samples as training sentences"
 
 _OF = {
@@ -36,7 +36,7 @@ def _cases(data: str, reverse: tuple[Published, ...], forward: tuple[Published, 
         published=reverse,
         baselines={"training sentences": {"of": "training"}, **_OF, **models},
         seeds={"quick": 1, "full": 3},
-        margins={"full": {"VAE": 0.0}},
+        margins={"quick": {"VAE": -2.0}, "full": {"VAE": 0.0}},
         needs=needs,
         group=f"text/{data}",
         note="a trigram judge; at a quick budget the LSTM without a latent vector is as good",
@@ -51,7 +51,13 @@ def _cases(data: str, reverse: tuple[Published, ...], forward: tuple[Published, 
         baselines={"VAE": models["VAE"]},
         margins={},
     )
-    variety = replace(first, metric={"name": "text/variety"}, published=(), margins={})
+    variety = replace(
+        first,
+        metric={"name": "text/variety"},
+        published=(),
+        margins={},
+        baselines={"held-out sentences": {"of": "held-out"}, **_OF, **models},
+    )
     return {
         "reverse": first,
         "forward": replace(
@@ -59,7 +65,7 @@ def _cases(data: str, reverse: tuple[Published, ...], forward: tuple[Published, 
             name=f"text/{data}-forward",
             score="forward",
             published=forward,
-            baselines={"held-out sentences": {"of": "held-out"}, **_OF, **models},
+            baselines=variety.baselines,
             margins={},
             note="a trigram judge; dull sentences have a low one, so read it with the reverse one and distinct-2",
         ),
@@ -71,17 +77,18 @@ def _cases(data: str, reverse: tuple[Published, ...], forward: tuple[Published, 
             note="an LSTM judge",
         ),
         "kl": replace(use, name=f"text/{data}-kl", score="kl", bar={"quick": 1.0, "full": 1.0}, note="0: collapsed"),
+        "active": replace(use, name=f"text/{data}-active", score="active", note="of the coordinates of z"),
         "gain": replace(
             use, name=f"text/{data}-gain", score="gain", bar={"quick": 1.0, "full": 1.0},
             note="how much better a sentence is explained by its own z than by that of another",
         ),
         "distinct": replace(
-            variety, name=f"text/{data}-distinct", score="distinct-2", better="higher", note="of equal n only",
-            baselines={"held-out sentences": {"of": "held-out"}, **_OF, **models},
+            variety, name=f"text/{data}-distinct", score="distinct-2", better="higher", note="of equal n only"
         ),
+        "length": replace(variety, name=f"text/{data}-length", score="length", note="compare held-out sentences"),
+        "self-bleu": replace(variety, name=f"text/{data}-self-bleu", score="self-bleu", note="of 200 sentences"),
         "copied": replace(
-            variety, name=f"text/{data}-copied", score="copied-5-grams", note="against the training set",
-            baselines={"held-out sentences": {"of": "held-out"}, **_OF, **models},
+            variety, name=f"text/{data}-copied", score="copied-5-grams", note="against the training set"
         ),
     }  # fmt: skip
 

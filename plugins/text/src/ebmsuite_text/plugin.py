@@ -36,6 +36,24 @@ def ebm_codecs() -> list[Component]:
 
 
 @hookimpl
+def ebm_generators() -> list[Component]:
+    return [
+        Component(
+            "text/gpt2", "ebmsuite_text.generators.gpt2:gpt2", "GPT-2 with a latent vector, from scratch", "li2020"
+        )
+    ]
+
+
+@hookimpl
+def ebm_densities() -> list[Component]:
+    return [
+        Component(
+            "text/gpt2", "ebmsuite_text.generators.gpt2:gpt2_density", "GPT-2 without a latent vector", "radford2019"
+        )
+    ]
+
+
+@hookimpl
 def ebm_recipes() -> list[Component]:
     at = "ebmsuite_text:recipes/"
     return [
@@ -43,6 +61,12 @@ def ebm_recipes() -> list[Component]:
             "text/verses-lebm",
             at + "verses-lebm.yaml",
             "latent energy and LSTM on verses, with an encoder",
+            "pang2021",
+        ),
+        Component(
+            "text/verses-gpt2",
+            at + "verses-gpt2.yaml",
+            "latent energy and GPT-2 on verses, with an encoder",
             "pang2021",
         ),
         Component(
@@ -119,6 +143,7 @@ def ebm_tasks() -> list[Component]:
     at = "ebmsuite_text.tasks."
     return [
         Component("text/generate", at + "generate:Generate", "draw texts"),
+        Component("text/interpolate", at + "interpolate:InterpolateTexts", "texts between two latent vectors"),
         Component("text/score", at + "score:ScoreSentences", "log-likelihood of your texts, by importance sampling"),
     ]
 
@@ -130,8 +155,11 @@ def ebm_cases() -> list[Component]:
         "forward": "forward perplexity, trigram judge",
         "reverse-lstm": "reverse perplexity, LSTM judge",
         "kl": "nats in the latent vector",
+        "active": "coordinates of the latent vector in use",
         "gain": "own latent vector against another",
         "distinct": "different pairs of words",
+        "length": "tokens per sentence",
+        "self-bleu": "likeness of sentences to each other",
         "copied": "copied 5-grams",
     }
     return [

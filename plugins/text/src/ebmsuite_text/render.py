@@ -18,6 +18,7 @@ from ebmsuite.pictures.picture_files import write_png
 from ebmsuite.pictures.sheets import captioned, sheet
 from ebmsuite.space import Batch
 from ebmsuite.tasks.film import follow
+from ebmsuite.tasks.short_run import twin
 from ebmsuite_text.codec import TextCodec
 from ebmsuite_text.features import Bag
 from ebmsuite_text.metrics.samples import given_at_random
@@ -54,11 +55,13 @@ class Transition:
     """Writes ``transition.png`` and ``transition.csv``: the text of z, and its energy, along chains of the prior.
 
     A column is a chain and a row is one of ``moments`` moments, evenly spaced from the noise at which the chain starts
-    to its end. Texts are the likeliest given z, so that they change with z only.
+    to its end. All moments are decoded at ``temperature`` with the same random numbers, so that a text changes with z
+    only.
     """
 
     chains: int = 3
     moments: int = 6
+    temperature: float = 0.7
 
     def __call__(self, model: Model, folder: Path, rng: torch.Generator, n: int) -> list[Path]:
         if not model.has_latent or "prior" not in model.phases:
@@ -70,7 +73,7 @@ class Transition:
         cells: list[torch.Tensor] = []
         rows: list[Sequence[object]] = []
         for t in steps:
-            x = model.decode(seen[t], rng, given, likeliest=True)
+            x = model.decode(seen[t], twin(rng), given, temperature=self.temperature)
             energies = model.energy(seen[t], given).tolist()
             texts = codec.decode(x)
             rows += [(i, t, f"{e:.4f}", text) for i, (e, text) in enumerate(zip(energies, texts, strict=True), 1)]

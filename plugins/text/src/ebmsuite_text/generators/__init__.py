@@ -1,0 +1,1 @@
+"""Decoders of sentences beyond those of core (`ebmsuite.nets.sequences`)."""
