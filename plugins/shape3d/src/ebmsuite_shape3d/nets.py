@@ -75,7 +75,7 @@ class PointNet(nn.Module):
     per feature, so f stays invariant to the order of points and takes any number of them.
     """
 
-    def __init__(self, local: Sequence[int], pooled: Sequence[int], activation: str, norm: bool, per: int) -> None:
+    def __init__(self, local: Sequence[int], pooled: Sequence[int], activation: str, norm: bool, per: float) -> None:
         super().__init__()
         self.act, self.per = ACTIVATIONS[activation](), per
         widths = [3, *local]
@@ -115,7 +115,7 @@ def pointnet(
     activation: Literal["relu", "gelu", "silu"] = "relu",
     norm: bool = True,
     reference_sd: float = 0.3,
-    per: int = 2048,
+    per: float = 2048,
 ) -> Tilted:
     """Generative PointNet, E(X) = |X|^2 / 2 s^2 - f(X). The defaults are the published medium network.
 
@@ -125,7 +125,7 @@ def pointnet(
     """
     if len(event.shape) != 2 or event.shape[1] != 3:
         raise RecipeError(f"shape3d/pointnet: events must be points [P, 3], got {list(event.shape)}")
-    if min(*local, *pooled, per) < 1:
+    if min(*local, *pooled) < 1 or per <= 0:
         raise RecipeError("shape3d/pointnet: widths and per must be positive")
     return Tilted(PointNet(local, pooled, activation, norm, per), Gaussian(event, sd=reference_sd))
 

@@ -33,6 +33,7 @@ def ebm_datasets() -> list[Component]:
         ),
         Component("shape3d/points", at + "clouds:points", "the embedded point clouds of furniture"),
         Component("shape3d/grids", at + "clouds:grids", "voxel grids of the embedded point clouds"),
+        Component("shape3d/folder", at + "folder:folder", "a folder of your meshes, point clouds or grids"),
     ]
 
 
