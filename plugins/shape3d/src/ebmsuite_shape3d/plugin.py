@@ -96,6 +96,11 @@ def ebm_recipes() -> list[Component]:
             "recovery of hidden voxels of ModelNet10 with a clamped energy",
             "xie2018voxel",
         ),
+        Component(
+            "shape3d/modelnet10-filling",
+            at + "modelnet10-filling.yaml",
+            "the same recovery by a network of equal size without an energy, a baseline",
+        ),
     ]
 
 
