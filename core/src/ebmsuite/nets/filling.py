@@ -8,8 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from ebmsuite.density import Density, event_sum, full_precision, in_precision
-from ebmsuite.energy import Clamped
+from ebmsuite.density import Density, event_sum
+from ebmsuite.energy import Clamped, full_precision, in_precision
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.nets.convnet import CONVOLUTIONS, TRANSPOSED, PerLayer, per_layer
 from ebmsuite.nets.mlp import Activation
@@ -55,7 +55,8 @@ class Filling(Density):
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
         mean = self.mean(condition)
         noise = torch.randn(mean.shape, generator=rng, device=mean.device)
-        return mean + self.sd * noise * ~condition["known"]
+        drawn: Tensor = mean + self.sd * noise * ~condition["known"]
+        return drawn
 
 
 class Hourglass(nn.Module):
