@@ -29,6 +29,7 @@ class Layer(NamedTuple):
 
 LAYERS = {
     "voxels-16": Layer((25, 1, 32, 32, 32), 200, 16, 3, 0),
+    "voxels-16-padded": Layer((25, 1, 46, 46, 46), 200, 16, 3, 0),
     "voxels-4": Layer((25, 1, 16, 16, 16), 32, 4, 2, 1),
     "clip-7": Layer((1, 3, 24, 48, 48), 30, 7, 2, 3),
     "clip-15": Layer((1, 3, 35, 64, 64), 60, 15, 7, 7),

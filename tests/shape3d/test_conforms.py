@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import ebmsuite
+from ebmsuite.errors import UserError
 from ebmsuite.plugins.testing import assert_conforms, watched_by
 
 TINY = ("budget.steps=2", "budget.batch=4", "checkpoint.every=2", "render=[]", watched_by("log"))
@@ -17,11 +19,22 @@ def test_conforms():
 
 def test_grids_are_learned_drawn_and_written(tmp_path):
     run = ebmsuite.train("shape3d/voxels", *TINY, "chains.size=8", "negative.steps=2", out=tmp_path / "run", quiet=True)
-    facts = ebmsuite.apply(run, "shape3d/generate", out=tmp_path / "new.npz", n=3, threshold=-100.0, turntable=False)
+    out = tmp_path / "new.npz"
+    facts = ebmsuite.apply(run, "shape3d/generate", out=out, n=3, threshold=0.05, meshes="glb")
     assert facts["shapes"] == 3
-    with np.load(tmp_path / "new.npz") as file:
+    with np.load(out) as file:
         assert file["voxels"].shape == (3, 12, 12, 12)
+        filled = [i for i, solid in enumerate(file["voxels"]) if solid.any()]
+        assert np.array_equal(file["voxels"], file["occupancy"] > 0.05)
+    assert filled
+    assert facts["empty"] == 3 - len(filled)
+    assert sorted(f.name for f in (tmp_path / "new").iterdir()) == [f"{i:03d}.glb" for i in filled]
     assert (tmp_path / "new.png").is_file()
+    with Image.open(tmp_path / "new.gif") as film:
+        assert film.n_frames == 24
+    for wrong in ({"threshold": 0.0}, {"threshold": 1.5}, {"n": 0}, {"neighbours": -1}):
+        with pytest.raises(UserError):
+            ebmsuite.apply(run, "shape3d/generate", out=out, **wrong)
 
 
 def test_clouds_are_learned_and_compared(tmp_path):

@@ -130,7 +130,7 @@ def test_grids_are_read_back_as_written(tmp_path):
     [
         (np.zeros((2, 8, 8, 8)), "grid 0: it is empty"),
         (np.full((8, 8, 8), 255), "from 0 to 1"),
-        (np.full((8, 8, 8), np.nan), "from 0 to 1"),
+        (np.full((8, 8, 8), np.nan), "not finite"),
         (np.ones((2, 8, 8, 9)), "shape"),
         (np.ones((0, 8, 8, 8)), "shape"),
         (np.full((8, 8, 8), "x"), "must hold numbers"),
@@ -148,7 +148,7 @@ def test_files_that_are_no_arrays(tmp_path):
     np.savez(tmp_path / "two.npz", one=np.ones(3), two=np.ones(3))
     for name, message in (
         ("a.npz", "damaged"),
-        ("a.txt", "must be an .npz"),
+        ("a.txt", r"must be \.npz"),
         ("no.npy", "no such"),
         ("two.npz", "voxels"),
     ):

@@ -25,6 +25,13 @@ def test_a_shifted_cloud():
     assert earth_mover(x, far).item() == pytest.approx(0.25)
 
 
+def test_chamfer_is_that_of_all_pairs():
+    a, b = torch.rand(3, 30, 3), torch.rand(2, 40, 3)
+    squares = (a[:, None, :, None] - b[None, :, None]).square().sum(-1)
+    expected = squares.amin(3).mean(2) + squares.amin(2).mean(2)
+    torch.testing.assert_close(chamfer(a, b), expected.double(), rtol=1e-5, atol=1e-7)
+
+
 def test_the_earth_mover_is_the_best_of_all_assignments():
     a, b = torch.rand(1, 5, 3), torch.rand(1, 5, 3)
     best = min(

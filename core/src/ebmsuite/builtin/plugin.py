@@ -124,6 +124,11 @@ def ebm_densities() -> list[Component]:
             "durkan2019",
             needs=("zuko",),
         ),
+        Component(
+            "convnet-filling",
+            "ebmsuite.nets.filling:convnet_filling",
+            "hidden coordinates as the output of a convolutional net, a baseline of clamped energies",
+        ),
         Component("categorical", "ebmsuite.density:Categorical", "uniform over the categories of one-hot events"),
         Component(
             "lstm",

@@ -22,7 +22,7 @@ from ebmsuite.tree import Tree
 
 __all__ = [
     "ConditionedLayers", "Edges", "Head", "PerLayer", "Total", "convnet", "convnet_encoder", "convnet_levels",
-    "convolutions", "deconvnet", "transposed", "xavier",
+    "convolutions", "deconvnet", "per_layer", "transposed", "xavier",
 ]  # fmt: skip
 
 PerLayer: TypeAlias = int | tuple[int | tuple[int, ...], ...]
@@ -119,7 +119,7 @@ def convolutions(
     """Convolutions, each followed by an activation, and the space of their features: see `convnet`."""
     layers: list[nn.Module] = []
     below, *positions = _grid(event, net)
-    plan = zip(channels, *_plan(net, len(positions), len(channels), kernels=kernels, strides=strides), strict=True)
+    plan = zip(channels, *per_layer(net, len(positions), len(channels), kernels=kernels, strides=strides), strict=True)
     for number, (above, kernel, stride) in enumerate(plan):
         axes = [_axis(n, k, s, edges) for n, k, s in zip(positions, kernel, stride, strict=True)]
         after = [a.positions for a in axes]
@@ -161,7 +161,7 @@ def _grid(event: Space, net: str) -> tuple[int, ...]:
     return event.fixed
 
 
-def _plan(net: str, axes: int, layers: int, **settings: PerLayer) -> list[list[tuple[int, ...]]]:
+def per_layer(net: str, axes: int, layers: int, **settings: PerLayer) -> list[list[tuple[int, ...]]]:
     """Each setting as one number per axis, for every layer."""
     if layers < 1:
         raise RecipeError(f"{net}.channels: must name at least one layer")
@@ -293,7 +293,7 @@ def transposed(
 ) -> list[nn.Module]:
     """Transposed convolutions from a latent vector to an event, with activations between them: see `deconvnet`."""
     last, *grid = _grid(event, net)
-    plan = list(zip(*_plan(net, len(grid), len(channels), kernels=kernels, strides=strides), strict=True))
+    plan = list(zip(*per_layer(net, len(grid), len(channels), kernels=kernels, strides=strides), strict=True))
     shapes: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, tuple[int, ...]]]] = []
     for kernel, stride in reversed(plan):
         before = [-(-n // s) for n, s in zip(grid, stride, strict=True)]

@@ -18,6 +18,7 @@ BASELINES = {
     "Gaussian vote": {"of": "gaussian-vote"},
     "vote with mirror image (knows the symmetry)": {"of": "mirrored-vote"},
     "start of the chains": {"of": "start"},
+    "network of equal size and time without the energy": {"recipe": "shape3d/modelnet10-filling"},
 }
 
 NEEDS = {"quick": ("data:shape3d/modelnet10-voxels",), "full": ("data:shape3d/modelnet10-voxels",)}

@@ -12,14 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ebmsuite.errors import DataError, MissingData
+from ebmsuite.errors import DataError
 from ebmsuite.files import printable, replacing
 from ebmsuite.space import Batch
+from ebmsuite_shape3d.meshes import MESHES, Up, read_mesh, upright, upright_grids, write_mesh
 
-__all__ = ["MESHES", "CloudCodec", "VoxelCodec", "write_mesh"]
-
-MESHES = (".ply", ".obj", ".glb", ".stl", ".off")
-"""The endings of files of meshes."""
+__all__ = ["CloudCodec", "VoxelCodec"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,9 @@ class VoxelCodec:
     """Codec for occupancy grids of ``size``^3. The last axis points up; an event [1, S, S, S] is occupancy - ``mean``.
 
     ``read`` takes .npz and .npy files with one array [S, S, S] or [N, S, S, S] of occupancies from 0 to 1 (booleans
-    too). A value between 0 and 1 is the share of a voxel that is occupied. ``write`` makes .npz files with the arrays
+    too), and meshes, whose volume is filled with voxels (`meshes.Mesh.voxels`). A value between 0 and 1 is the share of
+    a voxel that is occupied. For other numbers, such as counts, set ``occupied_above``: voxels above it are occupied,
+    all others empty. ``up`` is the axis of the files that points up. ``write`` makes .npz files with the arrays
     ``voxels`` (uint8, occupancy above ``threshold``) and ``occupancy`` (float16), or one mesh (.ply, .obj, .glb, .stl,
     .off) of the surface where the occupancy is ``threshold``, by marching cubes.
     """
@@ -37,6 +37,8 @@ class VoxelCodec:
     size: int = 24
     mean: float = 0.0
     threshold: float = 0.5
+    up: Up = "z"
+    occupied_above: float | None = None
 
     def occupancy(self, x: Tensor) -> Tensor:
         """Events [N, 1, S, S, S] as occupancies [N, S, S, S], not limited to 0 and 1."""
@@ -47,6 +49,10 @@ class VoxelCodec:
         return occupancy[:, None].float() - self.mean
 
     def read(self, path: Path) -> Batch:
+        if path.suffix.lower() in MESHES:
+            mesh = read_mesh(path, self.up)
+            solid = torch.from_numpy(mesh.voxels(self.size)[None].astype(np.float32))
+            return Batch(self.events(solid), index=torch.arange(1), meta={"closed": np.array([mesh.closed])})
         array = _array(path, "voxels")
         grids = array[None] if array.ndim == 3 else array
         side = (self.size,) * 3
@@ -57,11 +63,19 @@ class VoxelCodec:
             )
         values = grids.astype(np.float32)
         for row, grid in enumerate(values):
-            if not np.isfinite(grid).all() or grid.min() < 0 or grid.max() > 1:
-                raise DataError(f"{printable(path)}, grid {row}: occupancies must be from 0 to 1; divide counts first")
+            if not np.isfinite(grid).all():
+                raise DataError(f"{printable(path)}, grid {row}: a value is not finite")
+            if self.occupied_above is not None:
+                grid[:] = grid > self.occupied_above
+            if grid.min() < 0 or grid.max() > 1:
+                raise DataError(
+                    f"{printable(path)}, grid {row}: occupancies must be from 0 to 1; for other numbers, set "
+                    "occupied_above"
+                )
             if grid.max() <= self.threshold:
                 raise DataError(f"{printable(path)}, grid {row}: it is empty: no occupancy is above {self.threshold:g}")
-        return Batch(self.events(torch.from_numpy(values)), index=torch.arange(len(values)))
+        turned = np.ascontiguousarray(upright_grids(values, self.up))
+        return Batch(self.events(torch.from_numpy(turned)), index=torch.arange(len(values)))
 
     def write(self, x: Tensor, path: Path, batch: Batch | None = None) -> None:
         occupancy = self.occupancy(x.detach().cpu()).clamp(0, 1)
@@ -94,16 +108,22 @@ class VoxelCodec:
 class CloudCodec:
     """Codec for point clouds of ``points`` points in the cube [-1, 1]^3, whose last coordinate points up.
 
-    ``read`` takes .npz and .npy files with one array [P, 3] or [N, P, 3]. Clouds are centred on their bounding box and
-    scaled so that its longest side is 2; of more than ``points`` points, a fixed random subset is taken. ``write``
+    ``read`` takes .npz and .npy files with one array [P, 3] or [N, P, 3], of which a fixed random subset of ``points``
+    points is taken, and meshes, whose surface is sampled uniformly with a fixed seed. Shapes are centred on their
+    bounding box and scaled so that its longest side is 2. ``up`` is the axis of the files that points up. ``write``
     makes .npz files with the array ``points`` and .ply files (text) of one cloud.
     """
 
     name: ClassVar[str] = "shape3d/clouds"
 
     points: int = 512
+    up: Up = "z"
 
     def read(self, path: Path) -> Batch:
+        if path.suffix.lower() in MESHES:
+            mesh = read_mesh(path, self.up)
+            cloud = torch.from_numpy(mesh.surface(self.points, np.random.default_rng(0))[None]).float()
+            return Batch(cloud, index=torch.arange(1), meta={"closed": np.array([mesh.closed])})
         array = _array(path, "points")
         clouds = array[None] if array.ndim == 2 else array
         if clouds.ndim != 3 or clouds.shape[2] != 3 or len(clouds) == 0 or clouds.shape[1] < self.points:
@@ -119,7 +139,7 @@ class CloudCodec:
         values = (values - (low + high) / 2) / ((high - low).max(2, keepdims=True) / 2)
         if values.shape[1] > self.points:
             values = values[:, np.random.default_rng(0).permutation(values.shape[1])[: self.points]]
-        return Batch(torch.from_numpy(values), index=torch.arange(len(values)))
+        return Batch(torch.from_numpy(upright(values, self.up)), index=torch.arange(len(values)))
 
     def write(self, x: Tensor, path: Path, batch: Batch | None = None) -> None:
         clouds = x.detach().cpu().numpy().astype(np.float32)
@@ -150,31 +170,12 @@ class CloudCodec:
         return torch.stack([draw_clouds(x, 360 * t / ANGLES) for t in range(ANGLES)], 1)
 
 
-def write_mesh(occupancy: NDArray[np.floating[Any]], path: Path, threshold: float) -> None:
-    """Write the surface of a grid [S, S, S] where the occupancy is ``threshold``, scaled to the cube [-1, 1]^3.
-
-    Errors: `MissingData` without scikit-image and trimesh, `DataError` if nothing is above the threshold.
-    """
-    try:
-        import trimesh
-        from skimage.measure import marching_cubes
-    except ImportError as error:
-        raise MissingData(
-            f'{printable(path)}: meshes need scikit-image and trimesh: pip install "ebmsuite-shape3d[meshes]"'
-        ) from error
-    if occupancy.max() <= threshold:
-        raise DataError(f"{printable(path)}: no occupancy is above the threshold {threshold:g}, so there is no surface")
-    padded = np.pad(occupancy.astype(np.float32), 1)
-    corners, faces, _, _ = marching_cubes(padded, threshold)
-    mesh = trimesh.Trimesh((corners - 0.5) / len(occupancy) * 2 - 1, faces)
-    with replacing(path) as aside:
-        mesh.export(str(aside), file_type=path.suffix.lower()[1:])
-
-
 def _array(path: Path, key: str) -> NDArray[Any]:
     """The array of an .npy file, or that named ``key``, or the only one, of an .npz file."""
     if path.suffix.lower() not in (".npz", ".npy"):
-        raise DataError(f'{printable(path)}: it must be an .npz or .npy file, not "{path.suffix}"')
+        raise DataError(
+            f'{printable(path)}: it must be .npz, .npy or a mesh ({", ".join(MESHES)}), not "{path.suffix}"'
+        )
     try:
         found = np.load(path, allow_pickle=False)
         if isinstance(found, np.ndarray):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial import KDTree
 from torch import Tensor
 
 __all__ = ["chamfer", "earth_mover", "jensen_shannon"]
@@ -12,11 +15,14 @@ __all__ = ["chamfer", "earth_mover", "jensen_shannon"]
 def chamfer(a: Tensor, b: Tensor) -> Tensor:
     """The Chamfer distances [n, m] of clouds a [n, P, 3] and b [m, Q, 3]: the mean squared distance to the nearest
     point of the other cloud, added over both ways."""
-    rows = []
-    for cloud in a.float():
-        squares = _squares(cloud.expand(len(b), -1, -1), b.float())
-        rows.append(squares.amin(2).mean(1) + squares.amin(1).mean(1))
-    return torch.stack(rows)
+    ours, theirs = ([(x, KDTree(x)) for x in clouds.double().cpu().numpy()] for clouds in (a, b))
+    found = [[_nearest(x, other) + _nearest(y, tree) for y, other in theirs] for x, tree in ours]
+    return torch.tensor(found, dtype=torch.float64)
+
+
+def _nearest(points: NDArray[np.float64], tree: KDTree) -> float:
+    """The mean squared distance from points to the nearest point of a tree."""
+    return float(np.square(tree.query(points)[0]).mean())
 
 
 def earth_mover(a: Tensor, b: Tensor) -> Tensor:
@@ -44,8 +50,3 @@ def _histogram(clouds: Tensor, cells: int) -> Tensor:
     at = ((clouds.reshape(-1, 3).double() + 1) / 2 * cells).long().clamp(0, cells - 1)
     counts = torch.bincount((at[:, 0] * cells + at[:, 1]) * cells + at[:, 2], minlength=cells**3).double()
     return counts / counts.sum()
-
-
-def _squares(a: Tensor, b: Tensor) -> Tensor:
-    """Squared distances [m, P, Q], with exact zeros for equal points."""
-    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist").square()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from ebmsuite.errors import RecipeError
 
-__all__ = ["OBJECT", "resized", "surface_points", "voxels_of"]
+__all__ = ["OBJECT", "resized", "solid", "surface_points", "voxels_of"]
 
 OBJECT = 24
 """The side of the cube that holds an object in a grid of 30^3."""
@@ -41,6 +42,13 @@ def voxels_of(points: NDArray[np.floating], size: int) -> NDArray[np.bool_]:
     grids = np.zeros((len(points), size, size, size), bool)
     grids[np.arange(len(points))[:, None], at[..., 0], at[..., 1], at[..., 2]] = True
     return grids
+
+
+def solid(shell: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A grid [S, S, S] of surface voxels with its gaps of one voxel closed and its inside filled."""
+    closed = ndimage.binary_closing(np.pad(shell, 2))
+    filled: NDArray[np.bool_] = ndimage.binary_fill_holes(closed)[2:-2, 2:-2, 2:-2]
+    return filled
 
 
 def surface_points(grid: NDArray[np.bool_], n: int, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -75,37 +75,37 @@ class PointNet(nn.Module):
     per feature, so f stays invariant to the order of points and takes any number of them.
     """
 
-    def __init__(self, local: Sequence[int], pooled: Sequence[int], activation: str, norm: bool, per: int) -> None:
+    def __init__(self, local: Sequence[int], pooled: Sequence[int], activation: str, norm: bool, per: float) -> None:
         super().__init__()
         self.act, self.per = ACTIVATIONS[activation](), per
         widths = [3, *local]
-        self.local = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.local: Sequence[nn.Linear] = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))  # type: ignore[assignment]
         self.norms = nn.ModuleList(_PointNorm(b) if norm else nn.Identity() for b in local)
         widths = [local[-1], *pooled, 1]
         self.pooled = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
 
     def forward(self, x: Tensor) -> Tensor:
-        points, h = x.shape[1], x
+        points, h = x.shape[1], x.transpose(1, 2)  # [B, features, P]: torch normalises the last axis in one pass
         for layer, norm in zip(self.local, self.norms, strict=True):
-            new = self.act(norm(layer(h)))
+            weight, bias = layer.weight.expand(len(h), -1, -1), layer.bias.unsqueeze(1)
+            new = self.act(norm(torch.baddbmm(bias, weight, h)))
             h = h + new if new.shape == h.shape else new  # a layer whose width repeats is residual
-        g = h.mean(1)
-        for layer in self.pooled[:-1]:
-            g = self.act(layer(g))
+        g = h.mean(2)
+        for dense in self.pooled[:-1]:
+            g = self.act(dense(g))
         f: Tensor = self.pooled[-1](g).squeeze(1) * (points / self.per)
         return f
 
 
 class _PointNorm(nn.Module):
-    """Normalisation over the points of a cloud, with a scale and a shift per feature."""
+    """Normalisation of features [B, features, P] over the points of a cloud, with a scale and a shift per feature."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
         self.scale, self.shift = nn.Parameter(torch.ones(features)), nn.Parameter(torch.zeros(features))
 
     def forward(self, h: Tensor) -> Tensor:
-        variance, mean = torch.var_mean(h, 1, correction=0, keepdim=True)
-        return (h - mean) * (variance + 1e-5).rsqrt() * self.scale + self.shift
+        return F.instance_norm(h, weight=self.scale, bias=self.shift)
 
 
 def pointnet(
@@ -115,7 +115,7 @@ def pointnet(
     activation: Literal["relu", "gelu", "silu"] = "relu",
     norm: bool = True,
     reference_sd: float = 0.3,
-    per: int = 2048,
+    per: float = 2048,
 ) -> Tilted:
     """Generative PointNet, E(X) = |X|^2 / 2 s^2 - f(X). The defaults are the published medium network.
 
@@ -125,7 +125,7 @@ def pointnet(
     """
     if len(event.shape) != 2 or event.shape[1] != 3:
         raise RecipeError(f"shape3d/pointnet: events must be points [P, 3], got {list(event.shape)}")
-    if min(*local, *pooled, per) < 1:
+    if min(*local, *pooled) < 1 or per <= 0:
         raise RecipeError("shape3d/pointnet: widths and per must be positive")
     return Tilted(PointNet(local, pooled, activation, norm, per), Gaussian(event, sd=reference_sd))
 

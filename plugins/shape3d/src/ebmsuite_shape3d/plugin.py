@@ -33,6 +33,7 @@ def ebm_datasets() -> list[Component]:
         ),
         Component("shape3d/points", at + "clouds:points", "the embedded point clouds of furniture"),
         Component("shape3d/grids", at + "clouds:grids", "voxel grids of the embedded point clouds"),
+        Component("shape3d/folder", at + "folder:folder", "a folder of your meshes, point clouds or grids"),
     ]
 
 
@@ -94,6 +95,11 @@ def ebm_recipes() -> list[Component]:
             at + "modelnet10-recovery.yaml",
             "recovery of hidden voxels of ModelNet10 with a clamped energy",
             "xie2018voxel",
+        ),
+        Component(
+            "shape3d/modelnet10-filling",
+            at + "modelnet10-filling.yaml",
+            "the same recovery by a network of equal size without an energy, a baseline",
         ),
     ]
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import unicodedata
 from pathlib import Path
 
+from ebmsuite.dataset import drawn_split
 from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.files import printable
 from ebmsuite_image.data.pictures import Files, Pictures, check_split
@@ -13,7 +12,6 @@ from ebmsuite_image.folders import Found, Invalid, find
 
 __all__ = ["Folder"]
 
-_UP_TO = {"train": 0.90, "valid": 0.95, "test": 1.0}
 _SPLIT_OF = {"train": "train", "valid": "valid", "val": "valid", "validation": "valid", "test": "test"}
 """Names of sub-folders that are splits (upper or lower case), and the split of each."""
 
@@ -84,7 +82,7 @@ def _split(found: Found, split: str) -> tuple[Found, str]:
                 f"{folder} is divided into the sub-folders {subs}; it holds no picture of the split {split}"
             )
         return chosen, f'the sub-folder "{named[split]}"'
-    chosen = found.chosen(lambda name: _drawn(name) == split)
+    chosen = found.chosen(lambda name: drawn_split(name) == split)
     if not chosen.names:
         raise DataError(
             f"{folder}: none of its {n} pictures falls into the split {split}; add pictures, or divide them among "
@@ -92,10 +90,3 @@ def _split(found: Found, split: str) -> tuple[Found, str]:
         )
     note = f"{len(chosen.names):,} of {n:,} pictures are in the split {split}, chosen by their names"
     return chosen, note + "".join(f'; the sub-folder "{top}" is not taken as a split' for top in named.values())
-
-
-def _drawn(name: str) -> str:
-    """The split of a picture by a hash of its name."""
-    key = unicodedata.normalize("NFC", name).encode("utf-8", "surrogateescape")
-    share = int.from_bytes(hashlib.sha256(key).digest()[:8], "big") / 2**64
-    return next(split for split, end in _UP_TO.items() if share < end or split == "test")

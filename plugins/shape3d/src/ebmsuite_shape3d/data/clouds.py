@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from ebmsuite.dataset import InMemory
 from ebmsuite.errors import RecipeError
 from ebmsuite_shape3d.codec import CloudCodec, VoxelCodec
 from ebmsuite_shape3d.data.modelnet import CATEGORIES, Split, modelnet10_voxels
-from ebmsuite_shape3d.grids import surface_points, voxels_of
+from ebmsuite_shape3d.grids import solid, surface_points, voxels_of
 
 __all__ = ["grids", "modelnet10_points", "points"]
 
@@ -23,39 +24,50 @@ SPLITS: dict[str, slice] = {"train": slice(0, 135), "valid": slice(135, 155), "t
 BOX = (-1.0, 1.0)
 
 
-def points(split: Split = "train", count: int = 512) -> InMemory:
+def points(split: Split = "train", count: int = 512, categories: tuple[str, ...] = ()) -> InMemory:
     """The embedded clouds [count, 3] of furniture: 135 train, 20 valid and 20 test, each from another model.
+
+    ``categories`` keeps those of some categories only, such as [chair]; their labels are approximate.
 
     Clouds are centred on their bounding box, whose longest side is 2; the last coordinate points up. ``count`` of the
     512 stored points, the first ones, are used.
     """
     if not 1 <= count <= 512:
         raise RecipeError(f"count: the embedded clouds have 512 points, got {count}")
-    clouds, names = _embedded(split)
+    clouds, names = _embedded(split, categories)
     dataset = InMemory(
         torch.from_numpy(clouds[:, :count]), range=BOX, codec=CloudCodec(points=count), meta={"name": names}
     )
-    dataset.note = f"{len(names)} {split} clouds of 175 CC0 models of SweetHome3D"
+    dataset.note = f"{len(names)} {split} clouds of 175 CC0 models of SweetHome3D{_of(categories)}"
     return dataset
 
 
-def grids(split: Split = "train", size: int = 12) -> InMemory:
-    """The voxels that hold points of the embedded clouds: surfaces, as events [1, size, size, size].
+def grids(split: Split = "train", size: int = 12, categories: tuple[str, ...] = ()) -> InMemory:
+    """The embedded clouds as solid grids, events [1, size, size, size]: the voxels that hold points, and their inside.
 
-    Events are occupancies less the mean of the training grids.
+    Events are occupancies less the mean of the training grids. ``categories`` is that of `points`.
     """
     if not 4 <= size <= 32:
         raise RecipeError(f"size: must be from 4 to 32 voxels for clouds of 512 points, got {size}")
-    mean = float(voxels_of(_embedded("train")[0], size).mean())
-    clouds, names = _embedded(split)
+    (clouds, names), (training, _) = _embedded(split, categories), _embedded("train", categories)
+    mean = float(_solids(training, size).mean())
     dataset = InMemory(
-        torch.from_numpy(voxels_of(clouds, size).astype(np.float32))[:, None] - mean,
+        torch.from_numpy(_solids(clouds, size))[:, None] - mean,
         range=(-mean, 1 - mean),
         codec=VoxelCodec(size=size, mean=mean),
         meta={"name": names},
     )
-    dataset.note = f"{len(names)} {split} clouds of 175 CC0 models of SweetHome3D as grids of {size}^3"
+    dataset.note = f"{len(names)} {split} grids of 175 CC0 models of SweetHome3D{_of(categories)}, {size}^3"
     return dataset
+
+
+def _solids(clouds: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    shells = voxels_of(clouds, size)
+    return np.stack([solid(shell) for shell in shells]).astype(np.float32) if len(shells) else shells.astype(np.float32)
+
+
+def _of(categories: tuple[str, ...]) -> str:
+    return f" ({', '.join(categories)})" if categories else ""
 
 
 def modelnet10_points(
@@ -72,9 +84,9 @@ def modelnet10_points(
     voxels = modelnet10_voxels(split, (category,), valid=valid)
     assert isinstance(voxels.codec, VoxelCodec)
     assert voxels.meta is not None
-    solid = voxels.codec.occupancy(voxels.x).numpy() > 0.5
+    inside = voxels.codec.occupancy(voxels.x).numpy() > 0.5
     rows = [int(name.rpartition("-")[2]) for name in voxels.meta["name"]]
-    clouds = [surface_points(grid, count, np.random.default_rng(row)) for grid, row in zip(solid, rows, strict=True)]
+    clouds = [surface_points(grid, count, np.random.default_rng(row)) for grid, row in zip(inside, rows, strict=True)]
     x = torch.from_numpy(np.stack(clouds)) if clouds else torch.zeros(0, count, 3)
     dataset = InMemory(x, range=BOX, codec=CloudCodec(points=count), meta=voxels.meta)
     dataset.skipped = voxels.skipped
@@ -82,18 +94,25 @@ def modelnet10_points(
     return dataset
 
 
-def _embedded(split: str) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
-    clouds, names = _stored()
+def _embedded(split: str, categories: tuple[str, ...]) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
+    """Clouds and the names of their models."""
+    stored = _stored()
     if split not in SPLITS:
         raise RecipeError(f'split: "{split}" must be one of {list(SPLITS)}')
-    rows = np.random.default_rng(0).permutation(len(clouds))[SPLITS[split]]
-    return clouds[rows], names[rows]
+    known = stored["class_names"].tolist()
+    if unknown := [name for name in categories if name not in known]:
+        raise RecipeError(f"categories: {unknown} must be names of {known}")
+    rows = np.random.default_rng(0).permutation(len(stored["points"]))[SPLITS[split]]
+    wanted = [known.index(name) for name in categories or known]
+    rows = rows[np.isin(stored["labels"][rows], wanted)]
+    clouds: NDArray[np.float32] = stored["points"][rows].astype(np.float32) / np.float32(127)
+    return clouds, stored["models"][rows]
 
 
 @functools.cache
-def _stored() -> tuple[NDArray[np.float32], NDArray[np.str_]]:
+def _stored() -> dict[str, NDArray[Any]]:
     with (
         importlib.resources.files(__package__).joinpath("sweethome3d.npz").open("rb") as file,
         np.load(file, allow_pickle=False) as stored,
     ):
-        return stored["points"].astype(np.float32) / 127, stored["models"]
+        return dict(stored)

@@ -44,6 +44,8 @@ class Generate:
             raise UserError("shape3d/generate draws new shapes: leave out the input")
         if self.n < 1 or self.neighbours < 0:
             raise UserError(f"n must be at least 1 and neighbours not negative, got {self.n}, {self.neighbours}")
+        if not 0 < self.threshold < 1:
+            raise UserError(f"threshold: must be an occupancy between 0 and 1, got {self.threshold:g}")
         codec = model.codec
         if not isinstance(codec, VoxelCodec | CloudCodec):
             raise UserError("shape3d/generate needs a model of voxel grids or point clouds")
