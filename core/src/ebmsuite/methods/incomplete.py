@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -28,7 +29,9 @@ class IncompleteLikelihood(Trainer):
         d/dtheta log p(x_known) = E_p(x)[dE/dtheta] - E_p(x_hidden | x_known)[dE/dtheta]
 
     The phase ``recovered`` draws the hidden coordinates with the known ones fixed. With the chains ``memory``, the
-    chains of each example continue from their last states. Each phase may have several chains per example.
+    chains of each example continue from their last states. Each phase may have several chains per example. The examples
+    that the phase ``negative`` sees are recovered ones (of the first chain), so that chains of kind "data" are
+    contrastive divergence from them.
 
     `recover` gives the mean, over the chains of an example, of the states at ``recovery_draws`` equally spaced steps;
     the last is step ``recovery_steps``. Outside learning, a recovery starts new chains. With ``continued`` it continues
@@ -58,7 +61,8 @@ class IncompleteLikelihood(Trainer):
         data, energy = batches["data"], self.players["energy"]
         # recovery and synthesis
         recovered = self.phases["recovered"].draw(data, rng, _given(data))
-        negative = self.phases["negative"].draw(data, rng, data.condition)
+        completed = dataclasses.replace(data, x=recovered.x[:: recovered.per_row])
+        negative = self.phases["negative"].draw(completed, rng, data.condition)
         # analysis
         plus = recovered.rows(energy(recovered.x, recovered.condition.get("inner")))
         minus = negative.rows(energy(negative.x, negative.condition))
