@@ -42,6 +42,7 @@ from ebmsuite_image.tasks.interpolate import Interpolate
 from ebmsuite_image.tasks.reconstruct import Reconstruct
 
 MNIST = Path(os.environ.get("EBMSUITE_DATA", "")) / "image" / "mnist.npz"
+SHORT_RUN = "image/digits-short-run"
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -198,7 +199,7 @@ def vae_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pixel_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny = ("energy.width=2", "negative.steps=2", "budget.steps=1", "budget.batch=4", "metrics=[]", "render=[]")
-    return train("image/digits", *tiny, out=tmp_path_factory.mktemp("pixel") / "run", quiet=True)
+    return train(SHORT_RUN, *tiny, out=tmp_path_factory.mktemp("pixel") / "run", quiet=True)
 
 
 @pytest.fixture
@@ -352,7 +353,7 @@ def test_a_score_sees_no_label(tmp_path: Path) -> None:
     data = "data.data={name: image/digits-anomaly, held_out: 9, protocol: standard, conditional: true}"
     tiny = (data, "negative.steps=1", "budget.steps=1", "budget.batch=4", "metrics=[]", "render=[]", watched_by())
     players = "players.energy={name: image/convnet-classes, width: 2}"
-    joint = load(train("image/digits", *tiny, players, "trainer={name: joint-classifier}", out=tmp_path / "joint"))
+    joint = load(train(SHORT_RUN, *tiny, players, "trainer={name: joint-classifier}", out=tmp_path / "joint"))
     batch = next(rows(joint.data["test"], 30))
     assert batch.condition is not None
     scores = decide(joint, batch, generator(), "energy")["score"]
@@ -361,7 +362,7 @@ def test_a_score_sees_no_label(tmp_path: Path) -> None:
     assert not torch.allclose(scores, energy(batch.x, batch.condition))
     found = AnomalyDetection(decision="energy")(joint, joint.data, generator(), 200)
     assert 0 <= found["auroc"].value <= 1
-    told = load(train("image/digits", *tiny, "players.energy={name: mlp, width: 4}", out=tmp_path / "told"))
+    told = load(train(SHORT_RUN, *tiny, "players.energy={name: mlp, width: 4}", out=tmp_path / "told"))
     with pytest.raises(UserError, match="labels, which an anomaly score must not depend on"):
         decide(told, batch, generator(), "energy")
 

@@ -195,7 +195,18 @@ def ebm_renderers() -> list[Component]:
 def ebm_recipes() -> list[Component]:
     prefix = "ebmsuite_image:recipes/"
     return [
-        Component("image/digits", prefix + "digits.yaml", "short-run MCMC on the embedded digits", "nijkamp2019"),
+        Component(
+            "image/digits",
+            prefix + "digits.yaml",
+            "a latent energy and an energy of pixels on the embedded digits",
+            "xiao2021",
+        ),
+        Component(
+            "image/digits-short-run",
+            prefix + "digits-short-run.yaml",
+            "short-run MCMC on the embedded digits",
+            "nijkamp2019",
+        ),
         Component("image/mnist-short-run", prefix + "mnist-short-run.yaml", "short-run MCMC on MNIST", "nijkamp2019"),
         Component(
             "image/mnist-persistent", prefix + "mnist-persistent.yaml", "persistent chains on MNIST", "grathwohl2020"
