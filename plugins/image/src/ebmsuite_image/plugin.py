@@ -33,6 +33,10 @@ def ebm_energies() -> list[Component]:
         ),
         Component("image/mlp", "ebmsuite.nets.mlp:mlp_energy", "multilayer perceptron for small images"),
         Component("image/resnet", prefix + "resnet:resnet", "spectrally normalised residual network", "du2019"),
+        Component(
+            "image/convnet-levels", prefix + "convnet:convnet_levels", "the five-layer ConvNet, told the noise level"
+        ),
+        Component("image/resnet-levels", prefix + "resnet:resnet_levels", "residual network, told the noise level"),
     ]
 
 
@@ -206,6 +210,23 @@ def ebm_recipes() -> list[Component]:
             prefix + "digits-short-run.yaml",
             "short-run MCMC on the embedded digits",
             "nijkamp2019",
+        ),
+        *(
+            Component(f"image/digits-{name}", f"{prefix}digits-{name}.yaml", f"{method} on the embedded digits", paper)
+            for name, method, paper in (
+                ("persistent", "persistent chains", "du2019"),
+                ("cooperative", "cooperative learning", "xie2018"),
+                ("variational-cooperative", "cooperative learning with an auto-encoder", "xiezheng2021"),
+                ("divergence-triangle", "the divergence triangle", "han2019"),
+                ("joint-vae", "an auto-encoder and an energy of (x, z)", "han2020"),
+                ("multi-grid", "multi-grid learning", "gao2018"),
+                ("coarse-to-fine", "coarse-to-fine learning", "zhao2021"),
+                ("recovery", "diffusion recovery likelihood", "gao2021"),
+                ("cooperative-recovery", "cooperative diffusion recovery", "zhu2024"),
+                ("energy-matching", "energy matching", "balcerak2025"),
+                ("dsm", "denoising score matching of pixels", "song2019"),
+                ("fce", "flow contrastive estimation", "gao2020"),
+            )
         ),
         Component("image/mnist-short-run", prefix + "mnist-short-run.yaml", "short-run MCMC on MNIST", "nijkamp2019"),
         Component(
