@@ -181,7 +181,7 @@ def _method(name: str) -> Case:
         metric={"name": "image/quality", "features": CLASSIFIER},
         score="fid",
         better="lower",
-        n={"quick": 500},
+        n={"quick": 500, "full": 500},
         settings=METHOD_SETTINGS.get(name, {}),
         baselines={
             **({} if without_chains else {"start of its chains": start}),
