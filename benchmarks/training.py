@@ -1,6 +1,6 @@
 """Time of a complete learning step relative to its lower bound (the floor), and its peak memory.
 
-digits  the recipe image/digits: a ConvNet on 1x28x28, chains from noise
+digits  the recipe image/digits-short-run: a ConvNet on 1x28x28, chains from noise
 rings   the recipe toy/rings: a multilayer perceptron in 2-D, persistent chains
 
 The floor is K x (forward + input gradient) at the points of a chain, plus one forward and backward pass over twice the
@@ -30,7 +30,7 @@ from ebmsuite.space import Batch
 
 FLOOR, OURS, PEER = "floor: K gradients + one update's passes", "ours", "torchebm: ContrastiveDivergence"
 CASES = {
-    "digits": ("image/digits", {OURS: (), "ours, bf16": ("precision=bf16",)}),
+    "digits": ("image/digits-short-run", {OURS: (), "ours, bf16": ("precision=bf16",)}),
     "rings": ("toy/rings", {OURS: (), "ours, compiled": ("fast=compiled",)}),
 }
 """Case -> the recipe, and the changes to it for each of our rows."""

@@ -10,12 +10,13 @@ import torch
 from torch import nn
 
 from ebmsuite.density import Gaussian, Uniform
-from ebmsuite.energy import Tilted
-from ebmsuite.errors import RecipeError
-from ebmsuite.space import Space
-from ebmsuite_image.energies.convnet import convnet, convnet_classes
+from ebmsuite.energy import NoiseConditional, Tilted
+from ebmsuite.errors import RecipeError, UserError
+from ebmsuite.nets.convnet import ConditionScale
+from ebmsuite.space import TIME_EMBEDDING, Space
+from ebmsuite_image.energies.convnet import convnet, convnet_classes, convnet_levels
 from ebmsuite_image.energies.nonlocal_net import NonLocal, nonlocal_net
-from ebmsuite_image.energies.resnet import NormedConv, resnet
+from ebmsuite_image.energies.resnet import NormedConv, resnet, resnet_levels
 
 Make = Callable[..., Tilted]
 NETS: list[tuple[Make, dict[str, object]]] = [
@@ -221,3 +222,53 @@ def test_attention_is_the_formula_and_starts_as_the_identity() -> None:
 def test_events_that_do_not_fit(make: Make, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(RecipeError, match=message):
         make(Space(shape))
+
+
+# -- conditions --------------------------------------------------------------------------------------------------------
+
+
+def awake(net: nn.Module) -> nn.Module:
+    """The net with maps of the condition that are not zero, as they are at the start."""
+    for module in net.modules():
+        if isinstance(module, ConditionScale):
+            nn.init.normal_(module.linear.weight)
+    return net.eval()
+
+
+@pytest.mark.parametrize("make", [convnet, resnet], ids=["convnet", "resnet"])
+def test_a_class_and_a_noise_level_change_the_energy(make: Make) -> None:
+    """Each row has its own condition; before learning it makes no difference."""
+    event, labels = Space((1, 16, 16)), Space((), kind="label", classes=3)
+    small = {"width": 4} if make is convnet else {"width": 4, "blocks": (1, 1)}
+    energy = make(event, **small, condition=(TIME_EMBEDDING, labels)).eval()
+    x, time, classes = torch.randn(1, 1, 16, 16).expand(4, -1, -1, -1), torch.rand(4, 8), torch.tensor([0, 1, 2, 2])
+    time[3] = time[2]
+    torch.testing.assert_close(energy(x, (time, classes)), energy(x[:1], (time[:1], classes[:1])).expand(4))
+    awake(energy)
+    values = energy(x, (time, classes)).tolist()
+    assert len(set(values[:3])) == 3
+    assert values[2] == pytest.approx(values[3], rel=1e-5)
+    torch.testing.assert_close(energy(x[:2], (time[:2], classes[:2])), energy(x, (time, classes))[:2])
+    with pytest.raises(UserError, match="this net is conditional"):
+        energy(x, time)
+    plain = make(event, **small)
+    assert count(energy) - count(plain) == sum(
+        p.numel() for m in energy.modules() if isinstance(m, ConditionScale) for p in m.parameters()
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "small"), [(convnet_levels, {"width": 4}), (resnet_levels, {"width": 4, "blocks": (1, 1)})],
+    ids=["convnet", "resnet"],
+)  # fmt: skip
+def test_nets_that_are_told_the_noise(make: Callable[..., NoiseConditional], small: dict[str, object]) -> None:
+    energy = make(Space((1, 16, 16)), 0.1, 2.0, sd=0.5, **small)
+    awake(energy)
+    x = torch.randn(1, 1, 16, 16).expand(2, -1, -1, -1)
+    first, second = energy(x, torch.tensor([0.1, 1.0])).tolist()
+    assert first != second
+    assert energy(x).tolist() == pytest.approx([first] * 2, rel=1e-5)
+    with pytest.raises(RecipeError, match=r"image/\w+-levels.low: .* 0 < low < high"):
+        make(Space((1, 16, 16)), 2.0, 0.1, **small)
+    with pytest.raises(RecipeError, match=r"image/\w+-levels.sd: .* above 0"):
+        make(Space((1, 16, 16)), 0.1, 2.0, sd=0.0, **small)

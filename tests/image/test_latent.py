@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ebmsuite.cli import cli
 from ebmsuite.dataset import Dataset, InMemory, rows
 from ebmsuite.errors import RecipeError, UserError
+from ebmsuite.evaluation.protocol import HeldOut
 from ebmsuite.experiment.recipe import fill_metric, read_recipe
 from ebmsuite.experiment.train import train
 from ebmsuite.model import Model, load
@@ -31,10 +32,12 @@ from ebmsuite.plugins.registry import Registry, import_target
 from ebmsuite.plugins.testing import watched_by
 from ebmsuite.space import Batch, Space
 from ebmsuite.tasks.anomaly_scores import decide, usual
+from ebmsuite.tasks.infer import reconstruct
 from ebmsuite_image.codec import Pixels
 from ebmsuite_image.data.held_out_class import digits_anomaly, mnist_anomaly
 from ebmsuite_image.generators.deconv import TABLES, deconv, encoder
 from ebmsuite_image.metrics import AnomalyDetection, Mse
+from ebmsuite_image.metrics.baselines import baseline
 from ebmsuite_image.smoothing import smooth
 from ebmsuite_image.tasks.anomaly import Anomaly
 from ebmsuite_image.tasks.generate import Generate
@@ -42,6 +45,7 @@ from ebmsuite_image.tasks.interpolate import Interpolate
 from ebmsuite_image.tasks.reconstruct import Reconstruct
 
 MNIST = Path(os.environ.get("EBMSUITE_DATA", "")) / "image" / "mnist.npz"
+SHORT_RUN = "image/digits-short-run"
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -198,7 +202,7 @@ def vae_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def pixel_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny = ("energy.width=2", "negative.steps=2", "budget.steps=1", "budget.batch=4", "metrics=[]", "render=[]")
-    return train("image/digits", *tiny, out=tmp_path_factory.mktemp("pixel") / "run", quiet=True)
+    return train(SHORT_RUN, *tiny, out=tmp_path_factory.mktemp("pixel") / "run", quiet=True)
 
 
 @pytest.fixture
@@ -352,7 +356,7 @@ def test_a_score_sees_no_label(tmp_path: Path) -> None:
     data = "data.data={name: image/digits-anomaly, held_out: 9, protocol: standard, conditional: true}"
     tiny = (data, "negative.steps=1", "budget.steps=1", "budget.batch=4", "metrics=[]", "render=[]", watched_by())
     players = "players.energy={name: image/convnet-classes, width: 2}"
-    joint = load(train("image/digits", *tiny, players, "trainer={name: joint-classifier}", out=tmp_path / "joint"))
+    joint = load(train(SHORT_RUN, *tiny, players, "trainer={name: joint-classifier}", out=tmp_path / "joint"))
     batch = next(rows(joint.data["test"], 30))
     assert batch.condition is not None
     scores = decide(joint, batch, generator(), "energy")["score"]
@@ -361,7 +365,7 @@ def test_a_score_sees_no_label(tmp_path: Path) -> None:
     assert not torch.allclose(scores, energy(batch.x, batch.condition))
     found = AnomalyDetection(decision="energy")(joint, joint.data, generator(), 200)
     assert 0 <= found["auroc"].value <= 1
-    told = load(train("image/digits", *tiny, "players.energy={name: mlp, width: 4}", out=tmp_path / "told"))
+    told = load(train(SHORT_RUN, *tiny, "players.energy={name: mlp, width: 4}", out=tmp_path / "told"))
     with pytest.raises(UserError, match="labels, which an anomaly score must not depend on"):
         decide(told, batch, generator(), "energy")
 
@@ -558,8 +562,8 @@ def test_published_settings() -> None:
 
 @pytest.mark.parametrize("budget", ["full", "quick"])
 @pytest.mark.parametrize(
-    "name", ["svhn-latent", "cifar10-latent", "celeba-latent", "mnist-latent", "digits-latent", "digits-latent-dsm",
-             "digits-vae", "mnist-anomaly", "mnist-anomaly-vae", "mnist-anomaly-dsm"]
+    "name", ["svhn-latent", "cifar10-latent", "celeba-latent", "mnist-latent", "digits", "digits-latent",
+             "digits-latent-dsm", "digits-vae", "mnist-anomaly", "mnist-anomaly-vae", "mnist-anomaly-dsm"]
 )  # fmt: skip
 def test_every_recipe_is_complete(name: str, budget: str) -> None:
     recipe = read_recipe(f"image/{name}", Registry(), budget=budget)
@@ -581,3 +585,32 @@ def test_every_case_fits_its_recipe(budget: str) -> None:
             assert case.n[budget] == metric["n"]
             assert metric["every"] * (case.last - 1) <= recipe.budget.steps / 3  # the last third of learning
             assert recipe.data["data"]["held_out"] in (1, 4, 5, 7, 9)
+
+
+# -- what a model starts from, and what its generator can draw ---------------------------------------------------------
+
+
+def test_the_starts_of_the_chains_are_scored_beside_the_samples(model: Model, vae_run: Path, pixel_run: Path) -> None:
+    """Decoded latent vectors from the prior's start, or pixels from noise; a model without chains has none."""
+
+    def rng() -> torch.Generator:
+        return model.generator(5)
+
+    z = model.phases["prior"].chains.start(4, rng()).x
+    assert torch.equal(baseline("start", model.data, "test", model).sample(4, rng=rng()), model.decode(z, rng()))
+    pixels = load(pixel_run)
+    noise = pixels.phases["negative"].chains.start(4, rng()).x
+    assert torch.equal(baseline("start", pixels.data, "test", pixels).sample(4, rng=rng()), noise)
+    vae = load(vae_run)
+    with pytest.raises(UserError, match='has no phase "prior"'):
+        baseline("start", vae.data, "test", vae).sample(4, rng=rng())
+    with pytest.raises(UserError, match='of: "start" is about a trained model; this is object'):
+        baseline("start", model.data, "test", object())
+
+
+def test_reconstructions_are_of_examples_that_are_not_the_reference(vae_run: Path) -> None:
+    vae = load(vae_run)
+    made = baseline("reconstructed", vae.data, "test", vae).sample(4, rng=vae.generator(5))
+    source = vae.generator(5)
+    x = HeldOut(vae.data, "valid").sample(4, rng=source)
+    assert torch.equal(made, reconstruct(vae, Batch(x), source))

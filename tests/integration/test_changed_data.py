@@ -16,6 +16,7 @@ from ebmsuite.plugins.testing import watched_by
 
 QUIET = ("metrics=[]", "render=[]", watched_by("log"), "checkpoint.every=2", "log.every=2", "compute.fast=eager")
 MOLECULES = [f"{'C' * i}{end}" for end in ("N", "Cl", "C(C)N", "C(Cl)N") for i in range(1, 9)]
+SHORT_RUN = "image/digits-short-run"
 PICTURES = ("players.energy.width=4", "negative.steps=2", "budget.batch=8")
 STRINGS = (
     "density.embedding=8", "density.width=16", "density.longest=40", "budget.batch=8", "budget.steps=2",
@@ -68,7 +69,9 @@ def pictures(tmp_path: Path, n: int = 60) -> tuple[Path, Path]:
     for i in range(n):
         Image.fromarray(np.full((8, 8), 4 * i, np.uint8)).save(folder / f"{i:03}.png")
     data = f"data.data={{name: image/folder, path: {folder}, size: 16, channels: 1}}"
-    return folder, train("image/digits", data, *PICTURES, *QUIET, "budget.steps=2", out=tmp_path / "run", quiet=True)
+    return folder, train(
+        "image/digits-short-run", data, *PICTURES, *QUIET, "budget.steps=2", out=tmp_path / "run", quiet=True
+    )
 
 
 def test_a_folder_with_fewer_pictures_is_refused(tmp_path: Path) -> None:
@@ -102,6 +105,6 @@ def test_a_subset_of_a_public_data_set_is_not_the_whole(tmp_path: Path, monkeypa
     monkeypatch.setenv("EBMSUITE_DATA", str(tmp_path))
     write(2000)
     data = "data.data={name: image/mnist, size: 16}"
-    run = train("image/digits", data, *PICTURES, *QUIET, "budget.steps=2", out=tmp_path / "run", quiet=True)
+    run = train(SHORT_RUN, data, *PICTURES, *QUIET, "budget.steps=2", out=tmp_path / "run", quiet=True)
     write(500)
     refused(run, "450 examples, the run had 1,800")

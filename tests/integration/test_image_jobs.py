@@ -19,10 +19,18 @@ from ebmsuite.plugins.testing import watched_by
 from ebmsuite.values import plain
 from ebmsuite_image.data.folder import Folder
 
+SHORT_RUN = "image/digits-short-run"
 SMALL = (
     "energy.width=4", "negative.steps=3", "budget.steps=4", "budget.batch=8", "log.every=2", "metrics.0.n=40",
     "render.0.n=8", "render.0.chains=3", "checkpoint.every=2", "players.energy.activation=silu",
 )  # fmt: skip
+
+
+STAGES = (
+    "trainer.first=2", "trainer.second=1", "prior.steps=2", "negative.chains.size=16", "players.prior.width=8",
+    "generator.width=8", "encoder.width=8",
+)  # fmt: skip
+"""Small settings of the main job beyond those of `SMALL`."""
 
 
 def ebm(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -45,12 +53,14 @@ def _machine(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train("image/digits", *SMALL, "metrics=[]", out=tmp_path_factory.mktemp("image") / "run", quiet=True)
+    return train(
+        "image/digits-short-run", *SMALL, "metrics=[]", out=tmp_path_factory.mktemp("image") / "run", quiet=True
+    )
 
 
 @pytest.mark.slow
 def test_the_main_job_leaves_pictures_scores_and_a_page(capsys, tmp_path) -> None:
-    code, out, _ = ebm(capsys, "train", "image/digits", *SMALL, "--out", str(tmp_path / "run"), "--quiet")
+    code, out, _ = ebm(capsys, "train", "image/digits", *SMALL, *STAGES, "--out", str(tmp_path / "run"), "--quiet")
     assert code == 0
     folder = Path(out.strip())
     assert {f.name for f in (folder / "samples" / "step-00000004").iterdir()} == {"samples.png", "film.png", "film.gif"}
@@ -98,7 +108,7 @@ def test_a_corrupt_picture_in_a_folder_is_named(capsys, run, tmp_path) -> None:
     broken = Folder(pictures, size=28, channels=1).files.paths[7]
     broken.write_bytes(broken.read_bytes()[:60])
     code, _, err = ebm(
-        capsys, "train", "image/digits", *SMALL, "metrics=[]",
+        capsys, "train", SHORT_RUN, *SMALL, "metrics=[]",
         f"data.data={{name: image/folder, path: {pictures}, size: 28, channels: 1}}",
         "budget.batch=36", "--out", str(tmp_path / "run"), "--quiet",
     )  # fmt: skip
@@ -116,14 +126,18 @@ def test_a_corrupt_picture_in_a_folder_is_named(capsys, run, tmp_path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-@pytest.mark.parametrize("name", ["digits", "mnist-persistent", "mnist-convergent"])
-def test_runs_on_pictures_resume_exactly(name: str, tmp_path) -> None:
-    """Nets in channels-last, buffers of pictures, averages: bit for bit."""
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [("digits", STAGES), ("digits-short-run", ()), ("mnist-persistent", ()), ("mnist-convergent", ())],
+)
+def test_runs_on_pictures_resume_exactly(name: str, more: tuple[str, ...], tmp_path) -> None:
+    """Nets in channels-last, buffers of pictures, averages, three stages: bit for bit."""
     changes = [
+        *more,
         "budget.steps=6", "budget.batch=8", "energy.width=4", "negative.steps=2", "metrics=[]", "render=[]",
         "checkpoint.every=4", "data.data={name: image/digits, size: 32}", watched_by(),
     ]  # fmt: skip
-    if name != "digits":
+    if name.startswith("mnist"):
         changes += ["chains.size=16", "energy.lr=0.001"]
     registry = Registry()
     recipe = read_recipe(f"image/{name}", registry, changes)
@@ -132,12 +146,12 @@ def test_runs_on_pictures_resume_exactly(name: str, tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    "recipe", ["mnist-short-run", "mnist-persistent", "mnist-convergent", "cifar10-short-run", "digits"]
+    "recipe", ["mnist-short-run", "mnist-persistent", "mnist-convergent", "cifar10-short-run", "digits-short-run"]
 )
 @pytest.mark.parametrize("budget", ["full", "quick"])
 def test_every_recipe_is_complete(recipe: str, budget: str) -> None:
     resolved = read_recipe(
-        f"image/{recipe}", Registry(), budget=budget if recipe != "digits" or budget == "full" else None
+        f"image/{recipe}", Registry(), budget=budget if recipe != "digits-short-run" or budget == "full" else None
     )
     assert resolved.budget.steps >= (100_000 if budget == "full" else 1)
 

@@ -428,3 +428,17 @@ def test_conditionals_of_a_correlated_normal_are_exact() -> None:
 def test_recipes_of_recovery_and_refinement_can_be_read(name: str) -> None:
     recipe = read_recipe(name, Registry(), ["budget.steps=1"], "quick")
     assert read_recipe(yaml.safe_load(recipe.as_yaml()), Registry()) == recipe
+
+
+@pytest.mark.parametrize("recipe", ["cooperative", "fce", "energy-matching"])
+def test_the_picture_shows_chains_that_a_trainer_starts(recipe: str, tmp_path: Path) -> None:
+    """Their starts are draws of the generator, of the flow or of the transport."""
+    small = ("budget.steps=1", "budget.batch=8", "metrics=[]", "players.energy.width=4", watched_by())
+    render = "render=[{name: toy/picture, n: 20, grid: 16, chains: 3, steps: 2}]"
+    run = train(f"toy/{recipe}", *small, render, out=tmp_path / "run", quiet=True)
+    assert (run / "samples" / "step-00000001" / "picture.png").stat().st_size > 10_000
+    model = load(run)
+    starts = model.starts(5, model.generator(1))
+    phase = model.phases["negative"]
+    assert torch.equal(phase.sample(5, model.generator(1), steps=0), starts)
+    assert not torch.equal(model.starts(5, model.generator(2)), starts)

@@ -1,7 +1,7 @@
 """Energy-based generative models: energies, samplers and learning methods, with plugins for domains.
 
 >>> import ebmsuite
->>> run = ebmsuite.train("image/digits", "budget.steps=100")
+>>> run = ebmsuite.train("image/digits-short-run", "budget.steps=100")
 >>> ebmsuite.load(run).sample(64).shape
 torch.Size([64, 1, 28, 28])
 >>> diagnosis, page = ebmsuite.diagnose(run)

@@ -94,6 +94,18 @@ class Model:
             raise UserError(f"{self.recipe.recipe}: the chains end at values that are not finite (step {self.step})")
         return x
 
+    @torch.no_grad()
+    def starts(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        """``n`` events [n, *event] at which the chains of samples start; latent vectors are decoded.
+
+        These are the chains of the phase "negative", or else of "prior". A score of them, beside that of the samples,
+        shows what the chains contribute. Errors: `UserError` when the model has neither phase.
+        """
+        given = self._checked(condition, n)
+        if "negative" in self.phases:
+            return self.phases["negative"].chains.start(n, rng, None, given).x
+        return self.decode(self.phase("prior").chains.start(n, rng, None, given).x, rng, given)
+
     def sample_for(
         self, batch: Batch, k: int, rng: torch.Generator, temperature: float = 1.0, likeliest: bool = False
     ) -> Tensor:

@@ -9,21 +9,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ebmsuite.builtin.examples import ABP_EXAMPLE, LATENT_SCORE_EXAMPLE, SYMBOLS_EXAMPLE
+from ebmsuite.builtin.examples import ABP_EXAMPLE, LATENT_REFINE_EXAMPLE, LATENT_SCORE_EXAMPLE, SYMBOLS_EXAMPLE
 from ebmsuite.dataset import NormalSamples
 from ebmsuite.density import Encoder, Gaussian
 from ebmsuite.errors import RecipeError, UserError
+from ebmsuite.experiment.stored import load_tensors
 from ebmsuite.experiment.train import train
 from ebmsuite.generator import Generator, NormalGenerator, Posterior
 from ebmsuite.learning import Optimiser, Players
 from ebmsuite.learning.optimisers import adam, sgd
 from ebmsuite.methods.abp import AlternatingBackpropagation
 from ebmsuite.methods.latent_dsm import LatentScoreMatching
+from ebmsuite.methods.latent_refine import LatentRefinement
 from ebmsuite.methods.symbol_vector import SymbolVector, mutual_information
 from ebmsuite.model import load
 from ebmsuite.nets.mlp import Quadratic, mlp_classes, mlp_encoder, mlp_generator
 from ebmsuite.plugins.testing import rng
-from ebmsuite.sampling import Langevin, Memory, Noise, Phase, Start, target_of
+from ebmsuite.sampling import Bank, Langevin, Memory, Noise, Phase, Start, target_of
 from ebmsuite.space import Batch, Space
 
 PLANE = Space((2,))
@@ -195,11 +197,62 @@ def test_the_second_stage_has_schedules_of_its_own_and_the_averages_of_the_first
     assert trainer.players.lr("generator") == pytest.approx(0.02 * 5 / 10)
     # what is inferred is what the encoder in use infers
     seen = []
-    trainer.matching.step = lambda t, batches, rng: seen.append(batches["data"].x) or {}  # type: ignore[method-assign]
+    trainer.matching.loss = lambda data, rng: (seen.append(data.x) or trainer.players["energy"].a.sum(), {})  # type: ignore[method-assign]
     trainer.step(5, data, rng(7))
     averaged = trainer.players.ema["encoder"]
     assert torch.equal(seen[0], averaged.sample(64, rng(7), data["data"].x))
     assert not torch.equal(seen[0], trainer.players["encoder"].sample(64, rng(7), data["data"].x))
+
+
+def test_an_energy_of_events_refines_the_samples_of_the_latent_energy(tmp_path: Path) -> None:
+    run = train(LATENT_REFINE_EXAMPLE, out=tmp_path / "run")
+    model = load(run)
+    trainer, prior, negative = model.trainer, model.phases["prior"], model.phases["negative"]
+    assert isinstance(trainer, LatentRefinement)
+    # a sample is a chain on the energy of events from a decoded sample of the latent energy
+    z = prior.sample(6, rng(1))
+    assert torch.equal(model.starts(6, rng(1)), model.players["generator"](z))
+    source = rng(1)
+    start = model.starts(6, source)
+    assert torch.equal(model.sample(6, rng=rng(1)), negative.refine(Start(start), source, negative.steps))
+    # the bank has samples of the averaged players, which the third stage keeps
+    assert negative.chains.state()["x"].shape == (32, 2)
+    players = load_tensors(run / "checkpoints" / "step-00000012" / "players.safetensors")
+    averages = load_tensors(run / "checkpoints" / "step-00000012" / "ema.safetensors")
+    same: dict[str, list[bool]] = {name.partition("/")[0]: [] for name in averages}
+    for name, value in averages.items():
+        same[name.partition("/")[0]].append(torch.equal(players[name], value))
+    assert all(same["prior"])
+    assert not all(same["energy"])
+    with pytest.raises(RecipeError, match=r"trainer\.second: .* at least 0, got -1"):
+        train(LATENT_REFINE_EXAMPLE, "trainer.second=-1", out=tmp_path / "other")
+
+
+def test_each_stage_of_the_refinement_learns_its_own_players() -> None:
+    torch.manual_seed(0)
+    nets = {
+        "energy": Quadratic(PLANE),
+        "prior": Quadratic(PLANE),
+        "generator": NormalGenerator(nn.Linear(2, 2), Gaussian(PLANE), 0.5),
+        "encoder": Encoder(nn.Linear(2, 4), PLANE),
+    }
+    players = Players(nets, dict.fromkeys(nets, Optimiser(adam, lr=0.02, warm_up=10)))
+    phases = {
+        "prior": Phase(nets["prior"], Langevin(step_size=0.3), Noise(Gaussian(PLANE)), 2),
+        "negative": Phase(nets["energy"], Langevin(step_size=0.3), Bank(size=20), 2),
+    }
+    trainer = LatentRefinement(players, phases, first=1, second=1, sigma=0.4)
+    data = {"data": Batch(torch.randn(16, 2, generator=rng(1)))}
+    for t, learning in enumerate(({"generator", "encoder"}, {"prior"}, {"energy"}, {"energy"})):
+        before = {name: [p.detach().clone() for p in net.parameters()] for name, net in players.items()}
+        players.set_step(t)
+        trainer.step(t, data, rng(t))
+        assert learning == {
+            name
+            for name, net in players.items()
+            if any(not torch.equal(a, b) for a, b in zip(before[name], net.parameters(), strict=True))
+        }
+    assert players.lr("energy") == pytest.approx(0.02 * 2 / 10)  # schedules count from the stage
 
 
 def test_an_energy_of_latent_vectors_is_told_the_noise_too(tmp_path: Path) -> None:

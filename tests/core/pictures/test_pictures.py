@@ -12,7 +12,7 @@ from ebmsuite_probe.pictures import Drawing, Moving
 from PIL import Image
 
 import ebmsuite
-from ebmsuite.builtin.examples import LATENT_EXAMPLE, MLE_EXAMPLE, NOISE
+from ebmsuite.builtin.examples import LATENT_EXAMPLE, LATENT_REFINE_EXAMPLE, MLE_EXAMPLE, NOISE, VAE_EXAMPLE
 from ebmsuite.dataset import Films, Shows, first
 from ebmsuite.errors import DataError, PluginError, RecipeError, UserError
 from ebmsuite.experiment.train import train
@@ -213,6 +213,26 @@ def test_the_chain_of_a_curve(curves: Model, tmp_path: Path) -> None:
     for x, left in ((start, 2), (ends, 38)):
         np.testing.assert_array_equal(strip[2:19, left : left + 16], Drawing().show(x)[0])
     assert frames(paths[1]) == 7
+
+
+def test_a_film_shows_all_phases_of_a_sample(tmp_path: Path) -> None:
+    """The latent chains, decoded, and then the chains of events, in equal shares, up to the sample."""
+    recipe = LATENT_REFINE_EXAMPLE | {"data": {"data": {"name": "probe/drawn"}}, "budget": {"steps": 9, "batch": 8}}
+    model = load(train(recipe, QUIET, out=tmp_path / "run", quiet=True))
+    path = Chain(frames=4, chains=2)(model, tmp_path, generator(3), 1)[0]
+    z = model.phases["prior"].chains.start(2, generator(3)).x
+    ends = model.sample(2, rng=generator(3))
+    source = generator(3)
+    begun = model.starts(2, source)
+    strip = pixels(path)
+    assert strip.shape == (2 * 19 + 2, 4 * 18 + 2)
+    for column, x in enumerate((model.decode(z, source), None, begun, ends)):
+        if x is not None:
+            left = 18 * column + 2
+            np.testing.assert_array_equal(strip[2:19, left : left + 16], Drawing().show(x)[0])
+    plain = load(train(VAE_EXAMPLE | {"data": recipe["data"]}, QUIET, out=tmp_path / "vae", quiet=True))
+    with pytest.raises(UserError, match="chain: vae-example draws its samples without chains"):
+        Chain()(plain, tmp_path, generator(), 1)
 
 
 def test_the_task_film(curves: Model, colours: Model, tmp_path: Path) -> None:

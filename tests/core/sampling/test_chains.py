@@ -184,6 +184,8 @@ def test_a_bank_is_drawn_once_and_survives_its_density(caplog: pytest.LogCapture
         again(bank, Bank(gone, size=9))
     with pytest.raises(RecipeError, match=r"chains\.size: 0 draws"):
         Bank(density, size=0)
+    with pytest.raises(RecipeError, match='chains "bank": give a density'):
+        Bank(size=8).start(3, rng())
 
 
 def test_draws_of_a_bank_keep_their_condition() -> None:

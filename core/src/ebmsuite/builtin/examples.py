@@ -129,13 +129,32 @@ VAE_EXAMPLE: dict[str, Any] = {
     "optimisers": {"generator": ADAM, "encoder": ADAM},
     "budget": {"steps": 12, "batch": 16},
 }
-LATENT_SCORE_EXAMPLE = {
+LATENT_SCORE_EXAMPLE: dict[str, Any] = {
     **VAE_EXAMPLE,
     "recipe": "latent-dsm-example",
     "players": {**VAE_EXAMPLE["players"], "energy": {"name": "mlp", "of": "latent", "reference_sd": 1.0, **SMALL}},
     "trainer": {"name": "latent-dsm", "first": 6, "sigma": 0.3},
     "phases": {"prior": {"chains": NOISE, "sampler": {"name": "langevin", "step_size": 0.4}, "steps": 5}},
     "optimisers": {"generator": ADAM, "encoder": ADAM, "energy": {**ADAM, "ema": 0.9}},
+}
+LATENT_REFINE_EXAMPLE = {
+    **LATENT_SCORE_EXAMPLE,
+    "recipe": "latent-refine-example",
+    "players": {
+        **VAE_EXAMPLE["players"],
+        "prior": LATENT_SCORE_EXAMPLE["players"]["energy"],
+        "energy": {"name": "mlp", "reference_sd": 1.0, **SMALL},
+    },
+    "trainer": {"name": "latent-refine", "first": 4, "second": 4, "sigma": 0.3},
+    "phases": {
+        **LATENT_SCORE_EXAMPLE["phases"],
+        "negative": {
+            "chains": {"name": "bank", "size": 32},
+            "sampler": {"name": "langevin", "step_size": 0.1},
+            "steps": 5,
+        },
+    },
+    "optimisers": {"generator": ADAM, "encoder": ADAM, "prior": {**ADAM, "ema": 0.9}, "energy": {**ADAM, "ema": 0.9}},
 }
 VARIATIONAL_LATENT_EXAMPLE = {
     **VAE_EXAMPLE,

@@ -58,6 +58,10 @@ PAPERS: Mapping[str, str] = {
     "song2019": "Song, Ermon. Generative Modeling by Estimating Gradients of the Data Distribution. NeurIPS 2019",
     "vahdat2021": "Vahdat, Kreis, Kautz. Score-based Generative Modeling in Latent Space. NeurIPS 2021",
     "vincent2011": "Vincent. A Connection Between Score Matching and Denoising Autoencoders. Neural Computation 2011",
+    "xiao2021": (
+        "Xiao, Kreis, Kautz, Vahdat. VAEBM: A Symbiosis between Variational Autoencoders and Energy-based Models. "
+        "ICLR 2021"
+    ),
     "xie2016": "Xie, Lu, Zhu, Wu. A Theory of Generative ConvNet. ICML 2016",
     "xie2018": "Xie, Lu, Gao, Wu. Cooperative Learning of Energy-Based Model and Latent Variable Model. AAAI 2018",
     "xiefang2021": (

@@ -20,6 +20,7 @@ from ebmsuite.builtin.examples import (
     JOINT_EXAMPLE,
     JOINT_VAE_EXAMPLE,
     LATENT_EXAMPLE,
+    LATENT_REFINE_EXAMPLE,
     LATENT_SCORE_EXAMPLE,
     LIKELIHOOD_EXAMPLE,
     MLE_EXAMPLE,
@@ -344,6 +345,13 @@ def ebm_trainers() -> list[Component]:
             "an auto-encoder, then denoising score matching of an energy on its latent vectors",
             "vahdat2021",
             example=LATENT_SCORE_EXAMPLE,
+        ),
+        Component(
+            "latent-refine",
+            "ebmsuite.methods.latent_refine:LatentRefinement",
+            "a latent energy by score matching, then an energy of events that refines its samples",
+            "xiao2021",
+            example=LATENT_REFINE_EXAMPLE,
         ),
         Component(
             "symbol-vector",

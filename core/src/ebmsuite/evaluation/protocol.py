@@ -7,6 +7,8 @@ words in every domain:
 of               events
 ===============  ======================================================================================
 "model"          of the trained model (its samples, or its scores of given events)
+"start"          at which the chains of the trained model start
+"reconstructed"  of the auto-encoder, g(z) with z inferred from held-out examples: what no prior can improve on
 "held-out"       real examples that are not the reference: what a perfect model would get, up to chance
 "noise"          events without learning, such as those that chains start from
 another name     a baseline that was fitted to the training examples, such as "pixel-gaussian" or "n-gram"

@@ -16,6 +16,7 @@ from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, sides
 from ebmsuite.nets.grids import Grids, coarser, pool, upsample
 from ebmsuite.sampling import Start
 from ebmsuite.sampling.kernel import normal_like
+from ebmsuite.sampling.phase import propose
 from ebmsuite.space import Batch, Space
 from ebmsuite.tree import Tree
 
@@ -48,6 +49,7 @@ class CoarseToFine(Trainer):
         if self.stage < 1:
             raise RecipeError(f"trainer.stage: must be at least 1, got {self.stage}")
         self.begin = self.noise(coarser(self.event, energy.factors[0]))
+        propose(self.phases, "negative", self._proposed)
 
     def grown(self, t: int) -> tuple[int, float]:
         """The finest grid at learning step t, and its fade factor from 0 to 1."""
@@ -65,25 +67,25 @@ class CoarseToFine(Trainer):
         x = pool(data.x, int(energy.factors[k]))
         x = x + self.data_noise * normal_like(x, rng)
         grid = Batch(x, c, data.index)
-        negative = self._climb(grid, len(data), k, rng, c, learning=True)
+        negative = self.phases["negative"].draw(grid, rng, c, self._climb(len(data), k, rng, c)).x
         plus, minus = energy(x, c), energy(negative, c)
         logs = self.players.update({"energy": (plus - minus).mean()})
         return {**sides(plus, minus), "grid": plus.new_tensor(k), "fade": energy.fade.clone(), **logs}
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        return self._climb(None, n, len(self.players["energy"].factors) - 1, rng, condition, learning=False)
+        return self.phases["negative"].sample(n, rng, condition, batch=n)
 
-    def _climb(
-        self, grid: Batch | None, n: int, k: int, rng: torch.Generator, condition: Tree, learning: bool
-    ) -> Tensor:
+    @torch.no_grad()
+    def _proposed(self, n: int, rng: torch.Generator, condition: Tree) -> Start:
+        return self._climb(n, len(self.players["energy"].factors) - 1, rng, condition)
+
+    def _climb(self, n: int, k: int, rng: torch.Generator, condition: Tree) -> Start:
+        """The starts of the chains on grid k: chains from noise on each coarser grid, upsampled."""
         phase, factors, energy = self.phases["negative"], self.players["energy"].factors, self.players["energy"]
         x, fade = self.begin.sample(n, rng, condition), energy.fade.clone()
-        for j, (above, factor) in enumerate(pairwise((factors[0], *factors[: k + 1]))):
-            start = Start(upsample(x, int(above // factor)), condition)
-            energy.fade.fill_(1.0) if j < k else energy.fade.copy_(fade)
-            if learning and j == k and grid is not None:
-                x = phase.draw(grid, rng, condition, start).x
-            else:
-                x = phase.sample(n, rng, condition, start, batch=n)
-        return x
+        for above, factor in pairwise((factors[0], *factors[:k])):
+            energy.fade.fill_(1.0)
+            x = phase.sample(n, rng, condition, Start(upsample(x, int(above // factor)), condition), batch=n)
+        energy.fade.copy_(fade)
+        return Start(upsample(x, int(factors[max(k - 1, 0)] // factors[k])), condition)

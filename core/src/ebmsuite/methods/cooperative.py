@@ -13,6 +13,7 @@ from ebmsuite.density import event_sum
 from ebmsuite.errors import RecipeError
 from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, generator_posterior, sides
 from ebmsuite.sampling import Draw, Start
+from ebmsuite.sampling.phase import propose
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
@@ -49,6 +50,7 @@ class Cooperative(Trainer):
     def __post_init__(self) -> None:
         if not 0 <= self.observed <= 1:
             raise RecipeError(f"trainer.observed: must be between 0 and 1, got {self.observed:g}")
+        propose(self.phases, "negative", self._proposed)
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy = batches["data"], self.players["energy"]
@@ -85,4 +87,4 @@ class Cooperative(Trainer):
         return Start(self.decode(z, rng, condition), condition, latent=z)
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        return self.phases["negative"].sample(n, rng, condition, self._proposed(n, rng, condition))
+        return self.phases["negative"].sample(n, rng, condition)

@@ -96,7 +96,12 @@ class DenoisingScoreMatching(Trainer):
         return of.low * (of.high / of.low) ** torch.linspace(0, 1, len(x), dtype=x.dtype, device=x.device)
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
-        data, energy = batches["data"], self.players["energy"]
+        loss, logs = self.loss(batches["data"], rng)
+        return {**logs, **self.players.update({"energy": loss})}
+
+    def loss(self, data: Batch, rng: torch.Generator) -> tuple[Tensor, Logs]:
+        """The objective on one batch, with its logs."""
+        energy = self.players["energy"]
         levels = self.levels(data.x)
         added = per_row(levels, data.x) * normal_like(data.x, rng)
         noisy = data.x + added
@@ -107,9 +112,7 @@ class DenoisingScoreMatching(Trainer):
             condition, variance, weight = data.condition, self.least**2, (self.least / levels).square()
         _, slope = target_of(energy, noisy, condition, graph=True).value_and_grad(noisy)
         misses = event_sum((slope - added / variance).square())
-        loss = (weight * misses).mean() / 2
-        logs = self.players.update({"energy": loss})
-        return {"slope": slope.detach().square().mean().sqrt(), **logs}
+        return (weight * misses).mean() / 2, {"slope": slope.detach().square().mean().sqrt()}
 
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
         if self.conditional and condition is not None:

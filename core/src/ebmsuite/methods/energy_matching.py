@@ -14,6 +14,7 @@ from ebmsuite.errors import MissingData, RecipeError
 from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer, sides
 from ebmsuite.sampling import Start
 from ebmsuite.sampling.kernel import normal_like, per_row, target_of, uniform_like
+from ebmsuite.sampling.phase import propose
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree, take
 
@@ -63,6 +64,7 @@ class EnergyMatching(Trainer):
     def __post_init__(self) -> None:
         if not 0 <= self.trim < 1:
             raise RecipeError(f"trainer.trim: must be at least 0 and below 1, got {self.trim:g}")
+        propose(self.phases, "negative", self._proposed)
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy = batches["data"], self.players["energy"]
@@ -93,6 +95,8 @@ class EnergyMatching(Trainer):
         drawn = self.phases["negative"].draw(data, rng, data.condition, begun)
         return drawn.x, drawn.condition
 
+    def _proposed(self, n: int, rng: torch.Generator, condition: Tree) -> Start:
+        return Start(self.phases["transport"].sample(n, rng, condition), condition)
+
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        carried = self.phases["transport"].sample(n, rng, condition)
-        return self.phases["negative"].sample(n, rng, condition, Start(carried, condition))
+        return self.phases["negative"].sample(n, rng, condition)

@@ -14,6 +14,7 @@ from ebmsuite.errors import RecipeError
 from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer
 from ebmsuite.methods.nce import log_ratio
 from ebmsuite.sampling import Start
+from ebmsuite.sampling.phase import propose
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
@@ -51,6 +52,7 @@ class FlowContrast(Trainer):
         if not 0.5 <= self.threshold < 1:
             raise RecipeError(f"trainer.threshold: must be at least 0.5 and below 1, got {self.threshold:g}")
         self.accuracy = torch.tensor(0.5)
+        propose(self.phases, "negative", self._proposed)
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, flow = batches["data"], self.players["flow"]
@@ -76,9 +78,11 @@ class FlowContrast(Trainer):
         }
 
     @torch.no_grad()
+    def _proposed(self, n: int, rng: torch.Generator, condition: Tree) -> Start:
+        return Start(self.players["flow"].sample(n, rng, condition), condition)
+
     def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        start = Start(self.players["flow"].sample(n, rng, condition), condition)
-        return self.phases["negative"].sample(n, rng, condition, start)
+        return self.phases["negative"].sample(n, rng, condition)
 
     def state(self) -> dict[str, Tensor]:
         return {"accuracy": self.accuracy}

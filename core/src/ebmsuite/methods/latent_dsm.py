@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ebmsuite.errors import RecipeError
 from ebmsuite.learning.latents import infer
+from ebmsuite.learning.players import Players
 from ebmsuite.learning.trainer import Draws, Logs, Role
 from ebmsuite.methods.dsm import DenoisingScoreMatching
 from ebmsuite.methods.vae import VariationalAutoencoder
@@ -50,24 +51,27 @@ class LatentScoreMatching(VariationalAutoencoder):
         "encoder": Role("density"),
     }
     draws: ClassVar[Mapping[str, Draws]] = {"prior": Draws("latent")}
+    learner: ClassVar[str] = "energy"
+    """The player that is the energy of latent vectors."""
 
     def __post_init__(self) -> None:
         if self.first < 0:
             raise RecipeError(f"trainer.first: the steps of the auto-encoder must be at least 0, got {self.first}")
-        phases = {"negative": self.phases["prior"]}
+        players, phases = Players({"energy": self.players[self.learner]}, {}), {"negative": self.phases["prior"]}
         self.matching = DenoisingScoreMatching(
-            self.players, phases, sigma=self.sigma, denoise=self.denoise, anneal=self.anneal
+            players, phases, sigma=self.sigma, denoise=self.denoise, anneal=self.anneal
         )
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         if t < self.first:
             return super().step(t, batches, rng)
         if t == self.first:
-            self.players.reset("energy")
+            self.players.reset(self.learner)
         data, encoder = batches["data"], self.players.ema.get("encoder", self.players["encoder"])
         with torch.no_grad(), in_mode(encoder, train=False):
             drawn = infer(encoder, data, rng)
-        logs = self.matching.step(t, {"data": Batch(drawn.z, data.condition)}, rng)
+        loss, logs = self.matching.loss(Batch(drawn.z, data.condition), rng)
+        logs |= self.players.update({self.learner: loss})
         return {**logs, **drawn.use(self.players["generator"].latent)}
 
     @torch.no_grad()

@@ -15,6 +15,7 @@ from ebmsuite.errors import RecipeError
 from ebmsuite.learning.trainer import Draws, Logs, Role, Spaces, Trainer
 from ebmsuite.nets.grids import Grids, check_blocks, coarser, pool, upsample
 from ebmsuite.sampling import Start
+from ebmsuite.sampling.phase import propose
 from ebmsuite.space import Batch, Space
 from ebmsuite.tree import Tree
 
@@ -53,6 +54,7 @@ class MultiGrid(Trainer):
         energy = self.players["energy"]
         if not isinstance(energy, Grids) or energy.factors != self.factors[1:]:
             raise RecipeError(f'players.energy: a "grids" energy with factors {list(self.factors[1:])} is needed')
+        propose(self.phases, "negative", self._proposed)
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, energy, c = batches["data"], self.players["energy"], batches["data"].condition
@@ -70,8 +72,12 @@ class MultiGrid(Trainer):
         return {"gap": gaps[-1].detach(), **each, "moved": event_sum((x - data.x).square()).mean().sqrt(), **logs}
 
     @torch.no_grad()
-    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+    def _proposed(self, n: int, rng: torch.Generator, condition: Tree) -> Start:
+        """The starts of the chains on the finest grid: samples of the next coarser one, upsampled."""
         x: Tensor = self.players["coarsest"].sample(n, rng, condition)
-        for above, factor in pairwise(self.factors):
+        for above, factor in pairwise(self.factors[:-1]):
             x = self.phases["negative"].sample(n, rng, condition, Start(upsample(x, above // factor), condition))
-        return x
+        return Start(upsample(x, self.factors[-2] // self.factors[-1]), condition)
+
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        return self.phases["negative"].sample(n, rng, condition)

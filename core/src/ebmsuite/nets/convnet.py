@@ -15,19 +15,21 @@ from ebmsuite.errors import RecipeError
 from ebmsuite.generator import NormalGenerator
 from ebmsuite.nets.conditioning import numbers_of, width_of
 from ebmsuite.nets.conv3d import Conv3d
-from ebmsuite.nets.mlp import Activation, reference
+from ebmsuite.nets.mlp import Activation, check_levels, reference
 from ebmsuite.nets.mlp import activation as activation_of
 from ebmsuite.space import TIME_EMBEDDING, ConditionSpace, Space
 from ebmsuite.tree import Tree
 
 __all__ = [
-    "ConditionedLayers", "Edges", "Head", "PerLayer", "Total", "convnet", "convnet_encoder", "convnet_levels",
-    "convolutions", "deconvnet", "per_layer", "transposed", "xavier",
+    "ConditionScale", "Conditioned", "ConditionedLayers", "Edges", "Head", "Modulation", "PerLayer", "Total", "convnet",
+    "convnet_encoder", "convnet_levels", "convolutions", "deconvnet", "per_layer", "transposed", "xavier",
 ]  # fmt: skip
 
 PerLayer: TypeAlias = int | tuple[int | tuple[int, ...], ...]
 """One number for all layers, or one entry per layer: a number for all axes, or one number per axis."""
 Edges: TypeAlias = Literal["zeros", "circular", "valid"]
+Modulation: TypeAlias = Literal["shift", "scale"]
+"""How a condition acts on the features of a layer: it shifts them, or it scales and shifts them."""
 
 CONVOLUTIONS: tuple[Any, ...] = (nn.Conv1d, nn.Conv2d, Conv3d)
 TRANSPOSED: tuple[Any, ...] = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -78,8 +80,12 @@ class Pad(nn.Module):
         return F.pad(x, self.around, self.mode)
 
 
-class ConditionShift(nn.Module):
-    """Adds a linear map of the condition's numbers [B, width] to every position of features [B, C, *positions]."""
+class Conditioned(nn.Module):
+    """A layer whose ``forward`` takes features [B, C, *positions] and the condition's numbers [B, width]."""
+
+
+class ConditionShift(Conditioned):
+    """Adds a linear map of the condition's numbers to every position of the features."""
 
     def __init__(self, width: int, channels: int) -> None:
         super().__init__()
@@ -90,8 +96,25 @@ class ConditionShift(nn.Module):
         return h + shift.view(*shift.shape, *[1] * (h.dim() - 2))
 
 
+class ConditionScale(Conditioned):
+    """(1 + a) h + b at every position of the features, with a and b linear maps of the condition's numbers.
+
+    This is feature-wise linear modulation (Perez et al., AAAI 2018). Both maps start at zero.
+    """
+
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, 2 * channels, bias=False)
+        nn.init.zeros_(self.linear.weight)
+
+    def forward(self, h: Tensor, numbers: Tensor) -> Tensor:
+        maps: Tensor = self.linear(numbers)
+        scale, shift = maps.view(*maps.shape, *[1] * (h.dim() - 2)).chunk(2, 1)
+        return h + scale * h + shift
+
+
 class ConditionedLayers(nn.Sequential):
-    """Layers in sequence, of which each `ConditionShift` gets the condition, whose space is ``given``."""
+    """Layers in sequence, of which each `Conditioned` layer gets the condition, whose space is ``given``."""
 
     def __init__(self, given: ConditionSpace, *layers: nn.Module) -> None:
         super().__init__(*layers)
@@ -100,7 +123,7 @@ class ConditionedLayers(nn.Sequential):
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
         numbers = numbers_of(condition, self.given, x)
         for layer in self:
-            x = layer(x, numbers) if isinstance(layer, ConditionShift) else layer(x)
+            x = layer(x, numbers) if isinstance(layer, Conditioned) else layer(x)
         return x
 
 
@@ -115,6 +138,7 @@ def convolutions(
     spectral_norm: bool = False,
     condition: ConditionSpace = None,
     net: str = "convnet",
+    modulation: Modulation = "shift",
 ) -> tuple[list[nn.Module], Space]:
     """Convolutions, each followed by an activation, and the space of their features: see `convnet`."""
     layers: list[nn.Module] = []
@@ -136,10 +160,15 @@ def convolutions(
         layer = CONVOLUTIONS[len(axes) - 1](below, above, tuple(a.kernel for a in axes), stride, **settings)
         layers += [] if even else [Pad(around, edges)]
         layers.append(nn.utils.parametrizations.spectral_norm(layer) if spectral_norm else layer)
-        layers += [] if condition is None else [ConditionShift(width_of(condition), above)]
+        layers += [] if condition is None else [MODULATIONS[modulation](width_of(condition), above)]
         layers.append(activation_of(activation, slope))
         below, positions = above, after
     return layers, Space((below, *positions))
+
+
+MODULATIONS: dict[Modulation, type[ConditionShift | ConditionScale]] = {
+    "shift": ConditionShift, "scale": ConditionScale,
+}  # fmt: skip
 
 
 class _Axis(NamedTuple):
@@ -202,6 +231,7 @@ def convnet(
     init_sd: float | None = None,
     reference_sd: float | None = None,
     condition: ConditionSpace = None,
+    modulation: Modulation = "shift",
 ) -> Tilted:
     """Convolutions of ``channels``, each followed by an activation, and a ``head``, on one to three axes.
 
@@ -211,13 +241,15 @@ def convnet(
     edge ("circular", for textures), so floor(n / stride) of n positions remain; "valid" pads nothing. The head
     is a linear map of all features ("linear"), or their "sum" or "mean". ``spectral_norm`` keeps the largest singular
     value of each convolution at 1. ``init_sd`` draws their weights from N(0, init_sd^2) and sets biases to 0; None is
-    the initialisation of torch. A condition shifts the features of every layer by a linear map of its numbers.
+    the initialisation of torch. A condition shifts the features of every layer by a linear map of its numbers;
+    with ``modulation`` "scale" it also scales them (`ConditionScale`).
 
     The sums of a Gaussian reference and of "sum" and "mean" are in float64, so energies of 1e9 keep their differences.
     """
     net = _energy_net(
-        "convnet", event, channels, kernels, strides, edges, head, activation, slope, spectral_norm, init_sd, condition
-    )
+        "convnet", event, channels, kernels, strides, edges, head, activation, slope, spectral_norm, init_sd, condition,
+        modulation,
+    )  # fmt: skip
     return Tilted(net, reference(event, reference_sd, torch.float64))
 
 
@@ -235,18 +267,16 @@ def convnet_levels(
     slope: float = 0.2,
     spectral_norm: bool = False,
     init_sd: float | None = None,
+    modulation: Modulation = "shift",
 ) -> NoiseConditional:
     """The net of `convnet` for noise levels from ``low`` to ``high`` and data of standard deviation ``sd``.
 
-    The embedding of the noise level shifts the features of every layer: see `NoiseConditional`.
+    The embedding of the noise level is the condition of every layer: see `NoiseConditional`.
     """
-    if not 0 < low < high:
-        raise RecipeError(f"convnet-levels.low: noise levels need 0 < low < high, got low={low:g} and high={high:g}")
-    if sd <= 0:
-        raise RecipeError(f"convnet-levels.sd: the standard deviation of the data must be above 0, got {sd:g}")
+    check_levels("convnet-levels", low, high, sd)
     net = _energy_net(
         "convnet-levels", event, channels, kernels, strides, edges, head, activation, slope, spectral_norm, init_sd,
-        TIME_EMBEDDING,
+        TIME_EMBEDDING, modulation,
     )  # fmt: skip
     return NoiseConditional(net, low, high, sd)
 
@@ -264,9 +294,10 @@ def _energy_net(
     spectral_norm: bool,
     init_sd: float | None,
     condition: ConditionSpace,
+    modulation: Modulation,
 ) -> nn.Sequential:
     layers, features = convolutions(
-        event, channels, kernels, strides, edges, activation, slope, spectral_norm, condition, name
+        event, channels, kernels, strides, edges, activation, slope, spectral_norm, condition, name, modulation
     )
     if init_sd is not None:
         for layer in layers:

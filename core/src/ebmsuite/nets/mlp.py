@@ -22,6 +22,7 @@ __all__ = [
     "Constant",
     "Quadratic",
     "activation",
+    "check_levels",
     "labels_of",
     "mlp",
     "mlp_classes",
@@ -110,6 +111,14 @@ def mlp_classes(
     return JointEnergy(nn.Sequential(nn.Flatten(), layers), reference(event, reference_sd))
 
 
+def check_levels(net: str, low: float, high: float, sd: float) -> None:
+    """Raise `RecipeError` if these are not the noise levels and the standard deviation of a `NoiseConditional`."""
+    if not 0 < low < high:
+        raise RecipeError(f"{net}.low: noise levels need 0 < low < high, got low={low:g} and high={high:g}")
+    if sd <= 0:
+        raise RecipeError(f"{net}.sd: the standard deviation of the data must be above 0, got {sd:g}")
+
+
 def mlp_levels(
     event: Space,
     low: float,
@@ -120,10 +129,7 @@ def mlp_levels(
     sd: float = 1.0,
 ) -> NoiseConditional:
     """A noise-conditional MLP for noise levels from ``low`` to ``high``: see `NoiseConditional`."""
-    if not 0 < low < high:
-        raise RecipeError(f"mlp-levels.low: noise levels need 0 < low < high, got low={low:g} and high={high:g}")
-    if sd <= 0:
-        raise RecipeError(f"mlp-levels.sd: the standard deviation of the data must be above 0, got {sd:g}")
+    check_levels("mlp-levels", low, high, sd)
     layers = mlp([event.size + TIME_EMBEDDING.size, *[width] * depth, 1], activation)
     return NoiseConditional(SideBySide(nn.Sequential(layers, nn.Flatten(start_dim=0)), TIME_EMBEDDING), low, high, sd)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count, groupby
 from typing import Literal, NamedTuple, TypeAlias
 
 import torch
@@ -14,6 +15,7 @@ from ebmsuite.model import Model
 from ebmsuite.pictures.events import check_drawable, draw
 from ebmsuite.pictures.sheets import Picture, sheet
 from ebmsuite.sampling import Phase, Start
+from ebmsuite.sampling.phase import watched
 from ebmsuite.space import Batch
 from ebmsuite.tasks.film import follow, moments
 from ebmsuite.tree import Tree
@@ -42,20 +44,63 @@ def film(
     spacing: Spacing = "even",
     condition: Tree = None,
 ) -> ChainPictures:
-    """Run ``chains`` new chains of a phase and draw them at ``columns`` and at ``frames`` moments.
+    """Draw ``chains`` samples of the model, or the chains of a ``phase``, at ``columns`` and at ``frames`` moments.
 
-    ``spacing`` is that of the columns. The default phase is "prior" for a model of latent vectors, which are drawn as
-    g(z), else "negative". ``condition`` [chains] is that of the chains. ``what`` is the name of the component, for
-    messages.
+    Without a ``phase`` these are the moments of `Model.sample`, from the start of its first chains to the sample. If
+    its chains belong to several phases one after the other, each phase has an equal share of the moments. ``spacing``
+    is that of the columns. Latent vectors z are drawn as g(z). ``condition`` [chains] is that of the chains. ``what``
+    is the name of the component, for messages.
     """
     check_drawable(model.codec, what)
-    chosen = model.phase(phase or ("prior" if model.has_latent else "negative"))
-    start = start_of(chosen, chains, rng, what, condition)
-    few, many = moments(chosen.sampling_steps, columns, spacing), moments(chosen.sampling_steps, frames, "even")
-    seen = follow(chosen, start, rng, {*few, *many}, model.device)
-    events = {t: model.as_events(x, rng, condition) for t, x in seen.items()}
-    drawn = {t: draw(model.codec, x, Batch(x, condition)) for t, x in events.items()}
-    return ChainPictures([drawn[t] for t in few], [drawn[t] for t in many])
+    if phase is None:
+        few, many = _course(model, rng, chains, what, (columns, spacing), (frames, "even"), condition=condition)
+    else:
+        chosen = model.phase(phase)
+        start, steps = start_of(chosen, chains, rng, what, condition), chosen.sampling_steps
+        at = [moments(steps, columns, spacing), moments(steps, frames, "even")]
+        seen = follow(chosen, start, rng, {*at[0], *at[1]}, model.device)
+        few, many = ([model.as_events(seen[t], rng, condition) for t in times] for times in at)
+    return ChainPictures(*([draw(model.codec, x, Batch(x, condition)) for x in events] for events in (few, many)))
+
+
+def _course(
+    model: Model, rng: torch.Generator, n: int, what: str, *wanted: tuple[int, Spacing], condition: Tree = None
+) -> list[list[Tensor]]:
+    """The events [n, *event] at so many moments of `Model.sample`, once per entry of ``wanted``.
+
+    The samples are drawn twice with the same random numbers: to count the states, and to keep those at the moments.
+    """
+    latent = {name for name, drawn in model.trainer.draws.items() if drawn.space == "latent"}
+    shown: list[tuple[str, int]] = []  # the phase and the number of a state; states on coarser grids are not shown
+    passed = count()
+
+    def look(name: str, x: Tensor) -> None:
+        number = next(passed)
+        if name in latent or not model.event.misfit(x):
+            shown.append((name, number))
+
+    before = rng.get_state()
+    with watched(model.phases, look):
+        model.sample(n, rng=rng, condition=condition)
+    if not shown:
+        raise UserError(f"{what}: {model.recipe.recipe} draws its samples without chains")
+    stages = [[number for _, number in group] for _, group in groupby(shown, key=lambda entry: entry[0])]
+    chosen = [
+        [stage[t] for stage in stages for t in moments(len(stage) - 1, max(2, round(many / len(stages))), spacing)]
+        for many, spacing in wanted
+    ]
+    kept, seen, passed = set().union(*chosen), dict[int, tuple[str, Tensor]](), count()
+
+    def keep(name: str, x: Tensor) -> None:
+        if (number := next(passed)) in kept:
+            seen[number] = name, x.detach().to(model.device, copy=True)
+
+    rng.set_state(before)
+    with watched(model.phases, keep):
+        sample = model.sample(n, rng=rng, condition=condition)
+    events = {i: model.decode(x, rng, condition) if name in latent else x for i, (name, x) in sorted(seen.items())}
+    events[stages[-1][-1]] = sample  # from which a last step may have removed noise
+    return [[events[number] for number in each] for each in chosen]
 
 
 def start_of(phase: Phase, n: int, rng: torch.Generator, what: str, condition: Tree = None) -> Start:

@@ -16,7 +16,7 @@ kind              starts at                              known as
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -30,7 +30,18 @@ from ebmsuite.sampling.kernel import normal_like, per_row
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree, flatten, take, tree_map, unflatten
 
-__all__ = ["Augmentation", "Bank", "Buffer", "Chains", "Data", "Memory", "Noise", "Proposal", "Start", "Visible"]
+__all__ = [
+    "Augmentation",
+    "Bank",
+    "Buffer",
+    "Chains",
+    "Data",
+    "Memory",
+    "Noise",
+    "Proposal",
+    "Start",
+    "Visible",
+]
 
 log = logging.getLogger("ebmsuite")
 
@@ -117,15 +128,14 @@ class Bank(Chains):
     """Every chain starts at one of ``size`` draws of ``density``, which are made once and divided among the processes.
 
     It is for densities that are slow to draw from, such as the samples of another run. Chains in learning take draws
-    at random, all different within a batch if there are enough; a draw that was made with a condition keeps it.
+    at random, all different within a batch if there are enough; a draw that was made with a condition keeps it. Without
+    a ``density``, the trainer must give one (`latent-refine`: the samples of its earlier stages).
 
     Samples outside learning start from new draws of ``density``. If it cannot be drawn from any more, because its data
     or run are missing, they start from the stored draws, with a warning.
     """
 
-    density: Density
-
-    def __init__(self, density: Density, size: int = 10_000, ranks: Ranks | None = None) -> None:
+    def __init__(self, density: Density | None = None, size: int = 10_000, ranks: Ranks | None = None) -> None:
         self.density = density
         self.size = size // (ranks.world if ranks else 1)
         if self.size < 1:
@@ -141,6 +151,8 @@ class Bank(Chains):
         condition: Tree = None,
         proposal: Start | None = None,
     ) -> Start:
+        if self.density is None:
+            raise RecipeError('chains "bank": give a density; this trainer has no earlier stage to draw from')
         if batch is None:
             try:
                 return Start(self.density.sample(n, rng, condition), condition)
@@ -475,7 +487,12 @@ class Memory(Chains):
 
 
 class Proposal(Chains):
-    """Chains start at points given by the trainer: draws of a generator or an encoder, or events of another domain."""
+    """Chains start at points given by the trainer: draws of a generator or an encoder, or events of another domain.
+
+    ``source(n, rng, condition)`` gives the starts outside learning; the trainer sets it (`propose`).
+    """
+
+    source: Callable[[int, torch.Generator, Tree], Start] | None = None
 
     def start(
         self,
@@ -485,6 +502,8 @@ class Proposal(Chains):
         condition: Tree = None,
         proposal: Start | None = None,
     ) -> Start:
+        if proposal is None and batch is None and self.source is not None:
+            return self.source(n, rng, condition)
         if proposal is None:
             raise RecipeError('chains "proposal": this trainer gives no starts; use noise, data or buffer')
         return proposal._replace(condition=condition if proposal.condition is None else proposal.condition)

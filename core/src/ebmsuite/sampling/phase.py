@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -12,14 +13,14 @@ from torch import Tensor
 from ebmsuite.energy import Energy, warn_if_rounded
 from ebmsuite.memory import chunk_size
 from ebmsuite.progress import progress
-from ebmsuite.sampling.chains import Chains, Start
+from ebmsuite.sampling.chains import Chains, Proposal, Start
 from ebmsuite.sampling.fast import FastPath
 from ebmsuite.sampling.kernel import Sampler, run, target_of
 from ebmsuite.schedule import Schedule, at
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree, tree_map
 
-__all__ = ["Draw", "Phase", "in_mode", "repeated"]
+__all__ = ["Draw", "Phase", "in_mode", "propose", "repeated", "watched"]
 
 Each = Callable[[int, Any, Any], None]
 
@@ -60,6 +61,8 @@ class Phase:
     ) -> None:
         self.energy, self.chains, self.nets = energy, chains, nets
         self.fast = fast or FastPath(energy)
+        self.watch: Callable[[Tensor], None] | None = None
+        """Receives the start of the chains and their state after each step (`watched`)."""
         self._sampler, self._steps = sampler, steps
         self.set_step(0)
 
@@ -108,7 +111,7 @@ class Phase:
         """``n`` samples outside learning, independent of those of another ``rng``; their chains are not kept.
 
         The chains run ``steps`` steps (default: `sampling_steps`), in chunks of ``batch`` to bound the memory (default:
-        `chunk_size`). With the callback ``each`` all chains run at once.
+        `chunk_size`). With the callback ``each``, or `watched`, all chains run at once.
         """
         start = self.chains.start(n, rng, None, condition, proposal)
         steps = self.sampling_steps if steps is None else steps
@@ -124,7 +127,7 @@ class Phase:
     ) -> Tensor:
         """Run chains from an explicit start, in chunks of ``batch``; all at once if it is None or ``each`` is given."""
         steps = self.steps if steps is None else steps
-        if each is not None or batch is None or len(start.x) <= batch:
+        if each is not None or self.watch is not None or batch is None or len(start.x) <= batch:
             return self._run(start, rng, steps, each=each)[0]
         ends = []
         with progress("samples", len(start.x)) as advance:
@@ -143,6 +146,9 @@ class Phase:
         learning: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         x, info = self.energy.place(start.x, start.condition), None
+        if self.watch is not None:
+            self.watch(x)
+            each = _both(each, self.watch)
         with in_mode(self.energy, learning and self.nets == "train"):
             plain, kept = max(steps - graph, 0), min(graph, steps)
             if plain:
@@ -160,6 +166,34 @@ class Phase:
         if self.sampler.adjusted and info is not None and not learning:
             warn_if_rounded(info.energy.detach(), f"the Metropolis test of {type(self.sampler).__name__}")
         return x, None if info is None else info.energy.detach()
+
+
+def propose(phases: Mapping[str, Phase], name: str, source: Callable[[int, torch.Generator, Tree], Start]) -> None:
+    """Let chains of kind `Proposal` of the phase ``name``, if it exists, start from ``source`` outside learning."""
+    chains = phases[name].chains if name in phases else None
+    if isinstance(chains, Proposal):
+        chains.source = source
+
+
+@contextmanager
+def watched(phases: Mapping[str, Phase], look: Callable[[str, Tensor], None]) -> Iterator[None]:
+    """Within the block, call ``look(name of the phase, x)`` for every start and state of its chains, in their order."""
+    for name, phase in phases.items():
+        phase.watch = partial(look, name)
+    try:
+        yield
+    finally:
+        for phase in phases.values():
+            phase.watch = None
+
+
+def _both(each: Each | None, watch: Callable[[Tensor], None]) -> Each:
+    def call(i: int, state: Any, info: Any) -> None:
+        watch(state.x)
+        if each is not None:
+            each(i, state, info)
+
+    return call
 
 
 def repeated(tree: Tree, times: int) -> Tree:

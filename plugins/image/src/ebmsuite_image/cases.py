@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Literal
+from typing import Any, Literal
 
 from ebmsuite.scores import Case, Published
 
 __all__ = [
     "ANOMALY", "CELEBA_LATENT", "CIFAR_FID", "CIFAR_IS", "CIFAR_LATENT", "DIGITS_FID", "DIGITS_LATENT_FID",
-    "DIGITS_LATENT_MSE", "DIGITS_NEAREST", "DIGITS_SCORES_FID", "DIGITS_SCORES_MSE", "DIGITS_VAE_FID",
-    "DIGITS_VAE_MSE", "MNIST_SHORT_RUN", "PYRAMID", "SVHN_LATENT",
+    "DIGITS_LATENT_MSE", "DIGITS_NEAREST", "DIGITS_SCORES_FID", "DIGITS_SCORES_MSE", "DIGITS_SHORT_RUN_FID",
+    "DIGITS_VAE_FID", "DIGITS_VAE_MSE", "METHODS", "MNIST_SHORT_RUN", "PYRAMID", "SVHN_LATENT",
 ]  # fmt: skip
 
 CLASSIFIER = {"name": "image/classifier"}
@@ -27,11 +28,26 @@ DIGITS_FID = Case(
     recipe="image/digits",
     metric={"name": "image/fid", "features": CLASSIFIER},
     better="lower",
+    n={"quick": 2000, "full": 2000},
+    bar={"quick": 3.0, "full": 3.0},
+    baselines={
+        "start of the pixel chains": {"of": "start"},
+        "its reconstructions": {"of": "reconstructed"},
+        **NOTHING_LEARNED,
+    },
+    needs={"full": ("gpu",)},
+    seeds={"quick": 3},
+    note="features of a classifier trained on these digits; not comparable with an Inception FID",
+)
+
+DIGITS_SHORT_RUN_FID = replace(
+    DIGITS_FID,
+    name="image/digits-short-run-fid",
+    recipe="image/digits-short-run",
     n={"quick": 1000, "full": 1000},
     bar={"quick": 8.0, "full": 3.0},
     baselines=NOTHING_LEARNED,
-    needs={"full": ("gpu",)},
-    note="features of a classifier trained on these digits; not comparable with an Inception FID",
+    seeds={},
 )
 
 DIGITS_NEAREST = Case(
@@ -85,7 +101,7 @@ CIFAR_IS = Case(
 
 # -- models with a latent energy -----------------------------------------------------------------------------------
 
-DIGITS_LATENT_FID = replace(DIGITS_FID, name="image/digits-latent-fid", recipe="image/digits-latent", bar={})
+DIGITS_LATENT_FID = replace(DIGITS_SHORT_RUN_FID, name="image/digits-latent-fid", recipe="image/digits-latent", bar={})
 DIGITS_LATENT_MSE = Case(
     name="image/digits-latent-mse",
     recipe="image/digits-latent",
@@ -137,6 +153,56 @@ def _published(data: str, n: int, mse: tuple[float, ...], fid: tuple[float, ...]
 SVHN_LATENT = _published("svhn", 50_000, (0.008, 0.008), (29.44, 24.16))
 CIFAR_LATENT = _published("cifar10", 50_000, (0.020,), (70.15, 63.42))
 CELEBA_LATENT = _published("celeba", 40_000, (0.013, 0.004), (37.87, 32.15))
+
+# -- every method in equal time --------------------------------------------------------------------------------------
+
+FALLING = {"shape": "exponential"}
+METHOD_SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "short-run": {"budget.steps": 146, "energy.lr": {**FALLING, "start": 3e-4, "end": 3e-5, "delay": 73, "over": 73}},
+    "latent": {"budget.steps": 143},
+    "latent-dsm": {
+        "budget.steps": 1600,
+        "trainer.first": 800,
+        "optimisers.energy.lr": {"start": 1e-3, "end": 1e-5, "over": 800},
+        "optimisers.generator.lr": {"start": 1e-3, "end": 1e-5, "delay": 400, "over": 400},
+        "optimisers.encoder.lr": {"start": 1e-3, "end": 1e-5, "delay": 400, "over": 400},
+    },
+}
+"""Settings for a minute of one CPU core, where the recipe ``image/digits-NAME`` has a longer budget."""
+
+
+def _method(name: str) -> Case:
+    """The recipe of a method at the budget that all have: a minute of one CPU core."""
+    start = {"of": "noise" if name in ("recovery", "cooperative-recovery") else "start"}
+    without_chains = name in ("divergence-triangle", "joint-vae")
+    return Case(
+        name=f"image/methods-{name}",
+        recipe=f"image/digits-{name}",
+        metric={"name": "image/quality", "features": CLASSIFIER},
+        score="fid",
+        better="lower",
+        n={"quick": 500, "full": 500},
+        settings=METHOD_SETTINGS.get(name, {}),
+        baselines={
+            **({} if without_chains else {"start of its chains": start}),
+            "its precision": {"score": "precision"},
+            "its recall": {"score": "recall"},
+        },
+        note="equal CPU time; features of a classifier trained on these digits",
+        group="image/methods",
+    )
+
+
+METHODS = SimpleNamespace(
+    **{
+        name.replace("-", "_"): _method(name)
+        for name in (
+            "short-run", "persistent", "cooperative", "variational-cooperative", "divergence-triangle", "joint-vae",
+            "multi-grid", "coarse-to-fine", "recovery", "cooperative-recovery", "energy-matching", "dsm", "fce",
+            "latent", "latent-dsm",
+        )
+    }
+)  # fmt: skip
 
 # -- one picture ---------------------------------------------------------------------------------------------------
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ebmsuite.hookspecs import Component, hookimpl
 from ebmsuite_image.papers import PAPERS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ebmsuite.scores import Suite
 
 ebm_api = 1
 
@@ -33,6 +39,10 @@ def ebm_energies() -> list[Component]:
         ),
         Component("image/mlp", "ebmsuite.nets.mlp:mlp_energy", "multilayer perceptron for small images"),
         Component("image/resnet", prefix + "resnet:resnet", "spectrally normalised residual network", "du2019"),
+        Component(
+            "image/convnet-levels", prefix + "convnet:convnet_levels", "the five-layer ConvNet, told the noise level"
+        ),
+        Component("image/resnet-levels", prefix + "resnet:resnet_levels", "residual network, told the noise level"),
     ]
 
 
@@ -191,11 +201,43 @@ def ebm_renderers() -> list[Component]:
     ]
 
 
+METHODS = (
+    ("persistent", "persistent chains", "du2019"),
+    ("cooperative", "cooperative learning", "xie2018"),
+    ("variational-cooperative", "cooperative learning with an auto-encoder", "xiezheng2021"),
+    ("divergence-triangle", "the divergence triangle", "han2019"),
+    ("joint-vae", "an auto-encoder and an energy of (x, z)", "han2020"),
+    ("multi-grid", "multi-grid learning", "gao2018"),
+    ("coarse-to-fine", "coarse-to-fine learning", "zhao2021"),
+    ("recovery", "diffusion recovery likelihood", "gao2021"),
+    ("cooperative-recovery", "cooperative diffusion recovery", "zhu2024"),
+    ("energy-matching", "energy matching", "balcerak2025"),
+    ("dsm", "denoising score matching of pixels", "song2019"),
+    ("fce", "flow contrastive estimation", "gao2020"),
+)
+"""Learning methods with a recipe image/digits-NAME of their own, in words, and their papers."""
+
+
 @hookimpl
 def ebm_recipes() -> list[Component]:
     prefix = "ebmsuite_image:recipes/"
     return [
-        Component("image/digits", prefix + "digits.yaml", "short-run MCMC on the embedded digits", "nijkamp2019"),
+        Component(
+            "image/digits",
+            prefix + "digits.yaml",
+            "a latent energy and an energy of pixels on the embedded digits",
+            "xiao2021",
+        ),
+        Component(
+            "image/digits-short-run",
+            prefix + "digits-short-run.yaml",
+            "short-run MCMC on the embedded digits",
+            "nijkamp2019",
+        ),
+        *(
+            Component(f"image/digits-{name}", f"{prefix}digits-{name}.yaml", f"{what} on the embedded digits", paper)
+            for name, what, paper in METHODS
+        ),
         Component("image/mnist-short-run", prefix + "mnist-short-run.yaml", "short-run MCMC on MNIST", "nijkamp2019"),
         Component(
             "image/mnist-persistent", prefix + "mnist-persistent.yaml", "persistent chains on MNIST", "grathwohl2020"
@@ -265,6 +307,7 @@ def ebm_cases() -> list[Component]:
     prefix = "ebmsuite_image.cases:"
     return [
         Component("image/digits-fid", prefix + "DIGITS_FID", "digits: Frechet distance beside real digits and noise"),
+        Component("image/digits-short-run-fid", prefix + "DIGITS_SHORT_RUN_FID", "digits, short-run: Frechet distance"),
         Component(
             "image/digits-memorisation", prefix + "DIGITS_NEAREST", "digits: distance from samples to training digits"
         ),
@@ -272,6 +315,20 @@ def ebm_cases() -> list[Component]:
         Component("image/cifar10-short-run-fid", prefix + "CIFAR_FID", "CIFAR-10, short-run: FID", "nijkamp2019"),
         Component(
             "image/cifar10-short-run-is", prefix + "CIFAR_IS", "CIFAR-10, short-run: Inception score", "nijkamp2019"
+        ),
+        *(
+            Component(
+                f"image/methods-{name}",
+                f"{prefix}METHODS.{name.replace('-', '_')}",
+                f"digits, {what}: Frechet distance in equal time",
+                paper,
+            )
+            for name, what, paper in (
+                ("short-run", "short-run chains", "nijkamp2019"),
+                *METHODS,
+                ("latent", "a latent energy by chains", "pang2020"),
+                ("latent-dsm", "a latent energy by scores", "vahdat2021"),
+            )
         ),
         Component("image/digits-latent-fid", prefix + "DIGITS_LATENT_FID", "digits, latent energy: Frechet distance"),
         Component("image/digits-latent-mse", prefix + "DIGITS_LATENT_MSE", "digits, latent energy: squared error"),
@@ -315,3 +372,11 @@ def ebm_cases() -> list[Component]:
             for digit in (1, 4, 5, 7, 9)
         ),
     ]
+
+
+@hookimpl
+def ebm_suite_end(suite: Suite, folder: Path) -> None:
+    if suite.what == "image/methods":
+        from ebmsuite_image.gallery import gallery
+
+        gallery(suite, folder / "image-methods.png")

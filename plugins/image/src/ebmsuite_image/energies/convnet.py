@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from torch import nn
 
-from ebmsuite.energy import JointEnergy, Tilted
+from ebmsuite.energy import JointEnergy, NoiseConditional, Tilted
 from ebmsuite.nets import mlp as nets
-from ebmsuite.nets.convnet import Head, convolutions
+from ebmsuite.nets.convnet import ConditionedLayers, Head, convolutions
 from ebmsuite.nets.mlp import Activation
-from ebmsuite.space import ConditionSpace, Space
+from ebmsuite.space import TIME_EMBEDDING, ConditionSpace, Space
 from ebmsuite_image.energies.picture import picture, tilted
 
-__all__ = ["convnet", "convnet_classes"]
+__all__ = ["convnet", "convnet_classes", "convnet_levels"]
 
 
 def convnet(
@@ -20,6 +20,7 @@ def convnet(
     slope: float = 0.2,
     activation: Activation = "leaky-relu",
     reference_sd: float | None = None,
+    condition: ConditionSpace = None,
 ) -> Tilted:
     """The convolutional net of Nijkamp et al., NeurIPS 2019, for pictures of any size.
 
@@ -30,9 +31,28 @@ def convnet(
     ``width=32, slope=0.05``.
 
     ``event`` is [C, H, W]. ``slope`` is the negative slope of leaky-relu. ``reference_sd`` is the sd of a Gaussian
-    reference; None means a uniform reference. Raises `RecipeError` for other events.
+    reference; None means a uniform reference. A condition, such as a class or a noise level, scales and shifts the
+    features of every layer (`ebmsuite.nets.convnet.ConditionScale`). Raises `RecipeError` for other events.
     """
-    return tilted(_net("image/convnet", event, width, slope, activation), event, reference_sd)
+    return tilted(_net("image/convnet", event, width, slope, activation, condition), event, reference_sd)
+
+
+def convnet_levels(
+    event: Space,
+    low: float,
+    high: float,
+    sd: float = 1.0,
+    width: int = 64,
+    slope: float = 0.2,
+    activation: Activation = "silu",
+) -> NoiseConditional:
+    """The net of `convnet`, told the noise level: for data of sd ``sd`` with noise of sd ``low`` to ``high``.
+
+    See `NoiseConditional`. Raises `RecipeError` for levels that are not increasing and positive.
+    """
+    nets.check_levels("image/convnet-levels", low, high, sd)
+    net = _net("image/convnet-levels", event, width, slope, activation, TIME_EMBEDDING)
+    return NoiseConditional(net, low, high, sd)
 
 
 def convnet_classes(
@@ -45,12 +65,18 @@ def convnet_classes(
 ) -> JointEnergy:
     """The net of `convnet` with one logit per class, as a `JointEnergy`; its activation is smooth by default."""
     labels = nets.labels_of(condition, "image/convnet-classes")
-    net = _net("image/convnet-classes", event, width, slope, activation, labels)
+    net = _net("image/convnet-classes", event, width, slope, activation, None, labels)
     return JointEnergy(net, nets.reference(event, reference_sd))
 
 
 def _net(
-    name: str, event: Space, width: int, slope: float, activation: Activation, outputs: int | None = None
+    name: str,
+    event: Space,
+    width: int,
+    slope: float,
+    activation: Activation,
+    condition: ConditionSpace,
+    outputs: int | None = None,
 ) -> nn.Sequential:
     _, *sides = picture(event, name)
     channels = [width]
@@ -59,5 +85,8 @@ def _net(
         channels, sides = [*channels, 2 * channels[-1]], [side // 2 for side in sides]
     halving = len(channels) - 1
     kernels, strides = (3, *[4] * halving), (1, *[2] * halving)
-    layers, features = convolutions(event, channels, kernels, strides, "zeros", activation, slope, net=name)
-    return nn.Sequential(*layers, Head(features.size, outputs))
+    layers, features = convolutions(
+        event, channels, kernels, strides, "zeros", activation, slope, condition=condition, net=name, modulation="scale"
+    )
+    layers.append(Head(features.size, outputs))
+    return nn.Sequential(*layers) if condition is None else ConditionedLayers(condition, *layers)

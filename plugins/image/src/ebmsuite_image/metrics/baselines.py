@@ -10,11 +10,15 @@ import torch
 from torch import Tensor
 
 from ebmsuite.dataset import Dataset, rows, split_of
+from ebmsuite.errors import UserError
 from ebmsuite.evaluation.protocol import SampleSource, Split, held_out
+from ebmsuite.model import Model
+from ebmsuite.space import Batch
+from ebmsuite.tasks.infer import reconstruct
 
 __all__ = ["NoiseImages", "Of", "PixelGaussian", "baseline"]
 
-Of = Literal["model", "held-out", "pixel-gaussian", "noise"]
+Of = Literal["model", "start", "reconstructed", "held-out", "pixel-gaussian", "noise"]
 """The source of the pictures that a metric evaluates: the model or a baseline."""
 
 
@@ -49,19 +53,45 @@ class NoiseImages:
         return torch.rand(n, *event.fixed, generator=rng, device=rng.device) * (high - low) + low
 
 
+@dataclass(frozen=True)
+class Starts:
+    """The pictures at which the chains of a model start."""
+
+    model: Model
+
+    def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
+        """[n, C, H, W], not clamped."""
+        return self.model.starts(n, rng)
+
+
+@dataclass(frozen=True)
+class Reconstructed:
+    """Pictures of ``source`` as a model's generator reconstructs them from the latent vectors that it infers."""
+
+    model: Model
+    source: SampleSource
+
+    def sample(self, n: int, *, rng: torch.Generator) -> Tensor:
+        """[n, C, H, W]."""
+        return reconstruct(self.model, Batch(self.source.sample(n, rng=rng)), rng)
+
+
 BASELINES: Mapping[str, Callable[[Mapping[str, Dataset]], SampleSource]] = {
     "pixel-gaussian": PixelGaussian,
     "noise": NoiseImages,
 }
 
 
-def baseline(of: Of, data: Mapping[str, Dataset], against: Split) -> SampleSource:
-    """The baseline ``of`` for a metric whose reference is the split ``against``.
+def baseline(of: Of, data: Mapping[str, Dataset], against: Split, model: object = None) -> SampleSource:
+    """The baseline ``of`` for a metric whose reference is the split ``against``; some need the trained ``model``.
 
-    Errors: `UserError` when ``of`` is "held-out" and neither "valid" nor "train" is there besides the reference.
+    Errors: `UserError` when ``of`` needs held-out examples and neither "valid" nor "train" is there besides the
+    reference, or when it needs a trained model and there is none.
     """
     if of == "held-out":
         return held_out(data, against)
-    if of not in BASELINES:
-        raise ValueError(f"{of} is no baseline")
-    return BASELINES[of](data)
+    if of in BASELINES:
+        return BASELINES[of](data)
+    if not isinstance(model, Model):
+        raise UserError(f'of: "{of}" is about a trained model; this is {type(model).__name__}')
+    return Starts(model) if of == "start" else Reconstructed(model, held_out(data, against))

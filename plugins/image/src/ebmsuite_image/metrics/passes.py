@@ -59,7 +59,7 @@ def draw(
     """
     if n < 1:
         raise UserError(f"at least one sample is needed, got n = {n}")
-    source = model if of == "model" else baseline(of, data, against)
+    source = model if of == "model" else baseline(of, data, against, model)
     with torch.no_grad():
         x = signed(source.sample(n, rng=rng), split_of(data, "train").event)
     if x.ndim != 4:

@@ -1,0 +1,56 @@
+"""The picture of an evaluation of several methods."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ebmsuite.dataset import Shows
+from ebmsuite.experiment.train import train
+from ebmsuite.model import load
+from ebmsuite.pictures.events import draw
+from ebmsuite.plugins.registry import Registry
+from ebmsuite.plugins.testing import watched_by
+from ebmsuite.scores import Row, Suite
+from ebmsuite_image.gallery import SAMPLES, gallery
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return train(
+        "image/digits-divergence-triangle", "budget.steps=1", "budget.batch=4", "energy.width=2", "metrics=[]",
+        "render=[]", watched_by(), out=tmp_path / "run", quiet=True,
+    )  # fmt: skip
+
+
+def row(name: str, value: float, *runs: str) -> Row:
+    return Row(
+        f"image/methods-{name}", f"image/digits-{name}", "fid[x]", "measured", (value,), better="lower", runs=runs
+    )
+
+
+def test_a_row_of_samples_per_method_best_first(run: Path, tmp_path: Path) -> None:
+    rows = (row("dsm", 30.0, str(run)), row("fce", 20.0, str(run)), row("latent", 1.0))
+    path = gallery(Suite("image/methods", "quick", rows, "here"), tmp_path / "x.png")
+    assert path is not None
+    picture = np.array(Image.open(path))
+    height = 14 + 28 + 4
+    assert picture.shape == (2 * height, SAMPLES * 30 + 2)
+    model = load(run)
+    shown = draw(model.codec_as(Shows), model.sample(SAMPLES, seed=0)).numpy()
+    np.testing.assert_array_equal(picture[16:44, 2:30], shown[0])
+    np.testing.assert_array_equal(picture[height + 16 : height + 44, 32:60], shown[1])
+    assert not np.array_equal(picture[:14], picture[height : height + 14])  # the names
+    assert gallery(Suite("image/methods", "quick", rows[2:], "here"), tmp_path / "none.png") is None
+    assert not (tmp_path / "none.png").exists()
+
+
+def test_every_method_has_a_recipe_and_a_case_in_the_group() -> None:
+    registry = Registry()
+    cases = [c.name for _, c in registry.list("case", domain="image") if c.name.startswith("image/methods-")]
+    assert len(cases) == 15
+    for name in cases:
+        registry.get("recipe", name.replace("methods", "digits", 1))
