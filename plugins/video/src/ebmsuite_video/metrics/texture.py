@@ -48,7 +48,8 @@ class Texture:
       and over the frames of a pixel, and of the mean absolute difference between consecutive frames;
     - ``direction``: `time_direction` divided by that of the training clips, at the lag at which these and the other
       half of the film (the split valid, or else the two halves of the training clips) agree best. 1 is right, -1 runs
-      backwards, 0 has no direction. If the two halves agree by less than `AGREED`, it is called unreliable;
+      backwards, 0 has no direction. If the two halves agree by less than `AGREED`, the protocol says
+      that it is not reliable;
     - ``copy``: the smallest mean squared difference between any window of `WINDOW` frames and any window of the
       training clips, also reversed, and shifted in time and by up to `SHIFT` pixels, divided by that between
       consecutive training frames. Below 1 the model copies;
@@ -99,11 +100,9 @@ class Texture:
             "window": "Hann",
             "direction_lag": lag,
             "direction_agreement": round(agreement, 3),
+            "direction_reliable": agreement >= AGREED,
             "direction_of_data": round(float(time_direction(real, lag)), 5),
             "copy_window": WINDOW,
             "copy_shift": SHIFT,
         }
-        names = {"direction": "direction" if agreement >= AGREED else "direction (unreliable: the halves disagree)"}
-        return {
-            name: Score(value, protocol={"metric": names.get(name, name), **facts}) for name, value in values.items()
-        }
+        return {name: Score(value, protocol={"metric": name, **facts}) for name, value in values.items()}
