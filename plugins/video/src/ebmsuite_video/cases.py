@@ -38,7 +38,7 @@ BARS = {
     "copy": {"quick": 1.0, "full": 1.0},
     "diversity": {"quick": 1.0, "full": 1.0},
 }
-STARTS = {
+STARTS: dict[str, dict[str, str | float]] = {
     "region": {"fill": "temporal"},
     "frames": {"fill": "temporal"},
     "salt": {"fill": "tv", "weight": 10.0},
