@@ -134,7 +134,7 @@ def test_ripples_are_seeded_stationary_and_know_the_direction_of_time() -> None:
     train, again, test = Ripples(4), Ripples(2), Ripples(4, split="test")
     assert torch.allclose(train.x[:2] + train.codec.mean, again.x + again.codec.mean)
     assert not torch.equal(train.x, test.x)
-    lag = direction_lag(train.x, test.x)
+    lag, _ = direction_lag(train.x, test.x)
     forwards, backwards = time_direction(train.x, lag), time_direction(train.x.flip(2), lag)
     assert float(forwards) == pytest.approx(-float(backwards))
     assert float(forwards) * float(time_direction(test.x, lag)) > 0

@@ -9,7 +9,8 @@ from torch import nn
 from ebmsuite.errors import RecipeError
 from ebmsuite.nets.conv3d import Conv3d
 from ebmsuite.space import Space
-from ebmsuite_video.energies import GREY, PUBLISHED, Stationary, st_convnet
+from ebmsuite_video.energies import GREY, PUBLISHED, SmoothField, Stationary, coverage, st_convnet
+from ebmsuite_video.fills import harmonic
 
 EVENT = Space((3, 12, 16, 16), (-1.0, 1.0))
 SMALL = {
@@ -45,7 +46,8 @@ def test_events_are_seen_on_the_published_scale() -> None:
     energy = st_convnet(EVENT, "time", init_sd=0.01, **SMALL["time"])  # type: ignore[arg-type]
     x = 0.1 * torch.randn(2, 3, 12, 16, 16, generator=torch.Generator().manual_seed(0))
     published = (GREY * x).double().square().flatten(1).sum(1) / 2  # white noise of sd 1 on 0..255
-    assert torch.allclose(energy.reference(x), published, rtol=1e-6)
+    white = st_convnet(EVENT, "time", edges="valid", init_sd=0.01, **SMALL["time"])  # type: ignore[arg-type]
+    assert torch.allclose(white.reference(x), published, rtol=1e-6)  # type: ignore[union-attr]
     assert energy(x).dtype == torch.float64
     # one Langevin step of 0.3 / 127.5 on events is one of 0.3 on 0..255
     h, x = 0.3, x[:1].double().requires_grad_()
@@ -56,23 +58,56 @@ def test_events_are_seen_on_the_published_scale() -> None:
     assert torch.allclose(step, h**2 / 2 * there, rtol=1e-9)
 
 
-def test_a_constant_clip_is_not_dim_at_its_ends() -> None:
-    torch.manual_seed(0)
-    x = torch.full((1, 3, 12, 16, 16), 0.3, requires_grad=True)
-    settings = {"channels": (6,), "kernels": (4,), "strides": (2,)}
-    spread = {}
-    for edges in ("replicate", "zeros"):
-        torch.manual_seed(0)
-        energy = st_convnet(EVENT, "space-time", edges=edges, init_sd=0.01, **settings)  # type: ignore[arg-type]
-        features = energy.net[:-1](x).detach()  # type: ignore[operator]
-        spread[edges] = float(features.std((2, 3, 4)).max() / features.mean())
-    assert spread["replicate"] < 1e-5
-    assert spread["zeros"] > 0.01
+@pytest.mark.parametrize("stationary", ["space-time", "time", "none"])
+def test_coverage_counts_the_paths_through_the_net(stationary: Stationary) -> None:
+    settings = SMALL[stationary]
+    energy = st_convnet(EVENT, stationary, **settings)  # type: ignore[arg-type]
+    for module in energy.modules():
+        if isinstance(module, Conv3d):
+            nn.init.ones_(module.weight)
+    x = torch.ones(1, *EVENT.fixed, requires_grad=True)
+    (paths,) = torch.autograd.grad(energy.net(x).sum(), x)  # type: ignore[operator]
+    share = paths[0, 0] / paths.max()
+    assert torch.allclose(coverage(EVENT, settings["kernels"], settings["strides"]), share)  # type: ignore[arg-type]
+    assert share.min() < 0.5
+
+
+def test_a_clip_that_all_filters_agree_on_is_not_dim_at_its_ends() -> None:
+    """A filter of ones pulls every voxel up by its number of paths; the lowest energy must be a constant clip."""
+    found = {}
+    for edges in ("covered", "valid"):
+        energy = st_convnet(EVENT, "space-time", (1,), (4,), (2,), edges=edges)  # type: ignore[arg-type]
+        for module in energy.modules():
+            if isinstance(module, Conv3d):
+                nn.init.constant_(module.weight, 0.01)
+        x = torch.zeros(1, *EVENT.fixed) + 1e-3
+        for _ in range(60):  # gradient descent in the energy's units, which reach the minimum
+            x = x.requires_grad_()
+            (gradient,) = torch.autograd.grad(energy(x).sum(), x)
+            x = (x - 0.5 / GREY**2 * energy.scale(x) ** 2 * gradient).detach()
+        found[edges] = float(x.min() / x.max())
+    assert found["covered"] == pytest.approx(1, abs=1e-4)
+    assert found["valid"] < 0.2
+
+
+def test_the_mean_of_a_smooth_field_given_known_voxels_is_the_harmonic_fill() -> None:
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 1, 6, 5, 7, generator=g, dtype=torch.float64)
+    known = torch.rand(x.shape, generator=g) > 0.5
+    energy = SmoothField((1.0, 3.0), 1e6)
+    filled = harmonic(x * known, known, 9.0).requires_grad_()
+    (gradient,) = torch.autograd.grad(energy(filled).sum(), filled)
+    assert gradient[~known].abs().max() < 1e-4
+    assert gradient[known].abs().max() > 0.1
+    white = SmoothField((1e6, 1e6), 2.0)
+    assert float(white(x)) == pytest.approx(float(x.square().sum()) / 8, rel=1e-6)
+    clips = st_convnet(EVENT, "time", edges="valid", difference_sd=(2.0, 6.0), **SMALL["time"])  # type: ignore[arg-type]
+    assert clips(torch.zeros(2, *EVENT.fixed)).dtype == torch.float64
 
 
 @pytest.mark.parametrize("stationary", ["space-time", "time", "none"])
 def test_without_layers_it_has_those_of_the_authors(stationary: Stationary) -> None:
-    energy = st_convnet(Space((3, 30, 24, 24)), stationary)
+    energy = st_convnet(Space((3, 70, 48, 48)), stationary, edges="zeros")
     layers = [m for m in energy.modules() if isinstance(m, Conv3d)]
     assert [m.out_channels for m in layers] == list(PUBLISHED[stationary][0])
 

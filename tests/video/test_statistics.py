@@ -55,7 +55,9 @@ def test_spreads_of_simple_clips() -> None:
 def test_the_direction_of_time_is_odd_under_reversal_and_shuffling_loses_it() -> None:
     t = torch.arange(60.0).view(1, 1, -1, 1, 1)
     saw = (t % 7).expand(1, 1, 60, 4, 4) / 7
-    lag = direction_lag(saw, saw)
+    lag, agreement = direction_lag(saw, saw)
+    assert agreement == 1
+    assert direction_lag(saw, saw.flip(2)) == (1, 0)  # the halves disagree at every lag
     forwards = float(time_direction(saw, lag))
     assert abs(forwards) > 0.1
     assert float(time_direction(saw.flip(2), lag)) == pytest.approx(-forwards)
@@ -63,10 +65,13 @@ def test_the_direction_of_time_is_odd_under_reversal_and_shuffling_loses_it() ->
     assert abs(float(time_direction(wave, lag))) < 0.05 * abs(forwards)
 
 
-@pytest.mark.parametrize("change", ["same", "shifted", "reversed"])
+@pytest.mark.parametrize("change", ["same", "later", "reversed", "moved"])
 def test_copies_are_found_shifted_and_reversed(change: str) -> None:
     x = noise(frames=24)
-    copy = {"same": x, "shifted": x[:, :, 5:17], "reversed": x.flip(2)[:, :, 3:15]}[change]
+    moved = noise(frames=24, seed=1)
+    moved[..., 2:, :-1] = x[..., :-2, 1:]  # two pixels down, one to the left
+    copies = {"same": x, "later": x[:, :, 5:17], "reversed": x.flip(2)[:, :, 3:15], "moved": moved}
+    copy = copies[change]
     assert float(window_distances(copy, x)) < 1e-8
     assert float(window_distances(noise(frames=24, seed=1), x)) == pytest.approx(2, rel=0.2)
 

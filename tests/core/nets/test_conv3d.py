@@ -53,7 +53,12 @@ def pair(*args: object, **settings: object) -> tuple[Conv3d, nn.Conv3d]:
         ),
         ("in_blocks", (1, 3, (4, 6, 3)), {"stride": (2, 3, 3)}, (2, 1, 9, 13, 7)),
         ("in_blocks", (3, 4, 4, 2), {"padding": 1}, (2, 3, 8, 9, 10)),
-        ("in_blocks", (2, 4, (1, 4, 2)), {"stride": (1, 2, 2), "padding": 2, "padding_mode": "circular"}, (1, 2, 4, 6, 5)),
+        (
+            "in_blocks",
+            (2, 4, (1, 4, 2)),
+            {"stride": (1, 2, 2), "padding": 2, "padding_mode": "circular"},
+            (1, 2, 4, 6, 5),
+        ),
     ],
 )
 def test_a_convolution_in_another_form_is_that_of_torch(form, args, settings, shape, forms) -> None:

@@ -283,6 +283,22 @@ def test_new_chains_of_a_bank_run_its_burn_in() -> None:
     assert len(seen) == 3
 
 
+def test_new_chains_of_a_memory_run_its_burn_in_and_those_of_learning_do_not() -> None:
+    space = Space((3,))
+    memory = Memory(Gaussian(space), examples=2, chains=2, burn_in=4)
+    phase = Phase(Gaussian(space), Langevin(step_size=0.5), memory, 5)
+    seen: list[int] = []
+    phase.sample(3, rng(), each=lambda i, state, info: seen.append(i))
+    assert len(seen) == 20
+    # a learning step moves each chain by 5 steps of its noise: without a gradient, its variance is known
+    free = Phase(Gaussian(space), Langevin(gradient_weight=0.0, noise_scale=1.0), memory, 5)
+    memory.restore({"x": torch.zeros(4, 3), "seen": torch.ones(4, dtype=torch.bool)}, torch.device("cpu"))
+    moved = free.draw(Batch(torch.zeros(2, 3), index=torch.arange(2)), rng()).x
+    assert 1 < float(moved.square().mean()) < 15  # 5; 20 with the burn-in
+    with pytest.raises(RecipeError, match="burn_in"):
+        Memory(Gaussian(space), burn_in=0)
+
+
 def test_new_chains_take_the_conditions_of_kept_ones() -> None:
     buffer = Buffer(Gaussian(Space((1,))), size=10)
     buffer.restore({"x": torch.zeros(10, 1), "condition": torch.tensor([3] * 9 + [5])}, torch.device("cpu"))

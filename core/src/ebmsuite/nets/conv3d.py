@@ -1,4 +1,4 @@
-"""3-D convolutions in other forms, which are faster on CPUs for few input channels and for kernels that span a frame."""
+"""3-D convolutions in other forms, faster on CPUs for few input channels and for kernels that span a frame."""
 
 from __future__ import annotations
 

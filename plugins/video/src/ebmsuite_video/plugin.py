@@ -105,6 +105,7 @@ def ebm_cases() -> list[Component]:
     at = "ebmsuite_video.cases:CASES."
     scores = {
         "temporal": "power spectrum over time",
+        "temporal-ratio": "power spectrum over time, relative to the better of a linear system and shuffled frames",
         "radial": "power spectrum over spatial frequency",
         "sd-space": "standard deviation over the pixels of a frame",
         "sd-time": "standard deviation over the frames of a pixel",
@@ -113,7 +114,12 @@ def ebm_cases() -> list[Component]:
         "copy": "distance to the nearest training window",
         "diversity": "distance between chains",
     }
-    masks = {"region": "a square in every frame", "frames": "half of the frames", "salt": "half of the pixels"}
+    masks = {
+        "region": "a square in every frame",
+        "frames": "half of the frames",
+        "salt": "half of the pixels",
+        "fixed": "a square that stays",
+    }
     return [
         Component(f"video/{clip}-{score}", f"{at}{clip}-{score}", f"{clip}: {what}", "xie2017")
         for clip in ("ripples", "fire", "sea")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import torch
 from torch import Tensor
 
@@ -19,6 +21,8 @@ __all__ = [
 
 WINDOW = 8
 """Number of frames of the windows that `window_distances` compares."""
+SHIFT = 2
+"""Number of pixels by which it shifts windows along height and width."""
 
 
 def temporal_spectrum(x: Tensor) -> Tensor:
@@ -78,33 +82,40 @@ def time_direction(x: Tensor, lag: int) -> Tensor:
     return (now.square() * later - now * later.square()).mean()
 
 
-def direction_lag(a: Tensor, b: Tensor, most: int = 8) -> int:
-    """The lag k from 1 to ``most`` at which two parts of a film agree best on `time_direction`.
+def direction_lag(a: Tensor, b: Tensor, most: int = 8) -> tuple[int, float]:
+    """The lag k from 1 to ``most`` at which two parts of a film agree best on `time_direction`, and their agreement.
 
-    Agreement is the smaller absolute value of the two if they have the same sign, else 0; the first lag wins.
+    The best lag has the largest smaller absolute value of the two; the first wins. The agreement is the smaller value
+    divided by the larger one: 1 if they are equal, 0 or below if their signs differ at every lag.
     """
-    best, chosen = 0.0, 1
+    best, chosen, agreement = 0.0, 1, 0.0
     for lag in range(1, max(1, min(most, a.shape[2] - 1, b.shape[2] - 1)) + 1):
-        first, second = (float(time_direction(part, lag)) for part in (a, b))
-        agreement = min(abs(first), abs(second)) if first * second > 0 else 0.0
-        if agreement > best:
-            best, chosen = agreement, lag
-    return chosen
+        low, high = sorted((float(time_direction(part, lag)) for part in (a, b)), key=abs)
+        if low * high > 0 and abs(low) > best:
+            best, chosen, agreement = abs(low), lag, low / high
+    return chosen, agreement
 
 
-def window_distances(a: Tensor, b: Tensor, window: int = WINDOW) -> Tensor:
+def window_distances(a: Tensor, b: Tensor, window: int = WINDOW, shift: int = SHIFT) -> Tensor:
     """Smallest mean squared difference [N, M] between windows of each clip of a [N, ...] and each of b [M, ...].
 
-    All windows of ``window`` frames are compared, at all shifts in time, and those of b also in reverse.
+    All windows of ``window`` frames are compared, at all shifts in time, and at up to ``shift`` pixels along height and
+    width, where the frames overlap; those of b also in reverse.
     """
-    frames = min(window, a.shape[2], b.shape[2])
-    flat = [x.double().transpose(1, 2).flatten(2) for x in (a, b)]  # [N, T, D]
-    found = torch.empty(len(a), len(b), dtype=torch.float64, device=a.device)
-    for i, x in enumerate(flat[0]):
-        for j, y in enumerate(flat[1]):
-            distance = torch.cdist(x, y).square() / x.shape[1]  # between frames, [T, T']
-            ways = (distance, distance.flip(1))
-            found[i, j] = min(float(_along_diagonals(way, frames).min()) for way in ways)
+    frames, (height, width) = min(window, a.shape[2], b.shape[2]), a.shape[3:]
+    reach = min(shift, (min(height, width) - 1) // 2)
+    found = torch.full((len(a), len(b)), torch.inf, dtype=torch.float64, device=a.device)
+    for down, right in product(range(-reach, reach + 1), repeat=2):
+        moved = []
+        for x, way in ((a, 1), (b, -1)):
+            top, left = max(0, way * down), max(0, way * right)
+            part = x[..., top : top + height - abs(down), left : left + width - abs(right)]
+            moved.append(part.double().transpose(1, 2).flatten(2))  # [N, T, D]
+        for i, x in enumerate(moved[0]):
+            for j, y in enumerate(moved[1]):
+                distance = torch.cdist(x, y).square() / x.shape[1]  # between frames, [T, T']
+                for each in (distance, distance.flip(1)):
+                    found[i, j] = torch.minimum(found[i, j], _along_diagonals(each, frames).min())
     return found
 
 

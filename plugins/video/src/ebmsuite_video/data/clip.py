@@ -20,7 +20,7 @@ from ebmsuite.pictures.raster import Filter
 from ebmsuite_video.codec import Frames, sized
 from ebmsuite_video.media import READ, FilmFile, read_film
 
-__all__ = ["SHARED", "Clip", "Clips", "Shared", "hidden_part"]
+__all__ = ["SHARED", "Clip", "Clips", "Cut", "Shared", "hidden_part", "mean_brightness"]
 
 log = logging.getLogger("ebmsuite")
 
@@ -42,7 +42,7 @@ WHITE = 0.1
 """A pixel is hidden if at least this part of it is white in the mask."""
 
 
-class _Cut(InMemory):
+class Cut(InMemory):
     """Clips [N, C, T, H, W] that are cut from films."""
 
     def __init__(
@@ -69,7 +69,7 @@ class _Cut(InMemory):
         self.note, self.skipped = note, skipped or {}
 
 
-class Clip(_Cut):
+class Clip(Cut):
     """One clip of a film: ``frames`` frames, one in ``every``, from frame ``start``.
 
     ``path`` is a file or a folder of frames (`ebmsuite_video.media.read_film`), the embedded clip "pedestrians", or a
@@ -106,7 +106,9 @@ class Clip(_Cut):
                 f"{frames}: lower frames, start or every"
             )
         pixels = sized(film, size, channels, filter)
-        codec = Frames(size, frames, channels, film.fps or fps or RATE / every, _mean(pixels[:frames]), filter)
+        codec = Frames(
+            size, frames, channels, film.fps or fps or RATE / every, mean_brightness(pixels[:frames]), filter
+        )
         second = mask is None and split != "train"
         begin = frames if second else 0
         there = len(pixels) >= begin + frames and (split == "train" or mask is None)
@@ -139,7 +141,7 @@ class Shared(Clip):
         super().__init__(clip, frames, size, start, split=split)
 
 
-class Clips(_Cut):
+class Clips(Cut):
     """Clips of all films in the folder ``path``: per film, ``frames`` frames, one in ``every``, from frame ``start``.
 
     The settings are those of `Clip`. All films are written at the rate of the first. The splits valid and test have
@@ -187,7 +189,7 @@ class Clips(_Cut):
         if not films:
             raise DataError(f"{printable(folder)}: none of the {len(files)} films can be used; {_first(skipped)}")
         rate = films[0][1].fps or fps or RATE / every
-        mean = _mean(torch.cat([pixels[:frames] for _, _, pixels in films]))
+        mean = mean_brightness(torch.cat([pixels[:frames] for _, _, pixels in films]))
         codec = Frames(size, frames, channels, rate, mean, filter)
         begin = 0 if split == "train" else frames
         chosen = [(name, pixels) for name, _, pixels in films if len(pixels) >= begin + frames]
@@ -233,7 +235,7 @@ def _located(path: str, stack: ExitStack) -> Path:
     return find(f"video/{SHARED[path]}.mp4" if path in SHARED else Path(path).expanduser())
 
 
-def _mean(pixels: Tensor) -> float:
+def mean_brightness(pixels: Tensor) -> float:
     """The mean brightness on [-1, 1], rounded so that it is the same on all machines."""
     return round(float(pixels.double().mean()) / 127.5 - 1, 6)
 

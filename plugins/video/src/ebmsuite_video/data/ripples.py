@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ebmsuite.seeded import seeded_uniform
 from ebmsuite_video.codec import Frames
-from ebmsuite_video.data.clip import _Cut, _mean
+from ebmsuite_video.data.clip import Cut, mean_brightness
 
 __all__ = ["Ripples", "ripples"]
 
@@ -20,7 +20,7 @@ DRAWS = 1_000_000
 """Seeds of the splits are this far apart."""
 
 
-class Ripples(_Cut):
+class Ripples(Cut):
     """``n`` clips of computed ripples on water, [3, frames, size, size]: not filmed.
 
     Each clip is a sum of `WAVES` waves that travel mainly to the right, with lengths of 8 to 32 pixels, random phases,
@@ -33,7 +33,7 @@ class Ripples(_Cut):
     ) -> None:
         seeds = torch.arange(n) + DRAWS * ["train", "valid", "test"].index(split)
         pixels = ripples(seeds, frames, size)
-        codec = Frames((size, size), frames, 3, 25.0, _mean(ripples(torch.arange(n), frames, size)))
+        codec = Frames((size, size), frames, 3, 25.0, mean_brightness(ripples(torch.arange(n), frames, size)))
         names = [f"{split} {i}" for i in range(n)]
         super().__init__(list(pixels), codec, names, [0] * n, f"{n} computed clips, not filmed")
 
