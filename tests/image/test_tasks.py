@@ -17,6 +17,7 @@ import ebmsuite.model as core
 from ebmsuite.density import Uniform
 from ebmsuite.energy import Tilted
 from ebmsuite.errors import DataError, RecipeError, UserError
+from ebmsuite.learning.trainer import Draws
 from ebmsuite.pictures.renderers import Chain, Samples, SheetAndFilm
 from ebmsuite.pictures.sheets import sheet
 from ebmsuite.sampling import Buffer, Chains, Data, Langevin, Noise, Phase, Start
@@ -63,6 +64,7 @@ class Model(core.Model):
         energy = Tilted(net or Pull(), Uniform(EVENT))
         self.phases = {"negative": Phase(energy, sampler, chains or Noise(Uniform(EVENT)), steps)}
         self.players = {"energy": energy}
+        self.trainer = SimpleNamespace(draws={"negative": Draws("event")})  # type: ignore[assignment]
         self.recipe = SimpleNamespace(recipe="image/pull", latent=None)  # type: ignore[assignment]
         self.event, self.device = EVENT, torch.device("cpu")
         self.codec = Pixels((8, 8), 1)

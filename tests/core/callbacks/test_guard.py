@@ -69,6 +69,7 @@ def test_the_limit_of_the_gap_follows_the_scale_of_the_run(numbers, at, tmp_path
         assert "growth" in found[0]["reason"]
 
 
+@pytest.mark.slow
 def test_growth_and_an_absolute_limit_are_settings(tmp_path: Path) -> None:
     def grows(t: int, rollbacks: int) -> dict:
         return {"gap": 1e6 if t < 20 else 2e7}

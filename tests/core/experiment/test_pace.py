@@ -60,6 +60,7 @@ def threads_of(example: dict, *changes: str, **options) -> list[int]:
     return callback.seen
 
 
+@pytest.mark.slow
 def test_one_thread_is_taken_where_it_is_clearly_faster(machine: dict, tmp_path: Path) -> None:
     for number, (one, four, chosen) in enumerate([(1e-3, 2e-3, 1), (2e-3, 1e-3, 4), (1e-3, 1.05e-3, 4), (2.0, 1.0, 4)]):
         machine |= {1: one, 4: four}
@@ -68,6 +69,7 @@ def test_one_thread_is_taken_where_it_is_clearly_faster(machine: dict, tmp_path:
         assert json.loads((tmp_path / str(number) / "threads.json").read_text())["threads"] == chosen
 
 
+@pytest.mark.slow
 def test_a_resumed_run_takes_the_number_that_was_stored(machine: dict, tmp_path: Path, monkeypatch, caplog) -> None:
     machine |= {1: 1e-3, 4: 2e-3}
     run = tmp_path / "run"

@@ -79,6 +79,7 @@ def test_translators_learn_the_way_back_and_what_chains_revised(steps: int, cycl
             assert (ends[0] - ends[1]) / 2e-4 == pytest.approx(moved[k][unit, 0].item(), rel=1e-2, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_two_normals_are_translated_into_one_another() -> None:
     trainer, source = made(10, Optimiser(lambda p: adam(p, betas=(0.5, 0.999)), lr=0.02), step=0.3), rng(2)
     for t in range(300):

@@ -92,6 +92,7 @@ def test_the_latent_prior_learns_the_spread_of_the_data(learns: str, tmp_path) -
     assert (test - again).square().mean() < 0.5 * (test - other).square().mean()
 
 
+@pytest.mark.slow
 def test_the_autoencoder_and_plain_likelihood_learn_the_same_data(tmp_path) -> None:
     vae = VAE_EXAMPLE | {
         "data": DATA,

@@ -164,6 +164,7 @@ def test_stages_leave_each_others_nets_alone() -> None:
         assert moved == learning
 
 
+@pytest.mark.slow
 def test_the_energy_is_the_density_of_what_is_inferred_with_the_noise() -> None:
     trainer, source = two_stages(first=0), rng(2)
     mean, sd = torch.tensor([1.0, -2.0]), torch.tensor([0.5, 1.0])

@@ -88,6 +88,7 @@ def test_improved_contrastive_divergence_learns_through_the_sampler(kl: float, e
 # -- what is hidden ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_langevin_dynamics_learn_the_density_of_what_is_never_whole() -> None:
     """Half of all coordinates hidden: mean and variance come out as those of whole data."""
     torch.manual_seed(0)

@@ -406,6 +406,7 @@ def code(x: torch.Tensor) -> torch.Tensor:
     return (x[..., 1].flatten(1).long() * torch.tensor([32, 16, 8, 4, 2, 1])).sum(1)
 
 
+@pytest.mark.slow
 def test_gibbs_with_gradients_on_an_ising_grid_that_is_enumerated() -> None:
     energy, n = Ising(), 30_000
     states = every_state()
