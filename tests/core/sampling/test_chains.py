@@ -118,6 +118,15 @@ def test_any_chains_can_start_a_memory(kind: str) -> None:
         assert torch.equal(x, wanted[kind])
 
 
+def test_chains_at_examples_start_at_their_density_outside_learning() -> None:
+    chains = Data(density=Counted())
+    points = batch(3, 1)
+    assert torch.equal(chains.start(2, rng(), points).x, points.x)
+    assert torch.equal(chains.start(2, rng()).x, Counted().sample(2, rng()))
+    with pytest.raises(RecipeError, match="set their density"):
+        Data().start(2, rng())
+
+
 def test_a_memory_keeps_several_chains_per_example() -> None:
     memory = Memory(Gaussian(EVENT), examples=5, chains=3)
     phase = Phase(Quadratic(EVENT), Langevin(step_size=0.1), memory, 2)

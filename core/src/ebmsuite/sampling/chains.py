@@ -233,10 +233,13 @@ class Visible(Chains):
 
 
 class Data(Chains):
-    """Every chain starts at an example, plus noise of standard deviation ``noise``: CD (Hinton, 2002)."""
+    """Every chain starts at an example, plus noise of standard deviation ``noise``: CD (Hinton, 2002).
 
-    def __init__(self, noise: float = 0.0) -> None:
-        self.noise = noise
+    Samples outside learning start from ``density``; without one they are an error.
+    """
+
+    def __init__(self, noise: float = 0.0, density: Density | None = None) -> None:
+        self.noise, self.density = noise, density
 
     def start(
         self,
@@ -247,7 +250,12 @@ class Data(Chains):
         proposal: Start | None = None,
     ) -> Start:
         if batch is None:
-            raise RecipeError('chains "data" start at examples, and there are no examples outside learning')
+            if self.density is None:
+                raise RecipeError(
+                    'chains "data" start at examples, and there are no examples outside learning; set their density, '
+                    "from which samples then start"
+                )
+            return Start(self.density.sample(n, rng, condition), condition)
         return Start(batch.x + self.noise * normal_like(batch.x, rng), condition)
 
 

@@ -99,7 +99,7 @@ def ebm_recipes() -> list[Component]:
         Component(
             "shape3d/modelnet10-filling",
             at + "modelnet10-filling.yaml",
-            "the same recovery by a network of equal size without an energy, a baseline",
+            "recovery of hidden voxels by a network of equal size without an energy, a baseline",
         ),
     ]
 
