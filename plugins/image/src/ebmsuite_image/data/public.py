@@ -22,7 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ebmsuite.errors import DataError, PluginError
+from ebmsuite.errors import DataError, MissingData
 from ebmsuite_image.data.celeba import celeba
 from ebmsuite_image.data.pictures import DIGITS, Pictures, check_split, resized
 from ebmsuite_image.data.torchvision_pair import import_torchvision
@@ -134,7 +134,7 @@ def load(public: Public, part: str) -> tuple[Tensor, Tensor]:
 def _torchvision(public: Public, part: str, root: Path, fetch: bool) -> Any:
     """The torchvision data set, read from ``root`` or downloaded into it."""
     if public.needs and importlib.util.find_spec(public.needs) is None:
-        raise PluginError(f"image/{public.name} is read with {public.needs}: pip install {public.needs}")
+        raise MissingData(f"image/{public.name} is read with {public.needs}: pip install {public.needs}")
     make = getattr(import_torchvision().datasets, public.torchvision)
     chosen = {"split": part} if public is SVHN else {"train": part == "train"}
     return make(str(root), **chosen, download=fetch)
