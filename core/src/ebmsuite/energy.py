@@ -280,11 +280,6 @@ class Projected(Energy):
         """The condition that A x is ``measured``. Of two spaces it makes its space."""
         return _with_inner({"measured": measured}, inner)
 
-    @staticmethod
-    def is_given(condition: object) -> bool:
-        """Whether a condition, or the space of one, has the form that `given` makes."""
-        return isinstance(condition, dict) and {"values", "known"} <= condition.keys()
-
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
         energy: Tensor = self.energy(self.place(x, condition), condition.get("inner"))
         return energy

@@ -91,14 +91,10 @@ class Conv3d(nn.Conv3d):
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         plain = self.groups == 1 and self.dilation == (1, 1, 1) and input.dim() == 5
-        if isinstance(self.padding, str) or not plain:
+        padding: Sequence[int] | str = self.padding
+        if isinstance(padding, str) or not plain or (form := form_of(input, weight, self.stride, padding)) == "direct":
             direct: Tensor = super()._conv_forward(input, weight, bias)
             return direct
-        form = form_of(input, weight, self.stride, self.padding)
-        if form == "direct":
-            direct = super()._conv_forward(input, weight, bias)
-            return direct
-        padding: Sequence[int] = self.padding
         if self.padding_mode != "zeros":
             input = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
             padding = (0, 0, 0)

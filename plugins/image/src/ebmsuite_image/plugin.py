@@ -40,9 +40,9 @@ def ebm_energies() -> list[Component]:
         Component("image/mlp", "ebmsuite.nets.mlp:mlp_energy", "multilayer perceptron for small images"),
         Component("image/resnet", prefix + "resnet:resnet", "spectrally normalised residual network", "du2019"),
         Component(
-            "image/convnet-levels", prefix + "convnet:convnet_levels", "the five-layer ConvNet, told the noise level"
+            "image/convnet-levels", prefix + "convnet:convnet_levels", "the five-layer ConvNet at every noise level"
         ),
-        Component("image/resnet-levels", prefix + "resnet:resnet_levels", "residual network, told the noise level"),
+        Component("image/resnet-levels", prefix + "resnet:resnet_levels", "residual network at every noise level"),
     ]
 
 

@@ -46,9 +46,10 @@ def convnet_levels(
     slope: float = 0.2,
     activation: Activation = "silu",
 ) -> NoiseConditional:
-    """The net of `convnet`, told the noise level: for data of sd ``sd`` with noise of sd ``low`` to ``high``.
+    """The net of `convnet`, conditioned on the noise level.
 
-    See `NoiseConditional`. Raises `RecipeError` for levels that are not increasing and positive.
+    The standard deviation of the noise is from ``low`` to ``high``, and that of the data is ``sd``: see
+    `NoiseConditional`. Raises `RecipeError` for levels that are not increasing and positive.
     """
     nets.check_levels("image/convnet-levels", low, high, sd)
     net = _net("image/convnet-levels", event, width, slope, activation, TIME_EMBEDDING)
