@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,17 @@ from ebmsuite.energy import Energy, full_precision, in_precision
 from ebmsuite.space import Batch, Space
 from ebmsuite.tree import Tree, flatten
 
-__all__ = ["Categorical", "Density", "Diagonal", "Encoder", "Gaussian", "Uniform", "event_sum", "normal_log_prob"]
+__all__ = [
+    "Categorical",
+    "Density",
+    "Diagonal",
+    "Encoder",
+    "Fitted",
+    "Gaussian",
+    "Uniform",
+    "event_sum",
+    "normal_log_prob",
+]
 
 
 def event_sum(x: Tensor, dtype: torch.dtype | None = None) -> Tensor:
@@ -49,6 +59,15 @@ class Density(Energy):
     def log_prob(self, x: Tensor, condition: Tree = None) -> Tensor:
         """Normalised log-density [B]."""
         raise NotImplementedError(f"{type(self).__name__} defines no log_prob")
+
+
+@runtime_checkable
+class Fitted(Protocol):
+    """A density that can be fitted to events directly, without gradients."""
+
+    def fit(self, x: Tensor) -> None:
+        """Set the density to the one that describes events x [N, *event] best."""
+        ...
 
 
 class Gaussian(Density):

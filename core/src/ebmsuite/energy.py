@@ -51,6 +51,8 @@ class Energy(nn.Module):
     component_kind: ClassVar[str] = "energy"
     passes_condition: ClassVar[bool] = False
     """Whether it passes its condition on to a net. The net must then have been built for a condition."""
+    sees_known: ClassVar[bool] = False
+    """Whether a clamped energy gives it its whole condition, so that it sees which coordinates are known."""
     noise_conditional: ClassVar[bool] = False
     """Whether it takes the noise level of its events as the condition, as `NoiseConditional` does."""
 
@@ -246,11 +248,13 @@ class Clamped(Energy):
         return isinstance(condition, dict) and {"values", "known"} <= condition.keys()
 
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
-        energy: Tensor = self.energy(self.place(x, condition), condition.get("inner"))
+        inner = condition if self.energy.sees_known else condition.get("inner")
+        energy: Tensor = self.energy(self.place(x, condition), inner)
         return energy
 
     def scale(self, x: Tensor, condition: Tree = None) -> Tensor:
-        scale: Tensor = self.energy.scale(x, condition.get("inner")) * (~condition["known"]).to(x.dtype)
+        inner = condition if self.energy.sees_known else condition.get("inner")
+        scale: Tensor = self.energy.scale(x, inner) * (~condition["known"]).to(x.dtype)
         return scale
 
     def place(self, x: Tensor, condition: Tree = None) -> Tensor:

@@ -20,6 +20,8 @@ from ebmsuite.tree import per_row
 
 __all__ = ["Masked", "Measured", "Wrapped"]
 
+FURTHER = 0x5851F42D
+"""Changes the seeds of the masks of data that have hidden coordinates already."""
 CHOICE = 1_001
 """The salt of the random numbers that choose the mask of an example."""
 
@@ -93,6 +95,8 @@ class Masked(Wrapped):
 
     def _known(self, whole: Batch, index: Tensor, seeds: Tensor) -> Tensor:
         seeds = seeds ^ (index + 1) * 0xC2B2AE3D  # examples with equal seeds have masks of their own
+        if whole.known is not None:
+            seeds = seeds ^ FURTHER  # and so have data that are masked twice
         one_hot = self.event.kind == "one-hot"  # all categories of a site are hidden together
         sites = tuple(whole.x.shape[1:-1] if one_hot else whole.x.shape[1:])
         bounds = torch.tensor(list(accumulate(self.weights))) / sum(self.weights)

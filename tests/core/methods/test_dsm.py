@@ -106,6 +106,49 @@ def test_levels_reach_from_low_to_high_and_denoising_expects_the_clean_event() -
     assert torch.allclose(trainer.sample(3, rng()), torch.full((3, 1), 2.0 * (1 - 0.25)))
 
 
+def test_random_levels_fill_each_interval_of_log_sigma_anew() -> None:
+    trainer = DenoisingScoreMatching(
+        players_of(Quadratic(Space((1,)))), {}, sigma=0.1, low=0.1, high=1.6, spacing="random"
+    )
+    generator, ends = rng(), torch.tensor([0.1, 0.2, 0.4, 0.8, 1.6])
+    drawn = torch.stack([trainer.levels(torch.zeros(4, 1), generator) for _ in range(400)])
+    assert bool(((drawn >= ends[:-1]) & (drawn <= ends[1:])).all())
+    places = (drawn / ends[:-1]).log2()
+    assert places.mean(0).tolist() == pytest.approx([0.5] * 4, abs=0.05)
+    assert places.std(0).tolist() == pytest.approx([12**-0.5] * 4, abs=0.03)
+
+
+class Shifted(Gaussian):
+    """N(mean, sd^2) with the mean and standard deviation of the events that it is fitted to."""
+
+    def fit(self, x: Tensor) -> None:
+        self.mean, self.sd = float(x.mean()), float(x.std())
+
+
+def test_chains_start_at_samples_of_the_fitted_density_plus_noise() -> None:
+    event = Space((1,))
+    energy, start = Quadratic(event), Shifted(event)
+    players = Players({"energy": energy, "start": start}, {"energy": PLAIN})
+    phase = Phase(energy, Langevin(step_size=0.1), Noise(Gaussian(event, sd=4.0)), 0)
+    trainer = DenoisingScoreMatching(players, {"negative": phase}, sigma=0.5)
+    trainer.step(0, {"data": Batch(torch.tensor([[8.0], [14.0]]))}, rng())
+    trainer.step(1, {"data": Batch(torch.tensor([[0.0], [1.0]]))}, rng())  # only the first batch is fitted
+    assert (start.mean, start.sd) == (11.0, pytest.approx(18**0.5))
+    x = trainer.sample(20_000, rng())
+    assert float(x.mean()) == pytest.approx(11.0, abs=0.15)
+    assert float(x.var()) == pytest.approx(18 + 16, rel=0.04)
+
+
+def test_a_start_must_be_fitted_and_has_no_optimiser() -> None:
+    registry, players = Registry(), DSM_EXAMPLE["players"] | {"start": {"name": "gaussian"}}
+    rated = DSM_EXAMPLE["optimisers"] | {"start": {"name": "adam", "lr": 0.1}}
+    with pytest.raises(RecipeError, match=r"optimisers\.start: the trainer fits players\.start directly"):
+        read_recipe(DSM_EXAMPLE | {"players": players, "optimisers": rated}, registry)
+    recipe = read_recipe(DSM_EXAMPLE | {"players": players}, registry)
+    with pytest.raises(RecipeError, match=r"players\.start: this density cannot be fitted"):
+        Experiment.with_data(recipe, registry, torch.device("cpu"), Ranks())
+
+
 # -- a noise-conditional energy -------------------------------------------------------------------------------------
 
 

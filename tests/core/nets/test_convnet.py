@@ -30,7 +30,7 @@ def _seed() -> None:
 
 @each_shape
 @pytest.mark.parametrize("head", ["linear", "sum", "mean"])
-@pytest.mark.parametrize("edges", ["zeros", "circular", "valid"])
+@pytest.mark.parametrize("edges", ["zeros", "circular", "valid", "full"])
 def test_one_energy_per_row_with_second_derivatives(shape, head, edges) -> None:
     energy = convnet(Space(shape), (4, 6), 3, (1, 2), edges, head, "silu", reference_sd=1.0, spectral_norm=True)
     energy.double().eval()
@@ -61,6 +61,8 @@ def test_the_layer_is_that_of_the_number_of_axes(shape) -> None:
         (4, 3, "zeros", (4, 3)),  # 13 // 3 and 9 // 3, with one position more after the axis than before it
         ((5, (2, 0)), (1, (2, 1)), "circular", (6, 1)),
         ((3, 2), ((2, 1), 2), "valid", (3, 3)),
+        (4, 3, "full", (4, 3)),
+        ((3, 4), (1, 2), "full", (8, 6)),  # 15 and 11 after the first layer
     ],
 )
 def test_positions_after_the_layers(kernels, strides, edges, positions) -> None:
@@ -78,6 +80,29 @@ def test_circular_edges_make_a_stationary_energy_and_zeros_do_not() -> None:
         found[edges] = (energy(x) - energy(x.roll((4, -2, 6), (2, 3, 4)))).abs().max()
     assert found["circular"] < 1e-10
     assert found["zeros"] > 1e-3
+
+
+def test_with_full_edges_as_many_features_see_the_ends_as_the_middle() -> None:
+    x = torch.zeros(1, 1, 12, 10, requires_grad=True)
+    layers, _ = convolutions(Space((1, 12, 10)), (1, 1), ((3, 4), (2, 4)), ((1, 2), (2, 2)), "full")
+    net = nn.Sequential(*(layer for layer in layers if not isinstance(layer, nn.LeakyReLU)))
+    for parameter in net.parameters():
+        nn.init.constant_(parameter, 1.0)
+    (seen,) = torch.autograd.grad(net(x).sum(), x)
+    torch.testing.assert_close(seen, seen[:, :, :1, :1].expand_as(seen))
+
+
+def test_a_position_bias_ends_stationarity_along_its_axes_only() -> None:
+    energy = convnet(Space((1, 8, 6)), (3, 2), 3, 1, "circular", "sum", "silu", position_bias=(1,)).double()
+    biases = [p for name, p in energy.named_parameters() if p.shape[-2:] == (1, 6)]
+    assert [p.shape for p in biases] == [(3, 1, 6), (2, 1, 6)]
+    for bias in biases:
+        nn.init.normal_(bias)
+    x = torch.randn(2, 1, 8, 6, dtype=torch.float64)
+    torch.testing.assert_close(energy(x.roll(3, 2)), energy(x))
+    assert (energy(x.roll(3, 3)) - energy(x)).abs().min() > 1e-3
+    with pytest.raises(RecipeError, match=r"position_bias: the axes are 0 to 1, got \[2\]"):
+        convnet(Space((1, 8, 6)), (3,), 3, 1, position_bias=(2,))
 
 
 def test_a_spanning_kernel_is_stationary_along_the_other_axes_only() -> None:

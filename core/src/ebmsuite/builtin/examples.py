@@ -77,6 +77,27 @@ INCOMPLETE_EXAMPLE = {
         "negative": PERSISTENT,
     },
 }
+UNROLLED_EXAMPLE = {
+    **MLE_EXAMPLE,
+    "recipe": "unrolled-example",
+    "data": {
+        "data": {
+            "name": "masked",
+            "of": {"name": "normal", "n": 256, "dim": [1, 8]},
+            "masks": [{"name": "random", "hidden": 0.3}],
+            "given": "condition",
+        }
+    },
+    "players": {"energy": {"name": "convnet-filling-energy", "channels": [4], "kernels": 3, "strides": 1}},
+    "trainer": {"name": "unrolled"},
+    "phases": {
+        "recovered": {
+            "chains": {"name": "visible"},
+            "sampler": {"name": "langevin", "gradient_weight": 0.1, "noise_scale": 0.0},
+            "steps": 2,
+        },
+    },
+}
 INTROSPECTIVE_EXAMPLE = {
     **MLE_EXAMPLE,
     "recipe": "introspective-example",

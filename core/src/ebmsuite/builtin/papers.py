@@ -8,6 +8,7 @@ __all__ = ["PAPERS"]
 
 PAPERS: Mapping[str, str] = {
     "balcerak2025": "Balcerak et al. Energy Matching: Unifying Flow Matching and Energy-Based Models. NeurIPS 2025",
+    "domke2012": "Domke. Generic Methods for Optimization-Based Modeling. AISTATS 2012",
     "du2019": "Du, Mordatch. Implicit Generation and Modeling with Energy-Based Models. NeurIPS 2019",
     "du2021": (
         "Du, Li, Tenenbaum, Mordatch. Improved Contrastive Divergence Training of Energy-Based Models. ICML 2021"

@@ -29,6 +29,7 @@ from ebmsuite.builtin.examples import (
     RECOVERY_EXAMPLE,
     SYMBOLS_EXAMPLE,
     TRIANGLE_EXAMPLE,
+    UNROLLED_EXAMPLE,
     VAE_EXAMPLE,
     VARIATIONAL_EXAMPLE,
     VARIATIONAL_LATENT_EXAMPLE,
@@ -73,6 +74,11 @@ def ebm_energies() -> list[Component]:
             "ebmsuite.nets.convnet:convnet",
             "convolutional net on one to three axes: signals, images, clips, volumes",
             "xie2016",
+        ),
+        Component(
+            "convnet-filling-energy",
+            "ebmsuite.nets.filling:convnet_filling_energy",
+            "clamped energies that see which coordinates are known: a convolutional net of the event and the mask",
         ),
         Component(
             "convnet-levels",
@@ -261,6 +267,13 @@ def ebm_trainers() -> list[Component]:
             "patch energies per grid of a pyramid, learned from a single event",
             "zheng2021",
             example=PYRAMID_EXAMPLE,
+        ),
+        Component(
+            "unrolled",
+            "ebmsuite.methods.unrolled:UnrolledDescent",
+            "least error of the hidden part after descent on the energy from a given start",
+            "domke2012",
+            example=UNROLLED_EXAMPLE,
         ),
         Component(
             "incomplete",

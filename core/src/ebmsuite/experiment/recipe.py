@@ -320,7 +320,12 @@ def _fill(raw: Mapping[str, Any], registry: Registry) -> Recipe:
     _same_keys(raw["data"], trainer.streams, "data", "stream")
     _same_keys(raw["players"], tuple(trainer.roles), "players", "player", _optional(trainer.roles))
     frozen = _frozen(raw["players"])
-    _same_keys(raw["optimisers"], tuple(raw["players"]), "optimisers", "player", frozen)
+    fitted = frozenset(key for key in raw["players"] if trainer.roles[key].fitted)
+    _same_keys(raw["optimisers"], tuple(raw["players"]), "optimisers", "player", frozen | fitted)
+    for key in (key for key in raw["optimisers"] if key in fitted):
+        raise RecipeError(
+            f"optimisers.{key}: the trainer fits players.{key} directly, without an optimiser; remove this"
+        )
     for key in (key for key in raw["optimisers"] if key in frozen):
         raise RecipeError(
             f"optimisers.{key}: players.{key} is frozen and does not learn; remove this, or set "

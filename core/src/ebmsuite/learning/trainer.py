@@ -59,6 +59,8 @@ class Role:
     optional: bool = False
     noise_conditional: bool = False
     """Whether it may be a `NoiseConditional` energy; the trainer then gives it the noise level."""
+    fitted: bool = False
+    """Whether the trainer fits it to data directly (`ebmsuite.density.Fitted`), so that it has no optimiser."""
     event: Callable[[Spaces], Space] | None = None
     """The space of its events; None for the space of the data."""
     condition: Callable[[Spaces], ConditionSpace] | None = None

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from ebmsuite.density import event_sum
+from ebmsuite.density import Fitted, event_sum
 from ebmsuite.energy import NoiseConditional
 from ebmsuite.errors import RecipeError, UserError
 from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer
@@ -45,7 +45,16 @@ class DenoisingScoreMatching(Trainer):
     each level and a step size proportional to sigma_i (Song & Ermon, algorithm 1). Annealing gives the modes their
     proportions at high noise levels, where chains still cross between modes.
 
-    Samples are the ends of ``negative``. With ``denoise``, one more step, x - sigma^2 dE/dx, removes the noise and
+    ``spacing`` "random" draws the levels anew in every step, one in each of B equal intervals of log sigma, so that a
+    batch of few examples, such as clips, meets all levels in the course of learning.
+
+    Samples are the ends of ``negative``. A player ``start``, a density that is fitted to the first batch
+    (`ebmsuite.density.Fitted`), gives the coarse structure: the chains of ``negative`` then start at its samples plus
+    the noise that the recipe's chains give, which should have the standard deviation of the highest level, and the
+    energy needs no levels above the scale at which the samples of ``start`` are wrong (Meng et al., ICLR 2022, start
+    from pictures that users draw).
+
+    With ``denoise``, one more step, x - sigma^2 dE/dx, removes the noise and
     gives the expected clean event; sigma is sigma_0 or the lowest level. Learning takes second derivatives of the
     energy, so activations must be smooth.
     """
@@ -53,11 +62,14 @@ class DenoisingScoreMatching(Trainer):
     sigma: float | None = None
     low: float | None = None
     high: float | None = None
-    spacing: Literal["linear", "geometric"] = "linear"
+    spacing: Literal["linear", "geometric", "random"] = "linear"
     denoise: bool = False
     anneal: int = 1
 
-    roles: ClassVar[Mapping[str, Role]] = {"energy": Role("energy", noise_conditional=True)}
+    roles: ClassVar[Mapping[str, Role]] = {
+        "energy": Role("energy", noise_conditional=True),
+        "start": Role("density", optional=True, fitted=True),
+    }
     draws: ClassVar[Mapping[str, Draws]] = {"negative": Draws("event")}
 
     def __post_init__(self) -> None:
@@ -79,6 +91,8 @@ class DenoisingScoreMatching(Trainer):
                 f"trainer.anneal: the number of noise levels must be at least 1, and above 1 only with a "
                 f"noise-conditional energy; got {self.anneal}"
             )
+        if "start" in self.players and not isinstance(self.players["start"], Fitted):
+            raise RecipeError("players.start: this density cannot be fitted to data directly (it has no method fit)")
         if self.least <= 0:
             raise RecipeError(f"trainer.sigma: the noise level must be above 0, got {self.least:g}")
         if (self.low is None) != (self.high is None):
@@ -86,23 +100,32 @@ class DenoisingScoreMatching(Trainer):
         if self.low is not None and self.high is not None and not 0 < self.low <= self.high:
             raise RecipeError(f"trainer.low: must be above 0 and at most high, got {self.low:g} and {self.high:g}")
 
-    def levels(self, x: Tensor) -> Tensor:
-        """sigma_i per row, [B]."""
+    def levels(self, x: Tensor, rng: torch.Generator | None = None) -> Tensor:
+        """sigma_i per row, [B], drawn if the spacing is random and ``rng`` is given."""
         of = self.players["energy"] if self.conditional else self
-        if of.low is None or of.high is None:
+        low: float | None = of.low
+        high: float | None = of.high
+        if low is None or high is None:
             return x.new_full((len(x),), self.least)
+        place = torch.linspace(0, 1, len(x), dtype=x.dtype, device=x.device)
         if self.spacing == "linear" and not self.conditional:
-            return torch.linspace(of.low, of.high, len(x), dtype=x.dtype, device=x.device)
-        return of.low * (of.high / of.low) ** torch.linspace(0, 1, len(x), dtype=x.dtype, device=x.device)
+            return torch.linspace(low, high, len(x), dtype=x.dtype, device=x.device)
+        if self.spacing == "random" and rng is not None:
+            drawn = torch.rand(len(x), generator=rng, dtype=x.dtype, device=x.device)
+            place = (torch.arange(len(x), dtype=x.dtype, device=x.device) + drawn) / len(x)
+        levels: Tensor = low * (high / low) ** place
+        return levels
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
+        if t == 0 and "start" in self.players:
+            self.players["start"].fit(batches["data"].x)
         loss, logs = self.loss(batches["data"], rng)
         return {**logs, **self.players.update({"energy": loss})}
 
     def loss(self, data: Batch, rng: torch.Generator) -> tuple[Tensor, Logs]:
         """The objective on one batch, with its logs."""
         energy = self.players["energy"]
-        levels = self.levels(data.x)
+        levels = self.levels(data.x, rng)
         added = per_row(levels, data.x) * normal_like(data.x, rng)
         noisy = data.x + added
         variance: Tensor | float
@@ -120,13 +143,16 @@ class DenoisingScoreMatching(Trainer):
                 "samples of a noise-conditional energy are drawn at its lowest noise level and take no condition"
             )
         phase = self.phases["negative"]
-        if self.anneal == 1:
-            x = phase.sample(n, rng, condition)
+        levels: list[Tree] = [condition]
+        if self.anneal > 1:
+            levels = list(self.levels(torch.empty(self.anneal, device=rng.device)).flip(0)[:, None].expand(-1, n))
+        x: Tensor
+        if "start" in self.players:
+            x = self.players["start"].sample(n, rng, condition) + phase.chains.start(n, rng).x
         else:
-            down = self.levels(torch.empty(self.anneal, device=rng.device)).flip(0)[:, None].expand(-1, n)
-            x = phase.sample(n, rng, down[0])
-            for level in down[1:]:
-                x = phase.refine(Start(x, level), rng, batch=chunk_size(x.shape[1:], phase.energy))
+            x = phase.sample(n, rng, levels.pop(0))
+        for level in levels:
+            x = phase.refine(Start(x, level), rng, batch=chunk_size(x.shape[1:], phase.energy))
         if not self.denoise:
             return x
         _, slope = target_of(self.players["energy"], x, condition).value_and_grad(x)

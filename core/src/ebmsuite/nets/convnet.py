@@ -27,7 +27,7 @@ __all__ = [
 
 PerLayer: TypeAlias = int | tuple[int | tuple[int, ...], ...]
 """One number for all layers, or one entry per layer: a number for all axes, or one number per axis."""
-Edges: TypeAlias = Literal["zeros", "circular", "valid"]
+Edges: TypeAlias = Literal["zeros", "circular", "valid", "full"]
 Modulation: TypeAlias = Literal["shift", "scale"]
 """How a condition acts on the features of a layer: it shifts them, or it scales and shifts them."""
 
@@ -78,6 +78,18 @@ class Pad(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.pad(x, self.around, self.mode)
+
+
+class PositionBias(nn.Module):
+    """Adds a learned bias per channel and per position along ``axes`` (0 is the first axis of positions)."""
+
+    def __init__(self, features: Space, axes: Sequence[int]) -> None:
+        super().__init__()
+        channels, *positions = features.fixed
+        self.bias = nn.Parameter(torch.zeros(channels, *(n if i in axes else 1 for i, n in enumerate(positions))))
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h + self.bias
 
 
 class Conditioned(nn.Module):
@@ -139,10 +151,13 @@ def convolutions(
     condition: ConditionSpace = None,
     net: str = "convnet",
     modulation: Modulation = "shift",
+    position_bias: Sequence[int] = (),
 ) -> tuple[list[nn.Module], Space]:
     """Convolutions, each followed by an activation, and the space of their features: see `convnet`."""
     layers: list[nn.Module] = []
     below, *positions = _grid(event, net)
+    if any(not 0 <= axis < len(positions) for axis in position_bias):
+        raise RecipeError(f"{net}.position_bias: the axes are 0 to {len(positions) - 1}, got {list(position_bias)}")
     plan = zip(channels, *per_layer(net, len(positions), len(channels), kernels=kernels, strides=strides), strict=True)
     for number, (above, kernel, stride) in enumerate(plan):
         axes = [_axis(n, k, s, edges) for n, k, s in zip(positions, kernel, stride, strict=True)]
@@ -160,6 +175,7 @@ def convolutions(
         layer = CONVOLUTIONS[len(axes) - 1](below, above, tuple(a.kernel for a in axes), stride, **settings)
         layers += [] if even else [Pad(around, edges)]
         layers.append(nn.utils.parametrizations.spectral_norm(layer) if spectral_norm else layer)
+        layers += [PositionBias(Space((above, *after)), position_bias)] if position_bias else []
         layers += [] if condition is None else [MODULATIONS[modulation](width_of(condition), above)]
         layers.append(activation_of(activation, slope))
         below, positions = above, after
@@ -179,7 +195,7 @@ class _Axis(NamedTuple):
 
 def _axis(n: int, kernel: int, stride: int, edges: Edges) -> _Axis:
     """A convolution along one axis of n positions: without padding for "valid" and for a kernel that spans the axis."""
-    pad = 0 if edges == "valid" or kernel == 0 else max(kernel - stride, 0)
+    pad = 0 if edges == "valid" or kernel == 0 else max(kernel - stride, 0) * (2 if edges == "full" else 1)
     kernel = kernel or n
     return _Axis(kernel, pad, (n + pad - kernel) // stride + 1)
 
@@ -232,23 +248,26 @@ def convnet(
     reference_sd: float | None = None,
     condition: ConditionSpace = None,
     modulation: Modulation = "shift",
+    position_bias: tuple[int, ...] = (),
 ) -> Tilted:
     """Convolutions of ``channels``, each followed by an activation, and a ``head``, on one to three axes.
 
     ``kernels`` and ``strides`` are one number, or one entry per layer; an entry is a number or one number per axis. A
     kernel of 0 spans its axis: the layer is fully connected along it, so the energy is not stationary along it (Xie,
     Zhu, Wu, CVPR 2017). ``edges`` pads each axis by kernel - stride positions in all, with "zeros" or with the opposite
-    edge ("circular", for textures), so floor(n / stride) of n positions remain; "valid" pads nothing. The head
-    is a linear map of all features ("linear"), or their "sum" or "mean". ``spectral_norm`` keeps the largest singular
+    edge ("circular", for textures), so floor(n / stride) of n positions remain; "valid" pads nothing; "full" pads both
+    ends by kernel - stride zeros, so that as many features see the first and last positions as the others. The head is
+    a linear map of all features ("linear"), or their "sum" or "mean". ``spectral_norm`` keeps the largest singular
     value of each convolution at 1. ``init_sd`` draws their weights from N(0, init_sd^2) and sets biases to 0; None is
     the initialisation of torch. A condition shifts the features of every layer by a linear map of its numbers;
-    with ``modulation`` "scale" it also scales them (`ConditionScale`).
+    with ``modulation`` "scale" it also scales them (`ConditionScale`). With ``position_bias``, the numbers of axes of
+    positions from 0, every layer has a bias per position along these axes, so the energy is not stationary along them.
 
     The sums of a Gaussian reference and of "sum" and "mean" are in float64, so energies of 1e9 keep their differences.
     """
     net = _energy_net(
         "convnet", event, channels, kernels, strides, edges, head, activation, slope, spectral_norm, init_sd, condition,
-        modulation,
+        modulation, position_bias,
     )  # fmt: skip
     return Tilted(net, reference(event, reference_sd, torch.float64))
 
@@ -268,6 +287,7 @@ def convnet_levels(
     spectral_norm: bool = False,
     init_sd: float | None = None,
     modulation: Modulation = "shift",
+    position_bias: tuple[int, ...] = (),
 ) -> NoiseConditional:
     """The net of `convnet` for noise levels from ``low`` to ``high`` and data of standard deviation ``sd``.
 
@@ -276,7 +296,7 @@ def convnet_levels(
     check_levels("convnet-levels", low, high, sd)
     net = _energy_net(
         "convnet-levels", event, channels, kernels, strides, edges, head, activation, slope, spectral_norm, init_sd,
-        TIME_EMBEDDING, modulation,
+        TIME_EMBEDDING, modulation, position_bias,
     )  # fmt: skip
     return NoiseConditional(net, low, high, sd)
 
@@ -295,10 +315,12 @@ def _energy_net(
     init_sd: float | None,
     condition: ConditionSpace,
     modulation: Modulation,
+    position_bias: tuple[int, ...],
 ) -> nn.Sequential:
     layers, features = convolutions(
-        event, channels, kernels, strides, edges, activation, slope, spectral_norm, condition, name, modulation
-    )
+        event, channels, kernels, strides, edges, activation, slope, spectral_norm, condition, name, modulation,
+        position_bias,
+    )  # fmt: skip
     if init_sd is not None:
         for layer in layers:
             if isinstance(layer, CONVOLUTIONS):

@@ -1,23 +1,24 @@
-"""Hidden coordinates from visible ones by a net, without an energy: the baseline of clamped energies."""
+"""Hidden coordinates given the visible ones: an energy that sees which are visible, and a net without an energy."""
 
 from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ebmsuite.density import Density, event_sum
-from ebmsuite.energy import Clamped, full_precision, in_precision
+from ebmsuite.energy import Clamped, Energy, full_precision, in_precision
 from ebmsuite.errors import RecipeError, UserError
-from ebmsuite.nets.convnet import CONVOLUTIONS, TRANSPOSED, PerLayer, per_layer
+from ebmsuite.nets.convnet import CONVOLUTIONS, TRANSPOSED, Edges, PerLayer, convolutions, per_layer
 from ebmsuite.nets.mlp import Activation
 from ebmsuite.nets.mlp import activation as activation_of
 from ebmsuite.space import ConditionSpace, Space
 from ebmsuite.tree import Tree
 
-__all__ = ["Filling", "Hourglass", "convnet_filling"]
+__all__ = ["Filling", "FillingEnergy", "Hourglass", "convnet_filling", "convnet_filling_energy"]
 
 
 class Filling(Density):
@@ -126,3 +127,47 @@ def convnet_filling(
         positions = [n // s for _, s, n in sizes]
     net = Hourglass([2 * below, *channels], below, kernels_, strides_, activation)
     return Filling(net, sd)
+
+
+class FillingEnergy(Energy):
+    """E(hidden | visible): minus the sum of a net's features of the event and of the mask of its known coordinates.
+
+    It is for clamped energies only. ``net`` maps x / ``sd`` and the share of the channels that are known at each
+    position, from -1 for none to 1 for all, [B, channels + 1, *positions], to features [B, ...].
+    """
+
+    sees_known: ClassVar[bool] = True
+    autocast: torch.dtype | None = None
+
+    def __init__(self, net: nn.Module, sd: float) -> None:
+        super().__init__()
+        self.net, self.sd = net, sd
+
+    def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
+        if not Clamped.is_given(condition):
+            raise UserError("this energy is of hidden coordinates given the known ones; use it as a clamped energy")
+        share = condition["known"].to(x.dtype).mean(1, keepdim=True)
+        with in_precision(self.autocast, x):
+            features = self.net(torch.cat([x / self.sd, 2 * share - 1], 1))
+        return -event_sum(full_precision(features))
+
+
+def convnet_filling_energy(
+    event: Space,
+    channels: tuple[int, ...] = (32, 32),
+    kernels: PerLayer = (5, 3),
+    strides: PerLayer = (2, 1),
+    edges: Edges = "full",
+    activation: Activation = "silu",
+    sd: float = 1.0,
+) -> FillingEnergy:
+    """A `FillingEnergy` of convolutions, each followed by an activation: see `ebmsuite.nets.convnet.convnet`.
+
+    ``sd`` is the standard deviation of the data.
+    """
+    if sd <= 0:
+        raise RecipeError(f"convnet-filling-energy.sd: must be above 0, got {sd:g}")
+    below, *positions = event.fixed
+    both = Space((below + 1, *positions))
+    layers, _ = convolutions(both, channels, kernels, strides, edges, activation, net="convnet-filling-energy")
+    return FillingEnergy(nn.Sequential(*layers), sd)

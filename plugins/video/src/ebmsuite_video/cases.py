@@ -38,13 +38,18 @@ BARS = {
     "copy": {"quick": 1.0, "full": 1.0},
     "diversity": {"quick": 1.0, "full": 1.0},
 }
+FURTHER = MASKS | {
+    "frames": [{"name": "slices", "axis": 1, "hidden": 0.3}],
+    "salt": [{"name": "random", "hidden": 0.3, "together": [0]}],
+}
+"""What learning hides of the known part."""
 STARTS: dict[str, dict[str, str | float]] = {
     "region": {"fill": "temporal"},
     "frames": {"fill": "temporal"},
-    "salt": {"fill": "tv", "weight": 10.0},
-    "fixed": {"fill": "harmonic"},
+    "salt": {"fill": "harmonic", "weight": 10.0, "steps": 15},
+    "fixed": {"fill": "harmonic", "weight": 1.0, "steps": 60},
 }
-"""The fill at which the recovered chain starts."""
+"""The fill at which descent starts."""
 NEEDS = {"quick": ("data:video/shared",), "full": ("data:video/shared",)}
 
 
@@ -62,12 +67,11 @@ def _texture(clip: str, score: str) -> Case:
         seeds={"quick": 1, "full": 3},
         needs={} if clip == "ripples" else NEEDS,
         group=f"video/{clip}-texture",
-        note="the kept chains of learning",
+        note="the linear dynamical system is the start of the chains",
     )
 
 
 def _recovery(clip: str, mask: str) -> Case:
-    start = {"name": "memory", "start": {"name": "video/fill", **STARTS[mask]}}
     bar = FILLED[f"{clip}-{mask}"]
     return Case(
         name=f"video/{clip}-{mask}",
@@ -76,9 +80,10 @@ def _recovery(clip: str, mask: str) -> Case:
         better="lower",
         n={"quick": 1, "full": 1},
         settings={
-            "data.data.of.clip": clip,
-            "data.data.masks": MASKS[mask],
-            "phases.recovered.chains": start,
+            "data.data.of.of.clip": clip,
+            "data.data.of.masks": MASKS[mask],
+            "data.data.masks": FURTHER[mask],
+            "phases.recovered.chains": {"name": "video/fill", **STARTS[mask]},
         },
         bar={"quick": bar, "full": bar},
         baselines={label: fill for label, fill in FILLS.items() if mask != "fixed" or fill["of"] != "temporal"},

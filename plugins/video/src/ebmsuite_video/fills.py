@@ -134,24 +134,30 @@ def tuned(kind: Kind, values: Tensor, known: Tensor) -> float:
     return min(errors, key=lambda weight: errors[weight])
 
 
-def filled(kind: Kind, values: Tensor, known: Tensor, weight: float | None = None) -> tuple[Tensor, float | None]:
-    """The fill ``kind``, and the weight of differences in time that it used; when None, `tuned` chooses it."""
+def filled(
+    kind: Kind, values: Tensor, known: Tensor, weight: float | None = None, steps: int | None = None
+) -> tuple[Tensor, float | None]:
+    """The fill ``kind``, and the weight of differences in time that it used; when None, `tuned` chooses it.
+
+    ``steps`` of conjugate gradients, per round for tv; None: the default of the fill.
+    """
     if kind == "temporal":
         return temporal(values, known), None
     chosen = tuned(kind, values, known) if weight is None else weight
-    return FILLS[kind](values, known, chosen), chosen
+    return FILLS[kind](values, known, chosen, **({} if steps is None else {"steps": steps})), chosen
 
 
 class Fill(Chains):
     """Chains whose hidden voxels start at a fill of the visible ones (`filled`) and whose known voxels are as given.
 
-    The condition must be that of a clamped energy, as the trainer ``incomplete`` gives. ``weight`` of differences in
-    time, for harmonic and tv, is chosen on the visible voxels when None. Use it as the start of ``memory``, which calls
-    it once per chain.
+    The condition must be that of a clamped energy, as the trainers ``incomplete`` and ``unrolled`` give. ``weight`` of
+    differences in time, for harmonic and tv, is chosen on the visible voxels when None; ``steps`` bounds their
+    conjugate gradients. As the start of ``memory``, a fill is computed once per chain. Otherwise it is computed in
+    every learning step, so give a weight.
     """
 
-    def __init__(self, fill: Kind = "harmonic", weight: float | None = None) -> None:
-        self.fill, self.weight = fill, weight
+    def __init__(self, fill: Kind = "harmonic", weight: float | None = None, steps: int | None = None) -> None:
+        self.fill, self.weight, self.steps = fill, weight, steps
 
     def start(
         self,
@@ -162,10 +168,12 @@ class Fill(Chains):
         proposal: Start | None = None,
     ) -> Start:
         if not Clamped.is_given(condition):
-            raise RecipeError('chains "video/fill" start from the visible part of clips; use the trainer "incomplete"')
+            raise RecipeError(
+                'chains "video/fill" start from the visible part of clips; use the trainer "unrolled" or "incomplete"'
+            )
         values, known = condition["values"], condition["known"]
         distinct, which = torch.unique(torch.cat([values, known.to(values)], 1), dim=0, return_inverse=True)
         # the chains of one clip have the same fill, which is computed once
         rows = torch.stack([(which == i).nonzero()[0, 0] for i in range(len(distinct))])
-        x, _ = filled(self.fill, values[rows], known[rows], self.weight)
+        x, _ = filled(self.fill, values[rows], known[rows], self.weight, self.steps)
         return Start(x[which], condition)

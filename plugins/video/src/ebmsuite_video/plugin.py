@@ -43,6 +43,18 @@ def ebm_energies() -> list[Component]:
 
 
 @hookimpl
+def ebm_densities() -> list[Component]:
+    return [
+        Component(
+            "video/linear-dynamics",
+            "ebmsuite_video.dynamics:LinearDynamics",
+            "linear dynamic texture: states of principal components with a linear transition, fitted directly",
+            "doretto2003",
+        ),
+    ]
+
+
+@hookimpl
 def ebm_chains() -> list[Component]:
     return [
         Component(
@@ -87,16 +99,27 @@ def ebm_renderers() -> list[Component]:
 def ebm_recipes() -> list[Component]:
     at = "ebmsuite_video:recipes/"
     return [
-        Component("video/ripples", at + "ripples.yaml", "computed ripples, stationary in space and time", "xie2017"),
-        Component("video/fire", at + "fire.yaml", "fire under a pot, stationary in time", "xie2017"),
-        Component("video/sea", at + "sea.yaml", "waves of the sea, stationary in time", "xie2017"),
+        Component("video/fire", at + "fire.yaml", "fire under a pot, stationary in time", "song2019"),
+        Component("video/sea", at + "sea.yaml", "waves of the sea, stationary in space and time", "song2019"),
+        Component("video/ripples", at + "ripples.yaml", "computed ripples, stationary in space and time", "song2019"),
+        Component("video/fire-mle", at + "fire-mle.yaml", "video/fire with kept chains, as published", "xie2017"),
+        Component("video/sea-mle", at + "sea-mle.yaml", "video/sea with kept chains, as published", "xie2017"),
+        Component(
+            "video/ripples-mle", at + "ripples-mle.yaml", "video/ripples with kept chains, as published", "xie2017"
+        ),
         Component(
             "video/pedestrians-recovery",
             at + "pedestrians-recovery.yaml",
             "recovery of half of the frames of the embedded clip",
+            "domke2012",
+        ),
+        Component("video/recovery", at + "recovery.yaml", "recovery of a flag or a fountain from damage", "domke2012"),
+        Component(
+            "video/recovery-mle",
+            at + "recovery-mle.yaml",
+            "video/recovery with two Langevin dynamics, as published",
             "xie2021",
         ),
-        Component("video/recovery", at + "recovery.yaml", "recovery of a flag or a fountain from damage", "xie2021"),
     ]
 
 

@@ -12,6 +12,7 @@ from ebmsuite.dataset import first, split_of
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.files import output, printable
 from ebmsuite.methods.incomplete import IncompleteLikelihood
+from ebmsuite.methods.unrolled import UnrolledDescent
 from ebmsuite.model import Facts, Model
 from ebmsuite.pictures.picture_files import FILMS
 from ebmsuite.space import Batch
@@ -28,9 +29,9 @@ __all__ = ["Recover"]
 class Recover:
     """Write the film ``inputs`` with the part recovered that the film or picture ``mask`` shows in white.
 
-    The model must be of the trainer ``incomplete``. Without an input, the clip that the model learned from is
-    recovered; a model learns from a film and a mask of your own by ``data.data: {name: video/clip, path: ..., mask:
-    ...}``. A mask may follow an object: it is then a film of as many frames as a clip.
+    The model must be of the trainer ``unrolled`` or ``incomplete``. Without an input, the clip that the model learned
+    from is recovered; a model learns from a film and a mask of your own by ``data.data.of: {name: video/clip, path:
+    ..., mask: ...}``. A mask may follow an object: it is then a film of as many frames as a clip.
 
     The film has the size and the number of frames of the model, and the frame rate of the input. Beside ``out``, there
     are a contact sheet (-frames.png) and slices through space and time (-slices.png) of the damaged and the recovered
@@ -43,8 +44,10 @@ class Recover:
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
         path = output(out, (*FILMS, *WRITTEN, ".npz"), "video/recover")
         codec = model.codec_as(Frames)
-        if not isinstance(model.trainer, IncompleteLikelihood):
-            raise UserError('video/recover: the model must be of the trainer "incomplete", such as video/recovery')
+        if not isinstance(model.trainer, UnrolledDescent | IncompleteLikelihood):
+            raise UserError(
+                'video/recover: the model must be of the trainer "unrolled" or "incomplete", such as video/recovery'
+            )
         batch, codec, name = self._given(model, codec, inputs)
         assert batch.known is not None
         x = model.trainer.recover(batch.to(model.device), rng).cpu()
