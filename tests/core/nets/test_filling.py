@@ -38,7 +38,17 @@ def test_the_likelihood_is_normal_on_hidden_coordinates():
     torch.testing.assert_close(density.log_prob(x, Clamped.given(x, known)), (expected * ~known).sum((1, 2)))
 
 
-def test_it_learns_what_the_visible_part_says(tmp_path):
+def test_what_the_data_do_not_know_does_not_count():
+    density = filling(1, 8, channels=(4,), sd=0.5)
+    x, visible, known = torch.randn(2, 1, 8), torch.rand(2, 1, 8) < 0.4, torch.rand(2, 1, 8) < 0.7
+    given = Clamped.given(x * visible * known, visible & known)
+    other = torch.where(known, x, 1e3)
+    torch.testing.assert_close(density.log_prob(x, given, known), density.log_prob(other, given, known))
+    assert float((density.log_prob(x, given) - density.log_prob(other, given)).min()) > 1e3
+
+
+@pytest.mark.parametrize("twice", [False, True], ids=["whole", "incomplete"])
+def test_it_learns_what_the_visible_part_says(tmp_path, twice):
     recipe = {
         "recipe": "filling-test",
         "data": {
@@ -54,9 +64,17 @@ def test_it_learns_what_the_visible_part_says(tmp_path):
         "optimisers": {"density": {"name": "adam", "lr": 0.01}},
         "budget": {"steps": 150, "batch": 32},
     }
+    data = recipe["data"]["data"]
+    if twice:
+        data["of"] = {"name": "masked", "of": data["of"], "masks": data["masks"]}
     model = ebmsuite.load(ebmsuite.train(recipe, watched_by("log"), out=tmp_path / "run", quiet=True))
     known = torch.rand(8, 1, 16) < 0.5
     batch = model.data["test"].batch(torch.arange(8), torch.zeros(8, dtype=torch.int64))
+    if twice:
+        found = model.trainer.recover(batch, model.generator(0))
+        assert torch.equal(found[batch.known], batch.truth[batch.known])
+        assert float((found - 1.5).square().mean()) < 0.05
+        return
     made = model.sample_for(batch, 1, model.generator(0))[:, 0]
     assert made.shape == known.shape
     assert float((made - 1.5).square().mean()) < 0.05

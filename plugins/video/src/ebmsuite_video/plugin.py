@@ -115,6 +115,9 @@ def ebm_recipes() -> list[Component]:
         ),
         Component("video/recovery", at + "recovery.yaml", "recovery of a flag or a fountain from damage", "domke2012"),
         Component(
+            "video/recovery-filling", at + "recovery-filling.yaml", "video/recovery by a network without an energy"
+        ),
+        Component(
             "video/recovery-mle",
             at + "recovery-mle.yaml",
             "video/recovery with two Langevin dynamics, as published",
