@@ -162,7 +162,7 @@ METHOD_SETTINGS: Mapping[str, Mapping[str, Any]] = {
         "budget.steps": 500,
         "negative.steps": 10,
         "energy.betas": (0.5, 0.999),
-        "energy.lr": {**FALLING, "start": 1e-3, "end": 1e-4, "delay": 250, "over": 250},
+        "energy.lr": {**FALLING, "start": 1e-3, "end": 1e-4, "delay": 100, "over": 400},
     },
     "latent": {
         f"{key}.lr": {**FALLING, "start": start, "end": start / 10, "delay": 150, "over": 150}
