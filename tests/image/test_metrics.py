@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import typing
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 import torch
@@ -15,8 +16,10 @@ from ebmsuite.dataset import Dataset, InMemory, fixed_subset
 from ebmsuite.errors import UserError
 from ebmsuite.model import Metric
 from ebmsuite.scores import Extractor, Features, Score
+from ebmsuite.space import Space
 from ebmsuite_image.metrics import (
     Fid,
+    GivenClasses,
     InceptionScore,
     Kid,
     NearestNeighbours,
@@ -26,6 +29,7 @@ from ebmsuite_image.metrics import (
     PrecisionRecall,
     Quality,
     frechet,
+    given_classes,
     inception_score,
     kernel_distance,
     nearest,
@@ -281,6 +285,52 @@ def test_fid_says_all_that_belongs_to_it(data: dict[str, Dataset]) -> None:
     assert few.protocol["caution"].startswith("no more pictures than features (6)")
     assert Fid(Linear())(model, data, generator(), 300).protocol["n_reference"] == 200
     assert typing.get_type_hints(Fid.__init__)["features"] is Extractor  # how the registry finds its kind
+
+
+class Labelled(Copies):
+    """A model that draws, for each label given, a training example that `Linear` assigns to this class."""
+
+    condition: object = Space((), kind="label", classes=3)
+
+    def sample(self, n: int, *, rng: torch.Generator, condition: Tensor | None = None) -> Tensor:
+        assert condition is not None
+        x = self.data.batch(torch.arange(len(self.data)), torch.zeros(len(self.data), dtype=torch.long)).x
+        found = Linear()(x).features[:, :3].argmax(1)
+        rows = [(found == label).nonzero()[:, 0] for label in condition]
+        return x[torch.stack([r[torch.randint(len(r), (), generator=rng)] for r in rows])]
+
+
+def test_samples_of_a_class_agree_with_it(data: dict[str, Dataset], monkeypatch: pytest.MonkeyPatch) -> None:
+    given = torch.arange(60) % 3
+    monkeypatch.setattr(given_classes, "conditions", lambda model, split, n, what: given[:n])
+    model: Any = Labelled(data["train"])
+    scores = GivenClasses(Linear())(model, data, generator(), 60)
+    assert scores["agreement"].value == 1
+    assert scores["fid"].protocol["metric"] == "fid[linear]"
+    given = 2 - given  # the next call draws for other labels; a third of them are as before
+    monkeypatch.setattr(
+        model, "sample", lambda n, rng, condition: Labelled.sample(model, n, rng=rng, condition=2 - condition)
+    )
+    assert GivenClasses(Linear())(model, data, generator(), 60)["agreement"].value == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("condition", "classes", "text"),
+    [
+        (None, True, "labels: true"),
+        (Space((2,)), True, "labels: true"),
+        (Space((), kind="label", classes=4), True, "image/classifier"),
+        (Space((), kind="label", classes=3), False, "image/classifier"),
+    ],
+)
+def test_without_classes_there_is_no_agreement(
+    data: dict[str, Dataset], condition: object, classes: bool, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(given_classes, "conditions", lambda model, split, n, what: torch.arange(n) % 3)
+    model: Any = Labelled(data["train"])
+    model.condition = condition
+    with pytest.raises(UserError, match=text):
+        GivenClasses(Linear(classes))(model, data, generator(), 60)
 
 
 def test_baselines_stand_in_their_order(data: dict[str, Dataset]) -> None:

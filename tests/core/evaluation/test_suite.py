@@ -21,7 +21,7 @@ from ebmsuite.evaluation import suite as evaluation
 from ebmsuite.evaluation.report import markdown, write_suite
 from ebmsuite.evaluation.suite import evaluate
 from ebmsuite.evaluation.wording import compared
-from ebmsuite.experiment.run import read_log
+from ebmsuite.experiment.stored import read_log
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.plugins.testing import entry_point, isolated_plugins, watched_by
 from ebmsuite.scores import Case, Difference, Mean, Published, Row

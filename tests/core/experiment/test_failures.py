@@ -25,7 +25,7 @@ from ebmsuite.evaluation.report import write_report
 from ebmsuite.evaluation.suite import evaluate
 from ebmsuite.experiment.checkpoints import checkpoint_steps
 from ebmsuite.experiment.lock import lock
-from ebmsuite.experiment.run import read_log
+from ebmsuite.experiment.stored import read_log
 from ebmsuite.experiment.train import train
 from ebmsuite.files import full_disk, replacing, write_text, writing
 from ebmsuite.hookspecs import hookimpl

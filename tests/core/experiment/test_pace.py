@@ -14,7 +14,7 @@ import ebmsuite.experiment.pace
 from ebmsuite.builtin.examples import LATENT_EXAMPLE, LIKELIHOOD_EXAMPLE, MLE_EXAMPLE, RECOVERY_EXAMPLE, VAE_EXAMPLE
 from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.evaluation.report import write_report
-from ebmsuite.experiment.run import read_log
+from ebmsuite.experiment.stored import read_log
 from ebmsuite.experiment.train import train
 from ebmsuite.hookspecs import hookimpl
 from ebmsuite.model import load

@@ -15,8 +15,9 @@ from ebmsuite.cli import main
 from ebmsuite.dataset import InMemory, digest_of
 from ebmsuite.errors import DataError, PluginError, UserError
 from ebmsuite.experiment import provenance
-from ebmsuite.experiment.run import Run, read_log
+from ebmsuite.experiment.run import Run
 from ebmsuite.experiment.scoring import score
+from ebmsuite.experiment.stored import read_log
 from ebmsuite.experiment.train import train
 from ebmsuite.hookspecs import hookimpl
 from ebmsuite.model import load

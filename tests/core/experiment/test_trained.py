@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from ebmsuite.builtin.examples import LATENT_EXAMPLE, PLANE, VAE_EXAMPLE
 from ebmsuite.errors import RecipeError
-from ebmsuite.experiment.checkpoints import newest
+from ebmsuite.experiment import chosen
+from ebmsuite.experiment.chosen import newest
 from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.experiment.train import train
 from ebmsuite.model import load
@@ -102,9 +103,28 @@ def test_weights_that_changed_since_are_noticed(source: Path, tmp_path: Path) ->
         train(run / "recipe.yaml", out=tmp_path / "new")
 
 
+@pytest.mark.parametrize("which", ["2", 2, "best"])
+def test_the_weights_are_those_of_the_chosen_checkpoint(
+    source: Path, tmp_path: Path, which: str | int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copytree(source, tmp_path / "copy")
+    shutil.rmtree(copy / "checkpoints")
+    shutil.copytree(newest(source), copy / "checkpoints" / "step-00000002")
+    other = load_file(newest(copy) / "ema.safetensors")
+    shutil.copytree(newest(source), copy / "checkpoints" / "step-00000004")
+    save_file({k: v + 1 for k, v in other.items()}, copy / "checkpoints" / "step-00000004" / "ema.safetensors")
+    monkeypatch.setattr(chosen, "best_step", lambda rows, recipe: 2)
+    made = recipe(copy)
+    made["players"]["generator"]["checkpoint"] = which
+    run = train(made, out=tmp_path / "run")
+    assert same(weights(run, "generator"), {k: v for k, v in other.items() if k.startswith("generator/")})
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"checkpoint": "best"}, r"players.generator.checkpoint: .* no best checkpoint was kept"),
+        ({"checkpoint": 3}, r'players.generator.checkpoint: .* has no checkpoint "3"; it has: 0, 4'),
         ({"run": "nowhere"}, r"players.generator.run: nowhere: not a run folder"),
         ({"run": "."}, r"players.generator.run: \.: not a run folder"),
         ({"player": "energy"}, r'players.generator.player: .* has no player "energy" \(it has: generator, encoder\)'),

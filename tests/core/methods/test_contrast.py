@@ -168,6 +168,18 @@ def test_each_side_follows_its_own_gradient_of_the_value(turn: str) -> None:
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-12)
 
 
+@pytest.mark.parametrize("flow_first", [0, 1])
+def test_flow_and_energy_learn_from_noised_examples(flow_first: int) -> None:
+    trainer, players = versus(0.5, data_noise=0.3)
+    trainer.flow_first = flow_first
+    seen: list[Tensor] = []
+    log_prob = players["flow"].log_prob
+    players["flow"].log_prob = lambda x, condition=None: seen.append(x) or log_prob(x, condition)
+    trainer.step(0, {"data": Batch(torch.ones(4000, 1, dtype=torch.float64))}, rng())
+    assert seen[0].std().item() == pytest.approx(0.3, abs=0.02)
+    assert seen[0].mean().item() == pytest.approx(1.0, abs=0.02)
+
+
 def test_who_learns_next_is_decided_by_the_accuracy_and_survives_a_resume() -> None:
     trainer, _ = versus(0.5, threshold=0.6)
     near = Batch(torch.randn(400, 1, generator=rng(2), dtype=torch.float64))

@@ -111,13 +111,18 @@ def test_a_variational_teacher_raises_the_bound_of_the_refined() -> None:
     assert close([moved["encoder"][0][0], moved["encoder"][1]], wanted, atol=0.05)
 
 
-def test_the_triangle_is_one_of_three_divergences() -> None:
-    """The losses' gradients are those of KL(Q || P) + KL(P || Pi) - KL(Q || Pi), which normals have in closed form."""
+@pytest.mark.parametrize("means", [False, True])
+def test_the_triangle_is_one_of_three_divergences(means: bool) -> None:
+    """The losses' gradients are those of KL(Q || P) + KL(P || Pi) - KL(Q || Pi), which normals have in closed form.
+
+    With ``means``, the x of P in the second term have no observation noise.
+    """
     mean, sd, noise = 1.0, 0.7, 0.6
+    drawn = 0.0 if means else noise
     data = mean + sd * torch.randn(400_000, 1, generator=rng(1))
     trio = Trio()
     trio.gradients()
-    DivergenceTriangle(trio.players, {}).step(0, {"data": Batch(data)}, rng())
+    DivergenceTriangle(trio.players, {}, means=means).step(0, {"data": Batch(data)}, rng())
     moved = trio.gradients()
     a, log_b, w, v, u, t, log_s = (
         torch.tensor(k, requires_grad=True) for k in (0.3, math.log(0.5), 0.8, -0.4, 0.5, 0.2, -0.3)
@@ -130,8 +135,8 @@ def test_the_triangle_is_one_of_three_divergences() -> None:
     z, spread = u * mean + t, u**2 * sd**2 + variance
     q_p = -log_s + (z**2 + spread) / 2
     q_p = q_p + ((mean - w * z - v) ** 2 + (1 - w * u) ** 2 * sd**2 + w**2 * variance) / (2 * noise**2)
-    p_pi = energy(v, w**2 + noise**2) + log_s
-    p_pi = p_pi + ((u * v + t) ** 2 + (1 - u * w) ** 2 + u**2 * noise**2) / (2 * variance)
+    p_pi = energy(v, w**2 + drawn**2) + log_s
+    p_pi = p_pi + ((u * v + t) ** 2 + (1 - u * w) ** 2 + u**2 * drawn**2) / (2 * variance)
     triangle = q_p + p_pi - energy(mean, sd**2)  # log Z is in both of Pi
     triangle.backward()
     tolerance = {"atol": 0.03}
@@ -139,6 +144,18 @@ def test_the_triangle_is_one_of_three_divergences() -> None:
     assert close(moved["generator"], [w.grad.view(1, 1), v.grad.view(1)], **tolerance)
     wanted = [u.grad.view(1), torch.stack([t.grad, log_s.grad])]
     assert close([moved["encoder"][0][0], moved["encoder"][1]], wanted, **tolerance)
+
+
+@pytest.mark.parametrize("method", [DivergenceTriangle, JointVAE])
+@pytest.mark.parametrize("means", [False, True])
+def test_a_model_shows_the_events_that_its_energy_sees(
+    method: type[DivergenceTriangle] | type[JointVAE], means: bool
+) -> None:
+    trio = Trio()
+    trainer = method(trio.players, {}, means=means)
+    z, x = trainer.generate(4000, rng(2), None)
+    assert (x - (0.8 * z - 0.4)).std().item() == pytest.approx(0.0 if means else 0.6, abs=0.02)
+    assert torch.equal(trainer.sample(4000, rng(2)), x)
 
 
 class OfPairs(Energy):

@@ -17,7 +17,7 @@ from ebmsuite.evaluation.wording import bar, compared, ours, words
 from ebmsuite.experiment import provenance
 from ebmsuite.experiment.checkpoints import checkpoint_steps
 from ebmsuite.experiment.recipe import stored_text
-from ebmsuite.experiment.run import read_log
+from ebmsuite.experiment.stored import read_log
 from ebmsuite.files import printable, write_text
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from ebmsuite.errors import MissingData, PluginError, UnknownName, UserError
 from ebmsuite.experiment.build import Splits
 from ebmsuite.experiment.checkpoints import checkpoint_steps
 from ebmsuite.experiment.recipe import Recipe, fill_metric, read_recipe, read_stored
-from ebmsuite.experiment.run import read_log
 from ebmsuite.experiment.scoring import score
+from ebmsuite.experiment.stored import read_log
 from ebmsuite.experiment.train import train
 from ebmsuite.files import write_text
 from ebmsuite.model import load

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -16,8 +15,9 @@ from torch import Tensor
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.experiment import provenance
 from ebmsuite.experiment.build import Experiment
+from ebmsuite.experiment.chosen import best_step, newest
 from ebmsuite.experiment.recipe import Recipe
-from ebmsuite.experiment.run import Run, RunState, read_log
+from ebmsuite.experiment.run import Run, RunState
 from ebmsuite.experiment.stored import STEP, checkpoint_steps, load_tensors
 from ebmsuite.files import sync, write_text, writing
 from ebmsuite.tree import to_host
@@ -167,38 +167,6 @@ class Checkpoints:
             if _read_state(path).scheduled:
                 return path
         raise DataError(f"{self.root}: a rollback needs a scheduled checkpoint, and there is none; train again")
-
-
-def best_step(rows: Sequence[Mapping[str, Any]], recipe: Recipe) -> int | None:
-    """The checkpoint step with the best score under the recipe's ``checkpoint.best``; None if there is no score."""
-    plan = recipe.checkpoint
-    found = [
-        (row["scores"][plan.best]["value"], row["step"])
-        for row in rows
-        if plan.best in row.get("scores", {}) and row["step"] % plan.every == 0
-    ]
-    if not found:
-        return None
-    return int((min if plan.better == "lower" else max)(found, key=lambda pair: pair[0])[1])
-
-
-def newest(folder: Path, which: str | None = None, recipe: Recipe | None = None) -> Path:
-    """The path of a checkpoint of a run: the newest (``which`` is None), "best", or the checkpoint of a step."""
-    root = folder / "checkpoints"
-    steps = checkpoint_steps(root)
-    if not steps:
-        raise DataError(f"{folder}: has no checkpoint yet; train the run first")
-    step = steps[-1]
-    if which == "best":
-        best = None if recipe is None else best_step(read_log(folder / "metrics.jsonl"), recipe)
-        if best not in steps or best is None:
-            raise DataError(f"{folder}: no best checkpoint was kept (the recipe sets no checkpoint.best)")
-        step = best
-    elif which is not None:
-        if not which.isdigit() or int(which) not in steps:
-            raise DataError(f'{folder}: has no checkpoint "{which}"; it has: {", ".join(map(str, steps))}')
-        step = int(which)
-    return root / f"step-{step:08d}"
 
 
 def _read_state(path: Path) -> RunState:

@@ -31,6 +31,7 @@ from ebmsuite.errors import DataError
 from ebmsuite.experiment import provenance
 from ebmsuite.experiment.build import Experiment
 from ebmsuite.experiment.recipe import Recipe, plugins_of
+from ebmsuite.experiment.stored import read_log
 from ebmsuite.files import write_text, writing
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.sampling.fast import Route
@@ -210,28 +211,3 @@ class Run:
         players.reset_at = dict(state.reset_at or {})
         self.events, self.evaluated = list(state.events), state.evaluated
         self.pending = [(t, row) for t, row in state.pending]
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The rows of a metrics.jsonl.
-
-    An incomplete last line (the process was killed) is ignored. Any other line that is not a row (the machine crashed)
-    is ignored with a warning that gives its number.
-    """
-    rows = []
-    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-        except ValueError:  # includes bytes that are not UTF-8
-            row = None
-        if isinstance(row, dict) and isinstance(row.get("step"), int):
-            rows.append(row)
-        elif (path, number) not in _told:  # warn once: a run reads its log at every checkpoint
-            _told.add((path, number))
-            log.warning("%s, line %d: damaged, so it is ignored; the rest of the log is used", path, number)
-    return rows
-
-
-_told: set[tuple[Path, int]] = set()
-"""Damaged lines that a warning has already named."""

@@ -1,16 +1,21 @@
-"""The checkpoints in a run folder: which there are, and the tensors in their files."""
+"""The files in a run folder: its checkpoints, the tensors in them, and the log."""
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file
 from torch import Tensor
 
 from ebmsuite.errors import DataError
 
-__all__ = ["STEP", "checkpoint_steps", "load_tensors"]
+__all__ = ["STEP", "checkpoint_steps", "load_tensors", "read_log"]
+
+log = logging.getLogger("ebmsuite")
 
 STEP = re.compile(r"^step-(\d{8})$")
 
@@ -30,3 +35,28 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
             f"{path}: cannot be read ({error}); delete this checkpoint, the folder {path.parent}, to use "
             "the one before it"
         ) from error
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The rows of a metrics.jsonl.
+
+    An incomplete last line (the process was killed) is ignored. Any other line that is not a row (the machine crashed)
+    is ignored with a warning that gives its number.
+    """
+    rows = []
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+        except ValueError:  # includes bytes that are not UTF-8
+            row = None
+        if isinstance(row, dict) and isinstance(row.get("step"), int):
+            rows.append(row)
+        elif (path, number) not in _told:  # warn once: a run reads its log at every checkpoint
+            _told.add((path, number))
+            log.warning("%s, line %d: damaged, so it is ignored; the rest of the log is used", path, number)
+    return rows
+
+
+_told: set[tuple[Path, int]] = set()
+"""Damaged lines that a warning has already named."""

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from ebmsuite.dataset import digest_of
 from ebmsuite.errors import DataError, RecipeError
 from ebmsuite.experiment import provenance
+from ebmsuite.experiment.chosen import newest
 from ebmsuite.experiment.recipe import TRAINED, Recipe, read_stored
-from ebmsuite.experiment.stored import checkpoint_steps, load_tensors
+from ebmsuite.experiment.stored import load_tensors
 from ebmsuite.plugins.registry import Registry
 from ebmsuite.values import plain
 
@@ -85,11 +86,12 @@ def _read(name: str, spec: Mapping[str, Any], kind: str, registry: Registry) -> 
     its = trainer.roles[player].kind
     if its != kind:
         raise RecipeError(f'players.{name}.player: "{player}" of {folder} is a {its}, but a {kind} is needed here')
-    steps = checkpoint_steps(folder / "checkpoints")
-    if not steps:
-        raise RecipeError(f"players.{name}.run: {folder} has no checkpoint yet; train it first")
+    which = spec["checkpoint"]
+    try:
+        checkpoint = newest(folder, None if which is None else str(which), recipe)
+    except DataError as error:
+        raise RecipeError(f"players.{name}.{'run' if which is None else 'checkpoint'}: {error}") from error
     net = architecture(recipe.players[player])
-    checkpoint = folder / "checkpoints" / f"step-{steps[-1]:08d}"
     state = _state(checkpoint / "ema.safetensors", player) or _state(checkpoint / "players.safetensors", player)
     digest = digest_of(*(part for key in sorted(state) for part in (key, state[key])))
     if spec["digest"] not in (None, digest):

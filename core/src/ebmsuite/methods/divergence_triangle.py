@@ -9,14 +9,14 @@ from typing import ClassVar
 import torch
 
 from ebmsuite.learning.trainer import Logs, Role, sides
-from ebmsuite.methods.vae import Autoencoder, evidence
+from ebmsuite.methods.vae import ContrastedAutoencoder, evidence
 from ebmsuite.space import Batch
 
 __all__ = ["DivergenceTriangle"]
 
 
 @dataclass
-class DivergenceTriangle(Autoencoder):
+class DivergenceTriangle(ContrastedAutoencoder):
     """max over alpha, min over theta and phi of KL(Q || P) + KL(P || Pi) - KL(Q || Pi) (Han et al., CVPR 2019),
 
         Q = p_data(x) q_phi(z | x),   P = p(z) p_theta(x | z),   Pi = pi_alpha(x) q_phi(z | x),   pi = exp(-E) / Z
@@ -29,8 +29,8 @@ class DivergenceTriangle(Autoencoder):
 
     The exact triangle has ``kl_weight`` w = 1 and ``inverse_weight`` r = 1. The published code has r = 0.1, squared
     errors without 1 / (2 sd^2), which means sd = 0.71, and a KL that is the mean over the d latent coordinates, which
-    means w = 1 / d. Its x^ are the means g(z^); here they are drawn with observation noise, as P defines. ``energy_l2``
-    is the weight of E(x)^2 + E(x^)^2 in the energy's loss.
+    means w = 1 / d. Its x^ are the ``means`` g(z^); by default they are drawn with observation noise, as P defines.
+    ``energy_l2`` is the weight of E(x)^2 + E(x^)^2 in the energy's loss.
     """
 
     kl_weight: float = 1.0
@@ -50,8 +50,7 @@ class DivergenceTriangle(Autoencoder):
         explained, each_kl, _ = evidence(generator, encoder, Batch(data.x, c), rng)
         reconstruction, kl = -explained.mean(), each_kl.mean()
         # P
-        drawn = generator.latent.sample(len(data), rng, c)
-        x = generator.draw(drawn, rng, c)
+        drawn, x = self.generate(len(data), rng, c)
         inverse = -self.inverse_weight * encoder.log_prob(drawn, encoder.sees(Batch(x, c))).mean()
         fooled = energy(x, c).mean()
         # Pi: `update` takes the gradient of each loss for its player only, so E needs no freezing above

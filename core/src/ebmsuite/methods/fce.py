@@ -14,6 +14,7 @@ from ebmsuite.errors import RecipeError
 from ebmsuite.learning.trainer import Draws, Logs, Role, Trainer
 from ebmsuite.methods.nce import log_ratio
 from ebmsuite.sampling import Start
+from ebmsuite.sampling.kernel import normal_like
 from ebmsuite.sampling.phase import propose
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
@@ -35,11 +36,15 @@ class FlowContrast(Trainer):
     c = log Z is the player ``log_z``, as in `nce`. The ``flow`` is any density with differentiable samples. No chain
     runs in learning. When the model is sampled, the chains of ``negative`` start from samples of the flow
     (``chains: {name: proposal}``).
+
+    ``data_noise`` is the standard deviation of the noise added to the examples. Values from a finite set, such as grey
+    levels, need it: their density is unbounded, and the classifier would see the grid of the values.
     """
 
     flow_first: int = 1000
     energy_first: int = 1000
     threshold: float = 0.6
+    data_noise: float = 0.0
 
     roles: ClassVar[Mapping[str, Role]] = {
         "energy": Role("energy"),
@@ -56,13 +61,14 @@ class FlowContrast(Trainer):
 
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, flow = batches["data"], self.players["flow"]
+        x = data.x + self.data_noise * normal_like(data.x, rng) if self.data_noise else data.x
         if t < self.flow_first:
-            return self.players.update({"flow": -flow.log_prob(data.x, data.condition).mean()})
+            return self.players.update({"flow": -flow.log_prob(x, data.condition).mean()})
         of_flow = t >= self.flow_first + self.energy_first and bool(self.accuracy > self.threshold)
         # the value function; a step of the energy needs no gradient through the flow
         with torch.set_grad_enabled(of_flow):
             samples = flow.sample(len(data), rng, data.condition)
-        plus = log_ratio(self.players, flow, data.x, data.condition)
+        plus = log_ratio(self.players, flow, x, data.condition)
         minus = log_ratio(self.players, flow, samples, data.condition)
         value = logsigmoid(plus).mean() + logsigmoid(-minus).mean()
         ours = [name for name in self.players if name != "flow"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ebmsuite.learning.trainer import Logs, Role, sides
-from ebmsuite.methods.vae import Autoencoder
+from ebmsuite.methods.vae import ContrastedAutoencoder
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
@@ -18,7 +18,7 @@ __all__ = ["JointVAE"]
 
 
 @dataclass
-class JointVAE(Autoencoder):
+class JointVAE(ContrastedAutoencoder):
     """max over alpha, min over theta and phi of KL(Q || P) + KL(P || Pi) - KL(Q || Pi) (Han et al., CVPR 2020),
 
         Q = p_data(x) q_phi(z | x),   P = p(z) p_theta(x | z),   Pi = exp(-E(x, z)) / Z
@@ -59,8 +59,7 @@ class JointVAE(Autoencoder):
         z = encoder.sample(len(data), rng, encoder.sees(data))
         explained = generator.log_prob(data.x, z, c).mean()
         log_q, log_prior = encoder.log_prob(z, encoder.sees(data)).mean(), generator.latent.log_prob(z).mean()
-        drawn = generator.latent.sample(len(data), rng, c)
-        x = generator.draw(drawn, rng, c)
+        drawn, x = self.generate(len(data), rng, c)
         # E for the losses of generator and encoder
         fooled, familiar = energy(x, pair(drawn)).mean(), energy(data.x, pair(z)).mean()
         # E for its own loss

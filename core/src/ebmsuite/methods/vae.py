@@ -17,7 +17,7 @@ from ebmsuite.schedule import Schedule, value_at
 from ebmsuite.space import Batch
 from ebmsuite.tree import Tree
 
-__all__ = ["Autoencoder", "VariationalAutoencoder", "evidence"]
+__all__ = ["Autoencoder", "ContrastedAutoencoder", "VariationalAutoencoder", "evidence"]
 
 
 def evidence(
@@ -31,17 +31,33 @@ def evidence(
 
 
 class Autoencoder(Trainer):
-    """The base of auto-encoders: a generator that draws z and x ~ p(x | z), and an encoder that infers z."""
-
-    @torch.no_grad()
-    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
-        generator = self.players["generator"]
-        x: Tensor = generator.draw(generator.latent.sample(n, rng, condition), rng, condition)
-        return x
+    """The base of auto-encoders: an encoder infers z."""
 
     @torch.no_grad()
     def infer(self, batch: Batch, rng: torch.Generator) -> Tensor:
         return infer(self.players["encoder"], batch, rng).z
+
+
+@dataclass
+class ContrastedAutoencoder(Autoencoder):
+    """The base of auto-encoders that learn with an energy, which contrasts data with the model's events.
+
+    The model's events are draws of p(x | z). With ``means`` they are the means g(z), as in the published code: the
+    energy then compares g(z) with data that have no observation noise either. Without it, an energy of pictures learns
+    little else than the noise.
+    """
+
+    means: bool = False
+
+    def generate(self, n: int, rng: torch.Generator, condition: Tree) -> tuple[Tensor, Tensor]:
+        """``n`` latent vectors z ~ p(z) and their events, which are differentiable in the generator's parameters."""
+        generator = self.players["generator"]
+        z = generator.latent.sample(n, rng, condition)
+        return z, (generator.decode if self.means else generator.draw)(z, rng, condition)
+
+    @torch.no_grad()
+    def sample(self, n: int, rng: torch.Generator, condition: Tree = None) -> Tensor:
+        return self.generate(n, rng, condition)[1]
 
 
 @dataclass

@@ -21,25 +21,41 @@ N = TypeVar("N", bound=nn.Module)
 
 
 def trained_energy(
-    run: str, player: str | None = None, frozen: bool = True, digest: str | None = None, net: Energy | None = None
+    run: str,
+    player: str | None = None,
+    checkpoint: str | int | None = None,
+    frozen: bool = True,
+    digest: str | None = None,
+    net: Energy | None = None,
 ) -> Energy:
     """An energy of another run, with averaged weights if that run kept them.
 
-    ``run`` is a run folder, ``player`` the player's name there (None: the same name as here). If ``frozen`` it does not
-    learn and needs no optimiser. Leave out ``digest`` and ``net``; the run adds them.
+    ``run`` is a run folder, ``player`` the player's name there (None: the same name as here). ``checkpoint`` is
+    "best", a step, or None for the newest. If ``frozen`` it does not learn and needs no optimiser. Leave out ``digest``
+    and ``net``; the run adds them.
     """
     return _net(net, frozen)
 
 
 def trained_density(
-    run: str, player: str | None = None, frozen: bool = True, digest: str | None = None, net: Density | None = None
+    run: str,
+    player: str | None = None,
+    checkpoint: str | int | None = None,
+    frozen: bool = True,
+    digest: str | None = None,
+    net: Density | None = None,
 ) -> Density:
     """A density, such as an encoder, of another run: see `trained_energy`."""
     return _net(net, frozen)
 
 
 def trained_generator(
-    run: str, player: str | None = None, frozen: bool = True, digest: str | None = None, net: Generator | None = None
+    run: str,
+    player: str | None = None,
+    checkpoint: str | int | None = None,
+    frozen: bool = True,
+    digest: str | None = None,
+    net: Generator | None = None,
 ) -> Generator:
     """A generator of another run: see `trained_energy`."""
     return _net(net, frozen)

@@ -158,21 +158,30 @@ CELEBA_LATENT = _published("celeba", 40_000, (0.013, 0.004), (37.87, 32.15))
 
 FALLING = {"shape": "exponential"}
 METHOD_SETTINGS: Mapping[str, Mapping[str, Any]] = {
-    "short-run": {"budget.steps": 146, "energy.lr": {**FALLING, "start": 3e-4, "end": 3e-5, "delay": 73, "over": 73}},
-    "latent": {"budget.steps": 143},
+    "short-run": {
+        "budget.steps": 500,
+        "negative.steps": 10,
+        "energy.betas": (0.5, 0.999),
+        "energy.lr": {**FALLING, "start": 1e-3, "end": 1e-4, "delay": 100, "over": 400},
+    },
+    "latent": {
+        f"{key}.lr": {**FALLING, "start": start, "end": start / 10, "delay": 150, "over": 150}
+        for key, start in (("optimisers.energy", 2e-4), ("optimisers.generator", 1e-3), ("optimisers.encoder", 1e-3))
+    }
+    | {"budget.steps": 300},
     "latent-dsm": {
-        "budget.steps": 1600,
-        "trainer.first": 800,
-        "optimisers.energy.lr": {"start": 1e-3, "end": 1e-5, "over": 800},
-        "optimisers.generator.lr": {"start": 1e-3, "end": 1e-5, "delay": 400, "over": 400},
-        "optimisers.encoder.lr": {"start": 1e-3, "end": 1e-5, "delay": 400, "over": 400},
+        "budget.steps": 3400,
+        "trainer.first": 1700,
+        "optimisers.energy.lr": {"start": 1e-3, "end": 1e-5, "over": 1700},
+        "optimisers.generator.lr": {"start": 1e-3, "end": 1e-5, "delay": 850, "over": 850},
+        "optimisers.encoder.lr": {"start": 1e-3, "end": 1e-5, "delay": 850, "over": 850},
     },
 }
-"""Settings for a minute of one CPU core, where the recipe ``image/digits-NAME`` has a longer budget."""
+"""Settings for two minutes of one CPU core, where the recipe ``image/digits-NAME`` has a longer budget."""
 
 
 def _method(name: str) -> Case:
-    """The recipe of a method at the budget that all have: a minute of one CPU core."""
+    """The recipe of a method at the budget that all have: two minutes of one CPU core."""
     start = {"of": "noise" if name in ("recovery", "cooperative-recovery") else "start"}
     without_chains = name in ("divergence-triangle", "joint-vae")
     return Case(

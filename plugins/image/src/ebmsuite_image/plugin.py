@@ -147,6 +147,11 @@ def ebm_metrics() -> list[Component]:
             prefix + "Quality",
             "Frechet and kernel distance, precision, recall and Inception score in one pass",
         ),
+        Component(
+            "image/given-classes",
+            prefix + "GivenClasses",
+            "share of samples of a class that a classifier assigns to it, and their Frechet distance",
+        ),
         Component("image/mse", prefix + "Mse", "reconstruction error of held-out images", "pang2020"),
         Component("image/anomaly", prefix + "AnomalyDetection", "AUPRC and AUROC of an anomaly score", "pang2020"),
         Component(
@@ -237,6 +242,12 @@ def ebm_recipes() -> list[Component]:
         *(
             Component(f"image/digits-{name}", f"{prefix}digits-{name}.yaml", f"{what} on the embedded digits", paper)
             for name, what, paper in METHODS
+        ),
+        Component(
+            "image/digits-conditional",
+            prefix + "digits-conditional.yaml",
+            "class-conditional short-run MCMC on the embedded digits",
+            "nijkamp2019",
         ),
         Component("image/mnist-short-run", prefix + "mnist-short-run.yaml", "short-run MCMC on MNIST", "nijkamp2019"),
         Component(

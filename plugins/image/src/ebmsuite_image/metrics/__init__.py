@@ -12,6 +12,7 @@ from ebmsuite.evaluation.distances import (
 from ebmsuite_image.metrics.anomaly_detection import AnomalyDetection
 from ebmsuite_image.metrics.baselines import NoiseImages, PixelGaussian
 from ebmsuite_image.metrics.error import Mse
+from ebmsuite_image.metrics.given_classes import GivenClasses
 from ebmsuite_image.metrics.memorisation import NearestNeighbours
 from ebmsuite_image.metrics.patches import Patches
 from ebmsuite_image.metrics.quality import Fid, InceptionScore, Kid, PrecisionRecall, Quality
@@ -19,6 +20,7 @@ from ebmsuite_image.metrics.quality import Fid, InceptionScore, Kid, PrecisionRe
 __all__ = [
     "AnomalyDetection",
     "Fid",
+    "GivenClasses",
     "InceptionScore",
     "Kid",
     "Mse",

@@ -20,7 +20,7 @@ from ebmsuite.scores import Extractor, Score
 from ebmsuite_image.metrics.baselines import Of
 from ebmsuite_image.metrics.passes import OfFeatures, Seen, look, look_at_samples
 
-__all__ = ["Fid", "InceptionScore", "Kid", "PrecisionRecall", "Quality"]
+__all__ = ["Fid", "InceptionScore", "Kid", "PrecisionRecall", "Quality", "fid_score"]
 
 Data = Mapping[str, Dataset]
 
@@ -40,7 +40,7 @@ class Fid(OfFeatures):
     of: Of = "model"
 
     def __call__(self, model: SampleSource, data: Data, rng: torch.Generator, n: int) -> Score:
-        return _fid(look(self.features, model, data, rng, n, self.of, self.set))
+        return fid_score(look(self.features, model, data, rng, n, self.of, self.set))
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,13 @@ class Quality(OfFeatures):
 
     def __call__(self, model: SampleSource, data: Data, rng: torch.Generator, n: int) -> Mapping[str, Score]:
         seen = look(self.features, model, data, rng, n, self.of, self.set)
-        scores = {"fid": _fid(seen), "kid": _kid(seen, rng, self.subsets, self.size)}
+        scores = {"fid": fid_score(seen), "kid": _kid(seen, rng, self.subsets, self.size)}
         scores |= _precision_recall(seen, self.k)
         return scores if seen.fake.logits is None else scores | {"is": _is(seen, self.splits)}
 
 
-def _fid(seen: Seen) -> Score:
+def fid_score(seen: Seen) -> Score:
+    """The Frechet distance of ``seen``, with a caution when there are too few pictures for its features."""
     a, b = seen.fake.features, seen.real.features
     caution = {}
     if min(len(a), len(b)) <= a.shape[1]:
