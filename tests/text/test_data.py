@@ -122,9 +122,12 @@ def test_a_byte_order_mark_and_other_line_ends_are_read(tmp_path: Path) -> None:
 
 
 def test_latin_1_is_an_error_with_the_line_unless_it_is_named(tmp_path: Path) -> None:
-    path = written(tmp_path / "some.txt", "\n".join([*TEXTS, "le café dort ."]).encode("latin-1"))
-    with pytest.raises(DataError, match=r"line 13.*0xe9 is not UTF-8"):
-        lines(path)
+    content = "\n".join([*TEXTS, "le café dort ."]).encode("latin-1")
+    path = written(tmp_path / "some.txt", content)
+    marked = written(tmp_path / "marked.txt", b"\xef\xbb\xbf" + content)
+    for file in (path, marked):
+        with pytest.raises(DataError, match=r"line 13.*0xe9 is not UTF-8"):
+            lines(file)
     found = [t for split in ("train", "valid", "test") for t in lines(path, split, encoding="latin-1").texts]
     assert "le café dort ." in found
     with pytest.raises(DataError, match="encoding"):

@@ -195,7 +195,8 @@ def read_text(path: Path, what: str, encoding: str = "utf-8-sig") -> str:
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        line, byte = _line(content, error.start), content[error.start]
+        # error.object is the content that was decoded: utf-8-sig removes a byte order mark first
+        line, byte = _line(error.object, error.start), error.object[error.start]
         wanted = "ASCII" if encoding == "ascii" else "UTF-8"
         raise DataError(
             f"{path}, line {line}: it cannot be read: the byte {byte:#04x} is not {wanted}; save it as {wanted} text"
