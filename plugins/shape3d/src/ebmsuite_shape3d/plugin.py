@@ -110,6 +110,12 @@ def ebm_cases() -> list[Component]:
     categories = ("bathtub", "chair", "sofa", "toilet")
     halves = {"side": "one side", "depth": "front or back", "height": "top or bottom"}
     return [
+        Component(
+            "shape3d/recovery-furniture",
+            f"{at}recovery-furniture",
+            "embedded furniture: error of hidden voxels",
+            "xie2018voxel",
+        ),
         *(
             Component(f"shape3d/recovery-{c}", f"{at}recovery-{c}", f"{c}: error of hidden voxels", "xie2018voxel")
             for c in (*categories, "all")
