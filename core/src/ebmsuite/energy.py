@@ -248,8 +248,8 @@ class Clamped(Energy):
         return isinstance(condition, dict) and {"values", "known"} <= condition.keys()
 
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
-        inner = condition if self.energy.sees_known else condition.get("inner")
-        energy: Tensor = self.energy(self.place(x, condition), inner)
+        placed = self.place(x, condition)
+        energy: Tensor = self.energy(placed, condition if self.energy.sees_known else condition.get("inner"))
         return energy
 
     def scale(self, x: Tensor, condition: Tree = None) -> Tensor:

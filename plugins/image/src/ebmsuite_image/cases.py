@@ -161,7 +161,7 @@ METHOD_SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "short-run": {
         "budget.steps": 500,
         "negative.steps": 10,
-        "energy.betas": (0.5, 0.999),
+        "energy.betas": [0.5, 0.999],
         "energy.lr": {**FALLING, "start": 1e-3, "end": 1e-4, "delay": 100, "over": 400},
     },
     "latent": {
