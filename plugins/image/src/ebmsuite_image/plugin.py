@@ -243,12 +243,6 @@ def ebm_recipes() -> list[Component]:
             Component(f"image/digits-{name}", f"{prefix}digits-{name}.yaml", f"{what} on the embedded digits", paper)
             for name, what, paper in METHODS
         ),
-        Component(
-            "image/digits-conditional",
-            prefix + "digits-conditional.yaml",
-            "class-conditional short-run MCMC on the embedded digits",
-            "nijkamp2019",
-        ),
         Component("image/mnist-short-run", prefix + "mnist-short-run.yaml", "short-run MCMC on MNIST", "nijkamp2019"),
         Component(
             "image/mnist-persistent", prefix + "mnist-persistent.yaml", "persistent chains on MNIST", "grathwohl2020"
