@@ -247,15 +247,24 @@ class Clamped(Energy):
         """Whether a condition, or the space of one, has the form that `given` makes."""
         return isinstance(condition, dict) and {"values", "known"} <= condition.keys()
 
+    @staticmethod
+    def hidden(condition: Tree, known: Tensor | None = None) -> Tensor:
+        """The coordinates that the condition hides; with ``known`` (boolean like x), only those that the data know."""
+        hidden: Tensor = ~condition["known"]
+        return hidden if known is None else known & hidden
+
     def forward(self, x: Tensor, condition: Tree = None) -> Tensor:
         placed = self.place(x, condition)
-        energy: Tensor = self.energy(placed, condition if self.energy.sees_known else condition.get("inner"))
+        energy: Tensor = self.energy(placed, self._passed(condition))
         return energy
 
     def scale(self, x: Tensor, condition: Tree = None) -> Tensor:
-        inner = condition if self.energy.sees_known else condition.get("inner")
-        scale: Tensor = self.energy.scale(x, inner) * (~condition["known"]).to(x.dtype)
+        scale: Tensor = self.energy.scale(x, self._passed(condition)) * (~condition["known"]).to(x.dtype)
         return scale
+
+    def _passed(self, condition: Tree) -> Tree:
+        """The condition of the wrapped energy."""
+        return condition if self.energy.sees_known else condition.get("inner")
 
     def place(self, x: Tensor, condition: Tree = None) -> Tensor:
         """x with the known coordinates set to their values."""

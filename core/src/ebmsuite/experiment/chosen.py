@@ -14,7 +14,10 @@ __all__ = ["best_step", "newest"]
 
 
 def best_step(rows: Sequence[Mapping[str, Any]], recipe: Recipe) -> int | None:
-    """The checkpoint step with the best score under the recipe's ``checkpoint.best``; None if there is no score."""
+    """The step of the checkpoint with the best score, or None if no checkpoint has one.
+
+    The recipe's ``checkpoint.best`` names the score.
+    """
     plan = recipe.checkpoint
     found = [
         (row["scores"][plan.best]["value"], row["step"])

@@ -54,9 +54,8 @@ class DenoisingScoreMatching(Trainer):
     energy needs no levels above the scale at which the samples of ``start`` are wrong (Meng et al., ICLR 2022, start
     from pictures that users draw).
 
-    With ``denoise``, one more step, x - sigma^2 dE/dx, removes the noise and
-    gives the expected clean event; sigma is sigma_0 or the lowest level. Learning takes second derivatives of the
-    energy, so activations must be smooth.
+    With ``denoise``, one more step, x - sigma^2 dE/dx, removes the noise and gives the expected clean event; sigma is
+    sigma_0 or the lowest level. Learning takes second derivatives of the energy, so activations must be smooth.
     """
 
     sigma: float | None = None
@@ -107,9 +106,9 @@ class DenoisingScoreMatching(Trainer):
         high: float | None = of.high
         if low is None or high is None:
             return x.new_full((len(x),), self.least)
-        place = torch.linspace(0, 1, len(x), dtype=x.dtype, device=x.device)
         if self.spacing == "linear" and not self.conditional:
             return torch.linspace(low, high, len(x), dtype=x.dtype, device=x.device)
+        place = torch.linspace(0, 1, len(x), dtype=x.dtype, device=x.device)
         if self.spacing == "random" and rng is not None:
             drawn = torch.rand(len(x), generator=rng, dtype=x.dtype, device=x.device)
             place = (torch.arange(len(x), dtype=x.dtype, device=x.device) + drawn) / len(x)

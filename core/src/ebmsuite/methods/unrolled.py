@@ -52,7 +52,7 @@ class UnrolledDescent(Trainer):
         if not Clamped.is_given(data.condition):
             raise DataError('the trainer "unrolled" needs the data set "masked" with given: condition')
         drawn = phase.draw(data, rng, data.condition, graph=phase.steps)
-        judged = ~data.condition["known"] if data.known is None else data.known & ~data.condition["known"]
+        judged = Clamped.hidden(data.condition, data.known)
         if not judged.any():
             raise DataError("the masks hide no coordinate that the data know, so there is nothing to learn from")
         miss, begun = (v[judged] - data.x[judged] for v in (drawn.x, drawn.start.x))

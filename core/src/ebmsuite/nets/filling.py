@@ -48,7 +48,7 @@ class Filling(Density):
 
     def log_prob(self, x: Tensor, condition: Tree = None, known: Tensor | None = None) -> Tensor:
         """log p [B] of the hidden coordinates of x, of those that are ``known`` (boolean like x) if it is given."""
-        hidden = ~condition["known"] if known is None else known & ~condition["known"]
+        hidden = Clamped.hidden(condition, known)
         squares = event_sum((x - self.mean(condition)).square() * hidden)
         size = event_sum(hidden.to(x.dtype))
         return -squares / (2 * self.sd**2) - size * (math.log(self.sd) + math.log(2 * math.pi) / 2)

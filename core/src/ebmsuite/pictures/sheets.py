@@ -29,9 +29,8 @@ def sheet(cells: Tensor, columns: int | None = None, pad: int = 2, captions: Seq
     """Arrange pictures, uint8 [N, H, W] or [N, H, W, 3], in a grid: [H', W'] or [H', W', 3].
 
     The grid is filled row by row with ``columns`` pictures per row (the square root of N, rounded up, when None).
-    ``pad`` white pixels surround every picture; a single picture has no frame. ``captions`` has a line
-    of text for each picture, which is written below it. `DataError` if there is no picture or the sheet would be too
-    large.
+    ``pad`` white pixels surround every picture; a single picture has no frame. ``captions`` are the lines of text below
+    the pictures, one per picture. `DataError` if there is no picture or the sheet would be too large.
     """
     if len(cells) == 0:
         raise DataError("a sheet has at least one picture")

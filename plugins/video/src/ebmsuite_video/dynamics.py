@@ -89,6 +89,6 @@ def stabilised(transition: Tensor) -> Tensor:
 
 def _factor(covariance: Tensor) -> Tensor:
     """A matrix F with F F^T = covariance."""
-    jitter = 1e-9 * covariance.trace().clamp(min=1e-12) * torch.eye(len(covariance), dtype=covariance.dtype)
-    factor: Tensor = torch.linalg.cholesky(covariance + jitter.to(covariance))
+    jitter = 1e-9 * covariance.trace().clamp(min=1e-12)
+    factor: Tensor = torch.linalg.cholesky(covariance + jitter * torch.eye(len(covariance)).to(covariance))
     return factor
