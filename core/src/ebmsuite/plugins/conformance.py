@@ -40,6 +40,8 @@ __all__ = ["Outcome", "check_plugin", "interrupted_run", "on_two_processes", "sa
 
 LIMIT = 600
 """The time limit of all runs on two processes together, in seconds."""
+ROUNDS = ("anneal", "recovery_steps", "recovery_draws")
+"""Settings of trainers that multiply the steps of a phase when samples are drawn."""
 
 
 @dataclass(frozen=True)
@@ -199,10 +201,11 @@ def _small(recipe: str | Mapping[str, Any], registry: Registry) -> Recipe:
     full = read_recipe(recipe, registry)
     changes = ["budget.steps=2", f"budget.batch={min(8, full.budget.batch)}", "log.every=1"]
     changes += [f"data.{k}.n={min(400, s['n'] or 400)}" for k, s in full.data.items() if "n" in s]
-    changes += [f"metrics.{i}.n=24" for i in range(len(full.metrics))]
+    changes += [f"metrics.{i}.n={min(24, spec['n'])}" for i, spec in enumerate(full.metrics)]
     changes += [f"metrics.{i}.every=null" for i in range(len(full.metrics))]
-    changes += [f"render.{i}.n=8" for i in range(len(full.render))]
+    changes += [f"render.{i}.n={min(8, spec['n'])}" for i, spec in enumerate(full.render)]
     changes += [f"phases.{p}.steps={min(3, s['steps'])}" for p, s in full.phases.items() if isinstance(s["steps"], int)]
+    changes += [f"trainer.{key}={min(3, n)}" for key in ROUNDS if isinstance(n := full.trainer.get(key), int)]
     changes += [watched_by("log"), "checkpoint.best=null", "compute.device=cpu", "compute.devices=1"]
     changes += [f"compute.threads={torch.get_num_threads()}"]  # two runs that are compared must use the same number
     return read_recipe(recipe, registry, changes)

@@ -99,9 +99,9 @@ def ebm_renderers() -> list[Component]:
 def ebm_recipes() -> list[Component]:
     at = "ebmsuite_video:recipes/"
     return [
+        Component("video/ripples", at + "ripples.yaml", "computed ripples, stationary in space and time", "song2019"),
         Component("video/fire", at + "fire.yaml", "fire under a pot, stationary in time", "song2019"),
         Component("video/sea", at + "sea.yaml", "waves of the sea, stationary in space and time", "song2019"),
-        Component("video/ripples", at + "ripples.yaml", "computed ripples, stationary in space and time", "song2019"),
         Component("video/fire-mle", at + "fire-mle.yaml", "video/fire with kept chains, as published", "xie2017"),
         Component("video/sea-mle", at + "sea-mle.yaml", "video/sea with kept chains, as published", "xie2017"),
         Component(
