@@ -51,6 +51,18 @@ def recovered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def without_energy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "filling"
+    small = (
+        'data.data.of.of={"name": "video/clip", "path": "pedestrians", "frames": 8, "size": [15, 21]}',
+        'data.data.of.masks=[{"name": "slices", "axis": 1, "hidden": 0.5}]',
+        "budget.steps=2",
+        "players.density.channels=[4,4]",
+    )
+    return Path(ebmsuite.train("video/recovery-filling", *small, *TINY, out=out, quiet=True))
+
+
+@pytest.fixture(scope="module")
 def held(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run") / "held"
     small = (
@@ -103,7 +115,7 @@ def test_statistics_of_the_model_and_of_baselines(ripples: Path, of: str) -> Non
         assert values["radial"] == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("of", ["recovered", "held"])
+@pytest.mark.parametrize("of", ["recovered", "held", "without_energy"])
 def test_a_recovery_is_written_and_keeps_what_is_visible(
     of: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -146,7 +158,7 @@ def test_a_film_of_ones_own_is_recovered_at_its_rate(recovered: Path, tmp_path: 
 
 
 def test_only_models_of_incomplete_clips_recover(ripples: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match='trainer "unrolled" or "incomplete"'):
+    with pytest.raises(UserError, match="cannot recover hidden coordinates"):
         ebmsuite.apply(ripples, "video/recover", out=tmp_path / "x.avi")
     with pytest.raises(UserError, match="writes a file"):
         ebmsuite.apply(ripples, "video/recover", out=tmp_path / "x.txt")

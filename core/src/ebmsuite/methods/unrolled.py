@@ -42,11 +42,6 @@ class UnrolledDescent(Trainer):
         "recovered": Draws("event", lambda players: Clamped(players["energy"])),
     }
 
-    @property
-    def recovery_steps(self) -> int:
-        """Steps of `recover`."""
-        return self.phases["recovered"].steps
-
     def step(self, t: int, batches: Mapping[str, Batch], rng: torch.Generator) -> Logs:
         data, phase = batches["data"], self.phases["recovered"]
         if not Clamped.is_given(data.condition):

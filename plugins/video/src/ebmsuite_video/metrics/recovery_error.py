@@ -50,8 +50,6 @@ class RecoveryError:
             "masks": repr(getattr(dataset, "masks", "")),
             "scale": "0..255",
         }
-        if self.of == "model":
-            facts["steps"] = getattr(model.trainer, "recovery_steps", None)
         if weight is not None:
             facts["weight_of_time"] = weight
         return Score(float(error[hidden].mean()), protocol=facts)

@@ -11,8 +11,6 @@ import torch
 from ebmsuite.dataset import first, split_of
 from ebmsuite.errors import DataError, UserError
 from ebmsuite.files import output, printable
-from ebmsuite.methods.incomplete import IncompleteLikelihood
-from ebmsuite.methods.unrolled import UnrolledDescent
 from ebmsuite.model import Facts, Model
 from ebmsuite.pictures.picture_files import FILMS
 from ebmsuite.space import Batch
@@ -29,9 +27,10 @@ __all__ = ["Recover"]
 class Recover:
     """Write the film ``inputs`` with the part recovered that the film or picture ``mask`` shows in white.
 
-    The model must be of the trainer ``unrolled`` or ``incomplete``. Without an input, the clip that the model learned
-    from is recovered; a model learns from a film and a mask of your own by ``data.data.of: {name: video/clip, path:
-    ..., mask: ...}``. A mask may follow an object: it is then a film of as many frames as a clip.
+    The trainer of the model must be able to recover hidden coordinates: ``unrolled``, ``incomplete``, or ``likelihood``
+    with ``convnet-filling``. Without an input, the clip that the model learned from is recovered; a model learns from
+    a film and a mask of your own by ``data.data.of: {name: video/clip, path: ..., mask: ...}``. A mask may follow an
+    object: it is then a film of as many frames as a clip.
 
     The film has the size and the number of frames of the model, and the frame rate of the input. Beside ``out``, there
     are a contact sheet (-frames.png) and slices through space and time (-slices.png) of the damaged and the recovered
@@ -44,13 +43,9 @@ class Recover:
     def __call__(self, model: Model, inputs: Path | None, out: Path, rng: torch.Generator) -> Facts:
         path = output(out, (*FILMS, *WRITTEN, ".npz"), "video/recover")
         codec = model.codec_as(Frames)
-        if not isinstance(model.trainer, UnrolledDescent | IncompleteLikelihood):
-            raise UserError(
-                'video/recover: the model must be of the trainer "unrolled" or "incomplete", such as video/recovery'
-            )
         batch, codec, name = self._given(model, codec, inputs)
-        assert batch.known is not None
         x = model.trainer.recover(batch.to(model.device), rng).cpu()
+        assert batch.known is not None  # recover is an error without
         codec.write(x, path)
         hidden = ~batch.known
         shown = torch.where(batch.known, batch.x, -1 - codec.mean)
@@ -60,7 +55,6 @@ class Recover:
             "frames": codec.length,
             "frames per second": codec.fps,
             "hidden": round(float(hidden.double().mean()), 4),
-            "steps": model.trainer.recovery_steps,
         }
         if batch.truth is not None:
             error = GREY * (x.double() - batch.truth.double()).abs()[hidden]
