@@ -10,20 +10,18 @@ points     16 clouds of 2,048 points on the published PointNet, with and without
 
 from __future__ import annotations
 
-import copy
 import json
 
 import torch
 from common import Method, Options, Table, in_child, memory_of, options, paired, report, rows
-from methods import bare_loop, gradients, ours, path_of
+from compared import FLOOR, compared, note
+from methods import gradients, ours
 
 from ebmsuite.energy import Energy
 from ebmsuite.sampling import Langevin
-from ebmsuite.sampling.fast import channels_last_3d
 from ebmsuite.space import Space
 from ebmsuite_shape3d.nets import pointnet, voxelnet
 
-FLOOR, BARE = "floor: forward + input gradient", "bare loop"
 GRID, BOX = Space((1, 32, 32, 32)), (-1.0, 1.0)
 
 
@@ -34,24 +32,6 @@ def main() -> None:
         print(json.dumps(memory_of(work_of(opts.child), opts.device)))
         return
     report(opts, [cases[name](opts) for name in opts.cases])
-
-
-def compared(title: str, energy: Energy, x: torch.Tensor, steps: int, weight: float, opts: Options) -> Table:
-    """The floor, a bare loop and our chains."""
-    sampler, last = Langevin(gradient_weight=weight, noise_scale=0.01, clip=False), copy.deepcopy(energy)
-    visited = path_of(energy, sampler, x, steps)
-    methods = [
-        Method(FLOOR, gradients(energy, visited), steps),
-        Method(BARE, bare_loop(energy, x, steps, weight, 0.01), steps),
-        Method("ours: langevin", ours(energy, sampler, x, steps), steps),
-    ]
-    if channels_last_3d(last, True):
-        methods.append(Method("ours: langevin, channels_last_3d", ours(last, sampler, x, steps), steps))
-    return Table(title, rows(methods, paired(methods, opts), FLOOR, BARE), note(energy))
-
-
-def note(energy: Energy) -> str:
-    return f"{sum(p.numel() for p in energy.parameters()):,} parameters."
 
 
 def small(opts: Options) -> Table:
