@@ -210,6 +210,13 @@ def test_the_faster_layout_is_taken_stored_and_resumed(ratio: float, tmp_path: P
     monkeypatch.undo()
 
 
+@pytest.mark.parametrize(("layout", "last"), [("contiguous", False), ("channels-last", True)])
+def test_a_layout_that_is_set_is_not_measured(layout: str, last: bool, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(ebmsuite.experiment.pace, "_timed", lambda work: pytest.fail("measured"))
+    settings = "threads=1", f"compute.layout={layout}", "budget.steps=1"
+    assert layouts_of(VOLUMES, *settings, out=tmp_path / "run") == [{last}]
+
+
 def test_the_layout_does_not_change_what_is_learned_beyond_rounding(tmp_path: Path, monkeypatch) -> None:
     found = []
     for ratio in (0.5, 2.0):

@@ -132,13 +132,14 @@ def check_precision(run: Run) -> None:
 
 
 def choose_layout(run: Run) -> None:
-    """Convert 3-D convolutions to channels-last if that measures faster. The run stores the result."""
+    """Set the layout of 3-D convolutions; "auto" takes channels-last if it measures faster. The run stores it."""
     if not _channels_last_3d(run, False):  # no 3-D convolutions
         return
-    found: dict[Any, float] = {}
-    if run.ranks.main:
+    asked, found = run.recipe.compute.layout, dict[Any, float]()
+    if asked == "auto" and run.ranks.main:
         found = _compare({last: partial(_channels_last_3d, run, last) for last in (False, True)}, passes(run))
-    chosen = run.ranks.from_main(bool(found) and found[True] < GAIN * found[False])
+    faster = bool(found) and found[True] < GAIN * found[False]
+    chosen = run.ranks.from_main(faster if asked == "auto" else asked == "channels-last")
     _channels_last_3d(run, chosen)
     if run.ranks.main:
         seconds = {"contiguous" if not last else "channels_last_3d": round(v, 6) for last, v in found.items()}

@@ -66,8 +66,9 @@ class Compute:
     ``device`` "auto" is CUDA if available, else the CPU. ``precision`` "bf16" applies to nets only. ``devices`` is the
     number of processes. ``fast`` is how chains compute values and gradients (`ebmsuite.sampling.fast`): "auto"
     measures which way is fastest, if the run is long enough to repay the measurement. ``threads`` is the number of CPU
-    threads per process: "auto" measures whether one is faster than all (`ebmsuite.experiment.pace`). The run stores
-    the results of both measurements.
+    threads per process: "auto" measures whether one is faster than all (`ebmsuite.experiment.pace`). ``layout`` is the
+    memory layout of 3-D convolutions: "auto" measures whether channels-last is faster. The run stores the results of
+    these measurements.
     """
 
     device: str = "auto"
@@ -75,6 +76,7 @@ class Compute:
     devices: int = 1
     fast: Literal["auto", "eager", "compiled", "graphed"] = "auto"
     threads: int | Literal["auto"] = "auto"
+    layout: Literal["auto", "contiguous", "channels-last"] = "auto"
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,8 @@ def _small(recipe: str | Mapping[str, Any], registry: Registry) -> Recipe:
     changes += [f"phases.{p}.steps={min(3, s['steps'])}" for p, s in full.phases.items() if isinstance(s["steps"], int)]
     changes += [f"trainer.{key}={min(3, n)}" for key in ROUNDS if isinstance(n := full.trainer.get(key), int)]
     changes += [watched_by("log"), "checkpoint.best=null", "compute.device=cpu", "compute.devices=1"]
-    changes += [f"compute.threads={torch.get_num_threads()}"]  # two runs that are compared must use the same number
+    # two runs that are compared must compute in the same way, whatever measures faster
+    changes += [f"compute.threads={torch.get_num_threads()}", "compute.layout=contiguous", "compute.fast=eager"]
     return read_recipe(recipe, registry, changes)
 
 
