@@ -199,6 +199,7 @@ DIVERGING = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(EXAMPLES))
 def test_no_trainer_leaves_a_run_that_diverged(name: str, tmp_path: Path) -> None:
     """Learning rates of 10,000: every method is rolled back until it learns, or stopped with the reason."""
@@ -213,6 +214,7 @@ def test_no_trainer_leaves_a_run_that_diverged(name: str, tmp_path: Path) -> Non
             assert not value.is_floating_point() or bool(torch.isfinite(value).all()), f"{file.name}: {key}"
 
 
+@pytest.mark.slow
 def test_a_divergence_is_rolled_back_and_survived(tmp_path: Path) -> None:
     run = train(DIVERGING, "log.every=2", "checkpoint.every=4", out=tmp_path / "run")
     (event,) = [r for r in rows(run) if "event" in r]

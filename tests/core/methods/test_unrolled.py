@@ -91,6 +91,7 @@ def test_data_that_are_masked_twice_hide_a_further_part_in_every_epoch() -> None
     assert not torch.equal(seen[0].condition["known"], seen[1].condition["known"])
 
 
+@pytest.mark.slow
 def test_an_energy_learns_to_interpolate_and_recovers_what_the_data_never_show() -> None:
     """Waves of one frequency, a third of each never seen: descent from the mean comes near the truth."""
     phase = 6.3 * torch.rand(64, 1, 1, generator=rng())

@@ -21,6 +21,7 @@ from ebmsuite.plugins.testing import entry_point, isolated_plugins
 __all__ = ["isolated_plugins"]
 
 
+@pytest.mark.slow
 def test_the_core_conforms() -> None:
     outcomes = conformance.check_plugin("core", fast=True)
     assert {o.state for o in outcomes} == {"ok"}, [o for o in outcomes if o.state != "ok"]
