@@ -31,6 +31,7 @@ def ebm_datasets() -> list[Component]:
             "points on the surfaces of the grids of ModelNet10",
             "wu2015",
         ),
+        Component("shape3d/modelnet", at + "modelnet_meshes:modelnet", "ModelNet10 or 40 from its meshes", "wu2015"),
         Component("shape3d/points", at + "clouds:points", "the embedded point clouds of furniture"),
         Component("shape3d/grids", at + "clouds:grids", "voxel grids of the embedded point clouds"),
         Component("shape3d/folder", at + "folder:folder", "a folder of your meshes, point clouds or grids"),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -19,18 +20,20 @@ from ebmsuite_shape3d.data.clouds import BOX
 from ebmsuite_shape3d.data.modelnet import Split
 from ebmsuite_shape3d.meshes import MESHES, Up
 
-__all__ = ["folder"]
+__all__ = ["Form", "codec_of", "folder", "read_shapes", "shapes_of"]
 
 log = logging.getLogger("ebmsuite")
 
 READ = (*MESHES, ".npz", ".npy")
 """The endings of files that are read."""
 
+Form: TypeAlias = Literal["voxels", "points"]
+
 
 def folder(
     path: str,
     up: Up,
-    form: Literal["voxels", "points"] = "voxels",
+    form: Form = "voxels",
     size: int = 24,
     count: int = 512,
     occupied_above: float | None = None,
@@ -50,20 +53,39 @@ def folder(
 
     The name of a file decides its split (`ebmsuite.dataset.drawn_split`).
     """
-    if min(size, count) < 1:
-        raise RecipeError(f"size and count must be at least 1, got {size} and {count}")
     root = find(path)
     if not root.is_dir():
         raise DataError(f"{printable(root)}: it is not a folder; path must name a folder of shapes")
-    codec: VoxelCodec | CloudCodec = CloudCodec(points=count, up=up)
-    if form == "voxels":
-        codec = VoxelCodec(size=size, up=up, occupied_above=occupied_above)
-    shapes, skipped = _read(root, codec, invalid)
-    chosen = {name: batch for name, batch in shapes.items() if drawn_split(name) == split}
+    codec = codec_of(form, size, count, up, occupied_above)
+    shapes, skipped = read_shapes(root, codec, invalid)
+    splits = {name: drawn_split(name) for name in shapes}
+    dataset = shapes_of(root, shapes, splits, split, codec)
+    dataset.skipped = skipped
+    dataset.note += ", by their names"
+    return dataset
+
+
+def codec_of(form: Form, size: int, count: int, up: Up, occupied_above: float | None = None) -> VoxelCodec | CloudCodec:
+    """The codec of grids of ``size``^3 or of clouds of ``count`` points."""
+    if min(size, count) < 1:
+        raise RecipeError(f"size and count must be at least 1, got {size} and {count}")
+    if form == "points":
+        return CloudCodec(points=count, up=up)
+    return VoxelCodec(size=size, up=up, occupied_above=occupied_above)
+
+
+def shapes_of(
+    root: Path, shapes: Mapping[str, Batch], splits: Mapping[str, str], split: Split, codec: VoxelCodec | CloudCodec
+) -> InMemory:
+    """The shapes of one split as a data set, less the mean of the training split if they are grids.
+
+    ``shapes`` and ``splits`` are those of each file, by its name below ``root``.
+    """
+    chosen = {name: batch for name, batch in shapes.items() if splits[name] == split}
     ajar = [printable(name) for name, batch in chosen.items() if batch.meta is not None and not batch.meta["closed"][0]]
     if ajar:
         log.warning("%s: %d meshes are not closed: %s", printable(root), len(ajar), ", ".join(ajar))
-    training = [batch.x for name, batch in shapes.items() if drawn_split(name) == "train"]
+    training = [batch.x for name, batch in shapes.items() if splits[name] == "train"]
     if not training:
         raise DataError(f"{printable(root)}: none of its {len(shapes)} files falls into the split train; add files")
     x = torch.cat([training[0][:0], *(batch.x for batch in chosen.values())])
@@ -73,14 +95,13 @@ def folder(
         x, codec, bounds = x - mean, replace(codec, mean=mean), (-mean, 1 - mean)
     names = [printable(name) for name, batch in chosen.items() for _ in range(len(batch))]
     dataset = InMemory(x, range=bounds, codec=codec, meta={"name": np.array(names, np.str_)})
-    dataset.skipped = skipped
-    dataset.note = f"{len(x):,} {split} shapes of {len(shapes):,} files, by their names"
+    dataset.note = f"{len(x):,} {split} shapes of {len(shapes):,} files"
     if ajar:
         dataset.note += f"; {len(ajar)} meshes are not closed"
     return dataset
 
 
-def _read(
+def read_shapes(
     root: Path, codec: VoxelCodec | CloudCodec, invalid: Literal["error", "skip"]
 ) -> tuple[dict[str, Batch], dict[str, list[str]]]:
     """The shapes of each file by its name below ``root``, and what was left out, by reason."""
