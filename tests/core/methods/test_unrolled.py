@@ -72,6 +72,10 @@ def test_coordinates_that_the_data_do_not_know_are_not_judged() -> None:
     assert float(logs["error/start"]) == pytest.approx(1.0)
     with pytest.raises(DataError, match="hide no coordinate that the data know"):
         trainer_of(energy, 1).step(0, {"data": data_of(x, ~known, known)}, rng())
+    before = float(energy.a.detach())
+    logs = trainer_of(energy, 1).step(1, {"data": data_of(x, ~known, known)}, rng())  # by chance, in a later batch
+    assert float(logs["error"]) == 0
+    assert float(energy.a.detach()) == before
     with pytest.raises(DataError, match="given: condition"):
         trainer_of(energy, 1).step(0, {"data": Batch(x, known=known)}, rng())
 
