@@ -124,7 +124,8 @@ def sentences(source: Source, split: Split, choice: Choice, conditional: bool = 
 
     Sentences of more than ``longest`` tokens, or of more than every training sentence, are left out; ``skipped`` names
     them. ``note`` states which part of the split this is, how many sentences are copies of others of the split or of
-    training sentences, and the share of unknown words. Raises `DataError` if no sentence is left, or a class that is a condition has no training sentence.
+    training sentences, and the share of unknown words. Raises `DataError` if no sentence is left, or a class that is a
+    condition has no training sentence.
     """
     if split not in SPLITS:
         raise RecipeError(f'split: "{split}" is not one of {", ".join(SPLITS)}')
