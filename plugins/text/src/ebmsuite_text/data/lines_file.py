@@ -69,7 +69,7 @@ class _Own:
 
 
 def _skipped(source: _Own, choice: Choice) -> dict[str, list[str]]:
-    """What is left out of the file: reason -> lines. Each split names all, since a run reports its training set only."""
+    """What is left out of the file: reason -> lines. All splits name it, since runs report only the training set."""
     found = defaultdict(list, {why: list(names) for why, names in source.part("train").skipped.items()})
     for split in SPLITS:
         for why, names in left_out(source, split, choice).items():
