@@ -126,8 +126,10 @@ def test_latin_1_is_an_error_with_the_line_unless_it_is_named(tmp_path: Path) ->
     path = written(tmp_path / "some.txt", content)
     marked = written(tmp_path / "marked.txt", b"\xef\xbb\xbf" + content)
     for file in (path, marked):
-        with pytest.raises(DataError, match=r"line 13.*0xe9 is not UTF-8"):
+        with pytest.raises(DataError, match=r"line 13.*0xe9 is not UTF-8.*encoding: latin-1"):
             lines(file)
+    with pytest.raises(DataError, match=r"line 13.*0xe9 is not ASCII"):
+        lines(path, encoding="ascii")
     found = [t for split in ("train", "valid", "test") for t in lines(path, split, encoding="latin-1").texts]
     assert "le café dort ." in found
     with pytest.raises(DataError, match="encoding"):
@@ -144,18 +146,31 @@ def test_empty_and_overlong_lines_are_reported_with_numbers(tmp_path: Path) -> N
     huge = "word " * 400_000  # a line of 2 MB
     content = [*TEXTS[:3], "", huge, "   ", *TEXTS[3:]]
     data = lines(written(tmp_path / "some.txt", "\n".join(content)), longest=10)
-    skipped = {**lines(str(tmp_path / "some.txt"), "valid", longest=10).skipped, **data.skipped}
-    skipped |= lines(str(tmp_path / "some.txt"), "test", longest=10).skipped
-    assert data.skipped["empty"] == ["line 4", "line 6"]
-    assert skipped["longer than 4 tokens"] == ["line 5"]
+    assert data.skipped == {"empty": ["line 4", "line 6"], "longer than 10 tokens": ["line 5"]}  # whatever its split
+    with pytest.raises(DataError, match=r"no sentence of the split train .*longer than 3 tokens|at most 3 tokens"):
+        lines(str(tmp_path / "some.txt"), longest=3)
+
+
+def test_lines_that_exceed_every_training_sentence_are_reported_so(tmp_path: Path) -> None:
+    texts = [f"word {i}" for i in range(20)]
+    path = written(tmp_path / "some.txt", "\n".join([*texts, "four words are here"]))
+    held = [s for s in range(40) if "four words are here" not in lines(path, seed=s).texts]
+    assert held
+    for seed in held[:2]:
+        for split in ("train", "valid", "test"):
+            skipped = lines(path, split, seed=seed, longest=10).skipped
+            assert skipped == {"longer than every training sentence (2 tokens)": ["line 21"]}
+    first = lines(path, n=5)
+    assert len(first) == 5
+    assert "the first 5 of 17 sentences" in first.note
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("same\n" * 50, "1 different text on 50 lines"),
-        ("a b\na  b\na\tb\n", "1 different text on 3 lines"),
-        ("one\ntwo\n", "2 different texts on 2 lines"),
+        ("same\n" * 50, r"1 different text \(50 lines\)"),
+        ("a b\na  b\na\tb\n", r"1 different text \(3 lines\)"),
+        ("one\ntwo\n", r"2 different texts \(2 lines\).*at least 3"),
         ("\n\n\n", "empty"),
         ("", "empty"),
     ],
@@ -203,6 +218,9 @@ def test_texts_without_class_are_left_out_and_a_class_without_training_text_is_a
             lines(path, label="kind", conditional=True, seed=seed)
     with pytest.raises(RecipeError, match="conditional"):
         lines(path, conditional=True)
+    path = written(tmp_path / "none.csv", "text,kind\n" + "\n".join(f"{t}," for t in TEXTS))
+    with pytest.raises(DataError, match=r"0 different texts \(12 lines, 12 without a class\)"):
+        lines(path, label="kind")
 
 
 def _classes_of_training(path: str, seed: int) -> set[str]:

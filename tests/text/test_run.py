@@ -188,13 +188,17 @@ def test_scores_are_exact_without_a_latent_vector(tmp_path: Path) -> None:
         measure(made, 10, "text/perplexity", of="posterior")
 
 
-def test_the_bound_of_an_auto_encoder_is_scored(tmp_path: Path) -> None:
+def test_the_bound_of_an_auto_encoder_is_scored(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     made = tiny("text/verses-vae", tmp_path / "run", *NETS)
     file = tmp_path / "some.txt"
     file.write_text("and the lord said .\n")
     facts = apply(made, "text/score", file, tmp_path / "a.csv", draws=64)
     assert float(facts["log Z"].split()[0]) == pytest.approx(2 * math.log(2 * math.pi), abs=0.01)  # of exp(-|z|^2 / 2)
     assert facts["smallest ess"] > 5  # the posterior is near the prior
+    assert facts["ess of log Z"] == "200 of 200"
+    assert "effective sample size" not in caplog.text
+    apply(made, "text/score", file, tmp_path / "a.csv", draws=4)
+    assert "1 of 1 texts have an effective sample size below 5" in caplog.text
 
 
 def test_pictures(model: Model, tmp_path: Path) -> None:

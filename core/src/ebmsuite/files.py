@@ -197,7 +197,7 @@ def read_text(path: Path, what: str, encoding: str = "utf-8-sig") -> str:
     except UnicodeDecodeError as error:
         # error.object is the content that was decoded: utf-8-sig removes a byte order mark first
         line, byte = _line(error.object, error.start), error.object[error.start]
-        wanted = "ASCII" if encoding == "ascii" else "UTF-8"
+        wanted = "UTF-8" if encoding == "utf-8-sig" else encoding.upper()
         raise DataError(
             f"{path}, line {line}: it cannot be read: the byte {byte:#04x} is not {wanted}; save it as {wanted} text"
         ) from error

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.functional import dropout
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import ebmsuite
 from ebmsuite.builtin.examples import MLE_EXAMPLE
 from ebmsuite.density import Gaussian
-from ebmsuite.energy import Clamped
+from ebmsuite.energy import Clamped, Energy
 from ebmsuite.errors import Interrupted, RecipeError
 from ebmsuite.experiment.build import Experiment
 from ebmsuite.experiment.recipe import read_recipe
@@ -143,6 +144,27 @@ def test_a_faster_path_is_taken_and_a_wrong_or_broken_one_is_not(
     if not torch.cuda.is_available():
         with pytest.raises(RecipeError, match="the graphed path"):
             FastPath(energy, "graphed").choose(x, None, 10)
+
+
+def test_a_random_gradient_is_reported_and_not_compared(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Random(Energy):
+        def forward(self, x, condition=None):
+            return dropout(x, 0.5, self.training).square().sum(1)
+
+    exact = target_of(Random().eval(), torch.ones(64, 3)).value_and_grad(torch.ones(64, 3))
+    monkeypatch.setattr(fast_module, "compiled", lambda energy: lambda x, condition: exact)
+    state = torch.get_rng_state()
+    for training in (True, False):
+        caplog.clear()
+        path = FastPath(Random().train(training), "auto", 10**9, name="phases.posterior")
+        with caplog.at_level(logging.INFO):
+            path.choose(torch.ones(64, 3), None, 10)
+        assert ("two gradients at the same point differ" in caplog.text) is training
+        assert "WARNING" not in caplog.text
+        assert path.settled
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_what_was_chosen_is_stored_in_the_run_and_resume_takes_it(

@@ -45,6 +45,9 @@ class Program(Protocol):
     def __call__(self, x: Tensor, condition: Tree) -> tuple[Tensor, Tensor]: ...
 
 
+TOLERANCE = 0.02
+"""Relative error of the gradient from which a route is not used. Fused and unfused bf16 differ by half of that."""
+
 SECONDS: dict[Route, float] = {"compiled": 30.0, "graphed": 1.0}
 """Cost of trying a route. It is tried only if the chains of the run take at least twenty times as long."""
 
@@ -122,9 +125,16 @@ class FastPath:
         best: Route = "eager"
         failed = False
         ratio = 0.9  # a gain below 10 % does not justify another path
-        for route in ("graphed", "compiled") if x.is_cuda else ("compiled",):
-            if expected < 20 * SECONDS[route]:
-                continue
+        routes: tuple[Route, ...] = ("graphed", "compiled") if x.is_cuda else ("compiled",)
+        routes = tuple(route for route in routes if expected >= 20 * SECONDS[route])
+        if routes and not _error(eager(x)[1], eager(x)[1]) < TOLERANCE:
+            log.info(
+                "%s: two gradients at the same point differ, for instance because of dropout, so that no faster path "
+                "can be compared with them; chains run without it",
+                self.name,
+            )  # fmt: skip
+            return best
+        for route in routes:
             started = time.perf_counter()
             try:
                 function = self._of(route, x, condition)
@@ -137,8 +147,8 @@ class FastPath:
                 )  # fmt: skip
                 continue
             took = time.perf_counter() - started
-            off = float((gradient - exact).norm() / exact.norm().clamp(min=1e-30))
-            if not off < 0.02:  # fused and unfused bf16 differ by half of that
+            off = _error(gradient, exact)
+            if not off < TOLERANCE:
                 log.warning("%s: the %s gradient has a relative error of %.1g; not used", self.name, route, off)
                 continue
             fast = partial(function, condition=condition)
@@ -148,6 +158,11 @@ class FastPath:
                 best, ratio = route, found
         self.settled = best != "eager" or not failed
         return best
+
+
+def _error(x: Tensor, exact: Tensor) -> float:
+    """The relative error of x."""
+    return float((x - exact).norm() / exact.norm().clamp(min=1e-30))
 
 
 def compiled(energy: Energy) -> Program:

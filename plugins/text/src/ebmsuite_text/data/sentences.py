@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol, TypeAlias
@@ -18,7 +17,7 @@ from ebmsuite.space import Batch, Space
 from ebmsuite.tokens import Tokenised, TokenRows
 from ebmsuite_text.codec import Pieces, Splitting, TextCodec, Words, fit_pieces, fit_words
 
-__all__ = ["SPLITS", "Choice", "Part", "Sentences", "Source", "Split", "Tokeniser", "sentences"]
+__all__ = ["SPLITS", "Choice", "Part", "Sentences", "Source", "Split", "Tokeniser", "left_out", "sentences"]
 
 Split: TypeAlias = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
@@ -123,22 +122,28 @@ class Sentences(Tokenised):
 def sentences(source: Source, split: Split, choice: Choice, conditional: bool = False) -> Sentences:
     """Return the chosen sentences of a split, encoded with the vocabulary of the chosen training sentences.
 
-    Sentences that are longer than the longest are left out; ``skipped`` names them. ``note`` states which part of the
-    split this is, how many sentences are copies of others of the split or of training sentences, and the share of
-    unknown words. Raises `DataError` if no sentence is left, or a class that is a condition has no training sentence.
+    Sentences of more than ``longest`` tokens, or of more than every training sentence, are left out; ``skipped`` names
+    them. ``note`` states which part of the split this is, how many sentences are copies of others of the split or of
+    training sentences, and the share of unknown words. Raises `DataError` if no sentence is left, or a class that is a
+    condition has no training sentence.
     """
     if split not in SPLITS:
         raise RecipeError(f'split: "{split}" is not one of {", ".join(SPLITS)}')
     codec = _fitted(source, choice)
-    part, kept, rows, skipped = _usable(source, split, codec)
-    whole, kept = len(kept), kept[: choice.n]
+    part, kept, rows, skipped = _usable(source, split, choice)
+    if not kept:
+        why = ", ".join(f"{len(names):,} {reason}" for reason, names in skipped.items())
+        raise DataError(f"{source}: no sentence of the split {split} can be used ({why or 'it has none'})")
+    whole, kept = len(part.texts) - sum(map(len, skipped.values())), kept[: choice.n]
     texts = [part.texts[i] for i in kept]
     labels = None if part.labels is None else torch.tensor([part.labels[i] for i in kept], dtype=torch.int64)
     meta = {name: [values[i] for i in kept] for name, values in part.meta.items()}
     if split == "train" and labels is not None and conditional:
         empty = [c for i, c in enumerate(part.classes) if not bool((labels == i).any())]
         if empty:
-            raise DataError(f"{source}: the class {empty[0]!r} has no training sentence")
+            raise DataError(
+                f"{source}: the class {empty[0]!r} has no training sentence; add some, or set conditional: false"
+            )
     rows = TokenRows(rows.flat[: rows.starts[len(kept)]], rows.starts[: len(kept) + 1])
     notes = [f"the first {len(kept):,} of {whole:,} sentences"] if len(kept) < whole else []
     made = Sentences(
@@ -157,10 +162,15 @@ def sentences(source: Source, split: Split, choice: Choice, conditional: bool = 
     return made
 
 
+def left_out(source: Source, split: Split, choice: Choice) -> Mapping[str, Sequence[str]]:
+    """Return what ``choice`` leaves out of a split because of its length: reason -> names."""
+    return _usable(source, split, choice).skipped
+
+
 @functools.lru_cache(maxsize=8)
 def training_texts(source: Source, choice: Choice) -> frozenset[str]:
     """Return the different chosen training sentences."""
-    part, kept, _, _ = _usable(source, "train", _fitted(source, choice))
+    part, kept, _, _ = _usable(source, "train", choice)
     return frozenset(part.texts[i] for i in kept[: choice.n])
 
 
@@ -198,15 +208,15 @@ class _Usable(NamedTuple):
 
 
 @functools.lru_cache(maxsize=8)
-def _usable(source: Source, split: Split, codec: TextCodec) -> _Usable:
+def _usable(source: Source, split: Split, choice: Choice) -> _Usable:
     """Return the texts of a split that the codec can encode, and the names of the others by reason."""
-    part = source.part(split)
+    part, codec, most = source.part(split), _fitted(source, choice), choice.longest
     rows, bad = codec.encoded(part.texts)
+    over = {i for i in bad if most is not None and rows.lengths[i] > most + 1}
+    reasons = {f"longer than {most} tokens": over}
+    if split != "train":  # training sentences after the first n are not chosen, whatever their length
+        reasons[f"longer than every training sentence ({codec.longest - 1} tokens)"] = bad.keys() - over
     kept = [i for i in range(len(part.texts)) if i not in bad]
-    if not kept:
-        kinds = Counter(unfit.kind for unfit in bad.values())
-        raise DataError(f"{source}: no sentence of the split {split} can be used ({dict(kinds)})")
     if bad:
         rows = TokenRows.of((rows.flat[rows.starts[i] : rows.starts[i + 1]].tolist() for i in kept), rows.flat.dtype)
-    reason = f"longer than {codec.longest - 1} tokens"
-    return _Usable(part, kept, rows, {reason: [part.names[i] for i in sorted(bad)]} if bad else {})
+    return _Usable(part, kept, rows, {why: [part.names[i] for i in sorted(of)] for why, of in reasons.items() if of})

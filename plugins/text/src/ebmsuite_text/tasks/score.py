@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,15 +20,21 @@ if TYPE_CHECKING:
 
 __all__ = ["ScoreSentences"]
 
+log = logging.getLogger("ebmsuite")
+
+FEW = 5
+"""Effective sample size below which an estimate is reported as unreliable."""
+
 
 @dataclass(frozen=True)
 class ScoreSentences:
     """Write log p(x), in nats, of the first ``n`` texts of a file to a .csv, one row per text.
 
     Each estimate uses ``draws`` (default 256) importance samples of the latent vector; ``ess`` is their effective
-    sample size. If it is near 1, the estimate is too low by nats. One log Z of the prior, by annealed importance
-    sampling, holds for all texts. A model without a latent vector computes its exact log p(x) and takes no ``draws``.
-    Perplexity is exp(-total log p / total tokens, including the ends).
+    sample size. If it is near 1, the estimate is too low by nats; a warning counts the texts whose size is below 5.
+    One log Z of the prior, by annealed importance sampling, holds for all texts, and its effective sample size is
+    stated. A model without a latent vector computes its exact log p(x) and takes no ``draws``. Perplexity is
+    exp(-total log p / total tokens, including the ends).
     """
 
     n: int = 100
@@ -66,7 +73,13 @@ class ScoreSentences:
                 "smallest ess": float(joint.ess.min()),
                 "median ess": float(joint.ess.median()),
                 "log Z": f"{float(mass.log_z):.2f} ({float(mass.low):.2f} to {float(mass.high):.2f})",
+                "ess of log Z": f"{float(mass.ess):.0f} of {len(mass.log_weights)}",
             }
+            if low := int((joint.ess < FEW).sum()):
+                log.warning(
+                    "score: %d of %d texts have an effective sample size below %d, so that their log p(x) is probably "
+                    "too low; raise draws", low, len(x), FEW,
+                )  # fmt: skip
         values = [f"{v:.4f}" for v in value.tolist()]
         rows = list(zip(codec.decode(x), values, tokens.tolist(), ess, strict=True))
         write_csv(path, ("text", "log_probability", "tokens", "ess"), rows)
