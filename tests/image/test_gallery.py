@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ebmsuite.dataset import Shows
+from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.experiment.train import train
 from ebmsuite.model import load
 from ebmsuite.pictures.events import draw
-from ebmsuite.plugins.registry import Registry
+from ebmsuite.plugins.registry import Registry, import_target
 from ebmsuite.plugins.testing import watched_by
 from ebmsuite.scores import Row, Suite
+from ebmsuite_image.cases import METHODS, METHODS_CIFAR
 from ebmsuite_image.gallery import SAMPLES, gallery
 
 
@@ -48,9 +52,12 @@ def test_a_row_of_samples_per_method_best_first(run: Path, tmp_path: Path) -> No
     assert not (tmp_path / "none.png").exists()
 
 
-def test_every_method_has_a_recipe_and_a_case_in_the_group() -> None:
+@pytest.mark.parametrize("methods", [METHODS, METHODS_CIFAR])
+def test_every_method_is_a_registered_case_and_its_settings_fit_the_recipe(methods: SimpleNamespace) -> None:
     registry = Registry()
-    cases = [c.name for _, c in registry.list("case", domain="image") if c.name.startswith("image/methods-")]
-    assert len(cases) == 15
-    for name in cases:
-        registry.get("recipe", name.replace("methods", "digits", 1))
+    registered = [import_target(c.target) for _, c in registry.list("case", domain="image")]
+    assert len(vars(methods)) == 15
+    for case in vars(methods).values():
+        assert case in registered
+        settings = [f"{key}={json.dumps(value)}" for key, value in case.settings.items()]
+        assert read_recipe(case.recipe, registry, settings, "quick").budget.steps > 200
