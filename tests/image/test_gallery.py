@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +19,7 @@ from ebmsuite.pictures.events import draw
 from ebmsuite.plugins.registry import Registry, import_target
 from ebmsuite.plugins.testing import watched_by
 from ebmsuite.scores import Row, Suite
-from ebmsuite_image.cases import METHODS, METHODS_CIFAR
+from ebmsuite_image.cases import METHODS, METHODS_CIFAR, STARTS
 from ebmsuite_image.gallery import SAMPLES, gallery
 
 
@@ -50,6 +51,17 @@ def test_a_row_of_samples_per_method_best_first(run: Path, tmp_path: Path) -> No
     assert not np.array_equal(picture[:14], picture[height : height + 14])  # the names
     assert gallery(Suite("image/methods", "quick", rows[2:], "here"), tmp_path / "none.png") is None
     assert not (tmp_path / "none.png").exists()
+
+
+def test_the_line_above_a_row_has_the_score_of_the_start(run: Path, tmp_path: Path) -> None:
+    plain = row("dsm", 30.0, str(run))
+    lines = []
+    for i, made in enumerate((plain, replace(plain, baselines={STARTS: 50.0}), replace(plain, baselines={"x": 50.0}))):
+        path = gallery(Suite("image/methods", "quick", (made,), "here"), tmp_path / f"{i}.png")
+        assert path is not None
+        lines.append(np.array(Image.open(path))[:14])
+    assert not np.array_equal(lines[0], lines[1])
+    np.testing.assert_array_equal(lines[0], lines[2])
 
 
 @pytest.mark.parametrize("methods", [METHODS, METHODS_CIFAR])

@@ -12,7 +12,8 @@ from ebmsuite.scores import Case, Published
 __all__ = [
     "ANOMALY", "CELEBA_LATENT", "CIFAR_FID", "CIFAR_IS", "CIFAR_LATENT", "DIGITS_FID", "DIGITS_LATENT_FID",
     "DIGITS_LATENT_MSE", "DIGITS_NEAREST", "DIGITS_SCORES_FID", "DIGITS_SCORES_MSE", "DIGITS_SHORT_RUN_FID",
-    "DIGITS_VAE_FID", "DIGITS_VAE_MSE", "METHODS", "METHODS_CIFAR", "MNIST_SHORT_RUN", "PYRAMID", "SVHN_LATENT",
+    "DIGITS_VAE_FID", "DIGITS_VAE_MSE", "METHODS", "METHODS_CIFAR", "MNIST_SHORT_RUN", "PYRAMID", "STARTS",
+    "SVHN_LATENT",
 ]  # fmt: skip
 
 CLASSIFIER = {"name": "image/classifier"}
@@ -180,6 +181,10 @@ METHOD_SETTINGS: Mapping[str, Mapping[str, Any]] = {
 """Settings for two minutes of one CPU core, where the recipe ``image/digits-NAME`` has a longer budget."""
 
 
+STARTS = "start of its chains"
+"""The label of the baseline that scores where the chains of a method start."""
+
+
 def _method(name: str) -> Case:
     """The recipe of a method at the budget that all have: two minutes of one CPU core."""
     start = {"of": "noise" if name in ("recovery", "cooperative-recovery") else "start"}
@@ -193,7 +198,7 @@ def _method(name: str) -> Case:
         n={"quick": 500, "full": 500},
         settings=METHOD_SETTINGS.get(name, {}),
         baselines={
-            **({} if without_chains else {"start of its chains": start}),
+            **({} if without_chains else {STARTS: start}),
             "its precision": {"score": "precision"},
             "its recall": {"score": "recall"},
         },
