@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ebmsuite.dataset import Shows
+from ebmsuite.experiment.recipe import read_recipe
 from ebmsuite.experiment.train import train
 from ebmsuite.model import load
 from ebmsuite.pictures.events import draw
-from ebmsuite.plugins.registry import Registry
+from ebmsuite.plugins.registry import Registry, import_target
 from ebmsuite.plugins.testing import watched_by
 from ebmsuite.scores import Row, Suite
+from ebmsuite_image.cases import METHODS, METHODS_CIFAR, STARTS
 from ebmsuite_image.gallery import SAMPLES, gallery
 
 
@@ -48,9 +53,23 @@ def test_a_row_of_samples_per_method_best_first(run: Path, tmp_path: Path) -> No
     assert not (tmp_path / "none.png").exists()
 
 
-def test_every_method_has_a_recipe_and_a_case_in_the_group() -> None:
+def test_the_line_above_a_row_has_the_score_of_the_start(run: Path, tmp_path: Path) -> None:
+    plain = row("dsm", 30.0, str(run))
+    lines = []
+    for i, made in enumerate((plain, replace(plain, baselines={STARTS: 50.0}), replace(plain, baselines={"x": 50.0}))):
+        path = gallery(Suite("image/methods", "quick", (made,), "here"), tmp_path / f"{i}.png")
+        assert path is not None
+        lines.append(np.array(Image.open(path))[:14])
+    assert not np.array_equal(lines[0], lines[1])
+    np.testing.assert_array_equal(lines[0], lines[2])
+
+
+@pytest.mark.parametrize("methods", [METHODS, METHODS_CIFAR])
+def test_every_method_is_a_registered_case_and_its_settings_fit_the_recipe(methods: SimpleNamespace) -> None:
     registry = Registry()
-    cases = [c.name for _, c in registry.list("case", domain="image") if c.name.startswith("image/methods-")]
-    assert len(cases) == 15
-    for name in cases:
-        registry.get("recipe", name.replace("methods", "digits", 1))
+    registered = [import_target(c.target) for _, c in registry.list("case", domain="image")]
+    assert len(vars(methods)) == 15
+    for case in vars(methods).values():
+        assert case in registered
+        settings = [f"{key}={json.dumps(value)}" for key, value in case.settings.items()]
+        assert read_recipe(case.recipe, registry, settings, "quick").budget.steps > 200

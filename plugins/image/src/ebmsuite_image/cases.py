@@ -12,7 +12,8 @@ from ebmsuite.scores import Case, Published
 __all__ = [
     "ANOMALY", "CELEBA_LATENT", "CIFAR_FID", "CIFAR_IS", "CIFAR_LATENT", "DIGITS_FID", "DIGITS_LATENT_FID",
     "DIGITS_LATENT_MSE", "DIGITS_NEAREST", "DIGITS_SCORES_FID", "DIGITS_SCORES_MSE", "DIGITS_SHORT_RUN_FID",
-    "DIGITS_VAE_FID", "DIGITS_VAE_MSE", "METHODS", "MNIST_SHORT_RUN", "PYRAMID", "SVHN_LATENT",
+    "DIGITS_VAE_FID", "DIGITS_VAE_MSE", "METHODS", "METHODS_CIFAR", "MNIST_SHORT_RUN", "PYRAMID", "STARTS",
+    "SVHN_LATENT",
 ]  # fmt: skip
 
 CLASSIFIER = {"name": "image/classifier"}
@@ -180,6 +181,10 @@ METHOD_SETTINGS: Mapping[str, Mapping[str, Any]] = {
 """Settings for two minutes of one CPU core, where the recipe ``image/digits-NAME`` has a longer budget."""
 
 
+STARTS = "start of its chains"
+"""The label of the baseline that scores where the chains of a method start."""
+
+
 def _method(name: str) -> Case:
     """The recipe of a method at the budget that all have: two minutes of one CPU core."""
     start = {"of": "noise" if name in ("recovery", "cooperative-recovery") else "start"}
@@ -193,7 +198,7 @@ def _method(name: str) -> Case:
         n={"quick": 500, "full": 500},
         settings=METHOD_SETTINGS.get(name, {}),
         baselines={
-            **({} if without_chains else {"start of its chains": start}),
+            **({} if without_chains else {STARTS: start}),
             "its precision": {"score": "precision"},
             "its recall": {"score": "recall"},
         },
@@ -202,16 +207,41 @@ def _method(name: str) -> Case:
     )
 
 
-METHODS = SimpleNamespace(
-    **{
-        name.replace("-", "_"): _method(name)
-        for name in (
-            "short-run", "persistent", "cooperative", "variational-cooperative", "divergence-triangle", "joint-vae",
-            "multi-grid", "coarse-to-fine", "recovery", "cooperative-recovery", "energy-matching", "dsm", "fce",
-            "latent", "latent-dsm",
-        )
-    }
+NAMES = (
+    "short-run", "persistent", "cooperative", "variational-cooperative", "divergence-triangle", "joint-vae",
+    "multi-grid", "coarse-to-fine", "recovery", "cooperative-recovery", "energy-matching", "dsm", "fce", "latent",
+    "latent-dsm",
 )  # fmt: skip
+METHODS = SimpleNamespace(**{name.replace("-", "_"): _method(name) for name in NAMES})
+
+CIFAR_SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "latent": {
+        "latent": 64,
+        "players.generator": {"name": "image/deconv", "layers": "cifar10", "width": 8, "sd": 0.3},
+        "players.encoder": {"name": "image/encoder", "layers": "cifar10", "width": 8},
+    },
+    "multi-grid": {"trainer.factors": [32, 4, 2, 1]},
+}
+"""Settings that pictures of 32x32 pixels need."""
+
+
+def _cifar(name: str) -> Case:
+    """The same method on CIFAR-10, with the settings and the learning steps of the digits."""
+    case = _method(name)
+    return replace(
+        case,
+        name=f"image/methods-cifar10-{name}",
+        metric={"name": "image/quality", "features": {"name": "image/efficientnet-lite0", "size": 64}},
+        score="kid",
+        settings={"data.data": {"name": "image/cifar10"}, **case.settings, **CIFAR_SETTINGS.get(name, {})},
+        baselines={**case.baselines, "its FID": {"score": "fid"}},
+        needs=dict.fromkeys(case.n, ("data:image/cifar10", "extractor:image/efficientnet-lite0")),
+        note="the learning steps of the digits; features of an ImageNet classifier, not comparable with Inception",
+        group="image/methods-cifar10",
+    )
+
+
+METHODS_CIFAR = SimpleNamespace(**{name.replace("-", "_"): _cifar(name) for name in NAMES})
 
 # -- one picture ---------------------------------------------------------------------------------------------------
 

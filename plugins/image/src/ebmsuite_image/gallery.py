@@ -11,6 +11,7 @@ from ebmsuite.pictures.events import draw
 from ebmsuite.pictures.picture_files import write_png
 from ebmsuite.pictures.sheets import captioned, sheet
 from ebmsuite.scores import Suite
+from ebmsuite_image.cases import STARTS
 
 __all__ = ["gallery"]
 
@@ -20,8 +21,8 @@ SAMPLES = 24
 def gallery(suite: Suite, file: Path) -> Path | None:
     """Draw samples of the first run of every row of ``suite`` to ``file``, best first; None if no row has a run.
 
-    The line above a row of samples has the method (the recipe without "image/digits-") and its score. The samples are
-    the first that the model draws with seed 0, not chosen.
+    The line above a row of samples has the method (the recipe without "image/digits-"), its score and, if known, that
+    of the start of its chains. The samples are the first that the model draws with seed 0, not chosen.
     """
     rows = [row for row in suite.rows if row.runs]
     if not rows:
@@ -32,7 +33,10 @@ def gallery(suite: Suite, file: Path) -> Path | None:
         x = model.sample(SAMPLES, seed=0)
         strip = torch.from_numpy(sheet(draw(model.codec, x), SAMPLES))
         name = row.recipe.removeprefix("image/").removeprefix("digits-")
-        strips.append(captioned(strip[None], [f"{name}: {row.metric.partition('[')[0]} {row.mean:.3g}"], above=True)[0])
+        caption = f"{name}: {row.metric.partition('[')[0]} {row.mean:.3g}"
+        if STARTS in row.baselines:
+            caption += f", {STARTS} {row.baselines[STARTS]:.3g}"
+        strips.append(captioned(strip[None], [caption], above=True)[0])
     file.parent.mkdir(parents=True, exist_ok=True)
     write_png(torch.cat(strips).numpy(), file)
     return file

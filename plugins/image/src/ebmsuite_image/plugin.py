@@ -222,6 +222,14 @@ METHODS = (
 )
 """Learning methods with a recipe image/digits-NAME of their own, in words, and their papers."""
 
+EVERY_METHOD = (
+    ("short-run", "short-run chains", "nijkamp2019"),
+    *METHODS,
+    ("latent", "a latent energy by chains", "pang2020"),
+    ("latent-dsm", "a latent energy by scores", "vahdat2021"),
+)
+"""All methods of the groups of cases image/methods and image/methods-cifar10."""
+
 
 @hookimpl
 def ebm_recipes() -> list[Component]:
@@ -328,12 +336,16 @@ def ebm_cases() -> list[Component]:
                 f"digits, {what}: Frechet distance in equal time",
                 paper,
             )
-            for name, what, paper in (
-                ("short-run", "short-run chains", "nijkamp2019"),
-                *METHODS,
-                ("latent", "a latent energy by chains", "pang2020"),
-                ("latent-dsm", "a latent energy by scores", "vahdat2021"),
+            for name, what, paper in EVERY_METHOD
+        ),
+        *(
+            Component(
+                f"image/methods-cifar10-{name}",
+                f"{prefix}METHODS_CIFAR.{name.replace('-', '_')}",
+                f"CIFAR-10, {what}: kernel distance after the learning steps of the digits",
+                paper,
             )
+            for name, what, paper in EVERY_METHOD
         ),
         Component("image/digits-latent-fid", prefix + "DIGITS_LATENT_FID", "digits, latent energy: Frechet distance"),
         Component("image/digits-latent-mse", prefix + "DIGITS_LATENT_MSE", "digits, latent energy: squared error"),
@@ -381,7 +393,7 @@ def ebm_cases() -> list[Component]:
 
 @hookimpl
 def ebm_suite_end(suite: Suite, folder: Path) -> None:
-    if suite.what == "image/methods":
+    if suite.what in ("image/methods", "image/methods-cifar10"):
         from ebmsuite_image.gallery import gallery
 
-        gallery(suite, folder / "image-methods.png")
+        gallery(suite, folder / f"{suite.what.replace('/', '-')}.png")
